@@ -1,0 +1,291 @@
+"""Whole jobs: train, evaluate, embed. The command line and the Python face both call these."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from lookalike.augment.normalize import channel_statistics
+from lookalike.augment.recipes import build_recipe
+from lookalike.core import machine, registry
+from lookalike.core.errors import Interrupted, LookalikeError
+from lookalike.core.files import write_atomically, write_json, write_text
+from lookalike.core.options import TrainOptions
+from lookalike.data.base import Images
+from lookalike.data.base import load as load_images
+from lookalike.encoders.base import EncoderSpec, build_encoder
+from lookalike.encoders.weights import load_weights
+from lookalike.engine.backbone import Backbone, load_backbone
+from lookalike.engine.looks import pixel_features
+from lookalike.engine.loop import Trainer
+from lookalike.engine.resolve import resolve
+from lookalike.engine.run_folder import RunFolder
+from lookalike.evaluate.knn import K, TEMPERATURE, knn_accuracy
+from lookalike.evaluate.linear import HELD_OUT, PENALTIES, linear_accuracy
+
+_CALIBRATION = 2048  # images from which the untrained network takes its BatchNorm statistics
+
+
+def train(
+    method: str,
+    options: TrainOptions,
+    explicit: set[str] | None = None,
+    *,
+    images: Images | None = None,
+    encoder: nn.Module | None = None,
+    command: str = "python",
+) -> RunFolder:
+    """Train an encoder, or go on with a run that was interrupted.
+
+    Args:
+        method: a name of the methods room, such as `simclr`.
+        options: that method's `Options`.
+        explicit: names of the options that were set on purpose; a recipe leaves those alone. None
+            means all of them.
+        images: the data set, where it is not to be loaded from `options.data`.
+        encoder: an untrained network of your own, [B, C, S, S] -> [B, D], instead of `options.encoder`.
+        command: for the record.
+
+    Returns:
+        The run folder; its encoder.safetensors holds the trained encoder.
+
+    Raises:
+        LookalikeError: anything the user can put right. Interrupted: a signal asked to stop.
+    """
+    begun = time.monotonic()
+    machine.prepare(options.threads)
+    images = images or load_images(options.data, options.image_size, options.download)
+    loaded = time.monotonic()
+    if encoder is not None:
+        options = dataclasses.replace(options, encoder=f"python:{type(encoder).__name__}")
+    named = {f.name for f in dataclasses.fields(options)} if explicit is None else explicit
+    options = resolve(options, named | ({"encoder"} if encoder is not None else set()), images)
+    run = RunFolder(Path(options.out or default_run(method, images)))
+    device = machine.resolve_device(options.device)
+    backbone = untrained_backbone(options, images, device, encoder)
+    if options.init is not None:
+        load_weights(backbone.encoder, Path(options.init))
+    learner = registry.find("methods", method, "method").Learner(backbone.encoder, options)
+    learner = (learner.double() if options.precision == "float64" else learner).to(
+        device, memory_format=torch.channels_last
+    )
+    recipe = build_recipe(options.augment, images.shape[1], options.crop_min)
+    resumed = run.claim(method, options, images, command)
+    if images.skipped:
+        write_csv(run.skipped, ("path", "reason"), images.skipped)
+    if run.status()["status"] in ("trained", "finished"):
+        return run
+    trainer = Trainer(learner, backbone, options, images, recipe, run)
+    run.update("running", {"load": loaded - begun})
+    status = "failed"
+    try:
+        trainer.fit(resumed)
+        backbone.save(run.encoder, method)
+        status = "trained"
+    except Interrupted:
+        status = "interrupted"
+        raise
+    finally:
+        run.update(status, {"train": trainer.seconds}, parameters=_count(backbone.encoder))
+    return run
+
+
+def untrained_backbone(
+    options: TrainOptions, images: Images, device: str, encoder: nn.Module | None = None
+) -> Backbone:
+    """The backbone of a run before its first step; a function of options and training images alone."""
+    channels, side, _ = images.shape
+    spec = EncoderSpec(options.encoder, channels, side, options.width, options.stem, options.norm)
+    network = encoder if encoder is not None else build_encoder(spec, options.seed)
+    if not hasattr(network, "out_features"):
+        network.out_features = _output_width(network, channels, side)  # type: ignore[assignment]
+    network = network.double() if options.precision == "float64" else network
+    mean, std = channel_statistics(images.pixels[images.training])
+    network = network.to(device, memory_format=torch.channels_last)
+    return Backbone(network, spec, tuple(mean.tolist()), tuple(std.tolist()), options.precision, device)
+
+
+def _output_width(network: nn.Module, channels: int, side: int) -> int:
+    was_training = network.training
+    network.eval()
+    with torch.no_grad():
+        h = network(torch.zeros(1, channels, side, side))
+    network.train(was_training)
+    if not isinstance(h, Tensor) or h.ndim != 2:
+        raise LookalikeError(f"an encoder must give features [B, D]; {type(network).__name__} does not")
+    return h.shape[1]
+
+
+def _count(network: nn.Module) -> int:
+    return sum(p.numel() for p in network.parameters())
+
+
+def default_run(method: str, images: Images) -> str:
+    """Where a run goes that was given no name."""
+    return f"runs/{method}-{images.name}"
+
+
+def options_of(run: RunFolder) -> tuple[str, TrainOptions]:
+    """The method and the resolved options that a run was made with."""
+    settings = run.settings()
+    method = str(settings.pop("method", ""))
+    kind = registry.find("methods", method, "method").Options
+    known = {f.name for f in dataclasses.fields(kind)}
+    strange = sorted(set(settings) - known)
+    if strange:
+        raise LookalikeError(f"{run.config} has keys this version does not know: {', '.join(strange)}")
+    return method, kind(**settings)
+
+
+def images_of(run: RunFolder, options: TrainOptions) -> Images:
+    """The images a run was trained on.
+
+    Raises:
+        LookalikeError: they have changed since.
+    """
+    images = load_images(options.data, options.image_size)
+    if images.fingerprint != run.status().get("fingerprint"):
+        raise LookalikeError(f"{options.data} holds other images now than {run.path} was trained on")
+    return images
+
+
+def can_evaluate(images: Images) -> bool:
+    """Whether there are labels enough to evaluate with."""
+    split = images.evaluation
+    return split is not None and len(split[0]) >= K and len(split[1]) > 0
+
+
+def evaluate(
+    run: RunFolder, *, device: str = "auto", threads: int | None = None, encoder: nn.Module | None = None
+) -> dict[str, Any]:
+    """kNN and linear accuracy of the trained encoder, of raw pixels and of the encoder untrained.
+
+    Features are extracted once and frozen. The learning rows are the training split, the test rows
+    are used for the figures only. Written to evaluation.json.
+
+    Args:
+        run: a run folder.
+        device: where features are extracted.
+        threads: CPU threads.
+        encoder: an untrained instance of the network that was given to `train` from Python.
+
+    Raises:
+        LookalikeError: the images have no labels, or too few of them.
+    """
+    begun = time.monotonic()
+    machine.prepare(threads)
+    _, options = options_of(run)
+    images = images_of(run, options)
+    split = images.evaluation
+    if split is None or images.labels is None:
+        raise LookalikeError(
+            f"{options.data} has no labels to evaluate against; put images of a class into a folder of their own, "
+            "or look at the features themselves (lookalike embed)"
+        )
+    bank, test = split
+    if not can_evaluate(images):
+        raise LookalikeError(f"too few labelled images to evaluate: {len(bank)} to learn from, {len(test)} to test on")
+    device = machine.resolve_device(device)
+    # the untrained network comes first: from Python, one instance serves as both
+    untrained = untrained_backbone(options, images, device, encoder).calibrated(images.pixels[bank[:_CALIBRATION]])
+    features = {"pixels.": pixel_features(images.pixels), "random.": untrained.features(images.pixels)}
+    features[""] = load_backbone(run.encoder, device, encoder).features(images.pixels)
+    y = images.labels
+    result: dict[str, Any] = {}
+    penalties = {}
+    for prefix in ("", "pixels.", "random."):
+        x = features[prefix]
+        result[f"{prefix}knn"] = knn_accuracy(x[bank], y[bank], x[test], y[test])
+        accuracy, penalty = linear_accuracy(x[bank], y[bank], x[test], y[test])
+        result[f"{prefix}linear"] = accuracy
+        penalties[prefix or "trained."] = penalty
+    result["protocol"] = {
+        "k": K,
+        "temperature": TEMPERATURE,
+        "similarity": "cosine",
+        "linear": "logistic regression, L-BFGS, standardised features",
+        "penalties": list(PENALTIES),
+        "penalty_chosen": {name.rstrip("."): value for name, value in penalties.items()},
+        "penalty_chosen_on": f"{HELD_OUT:.0%} of the learning rows",
+        "learning_rows": len(bank),
+        "test_rows": len(test),
+        "split": "the data's own" if images.split is not None else "20 % held out by a hash of the path",
+        "self_supervision_saw": "the training split" if images.split is not None else "all images, without labels",
+        "epoch": "last",
+        "classes": len(images.classes),
+        "chance": 1 / max(1, len(images.classes)),
+    }
+    write_json(run.evaluation, result)
+    run.update(seconds={"evaluate": time.monotonic() - begun})
+    return result
+
+
+def embed(
+    run: RunFolder,
+    data: str | None = None,
+    *,
+    out: Path | None = None,
+    device: str = "auto",
+    threads: int | None = None,
+    encoder: nn.Module | None = None,
+) -> Path:
+    """Features of images as embeddings.npy (float32 [N, D], file order) and index.csv.
+
+    Args:
+        run: a run folder.
+        data: DATA; None for the images of the run, whose features go into the run folder.
+        out: folder for the two files; default: the run folder, or RUN/embeddings/NAME for other data.
+        device: where to compute.
+        threads: CPU threads.
+        encoder: the network that was given to `train` from Python.
+
+    Returns:
+        The folder that holds the two files.
+    """
+    begun = time.monotonic()
+    machine.prepare(threads)
+    backbone = load_backbone(run.encoder, machine.resolve_device(device), encoder)
+    if data is None:
+        images = images_of(run, options_of(run)[1])
+        folder = out or run.path
+    else:
+        images = load_images(data, backbone.spec.image_size)
+        folder = out or run.path / "embeddings" / images.name
+    features = backbone.features(images.pixels)
+    write_features(folder, images, features)
+    if data is None and out is None:
+        run.update(seconds={"embed": time.monotonic() - begun})
+    return folder
+
+
+def write_features(folder: Path, images: Images, features_ND: Tensor) -> None:
+    """embeddings.npy and index.csv: path, split, label, cluster per row."""
+    array = features_ND.numpy().astype(np.float32)
+    write_atomically(folder / "embeddings.npy", lambda file: np.save(file, array))
+    rows = []
+    for i, path in enumerate(images.paths):
+        code = -1 if images.labels is None else int(images.labels[i])
+        rows.append((path, images.split[i] if images.split else "", images.classes[code] if code >= 0 else "", ""))
+    write_csv(folder / "index.csv", ("path", "split", "label", "cluster"), rows)
+
+
+def write_csv(path: Path, head: tuple[str, ...], rows: Any) -> None:
+    """A CSV file (RFC 4180 quoting, UTF-8), written atomically."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow(head)
+    writer.writerows(rows)
+    write_text(path, text.getvalue())
+
+
+def finish(run: RunFolder) -> None:
+    """Mark a run as complete."""
+    run.update("finished")

@@ -1,0 +1,116 @@
+"""Colour jitter: brightness, contrast, saturation and hue in an order drawn per image.
+
+The four operations are those of torchvision's ColorJitter on float images, clamped to [0, 1] after
+each (SimCLR paper, appendix A). Saturation and hue need three channels that mean colour; on images
+with another number of channels only brightness and contrast act.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from lookalike.augment.base import chosen
+from lookalike.augment.grayscale import luma
+
+ORDERS = tuple(itertools.permutations(range(4)))  # 0 brightness, 1 contrast, 2 saturation, 3 hue
+
+
+def _blend(x: Tensor, other: Tensor | float, factor: Tensor) -> Tensor:
+    """factor * x + (1 - factor) * other, clamped to [0, 1]."""
+    return (x * factor + other * (1 - factor)).clamp_(0.0, 1.0)
+
+
+def adjust_brightness(x_BCHW: Tensor, factor_B111: Tensor) -> Tensor:
+    """Multiply by a factor."""
+    return (x_BCHW * factor_B111).clamp_(0.0, 1.0)
+
+
+def adjust_contrast(x_BCHW: Tensor, factor_B111: Tensor) -> Tensor:
+    """Blend with the mean grey of the image."""
+    grey = luma(x_BCHW) if x_BCHW.shape[1] == 3 else x_BCHW
+    return _blend(x_BCHW, grey.mean((1, 2, 3), keepdim=True), factor_B111)
+
+
+def adjust_saturation(x_B3HW: Tensor, factor_B111: Tensor) -> Tensor:
+    """Blend with the grey image."""
+    return _blend(x_B3HW, luma(x_B3HW), factor_B111)
+
+
+def adjust_hue(x_B3HW: Tensor, shift_B111: Tensor) -> Tensor:
+    """Turn the hue by a fraction of the colour circle, through HSV."""
+    r, g, b = x_B3HW.unbind(1)
+    value = x_B3HW.amax(1)
+    chroma = value - x_B3HW.amin(1)
+    safe = torch.where(chroma > 0, chroma, 1.0)  # grey pixels have no hue: any will do
+    sector = torch.where(
+        value == r, (g - b) / safe, torch.where(value == g, 2 + (b - r) / safe, 4 + (r - g) / safe)
+    )  # hue in sixths of the circle
+    sector = sector + 6 * shift_B111[:, 0]
+    # a channel is value - chroma * clamp(min(k, 4 - k), 0, 1), k = (n + sector) mod 6, n = 5, 3, 1
+    n_3 = torch.tensor([5.0, 3.0, 1.0], dtype=x_B3HW.dtype, device=x_B3HW.device).view(1, 3, 1, 1)
+    k = torch.remainder(n_3 + sector[:, None], 6.0)
+    return value[:, None] - chroma[:, None] * torch.minimum(k, 4 - k).clamp_(0.0, 1.0)
+
+
+_OPERATIONS = (adjust_brightness, adjust_contrast, adjust_saturation, adjust_hue)
+
+
+def color_jitter(x_BCHW: Tensor, factors_B4: Tensor, order_B: Tensor) -> Tensor:
+    """Apply the four operations to each image in its own order.
+
+    Args:
+        x_BCHW: float images in [0, 1].
+        factors_B4: brightness, contrast and saturation factors and hue shift (fraction of the circle).
+        order_B: int64 on the CPU, a row of `ORDERS` for each image; -1 leaves the image as it is.
+
+    Images of one order are processed together, a block that stays in the cache of a CPU.
+    """
+    if x_BCHW.shape[0] == 0:
+        return x_BCHW
+    usable = 4 if x_BCHW.shape[1] == 3 else 2
+    factors_B4 = factors_B4.to(x_BCHW.device, x_BCHW.dtype, non_blocking=True)
+    out = x_BCHW.clone()
+    for k in order_B.unique().tolist():
+        if k < 0:
+            continue
+        index = chosen(order_B == k, x_BCHW.device)
+        part, factors = x_BCHW[index], factors_B4[index]
+        for operation in ORDERS[k]:
+            if operation < usable:
+                part = _OPERATIONS[operation](part, factors[:, operation].view(-1, 1, 1, 1))
+        out[index] = part
+    return out
+
+
+@dataclass(frozen=True)
+class ColorJitter:
+    """Random colour distortion with probability `p`.
+
+    Factors are uniform in [max(0, 1 - x), 1 + x], the hue shift in [-hue, hue].
+    """
+
+    brightness: float
+    contrast: float
+    saturation: float
+    hue: float  # fraction of the colour circle, at most 0.5
+    p: float = 0.8
+
+    draws = 6
+
+    def draw(self, u_BU: Tensor, shape: tuple[int, int, int]) -> tuple[Tensor, Tensor]:
+        """Factors [B, 4] and the order of each image [B] (-1: untouched)."""
+        low = torch.tensor([max(0.0, 1 - v) for v in self._strength()] + [-self.hue])
+        high = torch.tensor([1 + v for v in self._strength()] + [self.hue])
+        factors = low + (high - low) * u_BU[:, :4]
+        order = torch.floor(u_BU[:, 4] * len(ORDERS)).long()
+        return factors, torch.where(u_BU[:, 5] < self.p, order, -1)
+
+    def _strength(self) -> tuple[float, float, float]:
+        return self.brightness, self.contrast, self.saturation
+
+    def apply(self, x_BCHW: Tensor, factors_B4: Tensor, order_B: Tensor) -> Tensor:
+        return color_jitter(x_BCHW, factors_B4, order_B)

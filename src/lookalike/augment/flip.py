@@ -1,0 +1,30 @@
+"""Random horizontal flip."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from lookalike.augment.base import chosen
+
+
+def horizontal_flip(x_BCHW: Tensor, index_K: Tensor) -> Tensor:
+    """Mirror the images `index_K` left to right."""
+    return x_BCHW.index_copy(0, index_K, x_BCHW[index_K].flip(-1))
+
+
+@dataclass(frozen=True)
+class RandomHorizontalFlip:
+    """Mirror an image with probability `p`."""
+
+    p: float = 0.5
+
+    draws = 1
+
+    def draw(self, u_BU: Tensor, shape: tuple[int, int, int]) -> tuple[Tensor]:
+        """A mask [B], true where the image is mirrored."""
+        return (u_BU[:, 0] < self.p,)
+
+    def apply(self, x_BCHW: Tensor, mask_B: Tensor) -> Tensor:
+        return horizontal_flip(x_BCHW, chosen(mask_B, x_BCHW.device))

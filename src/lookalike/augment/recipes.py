@@ -1,0 +1,63 @@
+"""Augmentation recipes by name.
+
+`simclr` is the ImageNet recipe (SimCLR paper, appendix A, strength 1), `simclr-small` the one for
+images of 32 to 64 pixels (appendix B.9: strength 0.5, no blur), `digits` for written signs, which
+must not be mirrored and whose colour means nothing: crops (which shift and scale) and rotations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from lookalike.augment.base import Operation, Recipe
+from lookalike.augment.blur import RandomGaussianBlur
+from lookalike.augment.color import ColorJitter
+from lookalike.augment.crop import RandomResizedCrop
+from lookalike.augment.flip import RandomHorizontalFlip
+from lookalike.augment.grayscale import RandomGrayscale
+from lookalike.augment.rotate import RandomRotation
+from lookalike.core.errors import LookalikeError, did_you_mean
+
+_WHOLE = 1.0  # largest crop, fraction of the area
+
+
+def _jitter(strength: float) -> ColorJitter:
+    return ColorJitter(0.8 * strength, 0.8 * strength, 0.8 * strength, 0.2 * strength)
+
+
+def _simclr(size: int, crop_min: float) -> list[Operation]:
+    crop = RandomResizedCrop(size, (crop_min, _WHOLE))
+    return [crop, RandomHorizontalFlip(), _jitter(1.0), RandomGrayscale(), RandomGaussianBlur()]
+
+
+def _simclr_small(size: int, crop_min: float) -> list[Operation]:
+    crop = RandomResizedCrop(size, (crop_min, _WHOLE))
+    return [crop, RandomHorizontalFlip(), _jitter(0.5), RandomGrayscale()]
+
+
+def _digits(size: int, crop_min: float) -> list[Operation]:
+    return [RandomRotation(15.0), RandomResizedCrop(size, (crop_min, _WHOLE))]
+
+
+_RECIPES: dict[str, tuple[Callable[[int, float], list[Operation]], float]] = {  # builder, default crop_min
+    "simclr": (_simclr, 0.08),
+    "simclr-small": (_simclr_small, 0.08),
+    "digits": (_digits, 0.4),
+}
+
+
+def recipe_names() -> list[str]:
+    """Every name that `--augment` takes."""
+    return list(_RECIPES)
+
+
+def build_recipe(name: str, size: int, crop_min: float | None = None) -> Recipe:
+    """The recipe `name` for views of size x size pixels; `crop_min` overrides its smallest crop (area).
+
+    Raises:
+        LookalikeError: the name is unknown; the nearest is offered.
+    """
+    if name not in _RECIPES:
+        raise LookalikeError(f"unknown augmentation {name!r}: {did_you_mean(name, _RECIPES)}")
+    build, default = _RECIPES[name]
+    return Recipe(build(size, default if crop_min is None else crop_min))

@@ -1,0 +1,39 @@
+"""Features of any images by a trained network, as embeddings.npy and index.csv."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from lookalike.cli.parse import parse
+from lookalike.engine.run_folder import RunFolder
+
+USAGE = "lookalike embed RUN DATA"
+
+
+@dataclass(kw_only=True)
+class Embed:
+    """Write the features of images: float32 [N, D] in file order, and an index with a row for each."""
+
+    run: str = ""
+    """Run folder."""
+    data: str = ""
+    """Images: a folder, FILE.npy, FILE.npz, digits, mnist:DIR or cifar10:DIR; default: those of the run."""
+    out: str | None = None
+    """Folder for the files; default: RUN/embeddings/NAME, or RUN itself for its own images."""
+    device: str = "auto"
+    """cpu, cuda, mps or auto."""
+    threads: int | None = None
+    """CPU threads; default: all cores."""
+
+
+def run(words: list[str]) -> int:
+    """Embed and say where the files are."""
+    options = parse(Embed, words, "lookalike embed", ("run", "data")).options
+    folder = RunFolder.existing(options.run)
+    from lookalike import api
+
+    out = Path(options.out) if options.out else None
+    place = api.embed(folder, options.data or None, out=out, device=options.device, threads=options.threads)
+    print(f"wrote {place / 'embeddings.npy'} and {place / 'index.csv'}")
+    return 0

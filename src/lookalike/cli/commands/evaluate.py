@@ -1,0 +1,56 @@
+"""kNN and linear accuracy of a run's features, beside raw pixels and the untrained network."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from lookalike.cli.parse import parse
+from lookalike.core.files import read_json
+from lookalike.engine.run_folder import RunFolder
+
+USAGE = "lookalike evaluate RUN"
+
+
+@dataclass(kw_only=True)
+class Evaluate:
+    """Measure frozen features where labels exist; the test split is used for the figures only."""
+
+    run: str = ""
+    """Run folder."""
+    json: bool = False
+    """Print JSON instead of a table."""
+    device: str = "auto"
+    """cpu, cuda, mps or auto."""
+    threads: int | None = None
+    """CPU threads; default: all cores."""
+
+
+def run(words: list[str]) -> int:
+    """Evaluate a run and print what was found."""
+    options = parse(Evaluate, words, "lookalike evaluate", ("run",)).options
+    folder = RunFolder.existing(options.run)
+    from lookalike import api
+
+    result = api.evaluate(folder, device=options.device, threads=options.threads)
+    if options.json:
+        print(json.dumps(result, indent=2))
+    else:
+        show(folder)
+    return 0
+
+
+def show(folder: RunFolder) -> None:
+    """Print evaluation.json as a table."""
+    from rich.console import Console
+    from rich.table import Table
+
+    result = read_json(folder.evaluation)
+    protocol = result["protocol"]
+    table = Table(title=f"accuracy on {protocol['test_rows']:,} test images, chance {protocol['chance']:.1%}")
+    table.add_column("features")
+    for name in (f"kNN (k = {protocol['k']})", "linear"):
+        table.add_column(name, justify="right")
+    for title, prefix in (("trained", ""), ("untrained", "random."), ("pixels", "pixels.")):
+        table.add_row(title, f"{result[prefix + 'knn']:.2%}", f"{result[prefix + 'linear']:.2%}")
+    Console().print(table)

@@ -1,0 +1,77 @@
+"""Train a network on images, or go on with a run that was interrupted."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+
+from lookalike.cli.parse import Parsed, parse, read_config
+from lookalike.core import registry
+from lookalike.core.errors import LookalikeError, did_you_mean
+from lookalike.core.options import TrainOptions
+
+USAGE = "lookalike train METHOD DATA"
+
+
+def run(words: list[str]) -> int:
+    """Train; ends by saying where everything is."""
+    config, words = take_config(words)
+    method, words = take_method(config, words)
+    parsed = parse_train(method, words, f"lookalike train {method}", config)
+    from lookalike import api
+
+    command = shlex.join(["lookalike", "train", method, *words, *(["--config", str(config)] if config else [])])
+    folder = api.train(method, parsed.options, parsed.explicit, command=command)
+    if folder.status()["status"] == "trained":
+        api.embed(folder)
+        api.finish(folder)
+    print(f"encoder:     {folder.encoder}")
+    print(f"embeddings:  {folder.embeddings} and {folder.index.name}")
+    print(f"evaluate it: lookalike evaluate {shlex.quote(str(folder.path))}")
+    return 0
+
+
+def take_config(words: list[str]) -> tuple[Path | None, list[str]]:
+    """`--config FILE` out of the words, and the words without it."""
+    for i, word in enumerate(words):
+        name, equals, value = word.partition("=")
+        if name == "--config":
+            if not equals and i + 1 == len(words):
+                raise LookalikeError("--config needs a value: the path of a TOML file, such as RUN/config.toml")
+            return Path(value if equals else words[i + 1]), words[:i] + words[i + (1 if equals else 2) :]
+    return None, words
+
+
+def take_method(config: Path | None, words: list[str]) -> tuple[str, list[str]]:
+    """The method, from the first word or from the configuration file."""
+    names = registry.names("methods")
+    if words and words[0] in names:
+        return words[0], words[1:]
+    if not words or words[0] in ("-h", "--help"):
+        if words or config is None:
+            print(f"usage: lookalike train METHOD DATA [options]\n\nMETHOD: {', '.join(names)}")
+            print("--config FILE reads options from a TOML file; flags win over it.")
+            print("lookalike train METHOD --help shows the options of a method.")
+            sys.exit(0)
+    elif not words[0].startswith("-") and (config is None or not Path(words[0]).exists()):
+        raise LookalikeError(f"unknown method {words[0]!r}: {did_you_mean(words[0], names)}")
+    if config is None:
+        raise LookalikeError(f"name a method first: {', '.join(names)}")
+    method = read_config(config).get("method")
+    if method not in names:
+        raise LookalikeError(f"{config}: unknown method {method!r}: {did_you_mean(str(method), names)}")
+    return method, words
+
+
+def parse_train(method: str, words: list[str], program: str, config: Path | None = None) -> Parsed[TrainOptions]:
+    """Options of a method from words and a configuration file, all mistakes reported at once."""
+    kind = registry.find("methods", method, "method").Options
+    from lookalike.engine.resolve import early_problems
+
+    def check(options: TrainOptions):  # type: ignore[no-untyped-def]
+        yield from early_problems(options)
+        if not options.data:
+            yield f"no images named: {program} DATA, where DATA is a folder, digits, mnist:DIR, cifar10:DIR or a .npy"
+
+    return parse(kind, words, program, ("data",), config, check, beside=("method",))

@@ -1,0 +1,62 @@
+"""A sheet of augmented views, before any training: what the network will be asked to ignore."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from lookalike.cli.parse import parse
+from lookalike.core.options import at_least
+
+USAGE = "lookalike views DATA"
+
+
+@dataclass(kw_only=True)
+class Views:
+    """Write a picture: each row an original, then random views of it."""
+
+    data: str = ""
+    """Images: a folder, FILE.npy, FILE.npz, digits, mnist:DIR or cifar10:DIR."""
+    out: str = "views.png"
+    """The picture to write."""
+    augment: str | None = None
+    """Recipe of random views: simclr, simclr-small or digits; default: what training would take."""
+    crop_min: float | None = None
+    """Smallest crop, as a fraction of the image's area."""
+    image_size: int | None = None
+    """Side of the square the network sees, pixels."""
+    images: int = 8
+    """Rows: images, evenly spaced through the data."""
+    views: int = 8
+    """Columns: views of each."""
+    seed: int = 0
+    """Seed of the views."""
+
+    def problems(self) -> Iterator[str]:
+        """Every value that cannot be, in words."""
+        yield from at_least(self, 1, "images", "views", "image_size")
+        if self.crop_min is not None and not 0 < self.crop_min <= 1:
+            yield f"--crop-min must be in (0, 1], got {self.crop_min}"
+
+
+def run(words: list[str]) -> int:
+    """Write the sheet."""
+    options = parse(Views, words, "lookalike views", ("data",), check=Views.problems).options
+    from lookalike.augment.recipes import build_recipe
+    from lookalike.augment.sheet import views_sheet
+    from lookalike.data.base import load
+    from lookalike.engine.resolve import resolve
+    from lookalike.methods.simclr import Options
+
+    images = load(options.data, options.image_size)
+    train = Options(data=options.data, batch_size=2, **({"augment": options.augment} if options.augment else {}))
+    explicit = {f.name for f in fields(Views) if getattr(options, f.name) is not None} | {"batch_size"}
+    chosen = resolve(train, explicit & {"augment", "batch_size"}, images)
+    recipe = build_recipe(chosen.augment, chosen.image_size or images.shape[1], options.crop_min or chosen.crop_min)
+    sheet = views_sheet(images.pixels, recipe, options.images, options.views, options.seed)
+    path = Path(options.out)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    sheet.save(path)
+    print(f"wrote {path}: originals at the left, views by the recipe {chosen.augment!r} beside them")
+    return 0

@@ -1,0 +1,92 @@
+"""The front door: `lookalike COMMAND ...`, or `lookalike DIR` for everything at once.
+
+Commands are the modules of `cli/commands`, found by name. Nothing here imports torch or
+scikit-learn: help and mistakes are answered before anything heavy is loaded.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from lookalike import __version__
+from lookalike.cli import commands
+from lookalike.core.errors import LookalikeError, did_you_mean
+
+_EVERYTHING = "everything"  # the command behind `lookalike DIR`
+
+
+def main(words: Sequence[str]) -> int:
+    """Run a command line; returns the exit status and lets no LookalikeError through."""
+    try:
+        return _dispatch(list(words))
+    except LookalikeError as error:
+        print(f"lookalike: {error}", file=sys.stderr)
+        return error.exit_status
+    except BrokenPipeError:  # the reader of our output went away, as `head` does
+        sys.stderr.close()
+        return 1
+    except KeyboardInterrupt:
+        print("lookalike: interrupted", file=sys.stderr)
+        return 130
+
+
+def entry() -> None:
+    """The console script."""
+    sys.exit(main(sys.argv[1:]))
+
+
+def _dispatch(words: list[str]) -> int:
+    names = command_names()
+    if not words or words[0] in ("-h", "--help", "help"):
+        print(overview())
+        return 0
+    if words[0] in ("-V", "--version"):
+        print(f"lookalike {__version__}")
+        return 0
+    if words[0] in names and words[0] != _EVERYTHING:
+        return _command(words[0]).run(words[1:])
+    if words[0].startswith("-"):
+        raise LookalikeError(f"unknown option {words[0]}: {did_you_mean(words[0], ['--help', '--version'])}")
+    if _is_data(words[0]):
+        return _command(_EVERYTHING).run(words)
+    visible = [name for name in names if name != _EVERYTHING]
+    raise LookalikeError(
+        f"{words[0]!r} is neither a command nor a folder or file of images: {did_you_mean(words[0], visible)}"
+    )
+
+
+def _is_data(word: str) -> bool:
+    return Path(word).exists() or ":" in word or word == "digits" or "/" in word
+
+
+def command_names() -> list[str]:
+    """Every command, by the names of the modules."""
+    return sorted(module.name for module in pkgutil.iter_modules(commands.__path__) if module.name[0] != "_")
+
+
+def _command(name: str):  # type: ignore[no-untyped-def]
+    return importlib.import_module(f"lookalike.cli.commands.{name}")
+
+
+def overview() -> str:
+    """The text of `lookalike --help`: each command with the first line of its module."""
+    lines = [
+        "lookalike learns what the images of a collection have in common, without labels, and shows it.",
+        "",
+    ]
+    usage = {name: _command(name).USAGE for name in command_names()}
+    width = max(map(len, usage.values()))
+    order = sorted(usage, key=lambda name: (name != _EVERYTHING, name != "demo", name))
+    for name in order:
+        summary = (_command(name).__doc__ or "").splitlines()[0].rstrip(".")
+        lines.append(f"  {usage[name]:<{width}}  {summary}")
+    lines += [
+        "",
+        "DATA: a folder of images, FILE.npy, FILE.npz, digits, mnist:DIR or cifar10:DIR.",
+        "lookalike COMMAND --help shows a command's options; lookalike --version the version.",
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,200 @@
+"""From words on the command line to a dataclass, with every mistake reported at once.
+
+argparse splits the words and prints the help; values are converted here by the fields' types, so that
+no mistake hides another. Keys of a TOML file pass through the same conversion, and flags win over them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import dataclasses
+import inspect
+import textwrap
+import tomllib
+import types
+import typing
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any, Generic, Literal, TypeVar
+
+from lookalike.core.errors import LookalikeError, did_you_mean
+from lookalike.core.options import flag, raise_problems, unknown_keys
+
+T = TypeVar("T")
+_NO_VALUE = "\0"  # stands for the value of a flag that was given none; no word can be it
+
+
+@dataclasses.dataclass(frozen=True)
+class Parsed(Generic[T]):
+    """Options, and the names of those that were said (on the command line or in a file)."""
+
+    options: T
+    explicit: set[str]
+
+
+def parse(
+    kind: type[T],
+    words: Sequence[str],
+    program: str,
+    positional: Sequence[str] = (),
+    config: Path | None = None,
+    check: Callable[[T], Iterator[str]] | None = None,
+    beside: Sequence[str] = (),
+) -> Parsed[T]:
+    """Options of `kind` from words.
+
+    Args:
+        kind: a dataclass whose fields have defaults and docstrings; a tuple field takes many words.
+        words: the command line after the program's name.
+        program: for the usage line.
+        positional: fields given without a flag, in order.
+        config: a TOML file of options; flags win over it.
+        check: yields what is wrong with the values, reported beside what is wrong with the words.
+        beside: keys of the file that are no options of this dataclass and are left to the caller.
+
+    Raises:
+        ConfigurationError: all mistakes at once.
+        SystemExit: help was asked for and printed (status 0).
+    """
+    problems: list[str] = []
+    said: dict[str, Any] = _file_values(kind, config, beside, problems) if config is not None else {}
+    parser = _parser(kind, program, positional)
+    known, unknown = parser.parse_known_args(_with_values(kind, words))
+    said |= {name: value for name, value in vars(known).items() if value is not None and value != []}
+    valid = [flag(f.name) for f in dataclasses.fields(kind)]  # type: ignore[arg-type]
+    after_unknown = False
+    for word in unknown:
+        if word.startswith("-"):
+            problems.append(f"unknown option {word}: {did_you_mean(word.split('=')[0], valid)}")
+        elif not after_unknown:  # else it is the value of the unknown option
+            problems.append(f"unexpected word {word!r}; {parser.format_usage().strip()}")
+        after_unknown = word.startswith("-") and "=" not in word
+    hints = typing.get_type_hints(kind)
+    values = {}
+    for name, raw in said.items():
+        try:
+            values[name] = _convert(raw, hints[name])
+        except ValueError as error:
+            problems.append(f"{flag(name)} {error}")
+    options = kind(**values)
+    if check is not None:
+        problems += check(options)
+    raise_problems(problems)
+    return Parsed(options, set(values))
+
+
+def _parser(kind: type[Any], program: str, positional: Sequence[str]) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog=program,
+        usage=" ".join([program, *(name.upper() for name in positional), "[options]"]),
+        description=inspect.cleandoc(kind.__doc__ or ""),
+        allow_abbrev=False,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    hints = typing.get_type_hints(kind)
+    docs = field_docs(kind)
+    for f in dataclasses.fields(kind):
+        text = docs.get(f.name, "").replace("%", "%%")
+        default = "" if f.default in (None, "", ()) else f" (default: {f.default})"
+        if f.name in positional:
+            many = isinstance(f.default, tuple)
+            parser.add_argument(f.name, nargs="*" if many else "?", metavar=f.name.upper(), help=text + default)
+        elif hints[f.name] is bool:
+            parser.add_argument(flag(f.name), action=argparse.BooleanOptionalAction, default=None, help=text + default)
+        else:
+            parser.add_argument(flag(f.name), metavar=_type_words(hints[f.name]), help=text + default)
+    return parser
+
+
+def _with_values(kind: type[Any], words: Sequence[str]) -> list[str]:
+    """The words, with a mark after each flag that lacks its value: argparse would stop at the first."""
+    hints = typing.get_type_hints(kind)
+    takes_value = {flag(f.name) for f in dataclasses.fields(kind) if hints[f.name] is not bool}
+    marked = []
+    for word, following in zip(words, [*words[1:], "--"], strict=False):
+        marked.append(word)
+        if word in takes_value and following.startswith("--"):
+            marked.append(_NO_VALUE)
+    return marked
+
+
+@cache
+def field_docs(kind: type[Any]) -> dict[str, str]:
+    """The docstring below each field of a dataclass and of those it inherits from, on one line."""
+    found: dict[str, str] = {}
+    for base in reversed(kind.__mro__):
+        if not dataclasses.is_dataclass(base):
+            continue
+        body = ast.parse(textwrap.dedent(inspect.getsource(base))).body[0]
+        assert isinstance(body, ast.ClassDef)
+        for field, text in zip(body.body, body.body[1:], strict=False):
+            if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) and isinstance(text, ast.Expr):
+                found[field.target.id] = " ".join(str(ast.literal_eval(text.value)).split())
+    return found
+
+
+def _plain(hint: Any) -> Any:
+    """The type of a value: `int` of `int | None`."""
+    if typing.get_origin(hint) in (types.UnionType, typing.Union):
+        return next(part for part in typing.get_args(hint) if part is not type(None))
+    return hint
+
+
+def _type_words(hint: Any) -> str:
+    hint = _plain(hint)
+    if typing.get_origin(hint) is Literal:
+        return "{" + ",".join(typing.get_args(hint)) + "}"
+    return {int: "INTEGER", float: "NUMBER", str: "TEXT"}.get(hint, "VALUE")
+
+
+def _convert(raw: Any, hint: Any) -> Any:
+    """A value of the type `hint` from a word or a TOML value.
+
+    Raises:
+        ValueError: with words that follow the name of the flag.
+    """
+    hint = _plain(hint)
+    if raw is _NO_VALUE:
+        raise ValueError(f"needs a value ({_type_words(hint)})")
+    if typing.get_origin(hint) is Literal:
+        choices = typing.get_args(hint)
+        if raw not in choices:
+            raise ValueError(f"cannot be {raw!r}: {did_you_mean(str(raw), choices)}")
+        return raw
+    if typing.get_origin(hint) is tuple:
+        return tuple(raw)
+    if hint is bool and not isinstance(raw, bool):
+        raise ValueError(f"must be true or false, got {raw!r}")
+    if hint in (int, float):
+        if isinstance(raw, bool) or (hint is int and isinstance(raw, float)):
+            raise ValueError(f"must be a{'n integer' if hint is int else ' number'}, got {raw!r}")
+        try:
+            return hint(raw)
+        except ValueError:
+            raise ValueError(f"must be a{'n integer' if hint is int else ' number'}, got {raw!r}") from None
+    return str(raw) if hint is str else raw
+
+
+def _file_values(kind: type[Any], path: Path, beside: Sequence[str], problems: list[str]) -> dict[str, Any]:
+    """The values of a TOML file; unknown keys become problems."""
+    table = {key: value for key, value in read_config(path).items() if key not in beside}
+    problems += unknown_keys(table, kind, str(path))
+    valid = {f.name for f in dataclasses.fields(kind)}
+    named = {key.replace("-", "_"): value for key, value in table.items()}
+    return {key: value for key, value in named.items() if key in valid}
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """The table of a TOML file.
+
+    Raises:
+        LookalikeError: it cannot be read or is no TOML.
+    """
+    try:
+        return tomllib.loads(path.read_text())
+    except (OSError, UnicodeDecodeError) as error:
+        raise LookalikeError(f"cannot read --config {path}: {error}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise LookalikeError(f"--config {path} is no TOML: {error}") from error

@@ -1,0 +1,133 @@
+"""What this machine can do, and the settings that make PyTorch fast on it."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import platform
+import sys
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from lookalike.core.errors import LookalikeError
+
+_M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4  # glibc, malloc.h
+
+
+@cache
+def keep_freed_memory() -> bool:
+    """Ask glibc to keep freed memory for the next step instead of handing it back to the system.
+
+    A training step frees and takes the same large blocks again and again. By default each of them is
+    mapped and unmapped, and every page faulted in and zeroed by the kernel: measured as a fifth to a
+    quarter of a step on 2 cores. Does nothing, and returns False, where there is no glibc.
+    """
+    if not sys.platform.startswith("linux"):
+        return False
+    try:
+        libc = ctypes.CDLL("libc.so.6")
+        return bool(
+            libc.mallopt(_M_MMAP_MAX, 0)
+            and libc.mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
+            and libc.mallopt(_M_TOP_PAD, 64 << 20)
+        )
+    except (OSError, AttributeError):
+        return False
+
+
+def cores() -> int:
+    """CPU cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@cache
+def cpu_has_bf16() -> bool:
+    """Whether the CPU multiplies bfloat16 in hardware (AVX512-BF16 or AMX)."""
+    try:
+        flags = Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return False
+    return "avx512_bf16" in flags or "amx_bf16" in flags
+
+
+def prepare(threads: int | None) -> None:
+    """Set the process up for training: threads, memory, denormal numbers."""
+    import torch
+
+    keep_freed_memory()
+    torch.set_num_threads(threads or cores())
+    # Gradients of saturated units underflow to denormals, which cost a CPU a hundred times a normal add.
+    torch.set_flush_denormal(True)
+
+
+def resolve_device(name: str) -> str:
+    """A usable device for `--device`: `auto` takes CUDA, then Apple's MPS, then the CPU."""
+    import torch
+
+    available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if name == "auto":
+        return next(kind for kind in ("cuda", "mps", "cpu") if available[kind])
+    kind = name.split(":")[0]
+    if not available.get(kind, False):
+        usable = ", ".join(k for k, there in available.items() if there)
+        raise LookalikeError(f"--device {name} is not there: this PyTorch ({torch.__version__}) can use {usable}")
+    return name
+
+
+def resolve_precision(name: str, device: str) -> str:
+    """`auto` is bf16 where the device computes in it, else float32."""
+    import torch
+
+    if name != "auto":
+        return name
+    if device.startswith("cuda"):
+        return "bf16" if torch.cuda.is_bf16_supported() else "float32"
+    return "bf16" if device == "cpu" and cpu_has_bf16() else "float32"
+
+
+def versions() -> dict[str, str]:
+    """Versions of what the numbers depend on."""
+    import numpy
+    import torch
+
+    from lookalike import __version__
+
+    return {
+        "lookalike": __version__,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numpy": numpy.__version__,
+    }
+
+
+def description() -> dict[str, Any]:
+    """The machine: processor, cores, memory (GiB), accelerator."""
+    import torch
+
+    gpu = torch.cuda.get_device_name(0) if torch.cuda.is_available() else None
+    return {
+        "system": platform.platform(),
+        "processor": _processor(),
+        "cores": cores(),
+        "memory_gib": round(_memory_bytes() / 2**30, 1),
+        "bf16": cpu_has_bf16(),
+        "gpu": gpu,
+    }
+
+
+def _processor() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def _memory_bytes() -> int:
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (ValueError, OSError, AttributeError):
+        return 0

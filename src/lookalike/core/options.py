@@ -1,0 +1,125 @@
+"""The options of training: one dataclass is the flag, the TOML key and the Python argument at once.
+
+Methods add their own options by inheriting from `TrainOptions`. A default here is what stands when
+neither a flag, nor a configuration file, nor the recipe says otherwise. Nothing here imports torch,
+so that help and mistakes are answered at once.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from lookalike.core.errors import ConfigurationError, did_you_mean
+
+RUNTIME = {"runtime": True}
+"""Metadata of options that say where or how fast, not what: they may change when a run goes on."""
+
+
+@dataclass(kw_only=True)
+class TrainOptions:
+    """Options that every method has."""
+
+    data: str = field(default="", metadata=RUNTIME)
+    """Images: a folder, FILE.npy, FILE.npz, digits, mnist:DIR or cifar10:DIR."""
+    out: str | None = field(default=None, metadata=RUNTIME)
+    """Run folder; default runs/METHOD-DATA."""
+    recipe: str = "auto"
+    """Named set of defaults, chosen from the images where "auto"; flags win over it."""
+    seed: int = 0
+    """Seed of weights, order and augmentation."""
+    epochs: int = 100
+    """Passes over the images."""
+    max_steps: int | None = None
+    """Stop after this many optimiser steps; the schedule ends there too."""
+    batch_size: int = 512
+    """Images per optimiser step, over all processes."""
+    image_size: int | None = None
+    """Side of the square the network sees, pixels; default: the images' own up to 64, else 64 (224 on a GPU)."""
+    encoder: str = "convnet"
+    """Network: convnet, resnet18, resnet34 or resnet50."""
+    width: int = 32
+    """Channels of the first stage of convnet (a resnet has 64)."""
+    stem: Literal["auto", "small", "large"] = "auto"
+    """First layers: small for images up to 64 px, else large; auto chooses by image size."""
+    norm: Literal["batch", "group"] = "batch"
+    """Normalisation; group does not depend on who shares the batch."""
+    init: str | None = None
+    """Start the encoder from a .safetensors or .pt file with torchvision or timm names."""
+    augment: str = "simclr-small"
+    """Recipe of random views: simclr, simclr-small or digits."""
+    crop_min: float | None = None
+    """Smallest crop, as a fraction of the image's area; default: the augmentation recipe's."""
+    optimizer: Literal["sgd", "lars", "adamw"] = "sgd"
+    """Optimiser; sgd has Nesterov momentum."""
+    lr: float = 0.25
+    """Learning rate before scaling with the batch (see --lr-scaling)."""
+    lr_scaling: Literal["linear", "sqrt", "none"] = "linear"
+    """linear: lr * batch / 256; sqrt: lr * sqrt(batch); none: lr."""
+    momentum: float = 0.9
+    """Momentum of sgd and lars."""
+    weight_decay: float = 1e-4
+    """Weight decay of matrices and kernels; biases and normalisation parameters have none."""
+    warmup: float = 10.0
+    """Epochs of linear warm-up, at most a tenth of the run; then the rate falls as a cosine."""
+    precision: Literal["auto", "bf16", "float32", "float64"] = "auto"
+    """Arithmetic of the network; auto: bf16 where the machine computes in it, else float32."""
+    device: str = field(default="auto", metadata=RUNTIME)
+    """cpu, cuda, mps or auto."""
+    threads: int | None = field(default=None, metadata=RUNTIME)
+    """CPU threads; default: all cores. Bit-for-bit repeats need the same number."""
+    check_every: int = 0
+    """Epochs between looks at what is learned (health, kNN); 0: about ten looks in a run."""
+    checkpoint_minutes: float = field(default=10.0, metadata=RUNTIME)
+    """Minutes between checkpoints inside an epoch; every epoch ends with one anyway."""
+    download: bool = field(default=False, metadata=RUNTIME)
+    """Fetch mnist: or cifar10: first, where the files are not there."""
+
+    def problems(self) -> Iterator[str]:
+        """Every value that cannot be, in words."""
+        yield from at_least(self, 1, "epochs", "max_steps", "image_size", "width", "threads")
+        yield from at_least(self, 2, "batch_size")
+        yield from at_least(self, 0, "seed", "weight_decay", "momentum", "warmup", "check_every", "checkpoint_minutes")
+        if not self.lr > 0:
+            yield f"--lr must be positive, got {self.lr}"
+        if self.momentum >= 1:
+            yield f"--momentum must be below 1, got {self.momentum}"
+        if self.crop_min is not None and not 0 < self.crop_min <= 1:
+            yield f"--crop-min must be in (0, 1], got {self.crop_min}"
+
+
+def flag(name: str) -> str:
+    """The flag of a field: `batch_size` is `--batch-size`."""
+    return "--" + name.replace("_", "-")
+
+
+def at_least(options: Any, low: float, *names: str) -> Iterator[str]:
+    """A complaint for each named field that is below `low` (None passes)."""
+    for name in names:
+        value = getattr(options, name)
+        if value is not None and not value >= low:
+            yield f"{flag(name)} must be at least {low}, got {value}"
+
+
+def raise_problems(problems: Iterable[str]) -> None:
+    """Report all problems at once, where there are any."""
+    found = list(problems)
+    if found:
+        raise ConfigurationError(found)
+
+
+def unknown_keys(table: Iterable[str], options: type, where: str) -> Iterator[str]:
+    """A complaint for each key that is no field of `options`."""
+    valid = [f.name for f in dataclasses.fields(options)]
+    for key in table:
+        if key.replace("-", "_") not in valid:
+            yield f"unknown key {key!r} in {where}: {did_you_mean(key.replace('-', '_'), valid)}"
+
+
+def lasting(options: Any) -> dict[str, Any]:
+    """The options that decide the result: all but those marked as runtime."""
+    return {
+        f.name: getattr(options, f.name) for f in dataclasses.fields(options) if not f.metadata.get("runtime", False)
+    }

@@ -1,0 +1,90 @@
+"""Images from FILE.npy or FILE.npz: [N, H, W], [N, H, W, C] or [N, C, H, W], uint8.
+
+An .npz holds `images` (or `x`, or its only array), optionally `labels` (or `y`), `paths` and `split`.
+"""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from lookalike.core.errors import LookalikeError
+from lookalike.data.base import Images
+
+_MOST_CHANNELS = 16  # a last axis up to this long means channels
+
+
+def load(place: Path, image_size: int | None = None, download: bool = False) -> Images:
+    """The images of a numpy file."""
+    if place.suffix.lower() not in (".npy", ".npz"):
+        raise LookalikeError(f"{place} is no .npy or .npz file; give a folder to read image files")
+    try:
+        loaded = np.load(place, allow_pickle=False)
+        if isinstance(loaded, np.ndarray):
+            return from_array(loaded, name=place.stem, where=str(place))
+        with loaded:
+            arrays = {key: loaded[key] for key in loaded.files}
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise LookalikeError(f"cannot read {place}: {error}") from error
+    key = next((k for k in ("images", "x") if k in arrays), None)
+    if key is None and len(arrays) == 1:
+        key = next(iter(arrays))
+    if key is None:
+        raise LookalikeError(f"{place} holds {sorted(arrays)}; the images must be called 'images' or 'x'")
+    return from_array(
+        arrays[key],
+        labels=arrays.get("labels", arrays.get("y")),
+        paths=arrays.get("paths"),
+        split=arrays.get("split"),
+        name=place.stem,
+        where=str(place),
+    )
+
+
+def from_array(
+    x: np.ndarray,
+    labels: np.ndarray | None = None,
+    paths: np.ndarray | None = None,
+    split: np.ndarray | None = None,
+    *,
+    name: str = "array",
+    where: str = "array",
+) -> Images:
+    """Images of an array [N, H, W], [N, H, W, C] or [N, C, H, W] of uint8.
+
+    Labels may be integers or names. Four axes are read as channels-last where the last axis is short
+    (at most 16) and the second is not shorter.
+    """
+    if x.dtype != np.uint8:
+        raise LookalikeError(f"{where}: images must be uint8 in 0..255, got {x.dtype}; scale and convert them first")
+    if x.ndim == 3:
+        x = x[:, None]
+    elif x.ndim == 4 and x.shape[3] <= _MOST_CHANNELS and x.shape[3] <= x.shape[1]:
+        x = x.transpose(0, 3, 1, 2)
+    elif x.ndim != 4:
+        raise LookalikeError(f"{where}: images must be [N, H, W], [N, H, W, C] or [N, C, H, W], got {list(x.shape)}")
+    if 0 in x.shape:
+        raise LookalikeError(f"{where} holds no pixels: its shape is {list(x.shape)}")
+    n = len(x)
+    for what, values in (("labels", labels), ("paths", paths), ("split", split)):
+        if values is not None and values.shape != (n,):
+            raise LookalikeError(f"{where}: {n} images but {what} of shape {list(values.shape)}")
+    y, classes = None, ()
+    if labels is not None:
+        names, codes = np.unique(labels, return_inverse=True)
+        y, classes = torch.from_numpy(codes).long(), tuple(str(v) for v in names)
+    if split is not None and not set(map(str, split)) <= {"train", "test", "val"}:
+        raise LookalikeError(f"{where}: split may say train, test or val, got {sorted(set(map(str, split)))[:5]}")
+    pixels = torch.from_numpy(np.ascontiguousarray(x))
+    return Images(
+        pixels=pixels,
+        paths=tuple(map(str, paths)) if paths is not None else tuple(f"{name}/{i:06d}" for i in range(n)),
+        labels=y,
+        classes=classes,
+        split=None if split is None else tuple("train" if s == "train" else "test" for s in map(str, split)),
+        name=name,
+    )

@@ -1,0 +1,78 @@
+"""Fetching well-known files: resumed where it broke off, checked before anything uses them."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import urllib.error
+import urllib.request
+from collections.abc import Sequence
+from pathlib import Path
+
+from lookalike.core.errors import LookalikeError
+from lookalike.core.files import machine_faults
+
+_TIMEOUT_S = 30
+_BLOCK = 1 << 20
+
+
+def fetch(urls: Sequence[str], path: Path, md5: str) -> None:
+    """Bring a file to `path` from the first of `urls` that serves it, if it is not there and whole.
+
+    What has arrived is kept in `path`.part, so a broken download goes on where it stopped. The file
+    gets its name only once its MD5 is right.
+
+    Raises:
+        LookalikeError: no address served the file, or what came has another checksum.
+    """
+    if path.exists() and checksum(path) == md5:
+        return
+    part = path.with_name(path.name + ".part")
+    failures = []
+    for url in urls:
+        try:
+            with machine_faults("write", part):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                _transfer(url, part)
+        except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
+            failures.append(f"{url}: {getattr(error, 'reason', error)}")
+            continue
+        found = checksum(part)
+        if found == md5:
+            os.replace(part, path)
+            return
+        part.unlink()
+        failures.append(f"{url}: checksum {found}, expected {md5}; the wrong file was removed")
+    raise LookalikeError(
+        f"could not download {path.name}:\n" + "\n".join(f"  - {f}" for f in failures) + "\n"
+        f"Run the same command again to go on, or put the file into {path.parent} by hand."
+    )
+
+
+def _transfer(url: str, part: Path) -> None:
+    """Append what is missing of `url` to `part`."""
+    have = part.stat().st_size if part.exists() else 0
+    request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})
+    try:
+        response = urllib.request.urlopen(request, timeout=_TIMEOUT_S)
+    except urllib.error.HTTPError as error:
+        if error.code == 416:  # nothing is missing: all of it arrived before
+            error.close()
+            return
+        raise
+    with response:
+        resumed = response.status == 206
+        expected = response.headers.get("Content-Length")
+        with open(part, "ab" if resumed else "wb") as file:
+            received = 0
+            while block := response.read(_BLOCK):
+                file.write(block)
+                received += len(block)
+        if expected is not None and received < int(expected):
+            raise ConnectionError(f"broke off after {received} of {expected} bytes")
+
+
+def checksum(path: Path) -> str:
+    """MD5 of a file, as the data sets' authors publish it (a check of wholeness, not of trust)."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()

@@ -1,0 +1,70 @@
+"""Encoder weights in files: read strictly, naming everything that does not fit."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from lookalike.core.errors import LookalikeError
+
+_CLASSIFIERS = ("fc.", "classifier.", "head.")  # a supervised network's last layer: not part of an encoder
+_WRAPPERS = ("state_dict_ema", "model_ema", "state_dict", "model")  # where timm and others keep the weights
+_PREFIXES = ("module.", "_orig_mod.", "encoder.", "backbone.")  # left by DataParallel, compile and trainers
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """Tensors by name from a .safetensors file, or from a .pt/.pth that holds tensors only."""
+    if not path.is_file():
+        raise LookalikeError(f"--init {path}: there is no such file")
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        loaded = torch.load(path, map_location="cpu", weights_only=True)
+    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError) as error:
+        raise LookalikeError(
+            f"--init {path} cannot be read as weights: {str(error).splitlines()[0]}. "
+            "Take a .safetensors file, or a .pt that holds tensors only (nothing else is ever unpickled)."
+        ) from error
+    for key in _WRAPPERS:
+        if isinstance(loaded, dict) and isinstance(loaded.get(key), dict):
+            loaded = loaded[key]
+    if not isinstance(loaded, dict) or not all(isinstance(v, Tensor) for v in loaded.values()):
+        raise LookalikeError(f"--init {path} holds no dictionary of tensors")
+    return loaded
+
+
+def load_weights(encoder: nn.Module, path: Path) -> None:
+    """Load weights into an encoder; all must be there and fit, a classifier is left out.
+
+    Raises:
+        LookalikeError: naming each tensor that is missing, left over or of another shape.
+    """
+    weights = {_strip(name): tensor for name, tensor in read_weights(path).items()}
+    weights = {name: t for name, t in weights.items() if not name.startswith(_CLASSIFIERS)}
+    expected = encoder.state_dict()
+    problems = [f"missing {name} {list(t.shape)}" for name, t in expected.items() if name not in weights]
+    problems += [f"left over {name} {list(t.shape)}" for name, t in weights.items() if name not in expected]
+    problems += [
+        f"{name} is {list(weights[name].shape)}, the network wants {list(t.shape)}"
+        for name, t in expected.items()
+        if name in weights and weights[name].shape != t.shape
+    ]
+    if problems:
+        shown = "\n".join(f"  - {p}" for p in problems[:10])
+        more = f"\n  - and {len(problems) - 10} more" if len(problems) > 10 else ""
+        raise LookalikeError(
+            f"--init {path} does not fit {type(encoder).__name__}: {len(problems)} tensors differ\n{shown}{more}\n"
+            "Choose the --encoder, --width, --stem and --norm that the weights were made for."
+        )
+    encoder.load_state_dict(weights)
+
+
+def _strip(name: str) -> str:
+    while name.startswith(_PREFIXES):
+        name = name.split(".", 1)[1]
+    return name

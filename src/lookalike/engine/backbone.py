@@ -1,0 +1,153 @@
+"""A trained (or untrained) encoder with all that is needed to use it: sizes, statistics, precision."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import json
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from lookalike import __version__
+from lookalike.augment.base import as_float
+from lookalike.augment.normalize import normalize
+from lookalike.core.errors import LookalikeError
+from lookalike.core.files import write_atomically
+from lookalike.encoders.base import EncoderSpec, build_encoder
+
+_BLOCK = 512  # images a block of feature extraction; fixed, so that features do not depend on who asks
+
+
+@dataclass
+class Backbone:
+    """An encoder and how images enter it."""
+
+    encoder: nn.Module
+    spec: EncoderSpec
+    mean: tuple[float, ...]
+    """Per channel, of values in [0, 1]."""
+    std: tuple[float, ...]
+    precision: str = "float32"
+    device: str = "cpu"
+
+    def prepare(self, x_BCHW: Tensor) -> Tensor:
+        """Normalised input of the network from uint8 or float images in [0, 1]."""
+        dtype = torch.float64 if self.precision == "float64" else torch.float32
+        x = as_float(x_BCHW.to(self.device)).to(dtype)
+        mean, std = (torch.tensor(v, dtype=dtype, device=self.device) for v in (self.mean, self.std))
+        return normalize(x, mean, std).contiguous(memory_format=torch.channels_last)
+
+    def autocast(self) -> AbstractContextManager:
+        """The context in which the network computes."""
+        if self.precision == "bf16":
+            return torch.autocast(self.device.split(":")[0], dtype=torch.bfloat16)
+        return nullcontext()
+
+    def blocks(self, n: int) -> Iterator[slice]:
+        """Slices of n rows in the fixed block size."""
+        return (slice(start, start + _BLOCK) for start in range(0, n, _BLOCK))
+
+    @torch.no_grad()
+    def features(self, images_NCHW: Tensor) -> Tensor:
+        """Features [N, D] (float32, CPU) of uint8 or float images: eval mode, no augmentation.
+
+        Raises:
+            LookalikeError: the images have another number of channels or another size.
+        """
+        wanted = (self.spec.channels, self.spec.image_size, self.spec.image_size)
+        if tuple(images_NCHW.shape[1:]) != wanted:
+            raise LookalikeError(
+                f"the network was trained on {_words(wanted)}, these images are {_words(images_NCHW.shape[1:])}"
+            )
+        was_training = self.encoder.training
+        self.encoder.eval()
+        try:
+            with self.autocast():
+                parts = [
+                    self.encoder(self.prepare(images_NCHW[rows])).float().cpu()
+                    for rows in self.blocks(len(images_NCHW))
+                ]
+        finally:
+            self.encoder.train(was_training)
+        return torch.cat(parts)
+
+    @torch.no_grad()
+    def calibrated(self, images_NCHW: Tensor) -> Backbone:
+        """A copy whose BatchNorm statistics are those of `images_NCHW` (uint8), at the same weights.
+
+        An untrained network has met no data: with the statistics it is made with (mean 0, variance 1)
+        its features are close to nothing, and beating them would say little. This is the fair
+        comparison.
+        """
+        twin = dataclasses.replace(self, encoder=copy.deepcopy(self.encoder))
+        norms = [m for m in twin.encoder.modules() if isinstance(m, _BatchNorm)]
+        for norm in norms:
+            norm.reset_running_stats()
+            norm.momentum = None  # the plain average over the blocks
+        twin.encoder.train()
+        with self.autocast():
+            for rows in self.blocks(len(images_NCHW)) if norms else ():
+                twin.encoder(self.prepare(images_NCHW[rows]))
+        twin.encoder.eval()
+        return twin
+
+    def save(self, path: Path, method: str) -> None:
+        """Write the encoder's weights and, as metadata, everything else."""
+        metadata = {
+            **{key: str(value) for key, value in asdict(self.spec).items() if key != "name"},
+            "encoder": self.spec.name,
+            "mean": json.dumps(self.mean),
+            "std": json.dumps(self.std),
+            "precision": self.precision,
+            "method": method,
+            "version": __version__,
+        }
+        tensors = {name: t.detach().cpu().contiguous() for name, t in self.encoder.state_dict().items()}
+        write_atomically(path, lambda file: file.write(save(tensors, metadata)))
+
+
+def _words(shape: tuple[int, ...] | torch.Size) -> str:
+    return f"{shape[1]} x {shape[2]} pixels with {shape[0]} channel{'s' if shape[0] != 1 else ''}"
+
+
+def load_backbone(path: Path, device: str, encoder: nn.Module | None = None) -> Backbone:
+    """The backbone of encoder.safetensors; `encoder` stands in for one that was given from Python.
+
+    Raises:
+        LookalikeError: no such file, no backbone of ours, or weights that do not fit.
+    """
+    if not path.is_file():
+        raise LookalikeError(f"{path} is not there: has the run finished its first epoch?")
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+        spec = EncoderSpec(
+            name=metadata["encoder"],
+            channels=int(metadata["channels"]),
+            image_size=int(metadata["image_size"]),
+            width=int(metadata["width"]),
+            stem=metadata["stem"],
+            norm=metadata["norm"],
+        )
+        mean, std = json.loads(metadata["mean"]), json.loads(metadata["std"])
+    except (SafetensorError, KeyError, ValueError, OSError) as error:
+        raise LookalikeError(f"{path} is no encoder written by lookalike: {error!r}") from error
+    precision = metadata.get("precision", "float32")
+    network = encoder if encoder is not None else build_encoder(spec, seed=0)
+    if precision == "float64":
+        network = network.double()
+    try:
+        network.load_state_dict(weights)
+    except RuntimeError as error:
+        raise LookalikeError(f"{path} does not fit {spec.name}: {str(error).splitlines()[-1].strip()}") from error
+    network = network.to(device, memory_format=torch.channels_last).eval()
+    return Backbone(network, spec, tuple(mean), tuple(std), precision, device)

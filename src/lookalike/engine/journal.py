@@ -1,0 +1,67 @@
+"""What a run says: metrics.jsonl always, one live line in a terminal, one plain line an epoch elsewhere."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TextIO
+
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+from lookalike.core.files import machine_faults, write_text
+from lookalike.engine.metrics import read_metrics
+
+_REFRESH_S = 0.25  # seconds between two states of the live line
+
+
+class Journal:
+    """Writes events and shows progress. Use as a context manager.
+
+    On opening, events after `step` are dropped: a run that goes on from a checkpoint writes them again.
+    """
+
+    def __init__(self, path: Path, step: int, stream: TextIO | None = None) -> None:
+        self.path = path
+        self.console = Console(file=stream or sys.stdout, highlight=False, soft_wrap=True)
+        self.live: Live | None = None
+        self.shown = 0.0
+        kept = [event for event in read_metrics(path) if event.get("step", 0) <= step]
+        write_text(path, "".join(json.dumps(event) + "\n" for event in kept if step > 0))
+
+    def __enter__(self) -> Journal:
+        if self.console.is_terminal and "NO_COLOR" not in os.environ:
+            self.live = Live(Text(), console=self.console, auto_refresh=False, transient=True)
+            self.live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.live is not None:
+            self.live.stop()
+
+    def event(self, kind: str, step: int, **values: Any) -> None:
+        """Append one event to metrics.jsonl."""
+        with machine_faults("write", self.path), open(self.path, "a") as file:
+            file.write(json.dumps({"event": kind, "step": step, **values}) + "\n")
+
+    def say(self, text: str) -> None:
+        """Print a line that stays."""
+        self.console.print(Text(text))
+
+    def progress(self, text: str) -> None:
+        """Renew the live line, a few times a second at the most; nothing outside of a terminal."""
+        if self.live is not None and time.monotonic() - self.shown > _REFRESH_S:
+            self.live.update(Text(text, no_wrap=True, overflow="ellipsis"), refresh=True)
+            self.shown = time.monotonic()
+
+    def epoch(self, text: str) -> None:
+        """The line of a finished epoch: plain output only, as the live line shows the same."""
+        if self.live is None:
+            self.say(text)

@@ -1,0 +1,87 @@
+"""Looks at a network in training: health without labels, kNN where labels exist.
+
+A look changes nothing: eval mode, views of a purpose of their own, no state. Only training images are
+looked at, so that nobody is tempted to choose by the test split.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from lookalike.augment.base import Recipe, as_float
+from lookalike.core import rng
+from lookalike.data.base import Images
+from lookalike.engine.backbone import Backbone
+from lookalike.evaluate.health import GALLERY, Health, measure
+from lookalike.evaluate.knn import knn_accuracy
+
+_BANK, _QUERIES = 8192, 1024  # labelled training images of the kNN monitor
+_PIXEL_SIDE = 32  # raw pixels are compared at this size at the most
+
+
+@dataclass(frozen=True)
+class Look:
+    """One look: health, and the kNN accuracy within the training images (None without labels)."""
+
+    health: Health
+    knn: float | None
+
+    def event(self) -> dict[str, float | int | None]:
+        """As values of an event."""
+        return {**asdict(self.health), "knn": self.knn}
+
+
+class Looker:
+    """Looks at encoders with the same images and the same views each time."""
+
+    def __init__(self, images: Images, recipe: Recipe, seed: int) -> None:
+        rows = images.training
+        gallery = rows[rng.permutation(seed, "look/gallery", 0, len(rows))[:GALLERY]]
+        self.gallery = images.pixels[gallery]
+        self.views = recipe(self.gallery, seed=seed, epoch=-1, index_B=gallery, view=0)
+        self.bank: tuple[Tensor, Tensor] | None = None
+        self.queries: tuple[Tensor, Tensor] | None = None
+        if images.labels is not None:
+            labelled = rows[images.labels[rows] >= 0]
+            order = labelled[rng.permutation(seed, "look/knn", 0, len(labelled))]
+            queries = min(_QUERIES, len(order) // 5)
+            bank, asked = order[queries : queries + _BANK], order[:queries]
+            if queries:
+                self.bank = images.pixels[bank], images.labels[bank]
+                self.queries = images.pixels[asked], images.labels[asked]
+
+    def look(self, backbone: Backbone) -> Look:
+        """Look at a network."""
+        return self._look(backbone.features)
+
+    def look_untrained(self, backbone: Backbone) -> Look:
+        """Look at a network before its first step, its BatchNorm statistics taken from the gallery."""
+        return self._look(backbone.calibrated(self.gallery).features)
+
+    def look_at_pixels(self) -> Look:
+        """The same with raw pixels as features."""
+        return self._look(pixel_features)
+
+    def _look(self, features: Callable[[Tensor], Tensor]) -> Look:
+        health = measure(features(self.gallery), features(self.views))
+        if self.bank is None or self.queries is None:
+            return Look(health, None)
+        knn = knn_accuracy(features(self.bank[0]), self.bank[1], features(self.queries[0]), self.queries[1])
+        return Look(health, knn)
+
+
+def pixel_features(images_NCHW: Tensor) -> Tensor:
+    """Raw pixels [N, C*S*S] (float32 in [0, 1]), images larger than 32 px brought to 32 px."""
+    x = as_float(images_NCHW)
+    if x.shape[-1] > _PIXEL_SIDE:
+        parts = [
+            F.interpolate(part, size=(_PIXEL_SIDE, _PIXEL_SIDE), mode="bilinear", antialias=True)
+            for part in x.split(512)
+        ]
+        x = torch.cat(parts)
+    return x.flatten(1)

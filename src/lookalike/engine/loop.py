@@ -1,0 +1,311 @@
+"""The training loop: epochs of plans, batches of views, steps at the cut, checkpoints, looks.
+
+Everything random is a function of (seed, epoch, image, view), so the state of a run is its weights,
+its optimiser and where it stands: that is what a checkpoint holds, and going on from it gives the same
+bits as never having stopped.
+"""
+
+from __future__ import annotations
+
+import math
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lookalike.augment.base import Recipe
+from lookalike.core.errors import Interrupted, LookalikeError
+from lookalike.core.options import TrainOptions
+from lookalike.core.plan import Plan
+from lookalike.data.base import Images
+from lookalike.engine.backbone import Backbone
+from lookalike.engine.checkpoint import load_checkpoint, save_checkpoint
+from lookalike.engine.journal import Journal
+from lookalike.engine.looks import Look, Looker
+from lookalike.engine.metrics import duration
+from lookalike.engine.run_folder import RunFolder
+from lookalike.engine.step import forward_backward
+from lookalike.evaluate.health import Health, verdict
+from lookalike.methods.base import Method
+from lookalike.optim.groups import build_optimizer
+from lookalike.optim.schedules import scaled_lr, warmup_cosine, warmup_steps
+
+_UNREAD = 16  # losses that may wait on a GPU before they are read and checked
+_SMOOTH = 0.05  # weight of the newest step in the speed that the live line shows
+
+
+class Trainer:
+    """Trains one method on one data set into one run folder."""
+
+    def __init__(
+        self,
+        method: Method,
+        backbone: Backbone,
+        options: TrainOptions,
+        images: Images,
+        recipe: Recipe,
+        run: RunFolder,
+    ) -> None:
+        self.method, self.backbone, self.options, self.run, self.recipe = method, backbone, options, run, recipe
+        self.images = images
+        self.pixels = _resident(images.pixels, backbone.device)
+        self.n = len(images.training)
+        self.batches = self.n // options.batch_size
+        self.total = options.epochs * self.batches
+        if options.max_steps is not None:
+            self.total = min(self.total, options.max_steps)
+        self.peak = scaled_lr(options.lr, options.batch_size, options.lr_scaling)
+        self.warmup = min(warmup_steps(self.n, options.batch_size, options.warmup), self.total // 10)
+        self.optimizer = build_optimizer(
+            method, options.optimizer, self.peak, options.momentum, options.weight_decay
+        )
+        self.looker = Looker(images, recipe, options.seed)
+        self.step = 0  # optimiser steps done
+        self.loss_sum, self.loss_count = 0.0, 0  # of the epoch under way
+        self.pending: list[Tensor] = []  # losses not yet read from the device
+        self.loss = math.nan  # the newest one read
+        self.seconds = 0.0  # of training, over all starts of this run
+        self.baselines: dict[str, Any] = {}
+        self.plan: Plan | None = None
+        self.stop_signal: int | None = None
+        self.speed = 0.0  # images per second
+
+    # -- state ------------------------------------------------------------------------------------
+
+    def state(self) -> dict[str, Any]:
+        """Everything a checkpoint holds."""
+        plan = None
+        if self.plan is not None:
+            plan = {"order": self.plan.order_M, "targets": self.plan.targets_NH}
+        return {
+            "architecture": {**asdict(self.backbone.spec), "method": type(self.method).__module__},
+            "step": self.step,
+            "method": self.method.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "plan": plan,
+            "loss_sum": self.loss_sum,
+            "loss_count": self.loss_count,
+            "seconds": self.seconds,
+            "baselines": self.baselines,
+        }
+
+    def restore(self) -> None:
+        """Go back to the last checkpoint of the run folder.
+
+        Raises:
+            LookalikeError: it belongs to another architecture.
+        """
+        state = load_checkpoint(self.run.checkpoint)
+        here = {**asdict(self.backbone.spec), "method": type(self.method).__module__}
+        if state["architecture"] != here:
+            there = state["architecture"]
+            different = ", ".join(f"{k} {there.get(k)!r} there, {v!r} here" for k, v in here.items() if there.get(k) != v)
+            raise LookalikeError(f"{self.run.checkpoint} is of another architecture: {different}")
+        try:
+            self.method.load_state_dict(state["method"])
+            self.optimizer.load_state_dict(state["optimizer"])
+        except (RuntimeError, ValueError) as error:
+            raise LookalikeError(f"{self.run.checkpoint} does not fit this network: {error}") from error
+        self.step = state["step"]
+        self.loss_sum, self.loss_count, self.seconds = state["loss_sum"], state["loss_count"], state["seconds"]
+        self.baselines = state["baselines"]
+        if state["plan"] is not None:
+            self.plan = Plan(state["plan"]["order"], state["plan"]["targets"])
+
+    def save(self) -> None:
+        """Write the checkpoint; only finite losses get this far."""
+        self._settle()
+        save_checkpoint(self.run.checkpoint, self.state())
+        self.saved_at = time.monotonic()
+
+    # -- the loop ---------------------------------------------------------------------------------
+
+    def fit(self, resumed: bool) -> None:
+        """Train to the end, from the checkpoint where `resumed`.
+
+        Raises:
+            Interrupted: a signal arrived; the step was finished and the state saved.
+            LookalikeError: the loss became NaN or infinite.
+        """
+        if resumed:
+            self.restore()
+        self.method.train()
+        with Journal(self.run.metrics, self.step) as self.journal, self._signals():
+            if resumed:
+                where = f"epoch {self.step // self.batches + 1} of {self.options.epochs}"
+                self.journal.say(f"going on at {where} (step {self.step:,} of {self.total:,})")
+            else:
+                self._first_look()
+            self.saved_at = time.monotonic()
+            while self.step < self.total:
+                self._epoch(self.step // self.batches)
+            self.plan = None
+
+    def _first_look(self) -> None:
+        pixels, untrained = self.looker.look_at_pixels(), self.looker.look_untrained(self.backbone)
+        self.baselines = {"pixels": pixels.event(), "untrained": untrained.event()}
+        for name, look in (("pixels", pixels), ("untrained", untrained)):
+            self.journal.event("look", 0, epoch=0, of=name, **look.event())
+
+    def _epoch(self, epoch: int) -> None:
+        first = self.step - epoch * self.batches
+        if self.plan is None or first == 0:
+            self.plan = self.method.plan(epoch, self.n)
+            self.loss_sum, self.loss_count = 0.0, 0
+        begun, done = time.monotonic(), 0
+        for k in range(first, self.batches):
+            self._step(epoch, k)
+            done += 1
+            if k + 1 == self.batches or self.step == self.total:
+                break  # what is due now is due at the end of the epoch, which saves as well
+            if self.stop_signal is not None:
+                self._stop()
+            if time.monotonic() - self.saved_at > 60 * self.options.checkpoint_minutes:
+                self.save()
+        self._settle()
+        rate = done * self.options.batch_size / max(1e-9, time.monotonic() - begun)
+        self._end_of_epoch(epoch, rate)
+        if self.stop_signal is not None and self.step < self.total:
+            self._stop()
+
+    def _step(self, epoch: int, k: int) -> None:
+        begun = time.monotonic()
+        assert self.plan is not None
+        size = self.options.batch_size
+        local_B = self.plan.order_M[k * size : (k + 1) * size]  # rows among the training images
+        index_B = self.images.training[local_B]
+        lr = warmup_cosine(self.step, self.peak, self.warmup, self.total)
+        for group in self.optimizer.param_groups:
+            group["lr"] = lr
+        targets_BH = self.plan.targets_NH[local_B].to(self.backbone.device)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss, z_BVP = forward_backward(self.method, self.backbone, self._views(epoch, index_B), targets_BH)
+        self.pending.append(loss)
+        if len(self.pending) >= (_UNREAD if loss.is_cuda else 1):
+            self._settle()
+        self.optimizer.step()
+        self.method.after_step(z_BVP, local_B)
+        self.step += 1
+        took = time.monotonic() - begun
+        self.seconds += took
+        self.speed += (size / took - self.speed) * (_SMOOTH if self.speed else 1.0)
+        self.journal.progress(self._line(epoch))
+
+    def _settle(self) -> None:
+        """Read the losses that are still on the device; a GPU is only waited for here.
+
+        Raises:
+            LookalikeError: one of them is NaN or infinite.
+        """
+        for value in torch.stack(self.pending).tolist() if self.pending else ():
+            if not math.isfinite(value):
+                self._not_finite(value)
+            self.loss_sum += value
+            self.loss_count += 1
+            self.loss = value
+        self.pending.clear()
+
+    def _views(self, epoch: int, index_B: Tensor) -> Tensor:
+        """Normalised views [V, B, C, S, S] of a batch."""
+        images = self.pixels[index_B.to(self.pixels.device)].to(self.backbone.device)
+        views = [
+            self.recipe(images, seed=self.options.seed, epoch=epoch, index_B=index_B, view=v)
+            for v in range(self.method.views)
+        ]
+        return self.backbone.prepare(torch.cat(views)).unflatten(0, (self.method.views, -1))
+
+    def _end_of_epoch(self, epoch: int, rate: float) -> None:
+        """Record the epoch, look where it is time, save."""
+        last = self.step >= self.total
+        loss = self.loss_sum / max(1, self.loss_count)
+        chance = self.method.chance_loss(self.options.batch_size)
+        lr = self.optimizer.param_groups[0]["lr"]
+        self.journal.event(
+            "epoch", self.step, epoch=epoch + 1, loss=loss, chance_loss=chance, lr=lr, images_per_s=round(rate, 1)
+        )
+        words = f"epoch {epoch + 1}/{self.options.epochs}  {rate:,.0f} images/s  loss {loss:.3f}"
+        words += f" (chance {chance:.3f})" if chance is not None else ""
+        if last or (epoch + 1) % self.options.check_every == 0:
+            look = self.looker.look(self.backbone)
+            sentence = self._verdict(look, loss, chance)
+            self.journal.event("look", self.step, epoch=epoch + 1, of="network", **look.event(), verdict=sentence)
+            words += f"  own image found {look.health.retrieval:.1%}"
+            words += f"  kNN {look.knn:.1%}" if look.knn is not None else ""
+            if last or not sentence.startswith("healthy"):
+                self.journal.say(sentence)
+        left = (self.total - self.step) * self.options.batch_size / max(1e-9, rate)
+        self.journal.epoch(words + ("" if last else f"  {duration(left)} left"))
+        self.plan = None
+        self.save()
+
+    def _verdict(self, look: Look, loss: float, chance: float | None) -> str:
+        known = {
+            name: Health(**{k: v for k, v in self.baselines[name].items() if k != "knn"})
+            for name in ("untrained", "pixels")
+        }
+        return verdict(look.health, known["untrained"], known["pixels"], loss, chance)
+
+    def _line(self, epoch: int) -> str:
+        chance = self.method.chance_loss(self.options.batch_size)
+        left = (self.total - self.step) * self.options.batch_size / self.speed
+        return (
+            f"epoch {epoch + 1}/{self.options.epochs}  step {self.step:,}/{self.total:,}  "
+            f"{self.speed:,.0f} images/s  loss {self.loss:.3f}"
+            + (f" (chance {chance:.3f})" if chance is not None else "")
+            + f"  {duration(left)} left"
+        )
+
+    # -- endings ----------------------------------------------------------------------------------
+
+    def _not_finite(self, value: float) -> None:
+        good = f"the last good checkpoint is {self.run.checkpoint}" if self.run.checkpoint.exists() else "there is no checkpoint yet"
+        self.journal.event("not finite", self.step, loss=str(value))
+        raise LookalikeError(
+            f"the loss became {value} at step {self.step:,} of {self.total:,}; {good}. Likely causes: a learning "
+            f"rate too high (--lr {self.options.lr}), a warm-up too short (--warmup {self.options.warmup}), a "
+            "temperature near 0, or weights in --init that are not finite."
+        )
+
+    def _stop(self) -> None:
+        assert self.stop_signal is not None
+        self.save()
+        name = signal.Signals(self.stop_signal).name
+        raise Interrupted(
+            f"stopped by {name} after step {self.step:,} of {self.total:,}; the state is saved.\n"
+            f"Go on with the same command, or: lookalike train --config {self.run.config}",
+            self.stop_signal,
+        )
+
+    @contextmanager
+    def _signals(self) -> Iterator[None]:
+        """Let SIGINT and SIGTERM end the run after the step under way; a second one kills as usual."""
+
+        def note(number: int, frame: object) -> None:
+            self.stop_signal = number
+            signal.signal(number, signal.SIG_DFL)
+
+        numbers = (signal.SIGINT, signal.SIGTERM)
+        try:
+            before = {number: signal.signal(number, note) for number in numbers}
+        except ValueError:  # not the main thread: signals are somebody else's
+            yield
+            return
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def _resident(pixels: Tensor, device: str) -> Tensor:
+    """The images on the training device where they take less than half of its free memory."""
+    if device.startswith("cuda"):
+        free, _ = torch.cuda.mem_get_info()
+        if pixels.numel() < free // 2:
+            return pixels.to(device)
+    return pixels

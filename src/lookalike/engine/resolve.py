@@ -1,0 +1,84 @@
+"""From what the user said to every value a run needs: recipe, sizes, precision."""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+from collections.abc import Iterator
+from importlib.resources import files
+from typing import Any, TypeVar
+
+from lookalike.augment.recipes import recipe_names
+from lookalike.core import machine
+from lookalike.core.errors import LookalikeError, did_you_mean
+from lookalike.core.options import TrainOptions, raise_problems
+from lookalike.data.base import Images
+from lookalike.encoders.base import encoder_names
+
+O = TypeVar("O", bound=TrainOptions)  # noqa: E741
+
+_FEWEST = 16  # images of a batch below which contrast has nothing to contrast
+
+
+def recipe_table() -> dict[str, dict[str, Any]]:
+    """The recipes that come with the package, by name."""
+    folder = files("lookalike") / "recipes"
+    found = sorted((f for f in folder.iterdir() if f.name.endswith(".toml")), key=lambda f: f.name)
+    return {f.name.removesuffix(".toml"): tomllib.loads(f.read_text()) for f in found}
+
+
+def choose_recipe(images: Images) -> str:
+    """The recipe for images of this kind."""
+    channels, height, _ = images.shape
+    if channels == 1 and height <= 32:
+        return "digits" if height < 24 else "mnist"
+    return "small-images" if height <= 32 else "photos"
+
+
+def early_problems(options: TrainOptions) -> Iterator[str]:
+    """Mistakes that can be found before any image is read; all of them."""
+    yield from options.problems()
+    if options.recipe != "auto" and options.recipe not in recipe_table():
+        yield f"unknown recipe {options.recipe!r}: {did_you_mean(options.recipe, ['auto', *recipe_table()])}"
+    if options.augment not in recipe_names():
+        yield f"unknown augmentation {options.augment!r}: {did_you_mean(options.augment, recipe_names())}"
+    if options.encoder not in encoder_names() and not options.encoder.startswith("python:"):
+        yield f"unknown encoder {options.encoder!r}: {did_you_mean(options.encoder, encoder_names())}"
+
+
+def resolve(options: O, explicit: set[str], images: Images) -> O:
+    """Options with every `auto` and default made concrete; what was said explicitly stays.
+
+    Raises:
+        ConfigurationError: values that cannot be, all of them at once.
+        LookalikeError: too few images for a batch.
+    """
+    changes: dict[str, Any] = {"recipe": choose_recipe(images) if options.recipe == "auto" else options.recipe}
+    fields = {f.name for f in dataclasses.fields(options)}
+    for key, value in recipe_table().get(changes["recipe"], {}).items():
+        if key in fields and key not in explicit:
+            changes[key] = value
+    options = dataclasses.replace(options, **changes)
+    raise_problems(early_problems(options))
+    n = len(images.training)
+    device = machine.resolve_device(options.device)
+    return dataclasses.replace(
+        options,
+        image_size=images.shape[1],
+        batch_size=_batch(options, "batch_size" in explicit, n),
+        precision=machine.resolve_precision(options.precision, device),
+        check_every=options.check_every or max(1, round(options.epochs / 10)),
+    )
+
+
+def _batch(options: TrainOptions, explicit: bool, n: int) -> int:
+    """The batch size: what was asked for, or the default made smaller for a small collection."""
+    if options.batch_size <= n:
+        return options.batch_size
+    if explicit or n < 2 * _FEWEST:
+        raise LookalikeError(
+            f"{options.data or 'the data'} has {n} training images, fewer than "
+            + (f"--batch-size {options.batch_size}" if explicit else f"the {2 * _FEWEST} that training needs")
+            + ("; add images or name a smaller batch" if explicit else "; add images")
+        )
+    return max(_FEWEST, 1 << ((n // 2).bit_length() - 1))

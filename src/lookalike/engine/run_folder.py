@@ -1,0 +1,140 @@
+"""The run folder: what is where, and whether a folder may be used by a configuration."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lookalike.core import machine
+from lookalike.core.errors import LookalikeError
+from lookalike.core.files import machine_faults, read_json, write_json, write_toml
+from lookalike.core.options import TrainOptions, lasting
+
+if TYPE_CHECKING:  # torch stays out of commands that only look at run folders
+    from lookalike.data.base import Images
+
+
+class RunFolder:
+    """Paths and records of one run."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.config = path / "config.toml"
+        self.record = path / "run.json"
+        self.metrics = path / "metrics.jsonl"
+        self.checkpoint = path / "checkpoints" / "last.pt"
+        self.encoder = path / "encoder.safetensors"
+        self.embeddings = path / "embeddings.npy"
+        self.index = path / "index.csv"
+        self.evaluation = path / "evaluation.json"
+        self.skipped = path / "skipped.csv"
+
+    @classmethod
+    def existing(cls, path: str | Path) -> RunFolder:
+        """The run folder at `path`.
+
+        Raises:
+            LookalikeError: it is none; says what was looked for.
+        """
+        run = cls(Path(path))
+        if not run.config.is_file() or not run.record.is_file():
+            what = "there is no such folder" if not run.path.exists() else "config.toml and run.json are not in it"
+            raise LookalikeError(f"{path} is no run folder: {what}. `lookalike runs ls` lists the runs.")
+        return run
+
+    def settings(self) -> dict[str, Any]:
+        """The resolved configuration (config.toml)."""
+        try:
+            return tomllib.loads(self.config.read_text())
+        except (OSError, tomllib.TOMLDecodeError) as error:
+            raise LookalikeError(f"cannot read {self.config}: {error}") from error
+
+    def status(self) -> dict[str, Any]:
+        """run.json."""
+        return read_json(self.record)
+
+    def claim(self, method: str, options: TrainOptions, images: Images, command: str) -> bool:
+        """Make the folder this configuration's own; True where the run goes on from an earlier start.
+
+        Raises:
+            LookalikeError: the folder holds something else, a run of another configuration, or a run
+                on other images. Nothing in it is touched then.
+        """
+        if not self.config.exists():
+            if self.path.is_dir() and any(p.name != "skipped.csv" for p in self.path.iterdir()):
+                raise LookalikeError(f"{self.path} exists and holds no run; name another folder with --out")
+            with machine_faults("create", self.path):
+                self.checkpoint.parent.mkdir(parents=True, exist_ok=True)
+            self._write_config(method, options, command)
+            self._write_record(options, images, command)
+            return False
+        self._compare(method, options)
+        if self.record.exists() and self.status().get("fingerprint") != images.fingerprint:
+            raise LookalikeError(
+                f"{self.path} was trained on other images ({self.status().get('images')} images, other content or "
+                f"names) than {options.data} holds now. Name another folder with --out to train on these."
+            )
+        if not self.record.exists():  # killed between the two files
+            self._write_record(options, images, command)
+        return self.checkpoint.exists()
+
+    def _compare(self, method: str, options: TrainOptions) -> None:
+        stored = self.settings()
+        now = {"method": method, **{k: v for k, v in lasting(options).items() if v is not None}}
+        runtime = {f.name for f in dataclasses.fields(options)} - set(lasting(options))
+        stored = {k: v for k, v in stored.items() if k not in runtime}
+        different = [
+            f"  - {key}: {stored.get(key, 'not set')} there, {now.get(key, 'not set')} now"
+            for key in sorted({*stored, *now})
+            if stored.get(key) != now.get(key)
+        ]
+        if different:
+            raise LookalikeError(
+                f"{self.path} holds a run of another configuration:\n" + "\n".join(different) + "\n"
+                f"To go on with that run: lookalike train --config {self.config}\n"
+                "To train with the new settings: name another folder with --out\n"
+                f"To start over here: remove {self.path} first"
+            )
+
+    def _write_config(self, method: str, options: TrainOptions, command: str) -> None:
+        table = {"method": method, **dataclasses.asdict(options)}
+        table["out"] = str(self.path)
+        write_toml(self.config, table, head=f"{command}\nRepeat: lookalike train --config {self.config}")
+
+    def _write_record(self, options: TrainOptions, images: Images, command: str) -> None:
+        write_json(
+            self.record,
+            {
+                "status": "started",
+                "command": command,
+                "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+                "seed": options.seed,
+                "fingerprint": images.fingerprint,
+                "images": len(images),
+                "training_images": len(images.training),
+                "shape": list(images.shape),
+                "skipped": len(images.skipped),
+                "versions": machine.versions(),
+                "machine": machine.description(),
+                "seconds": {},
+            },
+        )
+
+    def update(self, status: str | None = None, seconds: dict[str, float] | None = None, **values: Any) -> None:
+        """Change run.json: the status, seconds of phases, anything else."""
+        record = self.status()
+        if status is not None:
+            record["status"] = status
+        record["seconds"].update({k: round(v, 2) for k, v in (seconds or {}).items()})
+        write_json(self.record, {**record, **values})
+
+
+def run_folders(place: Path) -> list[RunFolder]:
+    """The run folders directly below a folder, by name."""
+    if not place.is_dir():
+        return []
+    found = (RunFolder(path) for path in sorted(place.iterdir()))
+    return [run for run in found if run.config.is_file() and run.record.is_file()]

@@ -1,0 +1,94 @@
+"""Is it learning? Measured without labels.
+
+- retrieval: how often a new view of an image is most similar to that very image among many (cosine
+  of centred features). Chance is one in the number of images.
+- effective rank: exp of the entropy of the normalised singular values (Roy and Vetterli 2007; RankMe,
+  Garrido et al. 2023): how many directions the features use.
+- cosine of positives: how similar a view is to its image; near 1 means the views' differences are
+  ignored, or, with a low rank, that everything is.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+GALLERY = 2048  # images among which a view has to find its own
+_COLLAPSED_RANK = 2.0  # directions; fewer means that all images look the same to the network
+_LEARNED_LOSS = 0.97  # share of the chance level below which a loss says that views are told apart
+
+
+@dataclass(frozen=True)
+class Health:
+    """What was measured on one set of features."""
+
+    retrieval: float
+    """Share of views that find their own image, in [0, 1]."""
+    effective_rank: float
+    positive_cosine: float
+    images: int
+    """Size of the gallery."""
+    dimensions: int
+
+
+def effective_rank(x_ND: Tensor) -> float:
+    """exp(entropy of the singular values of the centred features); 0 where all rows are equal."""
+    x = x_ND.double()
+    centred = x - x.mean(0)
+    if float(centred.abs().max()) <= 1e-7 * float(x.abs().max()):
+        return 0.0
+    values = torch.linalg.svdvals(centred)
+    p = values / values.sum()
+    return float(torch.exp(-(p * p.clamp_min(1e-300).log()).sum()))
+
+
+def measure(images_ND: Tensor, views_ND: Tensor) -> Health:
+    """Health of features: row n of `views_ND` is a view of the image in row n of `images_ND`."""
+    centre = images_ND.float().mean(0)
+    image = F.normalize(images_ND.float() - centre, dim=1)
+    view = F.normalize(views_ND.float() - centre, dim=1)
+    similarity = view @ image.T
+    own = similarity.diagonal()
+    # Ties count against: features that are all equal find nothing.
+    better = (similarity >= own[:, None]).sum(1) - 1
+    return Health(
+        retrieval=float((better == 0).double().mean()),
+        effective_rank=effective_rank(images_ND),
+        positive_cosine=float(own.mean()),
+        images=len(images_ND),
+        dimensions=images_ND.shape[1],
+    )
+
+
+def verdict(now: Health, untrained: Health, pixels: Health, loss: float | None, chance: float | None) -> str:
+    """One sentence: healthy, collapsed or not learning, and why.
+
+    Args:
+        now: of the network as it is.
+        untrained: of the same network before training.
+        pixels: of raw pixels.
+        loss: mean loss of the last epoch, if any.
+        chance: the loss of telling nothing apart, if known.
+    """
+    finds = (
+        f"a new view finds its own image among {now.images:,} in {now.retrieval:.1%} of cases "
+        f"(pixels {pixels.retrieval:.1%}, untrained {untrained.retrieval:.1%}, chance {1 / max(1, now.images):.1%})"
+    )
+    rank = f"effective rank {now.effective_rank:.1f} of {now.dimensions}"
+    if not math.isfinite(now.effective_rank) or now.effective_rank < _COLLAPSED_RANK:
+        return (
+            f"collapsed: nearly all images get the same features ({rank}); {finds}. "
+            "Try a lower learning rate, a longer warm-up or a higher temperature."
+        )
+    level = f"loss {loss:.2f} against {chance:.2f} at chance" if loss is not None and chance is not None else ""
+    at_chance = loss is not None and chance is not None and loss > _LEARNED_LOSS * chance
+    if at_chance or now.retrieval <= min(untrained.retrieval, 2 / max(1, now.images)):
+        return (
+            f"not learning: {level or 'views are not told apart'}; {finds}; {rank}. "
+            "Try a higher learning rate, weaker augmentation (--crop-min) or more epochs."
+        )
+    return f"healthy: {finds}; {rank}" + (f"; {level}" if level else "") + "."

@@ -1,0 +1,51 @@
+"""Weighted k-nearest-neighbour classification of features (Wu et al. 2018, section 3.4).
+
+Cosine similarity, the k nearest of a labelled bank, votes weighted by exp(similarity / temperature).
+Axes: N images of the bank, Q queries, D features, K classes.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+K = 20
+TEMPERATURE = 0.1
+_BLOCK = 1024  # queries compared with the bank at once
+
+
+def nearest(bank_ND: Tensor, query_QD: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """The k most similar rows of the bank: cosines [Q, k], falling, and rows [Q, k]; exact, in blocks."""
+    bank = F.normalize(bank_ND.float(), dim=1)
+    similarity, row = [], []
+    for start in range(0, len(query_QD), _BLOCK):
+        query = F.normalize(query_QD[start : start + _BLOCK].float(), dim=1)
+        top = (query @ bank.T).topk(min(k, len(bank)), dim=1)
+        similarity.append(top.values)
+        row.append(top.indices)
+    return torch.cat(similarity), torch.cat(row)
+
+
+def knn_predict(
+    bank_ND: Tensor, labels_N: Tensor, query_QD: Tensor, k: int = K, temperature: float = TEMPERATURE
+) -> Tensor:
+    """Predicted labels (int64 [Q]) of the queries; the vote's scale is exp(cosine / temperature)."""
+    similarity_QK, row_QK = nearest(bank_ND, query_QD, k)
+    classes = int(labels_N.max()) + 1
+    weight = torch.exp((similarity_QK - similarity_QK[:, :1]) / temperature)  # scaled by the best: no overflow
+    votes = torch.zeros(len(query_QD), classes, dtype=weight.dtype, device=weight.device)
+    return votes.scatter_add_(1, labels_N[row_QK], weight).argmax(1)
+
+
+def knn_accuracy(
+    bank_ND: Tensor,
+    labels_N: Tensor,
+    query_QD: Tensor,
+    labels_Q: Tensor,
+    k: int = K,
+    temperature: float = TEMPERATURE,
+) -> float:
+    """The share of queries whose label is predicted, in [0, 1]."""
+    predicted = knn_predict(bank_ND, labels_N, query_QD, k, temperature)
+    return float((predicted == labels_Q).double().mean())

@@ -1,0 +1,71 @@
+"""SimCLR (Chen, Kornblith, Norouzi, Hinton 2020; here section 2 and Algorithm 1).
+
+Two views of each image, a projection head, NT-Xent: find the other view among all rows of the batch.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from lookalike.core.options import TrainOptions, at_least
+from lookalike.core.plan import Plan
+from lookalike.encoders.heads import projection_head
+from lookalike.methods.base import Method, itself, shuffle
+from lookalike.objectives.nt_xent import nt_xent
+
+
+@dataclass(kw_only=True)
+class Options(TrainOptions):
+    """Contrastive learning: find the other view of an image among all images of the batch."""
+
+    temperature: float = 0.2
+    """tau of the NT-Xent loss."""
+    head_depth: int = 2
+    """Linear layers of the projection head."""
+    head_width: int | None = None
+    """Width of the head's hidden layers; default: the encoder's output."""
+    head_size: int = 128
+    """Size of a projection."""
+    head_norm: bool = True
+    """BatchNorm in the head's hidden layers."""
+
+    def problems(self) -> Iterator[str]:
+        yield from super().problems()
+        yield from at_least(self, 1, "head_depth", "head_width", "head_size")
+        if not self.temperature > 0:
+            yield f"--temperature must be positive, got {self.temperature}"
+
+
+class Learner(Method):
+    """SimCLR as the engine sees it."""
+
+    options: Options
+
+    def __init__(self, encoder: nn.Module, options: Options) -> None:
+        super().__init__(encoder, options)
+        self.head = projection_head(
+            encoder.out_features,  # type: ignore[arg-type]  # an int on every encoder
+            depth=options.head_depth,
+            width=options.head_width,
+            out_features=options.head_size,
+            norm=options.head_norm and options.norm == "batch",
+            seed=options.seed,
+        )
+
+    def plan(self, epoch: int, n: int) -> Plan:
+        return Plan(shuffle(self.options.seed, epoch, n), itself(n))
+
+    def embed(self, x_RCHW: Tensor) -> Tensor:
+        return self.head(self.encoder(x_RCHW))
+
+    def loss(self, z_BVP: Tensor, targets_BH: Tensor) -> Tensor:
+        ids_R = targets_BH[:, 0].repeat_interleave(z_BVP.shape[1])
+        return nt_xent(z_BVP.flatten(0, 1), ids_R, self.options.temperature)
+
+    def chance_loss(self, batch_size: int) -> float:
+        """ln(2N - 1): every row equally like every other."""
+        return math.log(self.views * batch_size - 1)

@@ -1,0 +1,44 @@
+"""NT-Xent, the normalised temperature-scaled cross entropy of SimCLR.
+
+Chen, Kornblith, Norouzi, Hinton 2020, equation 1; the paper's Algorithm 1. With u_i = z_i / |z_i| and
+s_ij = u_i . u_j / tau, the loss of row i with positives P(i) is
+
+    l_i = logsumexp_{k != i} s_ik - mean_{p in P(i)} s_ip
+
+and the loss is the mean of l_i over the rows. (The code released with the paper returns twice this.)
+Axes: R rows (images times views), P projection size.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def nt_xent(z_RP: Tensor, ids_R: Tensor, temperature: float = 0.5) -> Tensor:
+    """The NT-Xent loss of projections.
+
+    Args:
+        z_RP: projections, floating, normalised inside; every row is both anchor and negative.
+        ids_R: integers; rows with equal ids are views of one image and each other's positives. Every
+            id must stand at least twice: a row without a positive has no loss.
+        temperature: tau in equation 1, positive.
+
+    Returns:
+        A scalar; float64 for float64 input, else float32 (logits are never formed in half precision).
+        ln(R - 1) is chance level: all projections equal.
+    """
+    if z_RP.ndim != 2 or ids_R.shape != z_RP.shape[:1]:
+        raise ValueError(f"z must be [R, P] and ids [R], got {list(z_RP.shape)} and {list(ids_R.shape)}")
+    if temperature <= 0:
+        raise ValueError(f"temperature must be positive, got {temperature}")
+    z_RP = z_RP if z_RP.dtype == torch.float64 else z_RP.float()
+    with torch.autocast(z_RP.device.type, enabled=False):
+        u_RP = F.normalize(z_RP, dim=1)
+        s_RR = (u_RP / temperature) @ u_RP.T
+        itself_RR = torch.eye(len(ids_R), dtype=torch.bool, device=z_RP.device)
+        log_sum_R = s_RR.masked_fill(itself_RR, -torch.inf).logsumexp(1)
+        positive_RR = (ids_R[:, None] == ids_R) & ~itself_RR
+        positives_R = torch.where(positive_RR, s_RR, 0.0).sum(1) / positive_RR.sum(1)
+        return (log_sum_R - positives_R).mean()
