@@ -23,12 +23,12 @@ from lookalike.data.base import Images
 from lookalike.data.base import load as load_images
 from lookalike.encoders.base import EncoderSpec, build_encoder
 from lookalike.encoders.weights import load_weights
-from lookalike.engine.backbone import Backbone, load_backbone
+from lookalike.engine.backbone import Backbone, load_backbone, placed
 from lookalike.engine.looks import pixel_features
 from lookalike.engine.loop import Trainer
 from lookalike.engine.resolve import resolve
 from lookalike.engine.run_folder import RunFolder
-from lookalike.evaluate.knn import K, TEMPERATURE, knn_accuracy
+from lookalike.evaluate.knn import TEMPERATURE, K, knn_accuracy
 from lookalike.evaluate.linear import HELD_OUT, PENALTIES, linear_accuracy
 
 _CALIBRATION = 2048  # images from which the untrained network takes its BatchNorm statistics
@@ -74,9 +74,7 @@ def train(
     if options.init is not None:
         load_weights(backbone.encoder, Path(options.init))
     learner = registry.find("methods", method, "method").Learner(backbone.encoder, options)
-    learner = (learner.double() if options.precision == "float64" else learner).to(
-        device, memory_format=torch.channels_last
-    )
+    learner = placed(learner.double() if options.precision == "float64" else learner, device)
     recipe = build_recipe(options.augment, images.shape[1], options.crop_min)
     resumed = run.claim(method, options, images, command)
     if images.skipped:
@@ -109,8 +107,13 @@ def untrained_backbone(
         network.out_features = _output_width(network, channels, side)  # type: ignore[assignment]
     network = network.double() if options.precision == "float64" else network
     mean, std = channel_statistics(images.pixels[images.training])
-    network = network.to(device, memory_format=torch.channels_last)
+    network = placed(network, device)
     return Backbone(network, spec, tuple(mean.tolist()), tuple(std.tolist()), options.precision, device)
+
+
+def calibrated(backbone: Backbone, images: Images) -> Backbone:
+    """An untrained backbone with the BatchNorm statistics of training images."""
+    return backbone.calibrated(images.pixels[images.training[:_CALIBRATION]])
 
 
 def _output_width(network: nn.Module, channels: int, side: int) -> int:
@@ -195,7 +198,7 @@ def evaluate(
         raise LookalikeError(f"too few labelled images to evaluate: {len(bank)} to learn from, {len(test)} to test on")
     device = machine.resolve_device(device)
     # the untrained network comes first: from Python, one instance serves as both
-    untrained = untrained_backbone(options, images, device, encoder).calibrated(images.pixels[bank[:_CALIBRATION]])
+    untrained = calibrated(untrained_backbone(options, images, device, encoder), images)
     features = {"pixels.": pixel_features(images.pixels), "random.": untrained.features(images.pixels)}
     features[""] = load_backbone(run.encoder, device, encoder).features(images.pixels)
     y = images.labels

@@ -8,7 +8,7 @@ images, C channels, H rows, W columns; images are float32 in [0, 1].
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -28,7 +28,7 @@ class Operation(Protocol):
         """Parameters from uniform numbers [B, draws] for images of shape (C, H, W); on the CPU."""
         ...
 
-    def apply(self, x_BCHW: Tensor, *params: Tensor) -> Tensor:
+    def apply(self, x_BCHW: Tensor, *params: Any, **named: Any) -> Tensor:
         """The operation itself; float32 in [0, 1] to float32 in [0, 1]."""
         ...
 
@@ -50,10 +50,10 @@ class Recipe:
         (seed, epoch, its index, view) and on nothing else.
         """
         x_BCHW = images_BCHW
-        shape = tuple(images_BCHW.shape[1:])
+        channels, height, width = images_BCHW.shape[1:]
         for k, operation in enumerate(self.operations):
             u_BU = rng.uniform(seed, f"augment/{k}", epoch, index_B, view, operation.draws)
-            x_BCHW = operation.apply(as_float(x_BCHW), *operation.draw(u_BU, shape))
+            x_BCHW = operation.apply(as_float(x_BCHW), *operation.draw(u_BU, (channels, height, width)))
         return as_float(x_BCHW)
 
 

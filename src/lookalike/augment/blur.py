@@ -34,9 +34,11 @@ def gaussian_blur(x_BCHW: Tensor, sigma_B: Tensor, size: int) -> Tensor:
     kernel = gaussian_kernel(sigma_B.to(x_BCHW.device, x_BCHW.dtype), size)
     kernel = kernel.repeat_interleave(channels, 0)[:, None, None]
     x = F.pad(x_BCHW, [size // 2] * 4, mode="reflect").reshape(1, n * channels, *_padded(height, width, size))
-    x = F.conv2d(x, kernel, groups=n * channels)
-    x = F.conv2d(x, kernel.transpose(2, 3), groups=n * channels)
-    return x.view(n, channels, height, width)
+    if n * channels == 1:  # a lone plane would go to another algorithm, which rounds differently
+        x, kernel = x.repeat(1, 2, 1, 1), kernel.repeat(2, 1, 1, 1)
+    x = F.conv2d(x, kernel, groups=len(kernel))
+    x = F.conv2d(x, kernel.transpose(2, 3), groups=len(kernel))
+    return x[:, : n * channels].view(n, channels, height, width)
 
 
 def _padded(height: int, width: int, size: int) -> tuple[int, int]:

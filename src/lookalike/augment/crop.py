@@ -37,9 +37,13 @@ def resize_matrix(start_B: Tensor, length_B: Tensor, size_in: int, size_out: int
 def resized_crop(x_BCHW: Tensor, box_B4: Tensor, size: int) -> Tensor:
     """Crop each image to its box (top, left, height, width; whole pixels) and resize to size x size."""
     top, left, height, width = box_B4.to(x_BCHW.device, non_blocking=True).unbind(1)
-    rows = resize_matrix(top, height, x_BCHW.shape[2], size)
-    columns = resize_matrix(left, width, x_BCHW.shape[3], size)
-    return rows[:, None] @ (x_BCHW @ columns[:, None].transpose(2, 3))
+    n, channels, full_h, full_w = x_BCHW.shape
+    rows = resize_matrix(top, height, full_h, size).repeat_interleave(channels, 0)
+    columns = resize_matrix(left, width, full_w, size)
+    # one product for all channels of an image along the rows, then one for each channel: letting
+    # matmul broadcast over channels instead takes twice the time on a CPU
+    narrow = torch.bmm(x_BCHW.reshape(n, channels * full_h, full_w), columns.transpose(1, 2))
+    return torch.bmm(rows, narrow.view(n * channels, full_h, size)).view(n, channels, size, size)
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from lookalike.augment.affine import RandomAffine
 from lookalike.augment.base import Operation, Recipe
 from lookalike.augment.blur import RandomGaussianBlur
 from lookalike.augment.color import ColorJitter
 from lookalike.augment.crop import RandomResizedCrop
 from lookalike.augment.flip import RandomHorizontalFlip
 from lookalike.augment.grayscale import RandomGrayscale
-from lookalike.augment.rotate import RandomRotation
 from lookalike.core.errors import LookalikeError, did_you_mean
 
 _WHOLE = 1.0  # largest crop, fraction of the area
@@ -36,7 +36,7 @@ def _simclr_small(size: int, crop_min: float) -> list[Operation]:
 
 
 def _digits(size: int, crop_min: float) -> list[Operation]:
-    return [RandomRotation(15.0), RandomResizedCrop(size, (crop_min, _WHOLE))]
+    return [RandomAffine(degrees=15.0), RandomResizedCrop(size, (crop_min, _WHOLE))]
 
 
 _RECIPES: dict[str, tuple[Callable[[int, float], list[Operation]], float]] = {  # builder, default crop_min

@@ -15,7 +15,6 @@ import tomllib
 import types
 import typing
 from collections.abc import Callable, Iterator, Sequence
-from functools import cache
 from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar
 
@@ -120,7 +119,6 @@ def _with_values(kind: type[Any], words: Sequence[str]) -> list[str]:
     return marked
 
 
-@cache
 def field_docs(kind: type[Any]) -> dict[str, str]:
     """The docstring below each field of a dataclass and of those it inherits from, on one line."""
     found: dict[str, str] = {}

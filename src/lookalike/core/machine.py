@@ -8,9 +8,11 @@ import platform
 import sys
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from lookalike.core.errors import LookalikeError
+
+Precision = Literal["auto", "bf16", "float32", "float64"]
 
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4  # glibc, malloc.h
 
@@ -75,7 +77,7 @@ def resolve_device(name: str) -> str:
     return name
 
 
-def resolve_precision(name: str, device: str) -> str:
+def resolve_precision(name: Precision, device: str) -> Precision:
     """`auto` is bf16 where the device computes in it, else float32."""
     import torch
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from lookalike.core.errors import LookalikeError
 from lookalike.data.base import Images
@@ -23,12 +24,11 @@ def load(place: Path, image_size: int | None = None, download: bool = False) -> 
     if place.suffix.lower() not in (".npy", ".npz"):
         raise LookalikeError(f"{place} is no .npy or .npz file; give a folder to read image files")
     try:
-        loaded = np.load(place, allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            return from_array(loaded, name=place.stem, where=str(place))
-        with loaded:
-            arrays = {key: loaded[key] for key in loaded.files}
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        with open(place, "rb") as file:  # numpy leaves a damaged .npz open when it opens it itself
+            loaded = np.load(file, allow_pickle=False)
+            single = isinstance(loaded, np.ndarray)
+            arrays = {"images": loaded} if single else {key: loaded[key] for key in loaded.files}
+    except (ValueError, OSError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
         raise LookalikeError(f"cannot read {place}: {error}") from error
     key = next((k for k in ("images", "x") if k in arrays), None)
     if key is None and len(arrays) == 1:
@@ -56,8 +56,8 @@ def from_array(
 ) -> Images:
     """Images of an array [N, H, W], [N, H, W, C] or [N, C, H, W] of uint8.
 
-    Labels may be integers or names. Four axes are read as channels-last where the last axis is short
-    (at most 16) and the second is not shorter.
+    Labels may be integers, of which negative ones mean none, or names. Four axes are read as channels-last
+    where the last axis is short (at most 16) and the second is not shorter.
     """
     if x.dtype != np.uint8:
         raise LookalikeError(f"{where}: images must be uint8 in 0..255, got {x.dtype}; scale and convert them first")
@@ -73,10 +73,15 @@ def from_array(
     for what, values in (("labels", labels), ("paths", paths), ("split", split)):
         if values is not None and values.shape != (n,):
             raise LookalikeError(f"{where}: {n} images but {what} of shape {list(values.shape)}")
-    y, classes = None, ()
+    y: Tensor | None = None
+    classes: tuple[str, ...] = ()
     if labels is not None:
-        names, codes = np.unique(labels, return_inverse=True)
-        y, classes = torch.from_numpy(codes).long(), tuple(str(v) for v in names)
+        known = labels >= 0 if labels.dtype.kind == "i" else np.ones(n, dtype=bool)
+        names, codes = np.unique(labels[known], return_inverse=True)
+        if len(names):
+            classes = tuple(str(v) for v in names)
+            y = torch.full((n,), -1)
+            y[torch.from_numpy(known)] = torch.from_numpy(codes).long()
     if split is not None and not set(map(str, split)) <= {"train", "test", "val"}:
         raise LookalikeError(f"{where}: split may say train, test or val, got {sorted(set(map(str, split)))[:5]}")
     pixels = torch.from_numpy(np.ascontiguousarray(x))

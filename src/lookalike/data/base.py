@@ -7,6 +7,7 @@ finds it by the name before the colon (`mnist:DIR`) or by what the path is (a fo
 from __future__ import annotations
 
 import hashlib
+import os
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -83,7 +84,7 @@ class Images:
 
 
 def _hash_fraction(path: str) -> float:
-    return int.from_bytes(hashlib.blake2b(path.encode(), digest_size=8).digest(), "big") / 2**64
+    return int.from_bytes(hashlib.blake2b(os.fsencode(path), digest_size=8).digest(), "big") / 2**64
 
 
 def load(data: str, image_size: int | None = None, download: bool = False) -> Images:

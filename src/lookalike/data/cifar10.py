@@ -96,7 +96,7 @@ def _members(archive: Path) -> dict[str, bytes]:
                 if file is not None:
                     found[stem] = file.read()
     except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
-        raise LookalikeError(f"{archive} is damaged or cut short: {error}; fetch it again") from error
+        raise LookalikeError(f"{archive} is damaged or cut short: {error}; remove it and fetch it again") from error
     return found
 
 
@@ -113,8 +113,8 @@ def _decode(data: bytes, where: str) -> tuple[np.ndarray, np.ndarray]:
         x, y = records[:, 1:], records[:, 0].astype(np.int64)
     else:
         x, y = _unpickle(data, where)
-    if len(y) != len(x) or y.min() < 0 or y.max() > 9:
-        raise LookalikeError(f"{where}: {len(x)} images, {len(y)} labels in {y.min()}..{y.max()}: not CIFAR-10")
+    if y.min() < 0 or y.max() > 9:
+        raise LookalikeError(f"{where}: labels in {y.min()}..{y.max()}: not CIFAR-10")
     return np.ascontiguousarray(x).reshape(-1, 3, 32, 32).copy(), y
 
 
@@ -125,6 +125,8 @@ def _unpickle(data: bytes, where: str) -> tuple[np.ndarray, np.ndarray]:
         y = np.asarray(batch[b"labels"], dtype=np.int64)
         if x.dtype != np.uint8 or x.shape[1:] != (_RECORD - 1,) or len(x) == 0:
             raise ValueError(f"an array {x.dtype} {x.shape}")
+        if y.shape != (len(x),):
+            raise ValueError(f"{len(x)} images but labels of shape {y.shape}")
     except Exception as error:  # a damaged pickle can raise nearly anything
         raise LookalikeError(f"{where} is neither the binary nor the Python form of CIFAR-10: {error}") from error
     return x, y

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import http.client
 import os
 import urllib.error
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from lookalike.core.errors import LookalikeError
@@ -34,8 +36,8 @@ def fetch(urls: Sequence[str], path: Path, md5: str) -> None:
             with machine_faults("write", part):
                 path.parent.mkdir(parents=True, exist_ok=True)
                 _transfer(url, part)
-        except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
-            failures.append(f"{url}: {getattr(error, 'reason', error)}")
+        except _NotServedError as error:
+            failures.append(f"{url}: {error}")
             continue
         found = checksum(part)
         if found == md5:
@@ -49,27 +51,47 @@ def fetch(urls: Sequence[str], path: Path, md5: str) -> None:
     )
 
 
+class _NotServedError(Exception):
+    """The network's fault; an OSError that is not one of these is the disk's."""
+
+
+@contextmanager
+def _network() -> Iterator[None]:
+    try:
+        yield
+    except urllib.error.HTTPError as error:
+        with error:
+            raise _NotServedError(str(error)) from None
+    except (OSError, http.client.HTTPException) as error:
+        raise _NotServedError(str(getattr(error, "reason", error)) or type(error).__name__) from error
+
+
 def _transfer(url: str, part: Path) -> None:
     """Append what is missing of `url` to `part`."""
     have = part.stat().st_size if part.exists() else 0
     request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})
-    try:
-        response = urllib.request.urlopen(request, timeout=_TIMEOUT_S)
-    except urllib.error.HTTPError as error:
-        if error.code == 416:  # nothing is missing: all of it arrived before
-            error.close()
-            return
-        raise
+    with _network():
+        try:
+            response = urllib.request.urlopen(request, timeout=_TIMEOUT_S)
+        except urllib.error.HTTPError as error:
+            if error.code == 416 and have:  # nothing is missing: all of it arrived before
+                error.close()
+                return
+            raise
     with response:
         resumed = response.status == 206
         expected = response.headers.get("Content-Length")
         with open(part, "ab" if resumed else "wb") as file:
             received = 0
-            while block := response.read(_BLOCK):
+            while True:
+                with _network():
+                    block = response.read(_BLOCK)
+                if not block:
+                    break
                 file.write(block)
                 received += len(block)
         if expected is not None and received < int(expected):
-            raise ConnectionError(f"broke off after {received} of {expected} bytes")
+            raise _NotServedError(f"broke off after {received} of {expected} bytes")
 
 
 def checksum(path: Path) -> str:

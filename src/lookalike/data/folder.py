@@ -62,11 +62,12 @@ def walk(place: Path) -> Iterator[str]:
     """Relative paths (posix) of image files below a folder; a link back up is followed once only."""
     seen: set[tuple[int, int]] = set()
     for root, folders, files in os.walk(place, followlinks=True):
-        status = os.stat(root)
+        status = Path(root).stat()
         if (status.st_dev, status.st_ino) in seen:
             folders.clear()
             continue
         seen.add((status.st_dev, status.st_ino))
+        folders.sort()  # of two links to one folder the first by name is followed, on every file system
         for name in files:
             if name.lower().endswith(SUFFIXES) and (Path(root) / name).is_file():
                 yield (Path(root) / name).relative_to(place).as_posix()
@@ -104,6 +105,8 @@ def decode(path: Path, side: int) -> np.ndarray | str:
                 # 16-bit grey would be clipped by convert: keep its upper byte instead
                 values = np.asarray(upright).astype(np.uint32)
                 upright = Image.fromarray((values >> 8 if values.max() > 255 else values).astype(np.uint8))
+            if upright.mode == "P" and isinstance(upright.info.get("transparency"), bytes):
+                upright = upright.convert("RGBA")  # Pillow warns of the direct way
             upright = upright.convert("L" if upright.mode in ("L", "1", "F") else "RGB")
             fitted = ImageOps.fit(upright, (side, side), Image.Resampling.BILINEAR)
             return np.asarray(fitted).reshape(side, side, -1)

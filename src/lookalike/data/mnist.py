@@ -52,6 +52,8 @@ def load(place: Path, image_size: int | None = None, download: bool = False) -> 
         labels.append(torch.from_numpy(y).long())
         split += [part] * len(x)
         paths += [f"{part}/{i:05d}" for i in range(len(x))]
+    if not split:
+        raise LookalikeError(f"mnist:{place} holds no images")
     if pixels[0].shape[1:] != pixels[1].shape[1:]:
         raise LookalikeError(f"mnist:{place}: training images are {pixels[0].shape[2:]}, test {pixels[1].shape[2:]}")
     y_N = torch.cat(labels)
@@ -75,7 +77,7 @@ def _read(place: Path, name: str, dimensions: int) -> np.ndarray:
     try:
         data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
     except (OSError, EOFError, zlib.error) as error:
-        raise LookalikeError(f"{path} is damaged or cut short: {error}; fetch it again") from error
+        raise LookalikeError(f"{path} is damaged or cut short: {error}; remove it and fetch it again") from error
     return read_idx(data, dimensions, str(path))
 
 

@@ -8,6 +8,8 @@ An encoder is an `nn.Module` from images [B, C, S, S] to features [B, D] with an
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -58,16 +60,9 @@ def build_encoder(spec: EncoderSpec, seed: int) -> nn.Module:
         return registry.find("encoders", module, "encoder").build(variant, spec)
 
 
-class seeded:
+@contextmanager
+def seeded(seed: int, purpose: str) -> Iterator[None]:
     """Make torch's own initialisers a function of (seed, purpose), leaving the global generator alone."""
-
-    def __init__(self, seed: int, purpose: str) -> None:
-        self.value = rng.derive(seed, purpose)
-        self.fork = torch.random.fork_rng(devices=[])
-
-    def __enter__(self) -> None:
-        self.fork.__enter__()
-        torch.manual_seed(self.value)
-
-    def __exit__(self, *exc: object) -> None:
-        self.fork.__exit__(*exc)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(rng.derive(seed, purpose))
+        yield

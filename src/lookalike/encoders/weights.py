@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import pickle
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
@@ -25,15 +23,16 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         if path.suffix == ".safetensors":
             return load_file(path)
         loaded = torch.load(path, map_location="cpu", weights_only=True)
-    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError) as error:
+    except Exception as error:  # a cut or damaged file fails in a dozen ways, some of them without words
+        reason = (str(error) or type(error).__name__).splitlines()[0]
         raise LookalikeError(
-            f"--init {path} cannot be read as weights: {str(error).splitlines()[0]}. "
+            f"--init {path} cannot be read as weights: {reason}. "
             "Take a .safetensors file, or a .pt that holds tensors only (nothing else is ever unpickled)."
         ) from error
     for key in _WRAPPERS:
         if isinstance(loaded, dict) and isinstance(loaded.get(key), dict):
             loaded = loaded[key]
-    if not isinstance(loaded, dict) or not all(isinstance(v, Tensor) for v in loaded.values()):
+    if not isinstance(loaded, dict) or not all(isinstance(k, str) and isinstance(v, Tensor) for k, v in loaded.items()):
         raise LookalikeError(f"--init {path} holds no dictionary of tensors")
     return loaded
 
@@ -47,6 +46,8 @@ def load_weights(encoder: nn.Module, path: Path) -> None:
     weights = {_strip(name): tensor for name, tensor in read_weights(path).items()}
     weights = {name: t for name, t in weights.items() if not name.startswith(_CLASSIFIERS)}
     expected = encoder.state_dict()
+    # PyTorch before 0.4.1 did not save this counter (many files still lack it), and nothing here reads it
+    weights = {name: t for name, t in expected.items() if name.endswith("num_batches_tracked")} | weights
     problems = [f"missing {name} {list(t.shape)}" for name, t in expected.items() if name not in weights]
     problems += [f"left over {name} {list(t.shape)}" for name, t in weights.items() if name not in expected]
     problems += [

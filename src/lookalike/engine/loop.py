@@ -61,9 +61,7 @@ class Trainer:
             self.total = min(self.total, options.max_steps)
         self.peak = scaled_lr(options.lr, options.batch_size, options.lr_scaling)
         self.warmup = min(warmup_steps(self.n, options.batch_size, options.warmup), self.total // 10)
-        self.optimizer = build_optimizer(
-            method, options.optimizer, self.peak, options.momentum, options.weight_decay
-        )
+        self.optimizer = build_optimizer(method, options.optimizer, self.peak, options.momentum, options.weight_decay)
         self.looker = Looker(images, recipe, options.seed)
         self.step = 0  # optimiser steps done
         self.loss_sum, self.loss_count = 0.0, 0  # of the epoch under way
@@ -104,7 +102,9 @@ class Trainer:
         here = {**asdict(self.backbone.spec), "method": type(self.method).__module__}
         if state["architecture"] != here:
             there = state["architecture"]
-            different = ", ".join(f"{k} {there.get(k)!r} there, {v!r} here" for k, v in here.items() if there.get(k) != v)
+            different = ", ".join(
+                f"{k} {there.get(k)!r} there, {v!r} here" for k, v in here.items() if there.get(k) != v
+            )
             raise LookalikeError(f"{self.run.checkpoint} is of another architecture: {different}")
         try:
             self.method.load_state_dict(state["method"])
@@ -263,7 +263,11 @@ class Trainer:
     # -- endings ----------------------------------------------------------------------------------
 
     def _not_finite(self, value: float) -> None:
-        good = f"the last good checkpoint is {self.run.checkpoint}" if self.run.checkpoint.exists() else "there is no checkpoint yet"
+        good = (
+            f"the last good checkpoint is {self.run.checkpoint}"
+            if self.run.checkpoint.exists()
+            else "there is no checkpoint yet"
+        )
         self.journal.event("not finite", self.step, loss=str(value))
         raise LookalikeError(
             f"the loss became {value} at step {self.step:,} of {self.total:,}; {good}. Likely causes: a learning "

@@ -13,9 +13,7 @@ from lookalike.engine.backbone import Backbone
 from lookalike.methods.base import Method
 
 
-def forward_backward(
-    method: Method, backbone: Backbone, x_VBCHW: Tensor, targets_BH: Tensor
-) -> tuple[Tensor, Tensor]:
+def forward_backward(method: Method, backbone: Backbone, x_VBCHW: Tensor, targets_BH: Tensor) -> tuple[Tensor, Tensor]:
     """Add the gradients of one batch to the method's parameters.
 
     Args:

@@ -36,8 +36,11 @@ class Health:
 
 
 def effective_rank(x_ND: Tensor) -> float:
-    """exp(entropy of the singular values of the centred features); 0 where all rows are equal."""
+    """exp(entropy of the singular values of the centred features); 0 where all rows are equal, NaN where
+    a feature is not finite."""
     x = x_ND.double()
+    if not x.isfinite().all():
+        return math.nan
     centred = x - x.mean(0)
     if float(centred.abs().max()) <= 1e-7 * float(x.abs().max()):
         return 0.0

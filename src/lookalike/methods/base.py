@@ -47,7 +47,7 @@ class Method(nn.Module, ABC):
         """The loss of a network that tells nothing apart, where that is known."""
         return None
 
-    def after_step(self, z_BVP: Tensor, index_B: Tensor) -> None:  # noqa: B027 - optional on purpose
+    def after_step(self, z_BVP: Tensor, index_B: Tensor) -> None:
         """Called after each step with the projections just used and the rows of their images."""
 
 

@@ -21,7 +21,7 @@ def scaled_lr(base: float, batch_size: int, scaling: str) -> float:
 
 def warmup_steps(n: int, batch_size: int, epochs: float) -> int:
     """Steps of a warm-up that lasts `epochs` passes over n images."""
-    return int(round(epochs * n // batch_size))
+    return round(epochs * n // batch_size)
 
 
 def total_steps(n: int, batch_size: int, epochs: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import shutil
 from dataclasses import dataclass
@@ -68,7 +69,7 @@ def examine() -> tuple[dict[str, object], list[str]]:
     if 0 < memory < _LITTLE_MEMORY:
         remarks.append(f"{memory} GiB of memory: images are held in memory, so a large folder may not fit")
     try:
-        import torchvision  # noqa: F401
+        importlib.import_module("torchvision")
     except ModuleNotFoundError:
         pass
     except Exception as error:  # a torchvision of another build fails in many ways

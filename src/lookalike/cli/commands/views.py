@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
 from lookalike.cli.parse import parse
@@ -50,9 +50,10 @@ def run(words: list[str]) -> int:
     from lookalike.methods.simclr import Options
 
     images = load(options.data, options.image_size)
-    train = Options(data=options.data, batch_size=2, **({"augment": options.augment} if options.augment else {}))
-    explicit = {f.name for f in fields(Views) if getattr(options, f.name) is not None} | {"batch_size"}
-    chosen = resolve(train, explicit & {"augment", "batch_size"}, images)
+    train = Options(data=options.data, batch_size=2)
+    if options.augment is not None:
+        train.augment = options.augment
+    chosen = resolve(train, {"batch_size"} | ({"augment"} if options.augment else set()), images)
     recipe = build_recipe(chosen.augment, chosen.image_size or images.shape[1], options.crop_min or chosen.crop_min)
     sheet = views_sheet(images.pixels, recipe, options.images, options.views, options.seed)
     path = Path(options.out)

@@ -1,0 +1,61 @@
+"""Random rotation, scaling, shearing and shifting about the centre, bilinear, black outside."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def affine(x_BCHW: Tensor, forward_B22: Tensor, shift_B2: Tensor) -> Tensor:
+    """Move each image's content by a linear map about the centre, then by a shift.
+
+    Args:
+        x_BCHW: float images.
+        forward_B22: maps (right, down) offsets from the centre, in pixels, of the original to those of
+            the result; invertible.
+        shift_B2: (right, down), as fractions of width and height.
+    """
+    height, width = x_BCHW.shape[2:]
+    backward = torch.linalg.inv(forward_B22)
+    side = torch.tensor([width, height], dtype=backward.dtype)
+    # grid_sample counts from -1 to 1 over each side: scale the map to that, for oblong images too
+    scaled = backward * side / side[:, None]
+    offset = -2 * (scaled @ shift_B2[:, :, None])
+    theta = torch.cat([scaled, offset], 2).to(x_BCHW.device, x_BCHW.dtype, non_blocking=True)
+    grid = F.affine_grid(theta, list(x_BCHW.shape), align_corners=False)
+    return F.grid_sample(x_BCHW, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+
+
+def rotation(angle_B: Tensor) -> Tensor:
+    """Maps [B, 2, 2] that turn (right, down) offsets counter-clockwise by angles in radians."""
+    cos, sin = torch.cos(angle_B), torch.sin(angle_B)
+    return torch.stack([torch.stack([cos, sin], 1), torch.stack([-sin, cos], 1)], 1)
+
+
+@dataclass(frozen=True)
+class RandomAffine:
+    """Rotate, scale, shear and shift by amounts drawn uniformly (the scale log-uniformly)."""
+
+    degrees: float = 0.0  # rotation within [-degrees, degrees]
+    shift: float = 0.0  # within [-shift, shift] of the side, each way
+    scale: tuple[float, float] = (1.0, 1.0)
+    shear: float = 0.0  # degrees; horizontal, as a slant of writing
+
+    draws = 5
+
+    def draw(self, u_BU: Tensor, shape: tuple[int, int, int]) -> tuple[Tensor, Tensor]:
+        """Linear maps [B, 2, 2] and shifts [B, 2]."""
+        centred = 2 * u_BU - 1
+        slant = torch.eye(2).repeat(len(u_BU), 1, 1)
+        slant[:, 0, 1] = torch.tan(centred[:, 1] * math.radians(self.shear))
+        low, high = (math.log(s) for s in self.scale)
+        scale = torch.exp(low + (high - low) * u_BU[:, 2])
+        turn = rotation(centred[:, 0] * math.radians(self.degrees))
+        return turn @ slant * scale[:, None, None], centred[:, 3:5] * self.shift
+
+    def apply(self, x_BCHW: Tensor, forward_B22: Tensor, shift_B2: Tensor) -> Tensor:
+        return affine(x_BCHW, forward_B22, shift_B2)

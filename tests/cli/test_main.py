@@ -1,0 +1,145 @@
+"""The front door: help at once and without heavy imports, dispatch, exit statuses, no tracebacks."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from lookalike.cli.main import command_names, main, overview
+
+
+def photos(folder: Path, n: int = 40, side: int = 16) -> Path:
+    """A folder of n coloured noise images."""
+    generator = np.random.default_rng(0)
+    folder.mkdir(parents=True, exist_ok=True)
+    for i in range(n):
+        Image.fromarray(generator.integers(0, 256, (side, side, 3), dtype=np.uint8)).save(folder / f"{i:03d}.png")
+    return folder
+
+
+def test_help_imports_neither_torch_nor_scikit_learn():
+    code = (
+        "import sys; from lookalike.cli.main import main; main(['--help']); "
+        "print([m for m in ('torch', 'sklearn', 'scipy', 'PIL') if m in sys.modules])"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert shown.splitlines()[-1] == "[]"
+
+
+def test_help_names_every_command():
+    text = overview()
+    for name in command_names():
+        assert ("lookalike DIR" if name == "everything" else f"lookalike {name}") in text
+
+
+@pytest.mark.parametrize("name", [n for n in command_names() if n not in ("everything", "runs", "train")])
+def test_every_command_has_help(name: str, capsys: pytest.CaptureFixture):
+    with pytest.raises(SystemExit) as stopped:
+        main([name, "--help"])
+    assert stopped.value.code == 0
+    assert f"usage: lookalike {name}" in capsys.readouterr().out
+
+
+def test_version(capsys: pytest.CaptureFixture):
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out.startswith("lookalike 0.")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["trian"], "did you mean 'train'?"),
+        (["nowhere/at/all"], "no such folder or file: nowhere/at/all"),
+        (["cifar:there"], "did you mean 'cifar10'?"),
+        (["--hlep"], "did you mean '--help'?"),
+        (["train"], ""),
+        (["train", "simcrl", "digits"], "unknown method 'simcrl': did you mean 'simclr'?"),
+        (["train", "simclr"], "no images named"),
+        (["train", "simclr", "digits", "--encoder", "resnet8"], "did you mean 'resnet18'?"),
+        (["train", "simclr", "digits", "--recipe", "mnits"], "did you mean 'mnist'?"),
+        (["train", "simclr", "digits", "--batch-size", "5000"], "1797 training images, fewer than --batch-size 5000"),
+        (["train", "simclr", "digits", "--device", "cuda:9"], "--device cuda:9 is not there"),
+        (["train", "simclr", "digits", "--config"], "--config needs a value"),
+        (["evaluate", "nowhere"], "nowhere is no run folder: there is no such folder"),
+        (["embed", "nowhere", "digits"], "nowhere is no run folder"),
+        (["runs", "lst"], "did you mean 'ls'?"),
+        (["views", "digits", "--images", "0"], "--images must be at least 1"),
+        (["mnist:"], "lacks train-images-idx3-ubyte"),
+    ],
+)
+def test_mistakes_end_with_status_2_and_a_remedy(
+    words: list[str], message: str, capsys: pytest.CaptureFixture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    if not message:  # no method at all prints the usage
+        with pytest.raises(SystemExit):
+            main(words)
+        assert "METHOD: simclr" in capsys.readouterr().out
+        return
+    assert main(words) == 2
+    shown = capsys.readouterr().err
+    assert message in shown
+    assert "Traceback" not in shown
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_folder_without_images_and_one_with_too_few(tmp_path: Path, capsys: pytest.CaptureFixture):
+    (tmp_path / "notes.txt").write_text("x")
+    assert main([str(tmp_path)]) == 2
+    assert "no images in" in capsys.readouterr().err
+    assert main([str(photos(tmp_path / "few", 3)), "--out", str(tmp_path / "run")]) == 2
+    assert "3 training images, fewer than the 32" in capsys.readouterr().err
+
+
+def test_a_flat_folder_from_end_to_end(tmp_path: Path, capsys: pytest.CaptureFixture):
+    folder, out = photos(tmp_path / "my photos"), tmp_path / "run"
+    words = [str(folder), "--out", str(out), "--epochs=1", "--width=4", "--threads=1"]
+    assert main(words) == 0
+    shown = capsys.readouterr().out
+    assert "no labels" in shown
+    assert str(out / "embeddings.npy") in shown
+    assert np.load(out / "embeddings.npy").shape == (40, 32)
+    assert main(words) == 0  # the same command again: everything is there already
+    assert main(["runs", "ls", str(tmp_path), "--json"]) == 0
+    assert '"status": "finished"' in capsys.readouterr().out
+    assert main(["runs", "show", str(out)]) == 0
+    assert "verdict:" in capsys.readouterr().out
+    assert main(["evaluate", str(out)]) == 2
+    assert "has no labels" in capsys.readouterr().err
+    assert main(["embed", str(out), str(folder), "--out", str(tmp_path / "again")]) == 0
+    assert np.array_equal(np.load(tmp_path / "again" / "embeddings.npy"), np.load(out / "embeddings.npy"))
+
+
+def test_train_goes_on_from_its_own_configuration(tmp_path: Path, capsys: pytest.CaptureFixture):
+    out = tmp_path / "run"
+    words = ["train", "simclr", "digits", "--out", str(out), "--epochs=1", "--width=4", "--threads=1"]
+    assert main(words) == 0
+    assert main(["train", "--config", str(out / "config.toml")]) == 0
+    assert main([*words, "--temperature=0.1"]) == 2
+    shown = capsys.readouterr().err
+    assert "temperature: 0.5 there, 0.1 now" in shown
+    assert "name another folder with --out" in shown
+    assert main(["evaluate", str(out), "--json", "--threads=1"]) == 0
+    assert '"random.linear"' in capsys.readouterr().out
+
+
+def test_unreadable_files_are_listed(tmp_path: Path, capsys: pytest.CaptureFixture):
+    folder = photos(tmp_path / "photos")
+    (folder / "broken.jpg").write_bytes(b"\xff\xd8\xff but no picture")
+    assert main([str(folder), "--out", str(tmp_path / "run"), "--epochs=1", "--width=4", "--threads=1"]) == 0
+    assert "skipped 1 unreadable" in capsys.readouterr().out
+    assert "broken.jpg,UnidentifiedImageError" in (tmp_path / "run" / "skipped.csv").read_text()
+
+
+def test_views_writes_a_sheet(tmp_path: Path):
+    assert main(["views", "digits", "--out", str(tmp_path / "deep" / "sheet.png"), "--images=3", "--views=5"]) == 0
+    with Image.open(tmp_path / "deep" / "sheet.png") as sheet:
+        assert sheet.size == (6 * 66 + 6, 3 * 66 + 2)
+
+
+def test_doctor_finds_this_machine_fit(capsys: pytest.CaptureFixture):
+    assert main(["doctor"]) == 0
+    assert "torch" in capsys.readouterr().out
