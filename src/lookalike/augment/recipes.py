@@ -2,7 +2,8 @@
 
 `simclr` is the ImageNet recipe (SimCLR paper, appendix A, strength 1), `simclr-small` the one for
 images of 32 to 64 pixels (appendix B.9: strength 0.5, no blur), `digits` for written signs, which
-must not be mirrored and whose colour means nothing: crops (which shift and scale) and rotations.
+must not be mirrored: small rotations, crops (which shift and scale), and brightness and contrast, as
+without these the amount of ink tells one sign from another and little else need be learned.
 """
 
 from __future__ import annotations
@@ -36,13 +37,14 @@ def _simclr_small(size: int, crop_min: float) -> list[Operation]:
 
 
 def _digits(size: int, crop_min: float) -> list[Operation]:
-    return [RandomAffine(degrees=15.0), RandomResizedCrop(size, (crop_min, _WHOLE))]
+    crop = RandomResizedCrop(size, (crop_min, _WHOLE))
+    return [RandomAffine(degrees=10.0), crop, ColorJitter(0.8, 0.8, 0.0, 0.0)]
 
 
 _RECIPES: dict[str, tuple[Callable[[int, float], list[Operation]], float]] = {  # builder, default crop_min
     "simclr": (_simclr, 0.08),
     "simclr-small": (_simclr_small, 0.08),
-    "digits": (_digits, 0.4),
+    "digits": (_digits, 0.5),
 }
 
 

@@ -1,0 +1,169 @@
+"""Pins how .npy and .npz files become images, labels and splits, and what is refused."""
+
+import numpy as np
+import pytest
+
+from lookalike.core.errors import LookalikeError
+from lookalike.data.base import load
+
+
+def noise(*shape):
+    return np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+
+
+def save(path, **arrays):
+    np.savez(path, **arrays)
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("shape", "to_channels_first"),
+    [
+        ((5, 8, 8), lambda x: x[:, None]),
+        ((5, 8, 8, 1), lambda x: x.transpose(0, 3, 1, 2)),
+        ((5, 8, 8, 3), lambda x: x.transpose(0, 3, 1, 2)),
+        ((5, 8, 8, 4), lambda x: x.transpose(0, 3, 1, 2)),
+        ((5, 1, 8, 8), lambda x: x),
+        ((5, 3, 8, 8), lambda x: x),
+        ((5, 3, 32, 32), lambda x: x),
+    ],
+)
+def test_layouts(tmp_path, shape, to_channels_first):
+    x = noise(*shape)
+    np.save(tmp_path / "x.npy", x)
+    images = load(str(tmp_path / "x.npy"))
+    assert np.array_equal(images.pixels, to_channels_first(x))
+    assert images.labels is None and images.split is None
+    assert images.paths[:2] == ("x/000000", "x/000001") and images.name == "x"
+
+
+@pytest.mark.parametrize("key", ["images", "x", "anything"])
+def test_name_of_the_images_in_an_npz(tmp_path, key):
+    x = noise(3, 8, 8)
+    assert np.array_equal(load(save(tmp_path / "a.npz", **{key: x})).pixels[:, 0], x)
+
+
+def test_npz_without_images_says_what_it_holds(tmp_path):
+    with pytest.raises(LookalikeError, match=r"holds \['a', 'b'\]; the images must be called"):
+        load(save(tmp_path / "a.npz", a=noise(3, 8, 8), b=noise(3)))
+
+
+def test_labels_as_names(tmp_path):
+    images = load(save(tmp_path / "a.npz", images=noise(4, 8, 8), labels=np.array(["dog", "cat", "été", "cat"])))
+    assert images.classes == ("cat", "dog", "été")
+    assert images.labels.tolist() == [1, 0, 2, 0]
+
+
+def test_labels_as_integers(tmp_path):
+    images = load(save(tmp_path / "a.npz", x=noise(4, 8, 8), y=np.array([7, 3, 3, 9])))
+    assert images.classes == ("3", "7", "9")
+    assert images.labels.tolist() == [1, 0, 0, 2]
+
+
+def test_negative_labels_mean_none(tmp_path):
+    images = load(save(tmp_path / "a.npz", x=noise(5, 8, 8), y=np.array([7, -1, 3, -1, 7])))
+    assert images.classes == ("3", "7")
+    assert images.labels.tolist() == [1, -1, 0, -1, 1]
+
+
+def test_paths_and_split(tmp_path):
+    arrays = {"paths": np.array(["a.png", "b.png", "c.png"]), "split": np.array(["train", "val", "test"])}
+    images = load(save(tmp_path / "a.npz", images=noise(3, 8, 8), **arrays))
+    assert images.paths == ("a.png", "b.png", "c.png")
+    assert images.split == ("train", "test", "test")
+
+
+def test_unknown_split_is_refused(tmp_path):
+    with pytest.raises(LookalikeError, match=r"split may say train, test or val, got .*'dev'"):
+        load(save(tmp_path / "a.npz", images=noise(2, 8, 8), split=np.array(["train", "dev"])))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "int64", "bool"])
+def test_wrong_dtype(tmp_path, dtype):
+    np.save(tmp_path / "x.npy", noise(3, 8, 8).astype(dtype))
+    with pytest.raises(LookalikeError, match=f"must be uint8 in 0..255, got {dtype}"):
+        load(str(tmp_path / "x.npy"))
+
+
+@pytest.mark.parametrize("shape", [(), (64,), (8, 8), (2, 3, 8, 8, 3)])
+def test_wrong_number_of_axes(tmp_path, shape):
+    np.save(tmp_path / "x.npy", noise(*shape))
+    with pytest.raises(LookalikeError, match=r"must be \[N, H, W\]"):
+        load(str(tmp_path / "x.npy"))
+
+
+@pytest.mark.parametrize("shape", [(0, 8, 8), (3, 0, 8), (3, 8, 8, 0)])
+def test_no_pixels(tmp_path, shape):
+    np.save(tmp_path / "x.npy", noise(*shape))
+    with pytest.raises(LookalikeError, match="holds no pixels"):
+        load(str(tmp_path / "x.npy"))
+
+
+@pytest.mark.parametrize("key", ["labels", "paths", "split"])
+@pytest.mark.parametrize("shape", [(2,), (4,), (3, 1)])
+def test_wrong_lengths(tmp_path, key, shape):
+    with pytest.raises(LookalikeError, match=rf"3 images but {key} of shape \[{shape[0]}"):
+        load(save(tmp_path / "a.npz", images=noise(3, 8, 8), **{key: np.full(shape, "train")}))
+
+
+class Malicious:
+    def __reduce__(self):
+        return pytest.fail, ("a pickle was loaded",)
+
+
+def test_pickled_objects_are_refused(tmp_path):
+    hostile = np.array([Malicious()], dtype=object)
+    np.save(tmp_path / "x.npy", hostile, allow_pickle=True)
+    with pytest.raises(LookalikeError, match=r"cannot read .*x\.npy: Object arrays cannot be loaded"):
+        load(str(tmp_path / "x.npy"))
+    with pytest.raises(LookalikeError, match=r"cannot read .*a\.npz: Object arrays cannot be loaded"):
+        load(save(tmp_path / "a.npz", images=noise(1, 8, 8), labels=hostile))
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.99])
+@pytest.mark.parametrize("name", ["a.npy", "a.npz"])
+def test_truncated_files(tmp_path, name, share):
+    path = tmp_path / name
+    if name == "a.npy":
+        np.save(path, noise(10, 8, 8))
+    else:
+        save(path, images=noise(10, 8, 8), labels=np.arange(10))
+    data = path.read_bytes()
+    path.write_bytes(data[: int(share * len(data))])
+    with pytest.raises(LookalikeError, match=f"cannot read .*{name}"):
+        load(str(path))
+
+
+def test_npz_with_a_flipped_byte(tmp_path):
+    path = tmp_path / "a.npz"
+    np.savez_compressed(path, images=noise(10, 8, 8))
+    data = bytearray(path.read_bytes())
+    data[300] ^= 0xFF
+    path.write_bytes(data)
+    with pytest.raises(LookalikeError, match=r"cannot read .*a\.npz"):
+        load(str(path))
+
+
+def test_text_named_npy(tmp_path):
+    (tmp_path / "x.npy").write_text("this is no array")
+    with pytest.raises(LookalikeError, match=r"cannot read .*x\.npy"):
+        load(str(tmp_path / "x.npy"))
+
+
+def test_a_file_of_another_kind(tmp_path):
+    (tmp_path / "photo.jpg").touch()
+    with pytest.raises(LookalikeError, match=r"photo\.jpg is no \.npy or \.npz file; give a folder"):
+        load(str(tmp_path / "photo.jpg"))
+
+
+def test_non_square_images_are_cut_to_the_central_square(tmp_path):
+    x = noise(2, 8, 14, 3)
+    np.save(tmp_path / "x.npy", x)
+    pixels = load(str(tmp_path / "x.npy")).pixels
+    assert np.array_equal(pixels, x[:, :, 3:11].transpose(0, 3, 1, 2))
+
+
+def test_image_size_scales(tmp_path):
+    np.save(tmp_path / "x.npy", np.full((2, 30, 20), 77, dtype=np.uint8))
+    pixels = load(str(tmp_path / "x.npy"), image_size=10).pixels
+    assert pixels.shape == (2, 1, 10, 10) and pixels.unique().tolist() == [77]
