@@ -13,6 +13,7 @@ import torch
 
 from lookalike import api
 from lookalike.core.errors import Interrupted, LookalikeError, MachineError
+from lookalike.data.base import Images
 from lookalike.engine import checkpoint as checkpoint_module
 from lookalike.engine.checkpoint import load_checkpoint, save_checkpoint
 from lookalike.engine.loop import Trainer
@@ -23,14 +24,16 @@ from lookalike.methods.simclr import Options
 SMALL = {"epochs": 3, "batch_size": 256, "width": 4, "head_size": 16, "check_every": 2, "precision": "float32"}
 
 
-def options(out: Path, **changes: object) -> Options:
-    return Options(data="digits", out=str(out), threads=1, **{**SMALL, **changes})
+def train(out: Path, images: Images | None = None, **changes: object) -> RunFolder:
+    """A small run; what is not said is left to the recipe, as on the command line."""
+    said = {**SMALL, **changes}
+    return api.train("simclr", Options(data="digits", out=str(out), threads=1, **said), set(said), images=images)
 
 
 @pytest.fixture(scope="module")
 def straight(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
     """A run that nobody interrupted."""
-    return api.train("simclr", options(tmp_path_factory.mktemp("straight") / "run"))
+    return train(tmp_path_factory.mktemp("straight") / "run")
 
 
 def assert_same_run(one: RunFolder, two: RunFolder) -> None:
@@ -61,11 +64,11 @@ def test_stopped_by_a_signal(straight: RunFolder, tmp_path: Path, monkeypatch: p
 
     monkeypatch.setattr(Trainer, "_step", stepping)
     with pytest.raises(Interrupted, match="Go on with the same command") as stopped:
-        api.train("simclr", options(tmp_path / "run"))
+        train(tmp_path / "run")
     assert stopped.value.exit_status == 128 + signal.SIGTERM
     assert RunFolder(tmp_path / "run").status()["status"] == "interrupted"
     monkeypatch.undo()
-    assert_same_run(straight, api.train("simclr", options(tmp_path / "run")))
+    assert_same_run(straight, train(tmp_path / "run"))
 
 
 class Killed(BaseException):
@@ -85,9 +88,9 @@ def test_killed_between_checkpoints(
 
     monkeypatch.setattr(Trainer, "_step", stepping)
     with pytest.raises(Killed):
-        api.train("simclr", options(tmp_path / "run", checkpoint_minutes=0.0))
+        train(tmp_path / "run", checkpoint_minutes=0.0)
     monkeypatch.undo()
-    assert_same_run(straight, api.train("simclr", options(tmp_path / "run")))
+    assert_same_run(straight, train(tmp_path / "run"))
 
 
 @pytest.mark.slow
@@ -109,13 +112,13 @@ def test_killed_by_sigkill_at_any_moment(straight: RunFolder, tmp_path: Path, mo
 
 def test_the_same_command_on_a_finished_run_changes_nothing(straight: RunFolder):
     before = straight.checkpoint.read_bytes()
-    api.train("simclr", options(straight.path))
+    train(straight.path)
     assert straight.checkpoint.read_bytes() == before
 
 
 def test_another_configuration_is_refused_with_the_difference(straight: RunFolder):
-    with pytest.raises(LookalikeError, match=r"lr: 0.25 there, 0.5 now") as refused:
-        api.train("simclr", options(straight.path, lr=0.5))
+    with pytest.raises(LookalikeError, match=r"lr: 0.5 there, 0.7 now") as refused:
+        train(straight.path, lr=0.7)
     assert "--out" in str(refused.value)
     assert "temperature" not in str(refused.value)
 
@@ -128,15 +131,15 @@ def test_other_images_are_refused(straight: RunFolder):
     pixels[0, 0, 0, 0] += 1
     other = dataclasses.replace(images, pixels=pixels)
     with pytest.raises(LookalikeError, match="was trained on other images"):
-        api.train("simclr", options(straight.path), images=other)
+        train(straight.path, images=other)
 
 
 def test_a_checkpoint_of_another_architecture_is_named(straight: RunFolder, tmp_path: Path):
-    run = api.train("simclr", options(tmp_path / "run", width=8, max_steps=1))
+    run = train(tmp_path / "run", width=8, max_steps=1)
     run.checkpoint.write_bytes(straight.checkpoint.read_bytes())
     run.update("interrupted")
     with pytest.raises(LookalikeError, match="another architecture: width 4 there, 8 here"):
-        api.train("simclr", options(tmp_path / "run", width=8, max_steps=1))
+        train(tmp_path / "run", width=8, max_steps=1)
 
 
 def test_a_damaged_checkpoint_is_named_and_kept(straight: RunFolder, tmp_path: Path):
@@ -172,7 +175,7 @@ def test_what_torch_raises_on_a_really_full_disk_is_understood(tmp_path: Path, m
 
 def test_a_loss_that_is_not_finite_stops_the_run(tmp_path: Path):
     with pytest.raises(LookalikeError, match=r"the loss became nan at step \d+ of 21.*--lr") as stopped:
-        api.train("simclr", options(tmp_path / "run", lr=1e12, warmup=0.0))
+        train(tmp_path / "run", lr=1e12, warmup=0.0)
     run = RunFolder(tmp_path / "run")
     assert run.status()["status"] == "failed"
     assert "there is no checkpoint yet" in str(stopped.value)
@@ -189,7 +192,7 @@ def test_the_last_good_checkpoint_survives_a_loss_that_is_not_finite(tmp_path: P
 
     monkeypatch.setattr(Trainer, "_step", stepping)
     with pytest.raises(LookalikeError, match="at step 10 of 21; the last good checkpoint is"):
-        api.train("simclr", options(tmp_path / "run"))
+        train(tmp_path / "run")
     state = load_checkpoint(RunFolder(tmp_path / "run").checkpoint)
     assert state["step"] == 7
     assert all(torch.isfinite(t).all() for t in state["method"].values())

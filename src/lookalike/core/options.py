@@ -37,7 +37,7 @@ class TrainOptions:
     batch_size: int = 512
     """Images per optimiser step, over all processes."""
     image_size: int | None = None
-    """Side of the square the network sees, pixels; default: the images' own up to 64, else 64 (224 on a GPU)."""
+    """Side of the square the network sees, pixels; default: the images' own where all are one square up to 64, else 64."""
     encoder: str = "convnet"
     """Network: convnet, resnet18, resnet34 or resnet50."""
     width: int = 32

@@ -36,6 +36,7 @@ from lookalike.optim.groups import build_optimizer
 from lookalike.optim.schedules import scaled_lr, warmup_cosine, warmup_steps
 
 _UNREAD = 16  # losses that may wait on a GPU before they are read and checked
+_SETTLED = 0.25  # share of the run before which nobody is warned that it is not learning
 _SMOOTH = 0.05  # weight of the newest step in the speed that the live line shows
 
 
@@ -72,6 +73,7 @@ class Trainer:
         self.plan: Plan | None = None
         self.stop_signal: int | None = None
         self.speed = 0.0  # images per second
+        self.seen = ""  # what the last look saw, for the live line
 
     # -- state ------------------------------------------------------------------------------------
 
@@ -136,15 +138,27 @@ class Trainer:
             self.restore()
         self.method.train()
         with Journal(self.run.metrics, self.step) as self.journal, self._signals():
-            if resumed:
+            self.journal.say(self._opening())
+            if resumed and self.step < self.total:
                 where = f"epoch {self.step // self.batches + 1} of {self.options.epochs}"
                 self.journal.say(f"going on at {where} (step {self.step:,} of {self.total:,})")
-            else:
+            elif not resumed:
                 self._first_look()
             self.saved_at = time.monotonic()
             while self.step < self.total:
                 self._epoch(self.step // self.batches)
             self.plan = None
+
+    def _opening(self) -> str:
+        """What is trained on what, in a line."""
+        options, (channels, side, _) = self.options, self.images.shape
+        parameters = sum(p.numel() for p in self.backbone.encoder.parameters()) / 1e6
+        return (
+            f"{self.n:,} images, {side} x {side} pixels, {channels} channel{'s' if channels > 1 else ''}; "
+            f"{options.encoder} with {parameters:.2f} M parameters; recipe {options.recipe}, views {options.augment}; "
+            f"{options.epochs} epochs of {self.batches} batches of {options.batch_size}; {options.precision} on "
+            f"{self.backbone.device}"
+        )
 
     def _first_look(self) -> None:
         pixels, untrained = self.looker.look_at_pixels(), self.looker.look_untrained(self.backbone)
@@ -230,16 +244,18 @@ class Trainer:
         )
         words = f"epoch {epoch + 1}/{self.options.epochs}  {rate:,.0f} images/s  loss {loss:.3f}"
         words += f" (chance {chance:.3f})" if chance is not None else ""
+        sentence = ""
         if last or (epoch + 1) % self.options.check_every == 0:
             look = self.looker.look(self.backbone)
             sentence = self._verdict(look, loss, chance)
             self.journal.event("look", self.step, epoch=epoch + 1, of="network", **look.event(), verdict=sentence)
             words += f"  own image found {look.health.retrieval:.1%}"
-            words += f"  kNN {look.knn:.1%}" if look.knn is not None else ""
-            if last or not sentence.startswith("healthy"):
-                self.journal.say(sentence)
+            self.seen = f"  kNN {look.knn:.1%}" if look.knn is not None else ""
+            words += self.seen
         left = (self.total - self.step) * self.options.batch_size / max(1e-9, rate)
         self.journal.epoch(words + ("" if last else f"  {duration(left)} left"))
+        if sentence and (last or (not sentence.startswith("healthy") and self.step > self.total * _SETTLED)):
+            self.journal.say(sentence)
         self.plan = None
         self.save()
 
@@ -257,6 +273,7 @@ class Trainer:
             f"epoch {epoch + 1}/{self.options.epochs}  step {self.step:,}/{self.total:,}  "
             f"{self.speed:,.0f} images/s  loss {self.loss:.3f}"
             + (f" (chance {chance:.3f})" if chance is not None else "")
+            + self.seen
             + f"  {duration(left)} left"
         )
 
