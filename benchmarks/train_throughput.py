@@ -17,6 +17,7 @@ Images are random: speed does not depend on what they show. Prints medians and t
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import statistics
 import subprocess
@@ -58,7 +59,7 @@ class PlainNet(nn.Module):
         super().__init__()
         self.stem = nn.Sequential(nn.Conv2d(channels, width, 3, padding=1, bias=False), nn.BatchNorm2d(width))
         widths = [width, width, 2 * width, 4 * width, 8 * width]
-        self.stages = nn.Sequential(*(Basic(a, b, 2, "batch") for a, b in zip(widths, widths[1:], strict=False)))
+        self.stages = nn.Sequential(*(Basic(a, b, 2, "batch") for a, b in itertools.pairwise(widths)))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.stages(F.relu(self.stem(x))).mean((2, 3))
@@ -70,7 +71,7 @@ def ours(case: str, folder: Path) -> Callable[[], None]:
     generator = torch.Generator().manual_seed(0)
     pixels = torch.randint(0, 256, (BATCH * STEPS, channels, side, side), dtype=torch.uint8, generator=generator)
     images = Images(pixels, tuple(map(str, range(len(pixels)))))
-    options = Options(width=width, augment=augment, batch_size=BATCH, precision="bf16", epochs=10**6)
+    options = Options(width=width, augment=augment, batch_size=BATCH, precision="bf16", epochs=10**6, lr=0.25)
     backbone = untrained_backbone(options, images, "cpu")
     learner = Learner(backbone.encoder, options).to(memory_format=torch.channels_last)
     run = RunFolder(folder)
@@ -122,7 +123,7 @@ def matmul_rate() -> float:
 
 def flops_per_view(case: str) -> float:
     """Forward and backward of convnet, direct convolution, 2 FLOP per multiply-add."""
-    channels, side, width, augment, _ = CASES[case]
+    channels, side, width, *_ = CASES[case]
     images = Images(torch.zeros(2, channels, side, side, dtype=torch.uint8), ("a", "b"))
     encoder = untrained_backbone(Options(width=width), images, "cpu").encoder
     with FlopCounterMode(display=False) as counter:

@@ -191,8 +191,8 @@ def read_config(path: Path) -> dict[str, Any]:
         LookalikeError: it cannot be read or is no TOML.
     """
     try:
-        return tomllib.loads(path.read_text())
-    except (OSError, UnicodeDecodeError) as error:
+        return tomllib.loads(path.read_text(errors="surrogateescape"))
+    except OSError as error:
         raise LookalikeError(f"cannot read --config {path}: {error}") from error
     except tomllib.TOMLDecodeError as error:
         raise LookalikeError(f"--config {path} is no TOML: {error}") from error

@@ -14,6 +14,9 @@ from typing import Any, Literal
 
 from lookalike.core.errors import ConfigurationError, did_you_mean
 
+DEFAULT_LR = {"sgd": 0.25, "lars": 1.0, "adamw": 1e-3}
+"""Learning rates where neither the user nor the recipe names one; lars as SimCLR on CIFAR-10."""
+
 RUNTIME = {"runtime": True}
 """Metadata of options that say where or how fast, not what: they may change when a run goes on."""
 
@@ -37,7 +40,7 @@ class TrainOptions:
     batch_size: int = 512
     """Images per optimiser step, over all processes."""
     image_size: int | None = None
-    """Side of the square the network sees, pixels; default: the images' own where all are one square up to 64, else 64."""
+    """Side of the square the network sees, pixels; default: the side of small square images, else 64."""
     encoder: str = "convnet"
     """Network: convnet, resnet18, resnet34 or resnet50."""
     width: int = 32
@@ -54,8 +57,8 @@ class TrainOptions:
     """Smallest crop, as a fraction of the image's area; default: the augmentation recipe's."""
     optimizer: Literal["sgd", "lars", "adamw"] = "sgd"
     """Optimiser; sgd has Nesterov momentum."""
-    lr: float = 0.25
-    """Learning rate before scaling with the batch (see --lr-scaling)."""
+    lr: float | None = None
+    """Learning rate before scaling with the batch (--lr-scaling); default: 0.25 sgd, 1.0 lars, 0.001 adamw."""
     lr_scaling: Literal["linear", "sqrt", "none"] = "linear"
     """linear: lr * batch / 256; sqrt: lr * sqrt(batch); none: lr."""
     momentum: float = 0.9
@@ -82,7 +85,7 @@ class TrainOptions:
         yield from at_least(self, 1, "epochs", "max_steps", "image_size", "width", "threads")
         yield from at_least(self, 2, "batch_size")
         yield from at_least(self, 0, "seed", "weight_decay", "momentum", "warmup", "check_every", "checkpoint_minutes")
-        if not self.lr > 0:
+        if self.lr is not None and not self.lr > 0:
             yield f"--lr must be positive, got {self.lr}"
         if self.momentum >= 1:
             yield f"--momentum must be below 1, got {self.momentum}"

@@ -64,5 +64,5 @@ def build_encoder(spec: EncoderSpec, seed: int) -> nn.Module:
 def seeded(seed: int, purpose: str) -> Iterator[None]:
     """Make torch's own initialisers a function of (seed, purpose), leaving the global generator alone."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(rng.derive(seed, purpose))
+        torch.default_generator.manual_seed(rng.derive(seed, purpose))  # torch.manual_seed would reseed GPUs too
         yield

@@ -60,6 +60,7 @@ class Trainer:
         self.total = options.epochs * self.batches
         if options.max_steps is not None:
             self.total = min(self.total, options.max_steps)
+        assert options.lr is not None  # resolved before
         self.peak = scaled_lr(options.lr, options.batch_size, options.lr_scaling)
         self.warmup = min(warmup_steps(self.n, options.batch_size, options.warmup), self.total // 10)
         self.optimizer = build_optimizer(method, options.optimizer, self.peak, options.momentum, options.weight_decay)

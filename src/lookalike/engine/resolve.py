@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from lookalike.augment.recipes import recipe_names
 from lookalike.core import machine
 from lookalike.core.errors import LookalikeError, did_you_mean
-from lookalike.core.options import TrainOptions, raise_problems
+from lookalike.core.options import DEFAULT_LR, TrainOptions, raise_problems
 from lookalike.data.base import Images
 from lookalike.encoders.base import encoder_names
 
@@ -55,8 +55,10 @@ def resolve(options: O, explicit: set[str], images: Images) -> O:
     """
     changes: dict[str, Any] = {"recipe": choose_recipe(images) if options.recipe == "auto" else options.recipe}
     fields = {f.name for f in dataclasses.fields(options)}
+    # recipes were tuned with sgd: their rate means nothing to another optimiser
+    other_optimizer = options.optimizer != "sgd"
     for key, value in recipe_table().get(changes["recipe"], {}).items():
-        if key in fields and key not in explicit:
+        if key in fields and key not in explicit and not (key == "lr" and other_optimizer):
             changes[key] = value
     options = dataclasses.replace(options, **changes)
     raise_problems(early_problems(options))
@@ -65,6 +67,7 @@ def resolve(options: O, explicit: set[str], images: Images) -> O:
     return dataclasses.replace(
         options,
         image_size=images.shape[1],
+        lr=options.lr if options.lr is not None else DEFAULT_LR[options.optimizer],
         batch_size=_batch(options, "batch_size" in explicit, n),
         precision=machine.resolve_precision(options.precision, device),
         check_every=options.check_every or max(1, round(options.epochs / 10)),

@@ -1,0 +1,23 @@
+"""The demonstration shows what it promises: learned features ahead of pixels."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from lookalike.cli.main import main
+
+
+@pytest.mark.slow
+def test_the_demo_beats_pixels(tmp_path: Path, capsys: pytest.CaptureFixture):
+    assert main(["demo", "--out", str(tmp_path / "demo")]) == 0
+    shown = capsys.readouterr().out
+    assert "k-means, 10 clusters" in shown
+    assert "healthy" in shown
+    rows = json.loads((tmp_path / "demo" / "demo.json").read_text())["rows"]
+    for column in ("kmeans", "one_label"):
+        assert rows["trained"][column] > rows["pixels"][column] + 0.03
+        assert rows["trained"][column] > rows["untrained"][column] + 0.03
+    assert main(["demo", "--out", str(tmp_path / "demo"), "--json"]) == 0  # again: nothing is trained anew
+    again = json.loads(capsys.readouterr().out)
+    assert again["rows"] == rows
