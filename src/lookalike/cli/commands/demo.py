@@ -35,10 +35,11 @@ def run(words: list[str]) -> int:
     if options.json:
         print(json.dumps(result, indent=2))
         return 0
+    from rich import box
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title="accuracy")
+    table = Table(box=box.SIMPLE_HEAD)
     table.add_column("features")
     for title in COLUMNS.values():
         table.add_column(title, justify="right")

@@ -42,15 +42,17 @@ def run(words: list[str]) -> int:
 
 def show(folder: RunFolder) -> None:
     """Print evaluation.json as a table."""
+    from rich import box
     from rich.console import Console
     from rich.table import Table
 
     result = read_json(folder.evaluation)
     protocol = result["protocol"]
-    table = Table(title=f"accuracy on {protocol['test_rows']:,} test images, chance {protocol['chance']:.1%}")
+    table = Table(box=box.SIMPLE_HEAD)
     table.add_column("features")
     for name in (f"kNN (k = {protocol['k']})", "linear"):
         table.add_column(name, justify="right")
     for title, prefix in (("trained", ""), ("untrained", "random."), ("pixels", "pixels.")):
         table.add_row(title, f"{result[prefix + 'knn']:.2%}", f"{result[prefix + 'linear']:.2%}")
+    print(f"accuracy on {protocol['test_rows']:,} test images, chance {protocol['chance']:.1%}")
     Console().print(table)

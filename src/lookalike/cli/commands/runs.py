@@ -13,6 +13,8 @@ from lookalike.engine.run_folder import RunFolder, run_folders
 
 USAGE = "lookalike runs ls|show"
 
+_COLUMNS = ("status", "method", "images", "epoch", "loss", "knn", "linear")  # of the table; JSON has all
+
 
 @dataclass(kw_only=True)
 class List:
@@ -55,14 +57,16 @@ def _list(words: list[str]) -> int:
     elif not rows:
         print(f"no runs in {options.place}")
     else:
+        from rich import box
         from rich.console import Console
         from rich.table import Table
 
-        table = Table()
-        for name in rows[0]:
-            table.add_column(name)
+        table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+        table.add_column("run", overflow="fold")
+        for name in _COLUMNS:
+            table.add_column(name, no_wrap=True)
         for row in rows:
-            table.add_row(*(_cell(value) for value in row.values()))
+            table.add_row(str(row["run"]), *(_cell(row[name]) for name in _COLUMNS))
         Console().print(table)
     return 0
 
