@@ -40,13 +40,14 @@ from lookalike.data.base import Images
 from lookalike.encoders.resnet import Basic
 from lookalike.engine.journal import Journal
 from lookalike.engine.loop import Trainer
+from lookalike.engine.resolve import recipe_table
 from lookalike.engine.run_folder import RunFolder
 from lookalike.methods.simclr import Learner, Options
 from lookalike.objectives.nt_xent import nt_xent
 
-CASES = {  # name: channels, side, width, recipe, what the prototype made
-    "mnist": (1, 28, 16, "digits", 6200),
-    "cifar10": (3, 32, 32, "simclr-small", 1260),
+CASES = {  # name: channels, side, width, augmentation, recipe, views per second of the prototype
+    "mnist": (1, 28, 16, "digits", "mnist", 6200),
+    "cifar10": (3, 32, 32, "simclr-small", "small-images", 1260),
 }
 BATCH = 512
 STEPS = 8  # timed together; a round
@@ -67,11 +68,12 @@ class PlainNet(nn.Module):
 
 def ours(case: str, folder: Path) -> Callable[[], None]:
     """A function that makes STEPS steps of the engine."""
-    channels, side, width, augment, _ = CASES[case]
+    channels, side, width, augment, recipe, _ = CASES[case]
     generator = torch.Generator().manual_seed(0)
     pixels = torch.randint(0, 256, (BATCH * STEPS, channels, side, side), dtype=torch.uint8, generator=generator)
     images = Images(pixels, tuple(map(str, range(len(pixels)))))
     options = Options(width=width, augment=augment, batch_size=BATCH, precision="bf16", epochs=10**6, lr=0.25)
+    options.head_width = recipe_table()[recipe]["head_width"]
     backbone = untrained_backbone(options, images, "cpu")
     learner = Learner(backbone.encoder, options).to(memory_format=torch.channels_last)
     run = RunFolder(folder)
@@ -88,7 +90,7 @@ def ours(case: str, folder: Path) -> Callable[[], None]:
 
 def plain(case: str) -> Callable[[], None]:
     """A function that makes STEPS steps of an ordinary loop."""
-    channels, side, width, augment, _ = CASES[case]
+    channels, side, width, augment, *_ = CASES[case]
     network = PlainNet(channels, width)
     head = nn.Sequential(nn.Linear(8 * width, 8 * width), nn.ReLU(), nn.Linear(8 * width, 128))
     both = nn.Sequential(network, head).to(memory_format=torch.channels_last)

@@ -79,7 +79,7 @@ def test_resnet18_keeps_small_images_at_full_resolution():
 @pytest.mark.parametrize("channels", [1, 5])
 def test_features_have_the_promised_width(name, channels):
     encoder = meta(small(name, channels=channels))
-    expected = {"convnet": 32, "resnet18": 512, "resnet34": 512, "resnet50": 2048}[name]
+    expected = {"convnet": 128, "resnet18": 512, "resnet34": 512, "resnet50": 2048}[name]
     assert encoder.out_features == expected
     assert encoder(torch.zeros(2, channels, 32, 32, device="meta")).shape == (2, expected)
 

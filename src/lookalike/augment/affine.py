@@ -20,14 +20,25 @@ def affine(x_BCHW: Tensor, forward_B22: Tensor, shift_B2: Tensor) -> Tensor:
         shift_B2: (right, down), as fractions of width and height.
     """
     height, width = x_BCHW.shape[2:]
-    backward = torch.linalg.inv(forward_B22)
+    a, b, c, d = forward_B22.flatten(1).unbind(1)
+    adjugate = torch.stack([torch.stack([d, -b], 1), torch.stack([-c, a], 1)], 1)
+    backward = adjugate / (a * d - b * c)[:, None, None]  # a batch of LAPACK calls takes longer than the rest
     side = torch.tensor([width, height], dtype=backward.dtype)
     # grid_sample counts from -1 to 1 over each side: scale the map to that, for oblong images too
     scaled = backward * side / side[:, None]
     offset = -2 * (scaled @ shift_B2[:, :, None])
     theta = torch.cat([scaled, offset], 2).to(x_BCHW.device, x_BCHW.dtype, non_blocking=True)
-    grid = F.affine_grid(theta, list(x_BCHW.shape), align_corners=False)
-    return F.grid_sample(x_BCHW, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+    x_1W1 = _centres(width, x_BCHW).view(1, 1, -1, 1)
+    y_H11 = _centres(height, x_BCHW).view(1, -1, 1, 1)
+    across, down, constant = (theta[:, None, None, :, k] for k in range(3))
+    # as affine_grid, whose many tiny matrix products take longer than these three passes
+    grid_BHW2 = x_1W1 * across + (y_H11 * down + constant)
+    return F.grid_sample(x_BCHW, grid_BHW2, mode="bilinear", padding_mode="zeros", align_corners=False)
+
+
+def _centres(n: int, like: Tensor) -> Tensor:
+    """Centres of n pixels on the scale from -1 to 1."""
+    return (2 * torch.arange(n, device=like.device, dtype=like.dtype) + 1) / n - 1
 
 
 def rotation(angle_B: Tensor) -> Tensor:

@@ -72,16 +72,16 @@ def color_jitter(x_BCHW: Tensor, factors_B4: Tensor, order_B: Tensor) -> Tensor:
     if x_BCHW.shape[0] == 0:
         return x_BCHW
     usable = 4 if x_BCHW.shape[1] == 3 else 2
+    alike: dict[tuple[int, ...], list[int]] = {}  # rows of ORDERS by what they do to these images
+    for k, order in enumerate(ORDERS):
+        alike.setdefault(tuple(operation for operation in order if operation < usable), []).append(k)
     factors_B4 = factors_B4.to(x_BCHW.device, x_BCHW.dtype, non_blocking=True)
     out = x_BCHW.clone()
-    for k in order_B.unique().tolist():
-        if k < 0:
-            continue
-        index = chosen(order_B == k, x_BCHW.device)
+    for operations, rows in alike.items():
+        index = chosen(torch.isin(order_B, torch.tensor(rows)), x_BCHW.device)
         part, factors = x_BCHW[index], factors_B4[index]
-        for operation in ORDERS[k]:
-            if operation < usable:
-                part = _OPERATIONS[operation](part, factors[:, operation].view(-1, 1, 1, 1))
+        for operation in operations if len(index) else ():
+            part = _OPERATIONS[operation](part, factors[:, operation].view(-1, 1, 1, 1))
         out[index] = part
     return out
 

@@ -13,6 +13,7 @@ import numpy as np
 import scipy.optimize
 import torch
 import torch.nn.functional as F
+from threadpoolctl import threadpool_limits
 from torch import Tensor
 
 from lookalike.core import rng
@@ -21,6 +22,7 @@ PENALTIES = (1e-2, 1e-3, 1e-4, 1e-5)
 """Strengths tried, on |W|^2 / 2 beside the mean cross-entropy; strong to weak, so each starts warm."""
 HELD_OUT = 0.1  # share of the training rows on which the strength is chosen
 _ITERATIONS = 200  # of L-BFGS per fit
+_TOLERANCE = 1e-7  # a fit ends when an iteration lowers the loss by less: float32 has no more to give
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,7 @@ def fit_linear(x_ND: Tensor, labels_N: Tensor, seed: int = 0, penalties: tuple[f
     mean, scale = x.mean(0), x.std(0, unbiased=False)
     scale = torch.where(scale > 1e-6 * (1 + mean.abs()), scale, 1.0)  # a constant feature tells nothing
     x = (x - mean) / scale
+    gram = x.T @ x / len(x)
     classes = int(labels_N.max()) + 1
     best_penalty, start = penalties[0], np.zeros(classes * (x.shape[1] + 1))
     if len(penalties) > 1:
@@ -60,12 +63,12 @@ def fit_linear(x_ND: Tensor, labels_N: Tensor, seed: int = 0, penalties: tuple[f
         choose, learn = order[:held], order[held:]
         weights, best = start, -1.0
         for penalty in penalties:
-            weights = _minimise(x[learn], labels_N[learn], classes, penalty, weights)
+            weights = _minimise(x[learn], labels_N[learn], classes, penalty, gram, weights)
             w, b = _unpack(weights, classes)
             accuracy = float(((x[choose] @ w.T + b).argmax(1) == labels_N[choose]).double().mean())
             if accuracy > best:
                 best, best_penalty, start = accuracy, penalty, weights
-    w, b = _unpack(_minimise(x, labels_N, classes, best_penalty, start), classes)
+    w, b = _unpack(_minimise(x, labels_N, classes, best_penalty, gram, start), classes)
     return LinearProbe(w, b, mean, scale, best_penalty)
 
 
@@ -80,18 +83,41 @@ def _unpack(weights: np.ndarray, classes: int) -> tuple[Tensor, Tensor]:
     return w_KD1[:, :-1], w_KD1[:, -1]
 
 
-def _minimise(x_ND: Tensor, labels_N: Tensor, classes: int, penalty: float, start: np.ndarray) -> np.ndarray:
-    """Mean cross-entropy + penalty * |W|^2 / 2 (no penalty on the bias), by L-BFGS from `start`."""
-    target_NK = F.one_hot(labels_N, classes).to(x_ND.dtype)
+def _minimise(
+    x_ND: Tensor, labels_N: Tensor, classes: int, penalty: float, gram_DD: Tensor, start: np.ndarray
+) -> np.ndarray:
+    """Mean cross-entropy + penalty * |W|^2 / 2 (no penalty on the bias), by L-BFGS from `start`.
 
-    def objective(weights: np.ndarray) -> tuple[float, np.ndarray]:
-        w, b = _unpack(weights, classes)
-        logits = x_ND @ w.T + b
-        log_p = logits.log_softmax(1)
+    The unknowns are the weights seen through a Cholesky factor L of the Hessian at even odds,
+    (K - 1) / K^2 * X^T X / N + penalty: W = V L^-1. The problem stays the same, but features that go
+    together no longer slow it down: tens of iterations in place of hundreds.
+    """
+    target_NK = F.one_hot(labels_N, classes).to(x_ND.dtype)
+    curvature = (classes - 1) / classes**2 * gram_DD + penalty * torch.eye(len(gram_DD), device=gram_DD.device)
+    factor_DD = torch.linalg.cholesky(curvature.double()).to(x_ND.dtype)
+
+    def seen(w_KD: Tensor) -> Tensor:  # V = W L
+        return w_KD @ factor_DD
+
+    def plain(v_KD: Tensor) -> Tensor:  # W = V L^-1
+        return torch.linalg.solve_triangular(factor_DD, v_KD, upper=False, left=False)
+
+    def objective(unknowns: np.ndarray) -> tuple[float, np.ndarray]:
+        v, b = _unpack(unknowns, classes)
+        w = plain(v)
+        log_p = (x_ND @ w.T + b).log_softmax(1)
         loss = -(log_p * target_NK).sum(dtype=torch.float64) / len(x_ND) + penalty / 2 * (w.double() ** 2).sum()
         residual = (log_p.exp() - target_NK) / len(x_ND)
-        gradient = torch.cat([residual.T @ x_ND + penalty * w, residual.sum(0)[:, None]], 1)
-        return float(loss), gradient.double().numpy().ravel()
+        slope = residual.T @ x_ND + penalty * w
+        slope = torch.linalg.solve_triangular(factor_DD, slope.T, upper=False).T
+        return float(loss), torch.cat([slope, residual.sum(0)[:, None]], 1).double().numpy().ravel()
 
-    found = scipy.optimize.minimize(objective, start, jac=True, method="L-BFGS-B", options={"maxiter": _ITERATIONS})
-    return found.x
+    w, b = _unpack(start, classes)
+    start = torch.cat([seen(w), b[:, None]], 1).double().numpy().ravel()
+    # L-BFGS makes short BLAS calls between torch's long ones; with threads of its own, BLAS and torch wait
+    # for each other's idle threads, and the fit takes three times as long
+    options = {"maxiter": _ITERATIONS, "ftol": _TOLERANCE}
+    with threadpool_limits(1, user_api="blas"):
+        found = scipy.optimize.minimize(objective, start, jac=True, method="L-BFGS-B", options=options)
+    v, b = _unpack(found.x, classes)
+    return torch.cat([plain(v), b[:, None]], 1).double().numpy().ravel()
