@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from torch import Tensor
 
@@ -15,7 +15,3 @@ class Plan:
     """int64, CPU: rows of the training images in the order of training."""
     targets_NH: Tensor
     """int64: what tells image n apart for head h (itself, its label, its cluster)."""
-    renewed: tuple[str, ...] = ()
-    """Names of parameters re-initialised now; the optimiser forgets what it knew of them."""
-    notes: dict[str, float] = field(default_factory=dict)
-    """Numbers worth recording, for metrics.jsonl."""

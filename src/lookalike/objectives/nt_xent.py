@@ -37,8 +37,18 @@ def nt_xent(z_RP: Tensor, ids_R: Tensor, temperature: float = 0.5) -> Tensor:
     with torch.autocast(z_RP.device.type, enabled=False):
         u_RP = F.normalize(z_RP, dim=1)
         s_RR = (u_RP / temperature) @ u_RP.T
-        itself_RR = torch.eye(len(ids_R), dtype=torch.bool, device=z_RP.device)
-        log_sum_R = s_RR.masked_fill(itself_RR, -torch.inf).logsumexp(1)
-        positive_RR = (ids_R[:, None] == ids_R) & ~itself_RR
-        positives_R = torch.where(positive_RR, s_RR, 0.0).sum(1) / positive_RR.sum(1)
+        log_sum_R = s_RR.fill_diagonal_(-torch.inf).logsumexp(1)
+        # The mean over the positives of u_i . u_p is u_i . (sum over its image - u_i) / (views - 1): no
+        # second R x R matrix is needed.
+        image_R = _numbered(ids_R)
+        sum_RP = torch.zeros_like(u_RP).index_add(0, image_R, u_RP)[image_R]
+        views_R = torch.zeros_like(u_RP[:, 0]).index_add(0, image_R, torch.ones_like(u_RP[:, 0]))[image_R]
+        positives_R = (u_RP * (sum_RP - u_RP)).sum(1) / (views_R - 1) / temperature
         return (log_sum_R - positives_R).mean()
+
+
+def _numbered(ids_R: Tensor) -> Tensor:
+    """Equal ids get equal numbers in 0..R-1; as `unique(return_inverse=True)`, but a GPU is not waited for."""
+    order_R = ids_R.argsort(stable=True)
+    number_R = (ids_R[order_R].diff(prepend=ids_R[order_R[:1]]) != 0).cumsum(0)
+    return torch.empty_like(number_R).scatter_(0, order_R, number_R)
