@@ -91,15 +91,15 @@ def test_interrupted_and_resumed_equals_uninterrupted(name: str, tmp_path: Path,
 
 @pytest.mark.parametrize("name", METHODS)
 def test_a_short_run_beats_its_own_untrained_encoder(name: str, tmp_path: Path):
-    """Poor before, better after: a quarter of the kNN errors go, and views are told apart 3 times as often.
+    """Poor before, better after: half of the kNN errors go, and views are told apart 3 times as often.
 
-    (Seen: errors 0.080 before and 0.043 after; own image found 2.7 % before and 14.9 % after.)
+    (The whole demonstration, 120 epochs, brings the errors from 0.094 to 0.016.)
     """
     kind = registry.find("methods", name, "method").Options
-    options = kind(data="digits", out=str(tmp_path / "run"), epochs=12, threads=1, check_every=12)
+    options = kind(data="digits", out=str(tmp_path / "run"), epochs=40, threads=1, check_every=40)
     run = api.train(name, options, {"epochs", "threads", "check_every"})
     found = api.evaluate(run, threads=1)
-    assert 1 - found["knn"] < 0.75 * (1 - found["random.knn"])
+    assert 1 - found["knn"] < 0.5 * (1 - found["random.knn"])
     looks = {event["of"]: event for event in read_metrics(run.metrics) if event["event"] == "look"}
     assert looks["network"]["retrieval"] > 3 * looks["untrained"]["retrieval"]
     assert looks["network"]["verdict"].startswith("healthy")

@@ -95,7 +95,7 @@ def test_any_number_of_channels_trains(tmp_path: Path, channels: int):
     images = from_array(generator.integers(0, 256, (64, 20, 20, channels), dtype=np.uint8))
     options = Options(out=str(tmp_path / "run"), epochs=1, batch_size=32, width=4, threads=1, augment="simclr")
     folder = api.train("simclr", options, images=images)
-    assert load_backbone(folder.encoder, "cpu").features(images.pixels).shape == (64, 32)
+    assert load_backbone(folder.encoder, "cpu").features(images.pixels).shape == (64, 128)
 
 
 def test_a_network_from_python(tmp_path: Path):
