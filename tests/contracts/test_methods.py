@@ -104,3 +104,10 @@ def test_a_short_run_beats_its_own_untrained_encoder(name: str, tmp_path: Path):
     assert looks["network"]["retrieval"] > 3 * looks["untrained"]["retrieval"]
     assert looks["network"]["verdict"].startswith("healthy")
     assert RunFolder(run.path).status()["status"] == "trained"
+
+
+@pytest.mark.parametrize(
+    ("images", "chance"), [(2, 1.0986123), (512, 6.9304948), (4096, 9.0107913), (65536, 11.7834944)]
+)
+def test_simclr_draws_the_chance_level_of_its_batch(images: int, chance: float):
+    assert small_learner("simclr").chance_loss(images) == pytest.approx(chance, abs=1e-7)

@@ -244,3 +244,8 @@ def test_temperature_must_be_positive(tau):
 def test_shapes_must_agree(z_shape, ids):
     with pytest.raises(ValueError, match=r"z must be \[R, P\]"):
         nt_xent(torch.ones(z_shape), torch.zeros(ids, dtype=torch.int64))
+
+
+def test_equal_embeddings_give_chance_level_at_a_batch_of_4096():
+    z_RP = torch.ones(2 * 4096, 4)
+    assert nt_xent(z_RP, torch.arange(4096).repeat(2)).item() == pytest.approx(9.0107913, rel=1e-6)
