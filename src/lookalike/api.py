@@ -14,7 +14,6 @@ import torch
 from torch import Tensor, nn
 
 from lookalike.augment.normalize import channel_statistics
-from lookalike.augment.recipes import build_recipe
 from lookalike.core import machine, registry
 from lookalike.core.errors import Interrupted, LookalikeError
 from lookalike.core.files import write_atomically, write_json, write_text
@@ -67,21 +66,22 @@ def train(
     if encoder is not None:
         options = dataclasses.replace(options, encoder=f"python:{type(encoder).__name__}")
     named = {f.name for f in dataclasses.fields(options)} if explicit is None else explicit
-    options = resolve(options, named | ({"encoder"} if encoder is not None else set()), images)
+    module = registry.find("methods", method, "method")
+    rows = training_rows(images, module.Learner.needs_labels)
+    options = resolve(options, method, named | ({"encoder"} if encoder is not None else set()), images, rows)
     run = RunFolder(Path(options.out or default_run(method, images)))
     device = machine.resolve_device(options.device)
     backbone = untrained_backbone(options, images, device, encoder)
     if options.init is not None:
         load_weights(backbone.encoder, Path(options.init))
-    learner = registry.find("methods", method, "method").Learner(backbone.encoder, options)
+    learner = module.Learner(backbone.encoder, options, len(rows), len(images.classes))
     learner = placed(learner.double() if options.precision == "float64" else learner, device)
-    recipe = build_recipe(options.augment, images.shape[1], options.crop_min)
     resumed = run.claim(method, options, images, command)
     if images.skipped:
         write_csv(run.skipped, ("path", "reason"), images.skipped)
     if run.status()["status"] in ("trained", "finished"):
         return run
-    trainer = Trainer(learner, backbone, options, images, recipe, run)
+    trainer = Trainer(learner, backbone, options, images, rows, run)
     run.update("running", {"load": loaded - begun})
     status = "failed"
     try:
@@ -94,6 +94,23 @@ def train(
     finally:
         run.update(status, {"train": trainer.seconds}, parameters=_count(backbone.encoder))
     return run
+
+
+def training_rows(images: Images, with_labels: bool) -> Tensor:
+    """Rows (int64) to train on: the training split, or the labelled rows that evaluation learns from.
+
+    Raises:
+        LookalikeError: labels are needed and there are none.
+    """
+    if not with_labels:
+        return images.training
+    if images.evaluation is None or len(images.evaluation[0]) == 0 or len(images.classes) < 2:
+        found = "no labels" if images.evaluation is None else f"labels of {len(images.classes)} class"
+        raise LookalikeError(
+            f"{images.name} has {found}, and supervised training learns from labels; put images of a class into a "
+            "folder of their own, or train without labels (simclr, deepcluster, deepcluster-v2)"
+        )
+    return images.evaluation[0]
 
 
 def untrained_backbone(

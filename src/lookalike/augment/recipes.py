@@ -21,27 +21,29 @@ from lookalike.core.errors import LookalikeError, did_you_mean
 
 _WHOLE = 1.0  # largest crop, fraction of the area
 
+Area = tuple[float, float]
+
 
 def _jitter(strength: float) -> ColorJitter:
     return ColorJitter(0.8 * strength, 0.8 * strength, 0.8 * strength, 0.2 * strength)
 
 
-def _simclr(size: int, crop_min: float) -> list[Operation]:
-    crop = RandomResizedCrop(size, (crop_min, _WHOLE))
+def _simclr(size: int, area: Area) -> list[Operation]:
+    crop = RandomResizedCrop(size, area)
     return [crop, RandomHorizontalFlip(), _jitter(1.0), RandomGrayscale(), RandomGaussianBlur()]
 
 
-def _simclr_small(size: int, crop_min: float) -> list[Operation]:
-    crop = RandomResizedCrop(size, (crop_min, _WHOLE))
+def _simclr_small(size: int, area: Area) -> list[Operation]:
+    crop = RandomResizedCrop(size, area)
     return [crop, RandomHorizontalFlip(), _jitter(0.5), RandomGrayscale()]
 
 
-def _digits(size: int, crop_min: float) -> list[Operation]:
-    crop = RandomResizedCrop(size, (crop_min, _WHOLE))
+def _digits(size: int, area: Area) -> list[Operation]:
+    crop = RandomResizedCrop(size, area)
     return [RandomAffine(degrees=10.0), crop, ColorJitter(0.8, 0.8, 0.0, 0.0)]
 
 
-_RECIPES: dict[str, tuple[Callable[[int, float], list[Operation]], float]] = {  # builder, default crop_min
+_RECIPES: dict[str, tuple[Callable[[int, Area], list[Operation]], float]] = {  # builder, default crop_min
     "simclr": (_simclr, 0.08),
     "simclr-small": (_simclr_small, 0.08),
     "digits": (_digits, 0.5),
@@ -53,7 +55,7 @@ def recipe_names() -> list[str]:
     return list(_RECIPES)
 
 
-def build_recipe(name: str, size: int, crop_min: float | None = None) -> Recipe:
+def build_recipe(name: str, size: int, crop_min: float | None = None, crop_max: float = _WHOLE) -> Recipe:
     """The recipe `name` for views of size x size pixels; `crop_min` overrides its smallest crop (area).
 
     Raises:
@@ -62,4 +64,4 @@ def build_recipe(name: str, size: int, crop_min: float | None = None) -> Recipe:
     if name not in _RECIPES:
         raise LookalikeError(f"unknown augmentation {name!r}: {did_you_mean(name, _RECIPES)}")
     build, default = _RECIPES[name]
-    return Recipe(build(size, default if crop_min is None else crop_min))
+    return Recipe(build(size, (default if crop_min is None else crop_min, crop_max)))

@@ -8,7 +8,7 @@ so that help and mistakes are answered at once.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -42,9 +42,9 @@ class TrainOptions:
     image_size: int | None = None
     """Side of the square the network sees, pixels; default: the side of small square images, else 64."""
     encoder: str = "convnet"
-    """Network: convnet, resnet18, resnet34 or resnet50."""
+    """Network: convnet, alexnet, resnet18, resnet34 or resnet50."""
     width: int = 32
-    """Channels of the first stage of convnet (a resnet has 64)."""
+    """Channels of the first stage of convnet and of alexnet for small images (a resnet has 64)."""
     stem: Literal["auto", "small", "large"] = "auto"
     """First layers: small for images up to 64 px, else large; auto chooses by image size."""
     norm: Literal["batch", "group"] = "batch"
@@ -91,6 +91,10 @@ class TrainOptions:
             yield f"--momentum must be below 1, got {self.momentum}"
         if self.crop_min is not None and not 0 < self.crop_min <= 1:
             yield f"--crop-min must be in (0, 1], got {self.crop_min}"
+
+    def data_problems(self, n: int, distinct: Callable[[], int]) -> Iterator[str]:
+        """Every value that does not go with n training images, of which `distinct()` differ."""
+        yield from ()
 
 
 def flag(name: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from torch import Tensor
 
@@ -15,3 +16,7 @@ class Plan:
     """int64, CPU: rows of the training images in the order of training."""
     targets_NH: Tensor
     """int64: what tells image n apart for head h (itself, its label, its cluster)."""
+    renewed: tuple[str, ...] = ()
+    """Names of parameters that were initialised anew for this plan: their optimiser state is stale."""
+    notes: tuple[dict[str, Any], ...] = ()
+    """For the record, where images were clustered for this plan: one dictionary per head."""

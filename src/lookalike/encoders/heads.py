@@ -6,7 +6,8 @@ is an option, on by default as in the released code; the output has none.
 
 from __future__ import annotations
 
-from torch import nn
+import torch.nn.functional as F
+from torch import Tensor, nn
 
 from lookalike.encoders.base import seeded
 
@@ -36,3 +37,9 @@ def projection_head(
             inputs = hidden
         layers.append(nn.Linear(inputs, out_features))
     return nn.Sequential(*layers)
+
+
+def rectified(encoder: nn.Module, x_RCHW: Tensor) -> Tensor:
+    """Features [R, D] as a head wants them: an encoder that `ends_before_relu` is given its last ReLU."""
+    h_RD = encoder(x_RCHW)
+    return F.relu(h_RD) if getattr(encoder, "ends_before_relu", False) else h_RD

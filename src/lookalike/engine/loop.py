@@ -18,21 +18,23 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lookalike.augment.base import Recipe
 from lookalike.core.errors import Interrupted, LookalikeError
 from lookalike.core.options import TrainOptions
 from lookalike.core.plan import Plan
 from lookalike.data.base import Images
 from lookalike.engine.backbone import Backbone
 from lookalike.engine.checkpoint import load_checkpoint, save_checkpoint
+from lookalike.engine.collection import TrainingImages
 from lookalike.engine.journal import Journal
 from lookalike.engine.looks import Look, Looker
 from lookalike.engine.metrics import duration
 from lookalike.engine.run_folder import RunFolder
 from lookalike.engine.step import forward_backward
+from lookalike.engine.views import Views
+from lookalike.engine.watch import Watch, label_agreement
 from lookalike.evaluate.health import Health, verdict
 from lookalike.methods.base import Method
-from lookalike.optim.groups import build_optimizer
+from lookalike.optim.groups import build_optimizer, forget, set_rate
 from lookalike.optim.schedules import scaled_lr, warmup_cosine, warmup_steps
 
 _UNREAD = 16  # losses that may wait on a GPU before they are read and checked
@@ -49,13 +51,15 @@ class Trainer:
         backbone: Backbone,
         options: TrainOptions,
         images: Images,
-        recipe: Recipe,
+        rows: Tensor,
         run: RunFolder,
     ) -> None:
-        self.method, self.backbone, self.options, self.run, self.recipe = method, backbone, options, run, recipe
-        self.images = images
-        self.pixels = _resident(images.pixels, backbone.device)
-        self.n = len(images.training)
+        """`rows` of `images` are trained on."""
+        self.method, self.backbone, self.options, self.run = method, backbone, options, run
+        self.images, self.rows, self.n = images, rows, len(rows)
+        self.views = Views(method, backbone, options, _resident(images.pixels, backbone.device))
+        self.labels_N = None if images.labels is None else images.labels[rows]
+        self.data = TrainingImages(method, backbone, self.views, rows, self.labels_N)
         self.batches = self.n // options.batch_size
         self.total = options.epochs * self.batches
         if options.max_steps is not None:
@@ -63,8 +67,10 @@ class Trainer:
         assert options.lr is not None  # resolved before
         self.peak = scaled_lr(options.lr, options.batch_size, options.lr_scaling)
         self.warmup = min(warmup_steps(self.n, options.batch_size, options.warmup), self.total // 10)
-        self.optimizer = build_optimizer(method, options.optimizer, self.peak, options.momentum, options.weight_decay)
-        self.looker = Looker(images, recipe, options.seed)
+        self.optimizer = build_optimizer(
+            method, options.optimizer, self.peak, options.momentum, options.weight_decay, method.own_settings()
+        )
+        self.looker = Looker(images, self.views.recipe, options.seed)
         self.step = 0  # optimiser steps done
         self.loss_sum, self.loss_count = 0.0, 0  # of the epoch under way
         self.pending: list[Tensor] = []  # losses not yet read from the device
@@ -75,6 +81,8 @@ class Trainer:
         self.stop_signal: int | None = None
         self.speed = 0.0  # images per second
         self.seen = ""  # what the last look saw, for the live line
+        self.groups = ""  # what the last clustering gave, for the live line
+        self.watch = Watch()
 
     # -- state ------------------------------------------------------------------------------------
 
@@ -93,6 +101,7 @@ class Trainer:
             "loss_count": self.loss_count,
             "seconds": self.seconds,
             "baselines": self.baselines,
+            "unrelated": self.watch.unrelated,
         }
 
     def restore(self) -> None:
@@ -116,7 +125,7 @@ class Trainer:
             raise LookalikeError(f"{self.run.checkpoint} does not fit this network: {error}") from error
         self.step = state["step"]
         self.loss_sum, self.loss_count, self.seconds = state["loss_sum"], state["loss_count"], state["seconds"]
-        self.baselines = state["baselines"]
+        self.baselines, self.watch.unrelated = state["baselines"], state["unrelated"]
         if state["plan"] is not None:
             self.plan = Plan(state["plan"]["order"], state["plan"]["targets"])
 
@@ -170,7 +179,7 @@ class Trainer:
     def _epoch(self, epoch: int) -> None:
         first = self.step - epoch * self.batches
         if self.plan is None or first == 0:
-            self.plan = self.method.plan(epoch, self.n)
+            self.plan = self._plan(epoch)
             self.loss_sum, self.loss_count = 0.0, 0
         begun, done = time.monotonic(), 0
         for k in range(first, self.batches):
@@ -188,18 +197,31 @@ class Trainer:
         if self.stop_signal is not None and self.step < self.total:
             self._stop()
 
+    def _plan(self, epoch: int) -> Plan:
+        """The method's plan, what it says put on record; its time is training time."""
+        begun = time.monotonic()
+        plan = self.method.plan(epoch, self.data)
+        names = dict(self.method.named_parameters())
+        forget(self.optimizer, [names[name] for name in plan.renewed])
+        self.seconds += time.monotonic() - begun
+        agreements = [label_agreement(plan.targets_NH[:, head], self.labels_N) for head in range(len(plan.notes))]
+        for head, (note, agreement) in enumerate(zip(plan.notes, agreements, strict=True)):
+            # at the step to come: a run that goes on from here plans, and writes this, again
+            self.journal.event("clustering", self.step + 1, epoch=epoch + 1, head=head, **note, nmi_labels=agreement)
+        self.groups, warning = self.watch.see(plan.notes, self.n, agreements[0] if agreements else None)
+        if warning:
+            self.journal.say(warning)
+        return plan
+
     def _step(self, epoch: int, k: int) -> None:
         begun = time.monotonic()
         assert self.plan is not None
         size = self.options.batch_size
         local_B = self.plan.order_M[k * size : (k + 1) * size]  # rows among the training images
-        index_B = self.images.training[local_B]
-        lr = warmup_cosine(self.step, self.peak, self.warmup, self.total)
-        for group in self.optimizer.param_groups:
-            group["lr"] = lr
+        set_rate(self.optimizer, warmup_cosine(self.step, self.peak, self.warmup, self.total))
         targets_BH = self.plan.targets_NH[local_B].to(self.backbone.device)
         self.optimizer.zero_grad(set_to_none=True)
-        loss, z_BVP = forward_backward(self.method, self.backbone, self._views(epoch, index_B), targets_BH)
+        loss, z_BVP = forward_backward(self.method, self.backbone, self.views(epoch, self.rows[local_B]), targets_BH)
         self.pending.append(loss)
         if len(self.pending) >= (_UNREAD if loss.is_cuda else 1):
             self._settle()
@@ -225,15 +247,6 @@ class Trainer:
             self.loss = value
         self.pending.clear()
 
-    def _views(self, epoch: int, index_B: Tensor) -> Tensor:
-        """Normalised views [V, B, C, S, S] of a batch."""
-        images = self.pixels[index_B.to(self.pixels.device)].to(self.backbone.device)
-        views = [
-            self.recipe(images, seed=self.options.seed, epoch=epoch, index_B=index_B, view=v)
-            for v in range(self.method.views)
-        ]
-        return self.backbone.prepare(torch.cat(views)).unflatten(0, (self.method.views, -1))
-
     def _end_of_epoch(self, epoch: int, rate: float) -> None:
         """Record the epoch, look where it is time, save."""
         last = self.step >= self.total
@@ -253,6 +266,7 @@ class Trainer:
             words += f"  own image found {look.health.retrieval:.1%}"
             self.seen = f"  kNN {look.knn:.1%}" if look.knn is not None else ""
             words += self.seen
+        words += self.groups
         left = (self.total - self.step) * self.options.batch_size / max(1e-9, rate)
         self.journal.epoch(words + ("" if last else f"  {duration(left)} left"))
         if sentence and (last or (not sentence.startswith("healthy") and self.step > self.total * _SETTLED)):
@@ -275,6 +289,7 @@ class Trainer:
             f"{self.speed:,.0f} images/s  loss {self.loss:.3f}"
             + (f" (chance {chance:.3f})" if chance is not None else "")
             + self.seen
+            + self.groups
             + f"  {duration(left)} left"
         )
 

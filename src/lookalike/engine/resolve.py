@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import tomllib
 from collections.abc import Iterator
 from importlib.resources import files
 from typing import Any, TypeVar
+
+from torch import Tensor
 
 from lookalike.augment.recipes import recipe_names
 from lookalike.core import machine
@@ -25,6 +28,18 @@ def recipe_table() -> dict[str, dict[str, Any]]:
     folder = files("lookalike") / "recipes"
     found = sorted((f for f in folder.iterdir() if f.name.endswith(".toml")), key=lambda f: f.name)
     return {f.name.removesuffix(".toml"): tomllib.loads(f.read_text()) for f in found}
+
+
+def recipe_values(recipe: str, method: str) -> dict[str, Any]:
+    """What a recipe says for a method: the values at its top, and over them those of the method's table."""
+    table = recipe_table().get(recipe, {})
+    common = {key: value for key, value in table.items() if not isinstance(value, dict)}
+    return common | table.get(method, {})
+
+
+def count_distinct(pixels_NCHW: Tensor, rows: Tensor) -> int:
+    """How many of the images differ in some pixel."""
+    return len({hashlib.blake2b(pixels_NCHW[row].numpy().tobytes(), digest_size=16).digest() for row in rows.tolist()})
 
 
 def choose_recipe(images: Images) -> str:
@@ -46,8 +61,15 @@ def early_problems(options: TrainOptions) -> Iterator[str]:
         yield f"unknown encoder {options.encoder!r}: {did_you_mean(options.encoder, encoder_names())}"
 
 
-def resolve(options: O, explicit: set[str], images: Images) -> O:
+def resolve(options: O, method: str, explicit: set[str], images: Images, rows: Tensor) -> O:
     """Options with every `auto` and default made concrete; what was said explicitly stays.
+
+    Args:
+        options: as the user said them.
+        method: its name; a recipe may have a table of values for it.
+        explicit: the names of what the user said.
+        images: the data set.
+        rows: those of its images that are trained on.
 
     Raises:
         ConfigurationError: values that cannot be, all of them at once.
@@ -57,12 +79,13 @@ def resolve(options: O, explicit: set[str], images: Images) -> O:
     fields = {f.name for f in dataclasses.fields(options)}
     # recipes were tuned with sgd: their rate means nothing to another optimiser
     other_optimizer = options.optimizer != "sgd"
-    for key, value in recipe_table().get(changes["recipe"], {}).items():
+    for key, value in recipe_values(changes["recipe"], method).items():
         if key in fields and key not in explicit and not (key == "lr" and other_optimizer):
             changes[key] = value
     options = dataclasses.replace(options, **changes)
-    raise_problems(early_problems(options))
-    n = len(images.training)
+    n = len(rows)
+    problems = options.data_problems(n, lambda: count_distinct(images.pixels, rows))
+    raise_problems([*early_problems(options), *problems])
     device = machine.resolve_device(options.device)
     return dataclasses.replace(
         options,

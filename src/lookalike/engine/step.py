@@ -6,6 +6,8 @@ is an ordinary step; it is written so that chunks and processes can come between
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -13,26 +15,29 @@ from lookalike.engine.backbone import Backbone
 from lookalike.methods.base import Method
 
 
-def forward_backward(method: Method, backbone: Backbone, x_VBCHW: Tensor, targets_BH: Tensor) -> tuple[Tensor, Tensor]:
+def forward_backward(
+    method: Method, backbone: Backbone, views: Sequence[Tensor], targets_BH: Tensor
+) -> tuple[Tensor, Tensor]:
     """Add the gradients of one batch to the method's parameters.
 
     Args:
         method: its parameters' `.grad` must be None or what is to be added to.
         backbone: says in which arithmetic the network computes.
-        x_VBCHW: normalised views, one block of B images after the other.
+        views: normalised views [V, B, C, S, S], one block of B images after the other; a tensor for each
+            size, in the order of the views.
         targets_BH: what tells the images apart.
 
     Returns:
-        The loss (scalar, detached) and the projections z_BVP (detached).
+        The loss (scalar, detached) and the projections z_BVP (detached), V counting all views.
     """
-    views, images = x_VBCHW.shape[:2]
-    x_RCHW = x_VBCHW.flatten(0, 1).contiguous(memory_format=torch.channels_last)
+    images = views[0].shape[1]
     with backbone.autocast():
-        z_RP = method.embed(x_RCHW)
+        parts = [method.embed(x_VBCHW.flatten(0, 1).contiguous(memory_format=torch.channels_last)) for x_VBCHW in views]
+    z_RP = torch.cat(parts) if len(parts) > 1 else parts[0]
     leaf_RP = z_RP.detach()
     # losses are computed in float32 at least: a cosine near 1 in bfloat16 is off by 0.004
     leaf_RP = (leaf_RP if leaf_RP.dtype == torch.float64 else leaf_RP.float()).requires_grad_()
-    z_BVP = leaf_RP.unflatten(0, (views, images)).transpose(0, 1)
+    z_BVP = leaf_RP.unflatten(0, (-1, images)).transpose(0, 1)
     loss = method.loss(z_BVP, targets_BH)
     loss.backward()
     assert leaf_RP.grad is not None  # every loss depends on z

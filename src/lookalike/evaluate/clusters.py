@@ -1,26 +1,78 @@
-"""How well k-means groups of features agree with labels, as accuracy after the best matching."""
+"""Groups of features, made without labels, and how well they agree with labels afterwards.
+
+Groups are made of the learning rows and given to the test rows; the agreement is that of the test rows.
+k is the number of classes, which is the one thing about the labels that is used to make them.
+"""
 
 from __future__ import annotations
 
-import numpy as np
-import torch
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import torch.nn.functional as F
-from scipy.optimize import linear_sum_assignment
-from sklearn.cluster import KMeans
 from torch import Tensor
 
+from lookalike.clustering.agreement import ari, matched_accuracy, nmi, purity
+from lookalike.clustering.lloyd import assign, lloyd
+from lookalike.clustering.spectral import spectral
+from lookalike.core import rng
+from lookalike.core.errors import LookalikeError, did_you_mean
 
-def matched_accuracy(clusters_N: np.ndarray, labels_N: np.ndarray) -> float:
-    """Share of images in [0, 1] whose cluster is matched to their label, clusters and labels paired one
-    to one in the best way (Hungarian method, Kuhn 1955)."""
-    table = np.zeros((clusters_N.max() + 1, labels_N.max() + 1), dtype=np.int64)
-    np.add.at(table, (clusters_N, labels_N), 1)
-    rows, columns = linear_sum_assignment(table, maximize=True)
-    return float(table[rows, columns].sum() / len(labels_N))
+RESTARTS = 10
+_ITERATIONS = 100
+
+Predict = Callable[[Tensor], Tensor]
 
 
-def kmeans_accuracy(x_ND: Tensor, labels_N: Tensor, k: int, seed: int = 0, restarts: int = 10) -> float:
-    """Matched accuracy of k-means (best inertia of `restarts`) on features scaled to unit length."""
-    x = F.normalize(x_ND.double(), dim=1).numpy()
-    clusters = KMeans(k, n_init=restarts, random_state=seed).fit_predict(x)
-    return matched_accuracy(clusters, torch.as_tensor(labels_N).numpy())
+@dataclass(frozen=True)
+class Agreement:
+    """Agreement of groups with labels; `accuracy` after the best one-to-one matching, all but `ari` in [0, 1]."""
+
+    accuracy: float
+    nmi: float
+    ari: float
+    purity: float
+
+
+def kmeans_groups(x_ND: Tensor, k: int, seed: int = 0, restarts: int = RESTARTS) -> tuple[Tensor, Predict]:
+    """k-means (best inertia of `restarts`) of features scaled to unit length: labels [N], and a function
+    that gives new rows theirs."""
+    x = F.normalize(x_ND.float(), dim=1)
+    runs = [lloyd(x, k, seed=rng.derive(seed, "restart", i), max_iter=_ITERATIONS) for i in range(restarts)]
+    best = min(runs, key=lambda run: run.inertia)
+    return best.labels_N, lambda new_ND: assign(F.normalize(new_ND.float(), dim=1), best.centroids_KD)[0]
+
+
+def spectral_groups(x_ND: Tensor, k: int, seed: int = 0, restarts: int = RESTARTS) -> tuple[Tensor, Predict]:
+    """Landmark-based spectral clustering; returns what `kmeans_groups` does."""
+    found = spectral(x_ND, k, seed=seed, restarts=restarts)
+    return found.labels_N, found.predict
+
+
+WAYS = {"kmeans": kmeans_groups, "spectral": spectral_groups}
+
+
+def groups(way: str, x_ND: Tensor, k: int, seed: int = 0) -> tuple[Tensor, Predict]:
+    """Groups of features by one of `WAYS`.
+
+    Raises:
+        LookalikeError: no such way, or k groups cannot be made of these rows.
+    """
+    if way not in WAYS:
+        raise LookalikeError(f"unknown way to cluster {way!r}: {did_you_mean(way, WAYS)}")
+    return WAYS[way](x_ND, k, seed)
+
+
+def agreement(groups_N: Tensor, labels_N: Tensor) -> Agreement:
+    """How well groups agree with labels."""
+    return Agreement(
+        matched_accuracy(groups_N, labels_N),
+        nmi(groups_N, labels_N),
+        ari(groups_N, labels_N),
+        purity(groups_N, labels_N),
+    )
+
+
+def kmeans_accuracy(x_ND: Tensor, labels_N: Tensor, k: int, seed: int = 0, restarts: int = RESTARTS) -> float:
+    """Matched accuracy of k-means groups of all rows."""
+    return matched_accuracy(kmeans_groups(x_ND, k, seed, restarts)[0], labels_N)

@@ -11,7 +11,8 @@ H heads.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -20,20 +21,48 @@ from lookalike.core import rng
 from lookalike.core.plan import Plan
 
 
+class Collection(Protocol):
+    """The training images as a method sees them when it plans an epoch."""
+
+    labels_N: Tensor | None
+    """int64 labels, for a method with `needs_labels`; None for every other."""
+
+    @property
+    def n(self) -> int:
+        """Their number."""
+        ...
+
+    def outputs(self, forward: Callable[[Tensor], Tensor]) -> Tensor:
+        """`forward` of all images, float32 [N, P] on the CPU: in their order, un-augmented, eval mode."""
+        ...
+
+    def view_outputs(self, forward: Callable[[Tensor], Tensor], epoch: int, view: int) -> Tensor:
+        """`forward` of one view of each image, as training would see it: train mode, no gradient."""
+        ...
+
+
 class Method(nn.Module, ABC):
     """One way to learn. `encoder` is what remains after training."""
 
     views = 2
-    """Augmented views of each image in a batch."""
+    """Augmented views of each image in a batch, of full size."""
+    small_views = 0
+    """Further views of `small_size` pixels (multi-crop)."""
+    small_size = 0
+    small_area = (0.0, 0.0)
+    """Area of the small views, as fractions of the image's."""
+    needs_labels = False
+    """Whether labels are what it learns from."""
 
-    def __init__(self, encoder: nn.Module, options: Any) -> None:
+    def __init__(self, encoder: nn.Module, options: Any, n: int, classes: int = 0) -> None:
+        """`n` training images; `classes` is 0 unless the method needs labels."""
         super().__init__()
         self.encoder = encoder
         self.options = options
 
     @abstractmethod
-    def plan(self, epoch: int, n: int) -> Plan:
-        """Which of the n training images, in what order, told apart by what; called once an epoch."""
+    def plan(self, epoch: int, data: Collection) -> Plan:
+        """Which training images, in what order, told apart by what; called once an epoch."""
 
     @abstractmethod
     def embed(self, x_RCHW: Tensor) -> Tensor:
@@ -49,6 +78,10 @@ class Method(nn.Module, ABC):
 
     def after_step(self, z_BVP: Tensor, index_B: Tensor) -> None:
         """Called after each step with the projections just used and the rows of their images."""
+
+    def own_settings(self) -> dict[str, dict[str, float]]:
+        """Optimiser settings of parameters whose names start so: `lr_factor`, `momentum`, `weight_decay`."""
+        return {}
 
 
 def shuffle(seed: int, epoch: int, n: int) -> Tensor:

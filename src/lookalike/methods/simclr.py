@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from lookalike.core.options import TrainOptions, at_least
 from lookalike.core.plan import Plan
 from lookalike.encoders.heads import projection_head
-from lookalike.methods.base import Method, itself, shuffle
+from lookalike.methods.base import Collection, Method, itself, shuffle
 from lookalike.objectives.nt_xent import nt_xent
 
 
@@ -45,8 +45,8 @@ class Learner(Method):
 
     options: Options
 
-    def __init__(self, encoder: nn.Module, options: Options) -> None:
-        super().__init__(encoder, options)
+    def __init__(self, encoder: nn.Module, options: Options, n: int, classes: int = 0) -> None:
+        super().__init__(encoder, options, n, classes)
         self.head = projection_head(
             encoder.out_features,  # type: ignore[arg-type]  # an int on every encoder
             depth=options.head_depth,
@@ -56,8 +56,8 @@ class Learner(Method):
             seed=options.seed,
         )
 
-    def plan(self, epoch: int, n: int) -> Plan:
-        return Plan(shuffle(self.options.seed, epoch, n), itself(n))
+    def plan(self, epoch: int, data: Collection) -> Plan:
+        return Plan(shuffle(self.options.seed, epoch, data.n), itself(data.n))
 
     def embed(self, x_RCHW: Tensor) -> Tensor:
         return self.head(self.encoder(x_RCHW))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
@@ -12,26 +13,51 @@ from lookalike.optim.lars import LARS
 _ADAMW_BETAS = (0.9, 0.95)  # the usual second moment of contrastive runs: 0.999 forgets too slowly for short ones
 
 
-def parameter_groups(module: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+def parameter_groups(
+    module: nn.Module, weight_decay: float, own: Mapping[str, Mapping[str, float]] | None = None
+) -> list[dict[str, Any]]:
     """Matrices and kernels, which decay; then biases and normalisation parameters, which do not.
 
-    Each group has `names` beside `params`, in the same order.
+    Each group has `names` beside `params`, in the same order, and `lr_factor`, by which the schedule's
+    rate is multiplied. `own` holds settings of parameters whose names begin with its keys; these make
+    groups of their own.
     """
-    named = [(name, p) for name, p in module.named_parameters() if p.requires_grad]
-    decayed = [(name, p) for name, p in named if p.ndim > 1]
-    plain = [(name, p) for name, p in named if p.ndim <= 1]
-    return [
-        {"params": [p for _, p in part], "names": [name for name, _ in part], "weight_decay": decay}
-        for part, decay in ((decayed, weight_decay), (plain, 0.0))
-        if part
-    ]
+    own = own or {}
+    groups = []
+    for prefix in ("", *own):
+        settings = dict(own.get(prefix, {}))
+        decay = settings.pop("weight_decay", weight_decay)
+        named = [
+            (name, p)
+            for name, p in module.named_parameters()
+            if p.requires_grad and prefix == next((key for key in own if name.startswith(key)), "")
+        ]
+        decayed = [(name, p) for name, p in named if p.ndim > 1]
+        plain = [(name, p) for name, p in named if p.ndim <= 1]
+        groups += [
+            {
+                "params": [p for _, p in part],
+                "names": [name for name, _ in part],
+                "lr_factor": 1.0,
+                "weight_decay": wd,
+                **settings,
+            }
+            for part, wd in ((decayed, decay), (plain, 0.0))
+            if part
+        ]
+    return groups
 
 
 def build_optimizer(
-    module: nn.Module, name: str, lr: float, momentum: float, weight_decay: float
+    module: nn.Module,
+    name: str,
+    lr: float,
+    momentum: float,
+    weight_decay: float,
+    own: Mapping[str, Mapping[str, float]] | None = None,
 ) -> torch.optim.Optimizer:
-    """`sgd` (Nesterov), `lars` or `adamw` over the groups of a module."""
-    groups = parameter_groups(module, weight_decay)
+    """`sgd` (Nesterov), `lars` or `adamw` over the groups of a module; `own` as in `parameter_groups`."""
+    groups = parameter_groups(module, weight_decay, own)
     if name == "sgd":
         return torch.optim.SGD(groups, lr=lr, momentum=momentum, nesterov=momentum > 0)
     if name == "lars":
@@ -39,3 +65,15 @@ def build_optimizer(
     if name == "adamw":
         return torch.optim.AdamW(groups, lr=lr, betas=_ADAMW_BETAS)
     raise ValueError(f"optimizer must be sgd, lars or adamw, got {name!r}")
+
+
+def set_rate(optimizer: torch.optim.Optimizer, lr: float) -> None:
+    """The learning rate of the step to come, times each group's own factor."""
+    for group in optimizer.param_groups:
+        group["lr"] = lr * group["lr_factor"]
+
+
+def forget(optimizer: torch.optim.Optimizer, parameters: Iterable[nn.Parameter]) -> None:
+    """Drop what the optimiser remembers of parameters that were initialised anew."""
+    for parameter in parameters:
+        optimizer.state.pop(parameter, None)

@@ -53,7 +53,8 @@ def run(words: list[str]) -> int:
     train = Options(data=options.data, batch_size=2)
     if options.augment is not None:
         train.augment = options.augment
-    chosen = resolve(train, {"batch_size"} | ({"augment"} if options.augment else set()), images)
+    said = {"batch_size"} | ({"augment"} if options.augment else set())
+    chosen = resolve(train, "simclr", said, images, images.training)
     recipe = build_recipe(chosen.augment, chosen.image_size or images.shape[1], options.crop_min or chosen.crop_min)
     sheet = views_sheet(images.pixels, recipe, options.images, options.views, options.seed)
     path = Path(options.out)

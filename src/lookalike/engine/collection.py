@@ -1,0 +1,46 @@
+"""The training images as a method sees them when it plans: numbers of rows, outputs, rarely labels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from lookalike.engine.backbone import Backbone
+from lookalike.engine.views import Views
+from lookalike.methods.base import Method
+
+
+class TrainingImages:
+    """What `methods.base.Collection` asks for. `rows` are those of the training images in the data set."""
+
+    def __init__(self, method: Method, backbone: Backbone, views: Views, rows: Tensor, labels_N: Tensor | None) -> None:
+        """`labels_N` belong to `rows`; they are kept only for a method that needs them."""
+        self.method, self.backbone, self.views, self.rows = method, backbone, views, rows
+        self.labels_N = labels_N if method.needs_labels else None
+
+    @property
+    def n(self) -> int:
+        """The number of training images."""
+        return len(self.rows)
+
+    def outputs(self, forward: Callable[[Tensor], Tensor]) -> Tensor:
+        """`forward` of all images, float32 [N, P]: in their order, un-augmented, eval mode."""
+        pixels = self.views.pixels
+        return self._outputs(forward, lambda rows: self.backbone.prepare(pixels[rows.to(pixels.device)]), False)
+
+    def view_outputs(self, forward: Callable[[Tensor], Tensor], epoch: int, view: int) -> Tensor:
+        """`forward` of one view of each image, float32 [N, P]: train mode, no gradient."""
+        return self._outputs(forward, lambda rows: self.views.one(epoch, rows, view), True)
+
+    @torch.no_grad()
+    def _outputs(self, forward: Callable[[Tensor], Tensor], images: Callable[[Tensor], Tensor], train: bool) -> Tensor:
+        was_training = self.method.training
+        self.method.train(train)
+        try:
+            with self.backbone.autocast():
+                blocks = self.backbone.blocks(self.n)
+                return torch.cat([forward(images(self.rows[block])).float().cpu() for block in blocks])
+        finally:
+            self.method.train(was_training)

@@ -1,0 +1,69 @@
+"""Watches clusterings for collapse, and puts them in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from torch import Tensor
+
+from lookalike.clustering.agreement import nmi
+
+_HALF = 0.5  # share of the images in one cluster from which a clustering says little
+_UNRELATED = 0.05  # NMI with the previous clustering below which the two have nothing in common
+_PATIENCE = 3  # unrelated clusterings in a row before it is said
+
+
+class Watch:
+    """Sees the notes of each plan. `unrelated` is its state: clusterings in a row that shared nothing."""
+
+    def __init__(self) -> None:
+        self.unrelated = 0
+        self.warned = ""
+
+    def see(self, notes: Sequence[dict[str, Any]], n: int, with_labels: float | None) -> tuple[str, str]:
+        """Words for the progress line, and a warning ("" where all is well or was said before).
+
+        Args:
+            notes: of a plan, one dictionary a head; empty where nothing was clustered.
+            n: images.
+            with_labels: NMI of the first head with the labels, where there are any.
+        """
+        if not notes:
+            return "", ""
+        previous = [note["nmi_previous"] for note in notes if note["nmi_previous"] is not None]
+        if previous:
+            self.unrelated = self.unrelated + 1 if max(previous) < _UNRELATED else 0
+        largest, smallest = (pick(note[key] for note in notes) for pick, key in ((max, "largest"), (min, "smallest")))
+        words = f"  clusters of {smallest:,} to {largest:,}"
+        if previous:
+            words += f", NMI {sum(previous) / len(previous):.2f} with those before"
+        if with_labels is not None:
+            words += f", {with_labels:.2f} with labels"
+        warning, kind = self._warning(largest, n)
+        said, self.warned = self.warned, kind
+        return words, warning if kind != said else ""
+
+    def _warning(self, largest: int, n: int) -> tuple[str, str]:
+        """A sentence and its kind; the kind is said once, not at every clustering."""
+        if largest > _HALF * n:
+            return (
+                f"collapsing: one cluster holds {largest:,} of {n:,} images. Try more clusters (--n-clusters), "
+                "a lower learning rate, or fewer epochs between clusterings (--every).",
+                "one cluster",
+            )
+        if self.unrelated >= _PATIENCE:
+            return (
+                f"collapsing: the last {self.unrelated} clusterings have nothing in common with those before them "
+                f"(NMI below {_UNRELATED}). Try more epochs between clusterings (--every) or a lower learning rate.",
+                "unrelated",
+            )
+        return "", ""
+
+
+def label_agreement(groups_N: Tensor, labels_N: Tensor | None) -> float | None:
+    """NMI of groups with the labels of the images that have one; None without labels."""
+    if labels_N is None or not bool((labels_N >= 0).any()):
+        return None
+    labelled = labels_N >= 0
+    return round(nmi(groups_N[labelled], labels_N[labelled]), 4)

@@ -1,0 +1,130 @@
+"""DeepCluster (Caron, Bojanowski, Joulin, Douze 2018; here section 2.2 and Algorithm 2).
+
+Every few epochs: features of all images, PCA-whitened and scaled to unit length; k-means; the clusters
+become labels for a fresh linear head. The released code samples uniformly over images where it means to
+sample uniformly over clusters (it stores images in the order of clusters and indexes them by their
+original numbers); here the sampling is what the paper says.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from lookalike.clustering.balance import balanced_order
+from lookalike.clustering.lloyd import lloyd
+from lookalike.clustering.whiten import pca_whiten
+from lookalike.core import rng
+from lookalike.core.options import TrainOptions, at_least
+from lookalike.core.plan import Plan
+from lookalike.encoders.base import seeded
+from lookalike.encoders.heads import rectified
+from lookalike.methods.base import Collection, Method, shuffle
+from lookalike.methods.grouping import grouping_notes, grouping_problems
+from lookalike.objectives.cross_entropy import cross_entropy
+
+_HEAD_STD = 0.01  # of the head's initial weights, as released
+
+
+@dataclass(kw_only=True)
+class Options(TrainOptions):
+    """Cluster the features, learn to predict the clusters, repeat."""
+
+    n_clusters: int = 100
+    """Clusters of k-means; several times the number of kinds that you expect."""
+    every: int = 1
+    """Epochs between clusterings."""
+    pca: int = 256
+    """Dimensions kept by PCA-whitening before k-means, at most the rank of the features."""
+    kmeans_iter: int = 20
+    """Iterations of k-means."""
+    balanced: bool = True
+    """Draw images uniformly over clusters, not over images."""
+    head_lr: float | None = None
+    """Learning rate of the head, scaled and scheduled as --lr; default: that of --lr."""
+    head_momentum: float = 0.0
+    """Momentum of the head, which is initialised anew at each clustering."""
+    head_weight_decay: float | None = None
+    """Weight decay of the head; default: that of --weight-decay."""
+
+    def problems(self) -> Iterator[str]:
+        yield from super().problems()
+        yield from at_least(self, 2, "n_clusters")
+        yield from at_least(self, 1, "every", "pca", "kmeans_iter")
+        yield from at_least(self, 0, "head_momentum", "head_weight_decay")
+        if self.head_lr is not None and not self.head_lr > 0:
+            yield f"--head-lr must be positive, got {self.head_lr}"
+        if self.head_momentum >= 1:
+            yield f"--head-momentum must be below 1, got {self.head_momentum}"
+
+    def data_problems(self, n: int, distinct: Callable[[], int]) -> Iterator[str]:
+        yield from super().data_problems(n, distinct)
+        yield from grouping_problems(self.n_clusters, n, distinct)
+
+
+class Learner(Method):
+    """A linear head over clusters, which are found again every few epochs."""
+
+    options: Options
+    views = 1
+    assignment_N: Tensor
+
+    def __init__(self, encoder: nn.Module, options: Options, n: int, classes: int = 0) -> None:
+        super().__init__(encoder, options, n, classes)
+        self.head = nn.Linear(encoder.out_features, options.n_clusters)  # type: ignore[arg-type]
+        self._renew_head(epoch=0)
+        self.register_buffer("assignment_N", torch.full((n,), -1))  # -1: not clustered yet
+
+    def plan(self, epoch: int, data: Collection) -> Plan:
+        options = self.options
+        notes: tuple[dict[str, float | int | None], ...] = ()
+        renewed: tuple[str, ...] = ()
+        if epoch % options.every == 0:
+            notes = (self._cluster(epoch, data),)
+            self._renew_head(epoch)
+            renewed = ("head.weight", "head.bias")
+        targets = self.assignment_N.cpu()
+        if options.balanced:
+            order = balanced_order(targets, seed=options.seed, epoch=epoch)
+        else:
+            order = shuffle(options.seed, epoch, data.n)
+        return Plan(order, targets[:, None], renewed, notes)
+
+    def _cluster(self, epoch: int, data: Collection) -> dict[str, float | int | None]:
+        begun = time.monotonic()
+        features_ND = data.outputs(self.encoder)  # an encoder with a last ReLU leaves it to the head
+        x_ND = F.normalize(pca_whiten(features_ND, self.options.pca), dim=1)
+        seed = rng.derive(self.options.seed, "kmeans", epoch)
+        found = lloyd(x_ND, self.options.n_clusters, seed=seed, init="random", max_iter=self.options.kmeans_iter)
+        previous = self.assignment_N.cpu().clone() if int(self.assignment_N[0]) >= 0 else None
+        self.assignment_N.copy_(found.labels_N)
+        return {**grouping_notes(found, previous), "seconds": round(time.monotonic() - begun, 2)}
+
+    def _renew_head(self, epoch: int) -> None:
+        """Clusters of two clusterings have no correspondence: what the head knew is void."""
+        with seeded(rng.derive(self.options.seed, "head", epoch), "weights"), torch.no_grad():
+            # drawn on the CPU in one precision, so that every device starts from the same weights
+            self.head.weight.copy_(torch.randn(self.head.weight.shape) * _HEAD_STD)
+        nn.init.zeros_(self.head.bias)
+
+    def embed(self, x_RCHW: Tensor) -> Tensor:
+        return self.head(rectified(self.encoder, x_RCHW))
+
+    def loss(self, z_BVP: Tensor, targets_BH: Tensor) -> Tensor:
+        return cross_entropy(z_BVP[:, :, None], targets_BH)
+
+    def chance_loss(self, batch_size: int) -> float:
+        """ln(clusters), which is chance where clusters are drawn equally often."""
+        return math.log(self.options.n_clusters)
+
+    def own_settings(self) -> dict[str, dict[str, float]]:
+        options = self.options
+        decay = options.weight_decay if options.head_weight_decay is None else options.head_weight_decay
+        factor = 1.0 if options.head_lr is None or options.lr is None else options.head_lr / options.lr
+        return {"head.": {"lr_factor": factor, "momentum": options.head_momentum, "weight_decay": decay}}

@@ -1,0 +1,147 @@
+"""DeepCluster-v2 (Caron, Misra, Mairal, Goyal, Bojanowski, Joulin 2020, SwAV, appendix D).
+
+Clusters are found by spherical k-means on the projections remembered from the epoch before, several
+times over; each clustering's centroids are the frozen prototypes that its head compares with. No head is
+ever reset, and no pass over the images is spent on features.
+
+Unlike in the released code the memory is filled by one pass before the first epoch and kept for the
+images that an epoch's last, incomplete batch leaves out, so that every image has a target in every epoch.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from lookalike.clustering.lloyd import lloyd
+from lookalike.core import rng
+from lookalike.core.options import TrainOptions, at_least
+from lookalike.core.plan import Plan
+from lookalike.encoders.heads import projection_head, rectified
+from lookalike.methods.base import Collection, Method, shuffle
+from lookalike.methods.grouping import grouping_notes, grouping_problems
+from lookalike.objectives.cross_entropy import cross_entropy
+
+_SMALL_SHARE = 96 / 224  # side of a small view, of the image's, as in the paper
+_SMALLEST = 8  # pixels
+_CROP_MIN = 0.14  # largest area of a small view where --crop-min does not say, as in the paper
+_REMEMBERED = 2  # views whose projections are kept and clustered; head h clusters those of view h mod 2
+
+
+@dataclass(kw_only=True)
+class Options(TrainOptions):
+    """Predict clusters of the projections of the epoch before, with centroids as frozen prototypes."""
+
+    n_clusters: int = 300
+    """Clusters of each head; many times the number of kinds that you expect."""
+    heads: int = 3
+    """Clusterings to predict at once."""
+    temperature: float = 0.1
+    """Scale of the similarity to a prototype."""
+    every: int = 1
+    """Epochs between clusterings."""
+    kmeans_iter: int = 10
+    """Iterations of spherical k-means."""
+    head_depth: int = 2
+    """Linear layers of the projection head."""
+    head_width: int | None = None
+    """Width of the head's hidden layers; default: the encoder's output."""
+    head_size: int = 128
+    """Size of a projection."""
+    head_norm: bool = True
+    """BatchNorm in the head's hidden layers."""
+    small_crops: int = 0
+    """Further views of each image, smaller in pixels and in area (multi-crop)."""
+    small_crop_size: int | None = None
+    """Side of a small view, pixels; default: 0.43 of the image's, as 96 of 224."""
+    small_crop_min: float = 0.05
+    """Smallest area of a small view, as a fraction; its largest is --crop-min of the full-size views."""
+
+    def problems(self) -> Iterator[str]:
+        yield from super().problems()
+        yield from at_least(self, 2, "n_clusters")
+        yield from at_least(self, 1, "heads", "every", "kmeans_iter", "head_depth", "head_width", "head_size")
+        yield from at_least(self, 0, "small_crops")
+        yield from at_least(self, 8, "small_crop_size")
+        if not self.temperature > 0:
+            yield f"--temperature must be positive, got {self.temperature}"
+        if not 0 < self.small_crop_min < (self.crop_min or 1):
+            yield f"--small-crop-min must be in (0, --crop-min), got {self.small_crop_min}"
+
+    def data_problems(self, n: int, distinct: Callable[[], int]) -> Iterator[str]:
+        yield from super().data_problems(n, distinct)
+        yield from grouping_problems(self.n_clusters, n, distinct)
+
+
+class Learner(Method):
+    """A projection head, a memory of projections, and prototypes that are centroids."""
+
+    options: Options
+    bank_VNP: Tensor
+    prototypes_HKP: Tensor
+    assignment_NH: Tensor
+
+    def __init__(self, encoder: nn.Module, options: Options, n: int, classes: int = 0) -> None:
+        super().__init__(encoder, options, n, classes)
+        self.small_views = options.small_crops
+        self.small_size = options.small_crop_size or max(_SMALLEST, round(_SMALL_SHARE * (options.image_size or 0)))
+        self.small_area = (options.small_crop_min, options.crop_min or _CROP_MIN)
+        self.head = projection_head(
+            encoder.out_features,  # type: ignore[arg-type]  # an int on every encoder
+            depth=options.head_depth,
+            width=options.head_width,
+            out_features=options.head_size,
+            norm=options.head_norm and options.norm == "batch",
+            seed=options.seed,
+        )
+        size = options.head_size
+        self.register_buffer("bank_VNP", torch.zeros(_REMEMBERED, n, size))
+        self.register_buffer("prototypes_HKP", torch.zeros(options.heads, options.n_clusters, size))
+        self.register_buffer("assignment_NH", torch.full((n, options.heads), -1))  # -1: not clustered yet
+
+    def plan(self, epoch: int, data: Collection) -> Plan:
+        if epoch == 0:
+            for v in range(_REMEMBERED):
+                self.bank_VNP[v] = F.normalize(data.view_outputs(self.embed, epoch=-1, view=v), dim=1)
+        notes: tuple[dict[str, float | int | None], ...] = ()
+        if epoch % self.options.every == 0:
+            notes = tuple(self._cluster(epoch, head) for head in range(self.options.heads))
+        return Plan(shuffle(self.options.seed, epoch, data.n), self.assignment_NH.cpu(), notes=notes)
+
+    def _cluster(self, epoch: int, head: int) -> dict[str, float | int | None]:
+        begun = time.monotonic()
+        found = lloyd(
+            self.bank_VNP[head % _REMEMBERED].float(),
+            self.options.n_clusters,
+            seed=rng.derive(self.options.seed, "kmeans", epoch, head),
+            init="random",
+            max_iter=self.options.kmeans_iter,
+            spherical=True,
+        )
+        previous = self.assignment_NH[:, head].cpu().clone() if int(self.assignment_NH[0, head]) >= 0 else None
+        self.assignment_NH[:, head] = found.labels_N
+        self.prototypes_HKP[head] = found.centroids_KD
+        return {**grouping_notes(found, previous), "seconds": round(time.monotonic() - begun, 2)}
+
+    def embed(self, x_RCHW: Tensor) -> Tensor:
+        return self.head(rectified(self.encoder, x_RCHW))
+
+    def loss(self, z_BVP: Tensor, targets_BH: Tensor) -> Tensor:
+        prototypes = self.prototypes_HKP.to(z_BVP.dtype)
+        cosine_BVHK = torch.einsum("bvp,hkp->bvhk", F.normalize(z_BVP, dim=-1), prototypes)
+        return cross_entropy(cosine_BVHK / self.options.temperature, targets_BH)
+
+    def chance_loss(self, batch_size: int) -> float:
+        """ln(clusters), which is chance where clusters are equally large."""
+        return math.log(self.options.n_clusters)
+
+    @torch.no_grad()
+    def after_step(self, z_BVP: Tensor, index_B: Tensor) -> None:
+        remembered_VBP = F.normalize(z_BVP[:, :_REMEMBERED], dim=-1).transpose(0, 1)
+        self.bank_VNP[:, index_B.to(self.bank_VNP.device)] = remembered_VBP.to(self.bank_VNP.dtype)

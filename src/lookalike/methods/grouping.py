@@ -1,0 +1,32 @@
+"""What methods that cluster share: the record of a clustering, and what cannot be clustered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from torch import Tensor
+
+from lookalike.clustering.agreement import nmi
+from lookalike.clustering.lloyd import Clustering
+
+
+def grouping_notes(found: Clustering, previous_N: Tensor | None) -> dict[str, float | int | None]:
+    """What is worth recording of a clustering; `previous_N` are the labels of the one before."""
+    sizes = found.counts_K
+    return {
+        "nmi_previous": None if previous_N is None else round(nmi(previous_N, found.labels_N.cpu()), 4),
+        "clusters": len(sizes),
+        "empty": int((sizes == 0).sum()),
+        "smallest": int(sizes.min()),
+        "largest": int(sizes.max()),
+        "refilled": found.refilled,
+        "inertia": found.inertia,
+    }
+
+
+def grouping_problems(k: int, n: int, distinct: Callable[[], int]) -> Iterator[str]:
+    """A complaint where n images cannot make k clusters; `distinct` counts those that differ."""
+    if k > n:
+        yield f"--n-clusters {k} is more than the {n} training images there are"
+    elif (found := distinct()) < k:
+        yield f"--n-clusters {k} is more than the {found} distinct images there are (of {n}, the others are copies)"

@@ -1,0 +1,66 @@
+"""Supervised training with cross-entropy: the row that every table of the others needs.
+
+The same encoder, views and schedule, and labels. Where the data has no split, the images that
+evaluation holds out are left out of training.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from lookalike.core.options import TrainOptions
+from lookalike.core.plan import Plan
+from lookalike.encoders.heads import projection_head, rectified
+from lookalike.methods.base import Collection, Method, shuffle
+from lookalike.objectives.cross_entropy import cross_entropy
+
+
+@dataclass(kw_only=True)
+class Options(TrainOptions):
+    """Training with labels, to compare with."""
+
+    label_smoothing: float = 0.0
+    """Share of each label that is spread over all classes."""
+
+    def problems(self) -> Iterator[str]:
+        yield from super().problems()
+        if not 0 <= self.label_smoothing < 1:
+            yield f"--label-smoothing must be in [0, 1), got {self.label_smoothing}"
+
+
+class Learner(Method):
+    """A linear classifier on the encoder, trained together with it."""
+
+    options: Options
+    views = 1
+    needs_labels = True
+
+    def __init__(self, encoder: nn.Module, options: Options, n: int, classes: int = 0) -> None:
+        super().__init__(encoder, options, n, classes)
+        self.classes = classes
+        self.head = projection_head(
+            encoder.out_features,  # type: ignore[arg-type]  # an int on every encoder
+            depth=1,
+            width=None,
+            out_features=classes,
+            norm=False,
+            seed=options.seed,
+        )
+
+    def plan(self, epoch: int, data: Collection) -> Plan:
+        assert data.labels_N is not None
+        return Plan(shuffle(self.options.seed, epoch, data.n), data.labels_N[:, None])
+
+    def embed(self, x_RCHW: Tensor) -> Tensor:
+        return self.head(rectified(self.encoder, x_RCHW))
+
+    def loss(self, z_BVP: Tensor, targets_BH: Tensor) -> Tensor:
+        return cross_entropy(z_BVP[:, :, None], targets_BH, self.options.label_smoothing)
+
+    def chance_loss(self, batch_size: int) -> float:
+        """ln(classes): every class equally likely."""
+        return math.log(self.classes)
