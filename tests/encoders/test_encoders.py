@@ -169,7 +169,7 @@ def test_building_leaves_the_global_generator_untouched():
 
 
 def test_every_name_can_be_built():
-    assert encoder_names() == ["convnet", "resnet18", "resnet34", "resnet50"]
+    assert encoder_names() == ["alexnet", "convnet", "resnet18", "resnet34", "resnet50"]
     for name in encoder_names():
         assert size(meta(small(name))) > 0
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import numpy as np
 import torch
 from scipy.linalg import eigh
 from threadpoolctl import threadpool_limits
@@ -82,8 +81,8 @@ def _leading_directions(x_ND: Tensor, centre_D: Tensor, spread: float, dims: int
 def _eigen(matrix: Tensor, count: int) -> tuple[Tensor, Tensor]:
     """The `count` largest eigenvalues of a symmetric float64 matrix, descending, and their vectors."""
     size = len(matrix)
-    # One thread: the threads of LAPACK wait for each other so often that a second one that has to share its
-    # core makes 512 x 512 take 7 s for 0.06 s; also the result then does not depend on the number of threads.
+    # One thread: LAPACK's wait for each other at every row, and where one had to share its core with another
+    # program 512 x 512 took 7 s and not 0.06 s.
     with threadpool_limits(1, "blas"):
         values, vectors = eigh(matrix.cpu().numpy(), subset_by_index=(size - count, size - 1))
-    return tuple(torch.from_numpy(np.ascontiguousarray(a[..., ::-1])).to(matrix.device) for a in (values, vectors))  # type: ignore[return-value]
+    return torch.from_numpy(values).flip(0).to(matrix.device), torch.from_numpy(vectors).flip(1).to(matrix.device)
