@@ -119,6 +119,15 @@ def test_the_order_is_a_function_of_seed_and_epoch():
         assert not torch.equal(balanced_order(labels, seed=seed, epoch=epoch), first)
 
 
+def test_each_epoch_repeats_other_rows_of_a_small_cluster():
+    labels = shuffled([1000, 10])
+    times = [
+        balanced_order(labels, seed=0, epoch=epoch).bincount(minlength=1010)[labels == 1].sort().values
+        for epoch in (0, 1)
+    ]
+    assert (times[0] - times[1]).abs().sum() > 4  # more than what was cut off the ends
+
+
 def test_no_labels_are_refused():
     with pytest.raises(LookalikeError, match="no labels"):
         balanced_order(torch.zeros(0, dtype=torch.int64), seed=0, epoch=0)

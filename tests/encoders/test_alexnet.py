@@ -231,7 +231,8 @@ def test_masks_differ_between_calls_and_layers_and_nothing_else_matters():
     ones = torch.ones(64, 32)
     layer, other = Dropout(0.5, "x"), Dropout(0.5, "y")
     first, second = layer(ones), layer(ones)
-    for a, b in ((first, second), (first, other(ones))):
+    shifted = [(first.flatten()[k:], second.flatten()[:-k]) for k in (1, 2, 4, 8, 32)]
+    for a, b in ((first, second), (first, other(ones)), *shifted):
         assert (a == b).float().mean().item() == pytest.approx(0.5, abs=0.06)
     state = torch.get_rng_state()
     torch.manual_seed(5)
