@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
-import io
 import time
 from pathlib import Path
 from typing import Any
@@ -16,7 +14,7 @@ from torch import Tensor, nn
 from lookalike.augment.normalize import channel_statistics
 from lookalike.core import machine, registry
 from lookalike.core.errors import Interrupted, LookalikeError
-from lookalike.core.files import write_atomically, write_json, write_text
+from lookalike.core.files import write_atomically, write_csv, write_json
 from lookalike.core.options import TrainOptions
 from lookalike.data.base import Images
 from lookalike.data.base import load as load_images
@@ -27,9 +25,11 @@ from lookalike.engine.looks import pixel_features
 from lookalike.engine.loop import Trainer
 from lookalike.engine.resolve import resolve
 from lookalike.engine.run_folder import RunFolder
+from lookalike.evaluate.clusters import agreement, groups
 from lookalike.evaluate.knn import TEMPERATURE, K, knn_accuracy
 from lookalike.evaluate.linear import HELD_OUT, PENALTIES, linear_accuracy
 
+CLUSTER_WAY = "spectral"  # how `evaluate` makes its groups; those of plain k-means are given beside them
 _CALIBRATION = 2048  # images from which the untrained network takes its BatchNorm statistics
 
 
@@ -202,7 +202,7 @@ def evaluate(
     """
     begun = time.monotonic()
     machine.prepare(threads)
-    _, options = options_of(run)
+    method, options = options_of(run)
     images = images_of(run, options)
     split = images.evaluation
     if split is None or images.labels is None:
@@ -219,6 +219,7 @@ def evaluate(
     features = {"pixels.": pixel_features(images.pixels), "random.": untrained.features(images.pixels)}
     features[""] = load_backbone(run.encoder, device, encoder).features(images.pixels)
     y = images.labels
+    k = len(images.classes)
     result: dict[str, Any] = {}
     penalties = {}
     for prefix in ("", "pixels.", "random."):
@@ -227,6 +228,14 @@ def evaluate(
         accuracy, penalty = linear_accuracy(x[bank], y[bank], x[test], y[test])
         result[f"{prefix}linear"] = accuracy
         penalties[prefix or "trained."] = penalty
+    for prefix, way, key in (
+        ("", CLUSTER_WAY, "cluster"),
+        ("", "kmeans", "kmeans"),
+        ("pixels.", "kmeans", "pixels.cluster"),
+    ):
+        _, predict = groups(way, features[prefix][bank], k)
+        found = agreement(predict(features[prefix][test]), y[test])
+        result |= {f"{key}.accuracy": found.accuracy, f"{key}.nmi": found.nmi, f"{key}.ari": found.ari}
     result["protocol"] = {
         "k": K,
         "temperature": TEMPERATURE,
@@ -238,7 +247,10 @@ def evaluate(
         "learning_rows": len(bank),
         "test_rows": len(test),
         "split": "the data's own" if images.split is not None else "20 % held out by a hash of the path",
-        "self_supervision_saw": "the training split" if images.split is not None else "all images, without labels",
+        "clusters": k,
+        "cluster_way": CLUSTER_WAY,
+        "cluster_rows": "groups made of the learning rows without labels, agreement on the test rows",
+        "training_saw": _training_saw(method, images),
         "epoch": "last",
         "classes": len(images.classes),
         "chance": 1 / max(1, len(images.classes)),
@@ -246,6 +258,12 @@ def evaluate(
     write_json(run.evaluation, result)
     run.update(seconds={"evaluate": time.monotonic() - begun})
     return result
+
+
+def _training_saw(method: str, images: Images) -> str:
+    if registry.find("methods", method, "method").Learner.needs_labels:
+        return "the learning rows and their labels"
+    return "the training split, without labels" if images.split is not None else "all images, without labels"
 
 
 def embed(
@@ -295,15 +313,6 @@ def write_features(folder: Path, images: Images, features_ND: Tensor) -> None:
         code = -1 if images.labels is None else int(images.labels[i])
         rows.append((path, images.split[i] if images.split else "", images.classes[code] if code >= 0 else "", ""))
     write_csv(folder / "index.csv", ("path", "split", "label", "cluster"), rows)
-
-
-def write_csv(path: Path, head: tuple[str, ...], rows: Any) -> None:
-    """A CSV file (RFC 4180 quoting, UTF-8), written atomically."""
-    text = io.StringIO(newline="")
-    writer = csv.writer(text)
-    writer.writerow(head)
-    writer.writerows(rows)
-    write_text(path, text.getvalue())
 
 
 def finish(run: RunFolder) -> None:

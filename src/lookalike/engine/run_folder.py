@@ -30,6 +30,7 @@ class RunFolder:
         self.embeddings = path / "embeddings.npy"
         self.index = path / "index.csv"
         self.evaluation = path / "evaluation.json"
+        self.clusters = path / "clusters.json"
         self.skipped = path / "skipped.csv"
 
     @classmethod

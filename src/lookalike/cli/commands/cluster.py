@@ -1,0 +1,86 @@
+"""Group the images of a run by what was learned."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from lookalike.cli.parse import parse
+from lookalike.engine.run_folder import RunFolder
+
+USAGE = "lookalike cluster RUN --k K"
+_SHOWN = 12  # groups listed by size, at the most
+
+
+@dataclass(kw_only=True)
+class Cluster:
+    """Group a run's images: fills the column `cluster` of its index.csv."""
+
+    run: str = ""
+    """Run folder."""
+    k: str = "auto"
+    """Number of groups, or auto: proposed by stability under resampling and silhouette."""
+    way: Literal["spectral", "kmeans"] = "spectral"
+    """spectral: groups follow the shape of the data; kmeans: round groups of like size."""
+    seed: int = 0
+    """Seed of the grouping."""
+    threads: int | None = None
+    """CPU threads; default: all cores."""
+    json: bool = False
+    """Print JSON instead of tables."""
+
+    def problems(self) -> Iterator[str]:
+        """Every value that cannot be, in words."""
+        if not self.run:
+            yield "no run named: lookalike cluster RUN --k K"
+        if self.k != "auto" and not (self.k.isdecimal() and int(self.k) >= 2):
+            yield f"--k must be auto or an integer of at least 2, got {self.k!r}"
+
+
+def run(words: list[str]) -> int:
+    """Group and print what was found."""
+    options = parse(Cluster, words, "lookalike cluster", ("run",), check=Cluster.problems).options
+    folder = RunFolder.existing(options.run)
+    from lookalike.core import machine
+    from lookalike.engine.grouping import group_run
+
+    machine.prepare(options.threads)
+    result = group_run(folder, options.k if options.k == "auto" else int(options.k), options.way, options.seed)
+    if options.json:
+        print(json.dumps(result, indent=2))
+    else:
+        _show(result)
+        print(f"the group of each image: column cluster of {folder.index}")
+    return 0
+
+
+def _show(result: dict[str, Any]) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    if "scores" in result:
+        table = Table(box=box.SIMPLE_HEAD)
+        for title in ("k", "stability", "silhouette", "sum"):
+            table.add_column(title, justify="right")
+        for score in result["scores"]:
+            mark = " <" if score["k"] == result["k"] else ""
+            table.add_row(
+                str(score["k"]),
+                f"{score['stability']:.2f}",
+                f"{score['silhouette']:.2f}",
+                f"{score['total']:.2f}{mark}",
+            )
+        console.print(table)
+        print(f"proposed: {result['k']} groups; neighbours with nearly the same sum are as good")
+    sizes = sorted(result["sizes"], reverse=True)
+    listed = ", ".join(f"{size:,}" for size in sizes[:_SHOWN]) + (", ..." if len(sizes) > _SHOWN else "")
+    print(f"{result['k']} groups ({result['way']}) of {listed} images")
+    if "accuracy" in result:
+        print(
+            f"against the labels of {result['labelled']:,} images: matched accuracy {result['accuracy']:.1%}, "
+            f"NMI {result['nmi']:.2f}, ARI {result['ari']:.2f}, purity {result['purity']:.1%}"
+        )

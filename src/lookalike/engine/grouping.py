@@ -1,0 +1,84 @@
+"""The images of a run in groups, by their features: for `lookalike cluster`."""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import torch
+
+from lookalike.core.errors import LookalikeError
+from lookalike.core.files import write_csv, write_json
+from lookalike.engine.run_folder import RunFolder
+from lookalike.evaluate.choose_k import propose, score_k
+from lookalike.evaluate.clusters import agreement, groups
+
+AUTO = "auto"
+
+
+def group_run(run: RunFolder, k: int | str, way: str, seed: int = 0) -> dict[str, Any]:
+    """Groups of the images of a run: fills the column `cluster` of index.csv, writes clusters.json.
+
+    Args:
+        run: a run folder that holds embeddings.npy and index.csv.
+        k: groups to make, or "auto".
+        way: `kmeans` or `spectral`.
+        seed: of the grouping.
+
+    Returns:
+        What clusters.json holds: `k`, `way`, `seed`, `sizes` (images a group), `scores` where k was to be
+        found, and agreement with the labels of `labelled` images where there are any.
+
+    Raises:
+        LookalikeError: no features, features that are not finite or all equal, or no k groups of these.
+    """
+    features, rows = _features(run)
+    if isinstance(k, int) and not 2 <= k <= len(features):
+        raise LookalikeError(f"--k must be from 2 to the number of images, {len(features):,}; got {k}")
+    if not np.isfinite(features).all():
+        raise LookalikeError(f"{run.embeddings} holds features that are not finite; train that run again")
+    if (features == features[:1]).all():
+        raise LookalikeError(f"{run.embeddings} holds the same features for all images: there is nothing to group by")
+    x_ND = torch.from_numpy(features)
+    result: dict[str, Any] = {"way": way, "seed": seed}
+    if not isinstance(k, int):
+        scores = score_k(x_ND, way, seed)
+        k = propose(scores).k
+        result["scores"] = [{**asdict(score), "total": score.total} for score in scores]
+    labels_N, _ = groups(way, x_ND, k, seed)
+    found = labels_N.tolist()
+    result |= {"k": k, "sizes": [Counter(found)[c] for c in range(k)]}
+    names = sorted({row["label"] for row in rows if row["label"]})
+    if len(names) > 1:
+        known = [i for i, row in enumerate(rows) if row["label"]]
+        truth = torch.tensor([names.index(rows[i]["label"]) for i in known])
+        result |= {"labelled": len(known), **asdict(agreement(labels_N[known], truth))}
+    head = tuple(rows[0])
+    write_csv(
+        run.index, head, ([{**row, "cluster": c}[name] for name in head] for row, c in zip(rows, found, strict=True))
+    )
+    write_json(run.clusters, result)
+    return result
+
+
+def _features(run: RunFolder) -> tuple[np.ndarray, list[dict[str, str]]]:
+    """embeddings.npy (float32 [N, D]) and the rows of index.csv."""
+    if not run.embeddings.is_file() or not run.index.is_file():
+        raise LookalikeError(
+            f"{run.embeddings} is not there; write the features first: lookalike embed {run.path} DATA, "
+            "or let the training finish"
+        )
+    try:
+        features = np.load(run.embeddings, allow_pickle=False)
+        with open(run.index, newline="", encoding="utf-8", errors="surrogateescape") as file:
+            rows = list(csv.DictReader(file))
+    except (OSError, ValueError, EOFError) as error:
+        raise LookalikeError(f"cannot read the features of {run.path}: {error}") from error
+    if features.ndim != 2 or len(features) != len(rows) or not rows:
+        raise LookalikeError(
+            f"{run.embeddings} and {run.index.name} do not belong together; write both with lookalike embed"
+        )
+    return features, rows

@@ -1,0 +1,71 @@
+"""How many groups? Judged without labels, by two things that a good number of groups has.
+
+- stability: groups made of one half of the images and groups made of another agree on images of either
+  (adjusted Rand index, mean over pairs of halves; Ben-Hur, Elisseeff, Guyon 2002). Too many groups split
+  at random, too few merge at random.
+- silhouette: images are nearer to their own group than to the next (Rousseeuw 1987), by cosine.
+
+Both are at most 1. The proposal is the k with the largest sum; all sums are returned, since there may be
+several good answers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from sklearn.metrics import silhouette_score
+from torch import Tensor
+
+from lookalike.clustering.agreement import ari
+from lookalike.core import rng
+from lookalike.evaluate.clusters import groups
+
+CANDIDATES = (2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 14, 16, 20, 25, 30, 40, 50)
+_ROWS = 6000  # rows looked at, at the most
+_SILHOUETTE_ROWS = 2000
+_PAIRS = 4  # pairs of halves
+_ROWS_PER_GROUP = 10  # fewer in a half, and stability is chance
+
+
+@dataclass(frozen=True)
+class Score:
+    """What speaks for k groups."""
+
+    k: int
+    stability: float
+    silhouette: float
+
+    @property
+    def total(self) -> float:
+        """What k is chosen by."""
+        return self.stability + self.silhouette
+
+
+def score_k(x_ND: Tensor, way: str, seed: int = 0, candidates: tuple[int, ...] = CANDIDATES) -> list[Score]:
+    """Scores of each candidate that the number of rows allows (2 always); x_ND are floating features."""
+    chosen = rng.permutation(seed, "choose-k", 0, len(x_ND))[:_ROWS]
+    x = F.normalize(x_ND[chosen].float(), dim=1)
+    half = len(x) // 2
+    return [_score(x, k, way, seed) for k in candidates if k == 2 or k * _ROWS_PER_GROUP <= half]
+
+
+def propose(scores: list[Score]) -> Score:
+    """The score with the largest total; of equals the smaller k."""
+    return max(scores, key=lambda score: (score.total, -score.k))
+
+
+def _score(x: Tensor, k: int, way: str, seed: int) -> Score:
+    agreements = []
+    for pair in range(_PAIRS):
+        order = rng.permutation(seed, "choose-k/halves", pair, len(x))
+        halves = order[: len(x) // 2], order[len(x) // 2 :]
+        one, other = (groups(way, x[rows], k, seed)[1](x) for rows in halves)
+        agreements.append(ari(one, other))
+    rows = torch.arange(len(x))[:_SILHOUETTE_ROWS]
+    labels = groups(way, x, k, seed)[0][rows]
+    apart = (
+        float(silhouette_score(x[rows].numpy(), labels.numpy(), metric="cosine")) if len(labels.unique()) > 1 else 0.0
+    )
+    return Score(k, sum(agreements) / len(agreements), apart)
