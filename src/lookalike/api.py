@@ -30,6 +30,7 @@ from lookalike.evaluate.knn import TEMPERATURE, K, knn_accuracy
 from lookalike.evaluate.linear import HELD_OUT, PENALTIES, linear_accuracy
 
 CLUSTER_WAY = "spectral"  # how `evaluate` makes its groups; those of plain k-means are given beside them
+_GROUPINGS = (("", CLUSTER_WAY, "cluster"), ("", "kmeans", "cluster.kmeans"), ("pixels.", "kmeans", "pixels.cluster"))
 _CALIBRATION = 2048  # images from which the untrained network takes its BatchNorm statistics
 
 
@@ -228,11 +229,7 @@ def evaluate(
         accuracy, penalty = linear_accuracy(x[bank], y[bank], x[test], y[test])
         result[f"{prefix}linear"] = accuracy
         penalties[prefix or "trained."] = penalty
-    for prefix, way, key in (
-        ("", CLUSTER_WAY, "cluster"),
-        ("", "kmeans", "kmeans"),
-        ("pixels.", "kmeans", "pixels.cluster"),
-    ):
+    for prefix, way, key in _GROUPINGS:
         _, predict = groups(way, features[prefix][bank], k)
         found = agreement(predict(features[prefix][test]), y[test])
         result |= {f"{key}.accuracy": found.accuracy, f"{key}.nmi": found.nmi, f"{key}.ari": found.ari}
