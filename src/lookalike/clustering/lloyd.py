@@ -1,15 +1,27 @@
-"""Lloyd's k-means. Axes: N rows, D features, K clusters."""
+"""Lloyd's k-means, Euclidean and spherical, with labels equal to those of exact arithmetic.
+
+Each iteration labels every row by its nearest centroid (`nearest.py`) and moves every centroid to the
+mean of its rows. Nothing is subsampled and no N x K matrix exists. Empty clusters are refilled as faiss
+does, `split_clusters` in faiss/Clustering.cpp, but without chance. Spherical k-means (Dhillon, Modha
+2001) is the same on rows of length 1 with centroids scaled to length 1: then the nearest centroid is the
+one with the largest dot product. Axes: N rows, D features, K clusters, C chunks of rows.
+"""
 
 from __future__ import annotations
 
+import heapq
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lookalike.core import rng
+from lookalike.clustering.nearest import Nearest
+from lookalike.clustering.seeding import plus_plus, random_rows
 from lookalike.core.errors import LookalikeError
+
+_CHUNK = 64  # rows added up in the rows' own precision; chunks are then added up in float64
+_SPLIT = 1 / 1024  # how far the two halves of a split cluster are moved apart, relative
 
 
 @dataclass(frozen=True)
@@ -24,15 +36,7 @@ class Clustering:
     counts_K: Tensor  # int64: rows of each label
 
 
-def assign(x_ND: Tensor, c_KD: Tensor, *, spherical: bool = False, block: int | None = None) -> tuple[Tensor, Tensor]:
-    """The nearest centroid of each row (int64 [N]) and its squared distance [N]."""
-    if spherical:
-        x_ND, c_KD = F.normalize(x_ND, dim=1), F.normalize(c_KD, dim=1)
-    bias_K = -0.5 * (c_KD * c_KD).sum(1)
-    labels = torch.cat([torch.addmm(bias_K, x_BD, c_KD.T).argmax(1) for x_BD in x_ND.split(block or 1024)])
-    return labels, (x_ND - c_KD[labels]).square().sum(1)
-
-
+@torch.no_grad()
 def lloyd(
     x_ND: Tensor,
     k: int,
@@ -44,39 +48,152 @@ def lloyd(
     spherical: bool = False,
     block: int | None = None,
 ) -> Clustering:
-    """Lloyd's iterations from `init`; first version, correct and plain."""
-    if not 1 <= k <= len(x_ND):
-        raise LookalikeError(f"cannot make {k} clusters of {len(x_ND)} rows")
-    if not bool(torch.isfinite(x_ND).all()):
-        raise LookalikeError("the rows hold NaN or infinite values")
-    x = x_ND if x_ND.dtype == torch.float64 else x_ND.float()
+    """Cluster the rows of x_ND.
+
+    Args:
+        x_ND: rows, on any device. float64 is computed in float64 throughout, all else in float32.
+        k: number of clusters.
+        seed: of the first centroids; the rest is deterministic.
+        init: "k-means++", "random" (k different rows), or first centroids [K, D].
+        max_iter: iterations at the most; 0 labels the rows by the first centroids. It ends earlier when no
+            label changes.
+        tol: as in scikit-learn, end also when the squared distances that the centroids moved add up to at
+            most tol times the mean variance of a feature.
+        spherical: scale rows and centroids to length 1.
+        block: rows scored at a time, for tests; changes no label.
+
+    Raises:
+        LookalikeError: k or init do not fit, values that are not finite, or (k-means++) fewer distinct
+            rows than k. With other first centroids too few distinct rows show as empty clusters.
+    """
+    x = _checked(x_ND, k)
     if spherical:
         x = F.normalize(x, dim=1)
-    if isinstance(init, Tensor):
-        c = init.to(x)
-    else:
-        c = x[rng.permutation(seed, "kmeans-rows", 0, len(x))[:k].to(x.device)].clone()
-    refilled = iterations = 0
-    for _ in range(max_iter):
-        labels, _ = assign(x, c, block=block)
+    c = _first(x, k, init, seed)
+    if spherical:
+        c = F.normalize(c, dim=1)
+    enough = tol * float(x.double().var(0, unbiased=False).mean()) if tol > 0 else -1.0
+    nearest = Nearest(x, k, block)
+    labels: Tensor | None = None
+    iterations = refilled = 0
+    while iterations < max_iter:
         iterations += 1
-        counts = torch.bincount(labels, minlength=k)
-        sums = torch.zeros(k, x.shape[1], dtype=torch.float64, device=x.device).index_add_(0, labels, x.double())
-        new = torch.where(counts[:, None] > 0, sums / counts.clamp(min=1)[:, None], c.double()).to(x.dtype)
-        sizes = counts.tolist()
-        for empty in [i for i, size in enumerate(sizes) if size == 0]:
-            donor = sizes.index(max(sizes))
-            sign = torch.where(torch.arange(x.shape[1], device=x.device) % 2 == 0, 1 / 1024, -1 / 1024).to(x)
-            new[empty], new[donor] = new[donor] * (1 + sign), new[donor] * (1 - sign)
-            sizes[empty] = sizes[donor] // 2
-            sizes[donor] -= sizes[empty]
-            refilled += 1
+        before, labels = labels, nearest(c)
+        sums_KD, counts_K = sums_and_counts(x, labels, k)
+        if before is not None and torch.equal(before, labels) and bool(counts_K.all()):
+            break  # the means of the same rows again
+        new, splits = _means(sums_KD, counts_K)
         if spherical:
             new = F.normalize(new, dim=1)
-        moved = float((new - c).square().sum())
-        c = new
-        if moved <= tol:
+        new = new.to(x.dtype)
+        moved = float((new - c).double().square().sum()) if enough >= 0 else 0.0
+        c, refilled = new, refilled + splits
+        if moved <= enough:
+            labels = nearest(c)
             break
-    labels, distance = assign(x, c, block=block)
-    inertia = float(distance.sum(dtype=torch.float64))
+    else:
+        labels = nearest(c)
+    inertia = float(_distances(x, c, labels).sum(dtype=torch.float64))
     return Clustering(c, labels, inertia, iterations, refilled, torch.bincount(labels, minlength=k))
+
+
+@torch.no_grad()
+def assign(x_ND: Tensor, c_KD: Tensor, *, spherical: bool = False, block: int | None = None) -> tuple[Tensor, Tensor]:
+    """The nearest centroid of each row (int64 [N]) and its squared distance [N].
+
+    Args:
+        x_ND: rows; computed in float64 if they are, else in float32.
+        c_KD: centroids; the lowest index wins a tie.
+        spherical: scale both to length 1 first: the label is that of the largest cosine, and the squared
+            distance is 2 - 2 * cosine.
+        block: rows scored at a time; changes no label.
+
+    Raises:
+        LookalikeError: values that are not finite, or sizes that do not fit.
+    """
+    x = _checked(x_ND, 1)
+    c = _fitting(c_KD, x, len(c_KD))
+    if spherical:
+        x, c = F.normalize(x, dim=1), F.normalize(c, dim=1)
+    labels = Nearest(x, len(c), block)(c)
+    return labels, _distances(x, c, labels)
+
+
+def sums_and_counts(x_ND: Tensor, labels_N: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """The sum of the rows of each label (float64 [K, D]) and their number (int64 [K]).
+
+    Those of parts of the data add up to those of all of it. Rows are gathered in the order of their labels,
+    one pass without a loop over clusters; chunks of 64 keep float32 from losing small rows to large sums.
+    """
+    counts_K = torch.bincount(labels_N, minlength=k)
+    order_N = labels_N.argsort(stable=True)
+    chunks_K = (counts_K + _CHUNK - 1).div(_CHUNK, rounding_mode="floor")
+    cluster_C = torch.repeat_interleave(chunks_K)
+    first_K = chunks_K.cumsum(0) - chunks_K  # the first chunk of each cluster
+    within_C = torch.arange(len(cluster_C), device=x_ND.device) - first_K[cluster_C]
+    start_C = (counts_K.cumsum(0) - counts_K)[cluster_C] + _CHUNK * within_C
+    part_CD = F.embedding_bag(order_N, x_ND, start_C, mode="sum").double()
+    # a second embedding_bag and not index_add_, which adds in no fixed order on a GPU
+    return F.embedding_bag(torch.arange(len(part_CD), device=x_ND.device), part_CD, first_K, mode="sum"), counts_K
+
+
+def _means(sums_KD: Tensor, counts_K: Tensor) -> tuple[Tensor, int]:
+    """Means (float64 [K, D]), empty clusters refilled, and how many of them there were.
+
+    Each empty cluster takes half of the cluster that is the largest at its turn: both get its mean, one
+    with the coordinates multiplied by 1 + 1/1024 and 1 - 1/1024 in turn, the other the other way round.
+    """
+    means_KD = sums_KD / counts_K.clamp(min=1)[:, None]
+    empty = (counts_K == 0).nonzero()[:, 0].tolist()
+    if empty:
+        largest = [(-count, i) for i, count in enumerate(counts_K.tolist()) if count]
+        heapq.heapify(largest)
+        sign_D = 1 - 2 * (torch.arange(sums_KD.shape[1], device=sums_KD.device) % 2)
+        for i in empty:
+            count, donor = largest[0]
+            half = -count // 2
+            means_KD[i] = means_KD[donor] * (1 + _SPLIT * sign_D)
+            means_KD[donor] *= 1 - _SPLIT * sign_D
+            heapq.heapreplace(largest, (count + half, donor))
+            heapq.heappush(largest, (-half, i))
+    return means_KD, len(empty)
+
+
+def _distances(x_ND: Tensor, c_KD: Tensor, labels_N: Tensor, rows: int = 4096) -> Tensor:
+    """Squared distance of each row to the centroid of its label [N], taken directly."""
+    pairs = zip(x_ND.split(rows), labels_N.split(rows), strict=True)
+    return torch.cat([(x - c_KD[labels]).square_().sum(1) for x, labels in pairs])
+
+
+def _checked(x_ND: Tensor, k: int) -> Tensor:
+    """The rows in the type to compute in, or an error that says what is wrong with them."""
+    if x_ND.ndim != 2:
+        raise LookalikeError(f"k-means wants rows of features [N, D], not an array of shape {list(x_ND.shape)}")
+    if not 1 <= k <= len(x_ND):
+        raise LookalikeError(f"cannot make {k} clusters of {len(x_ND)} rows: ask for 1 to {len(x_ND)}")
+    x = x_ND if x_ND.dtype == torch.float64 else x_ND.float()
+    x = x.contiguous()
+    # A sum is finite only if all is; it is quick, but may overflow on its own, hence the second look.
+    if not bool(x.sum().isfinite()) and not bool(x.isfinite().all()):
+        bad = (~x.isfinite()).any(1).nonzero()[:, 0]
+        raise LookalikeError(f"{len(bad)} of {len(x)} rows hold NaN or infinite values; the first is row {int(bad[0])}")
+    return x
+
+
+def _first(x_ND: Tensor, k: int, init: str | Tensor, seed: int) -> Tensor:
+    if isinstance(init, Tensor):
+        return _fitting(init, x_ND, k)
+    if init == "k-means++":
+        return plus_plus(x_ND, k, seed)
+    if init == "random":
+        return random_rows(x_ND, k, seed)
+    raise LookalikeError(f"init is {init!r}; it can be 'k-means++', 'random' or first centroids")
+
+
+def _fitting(c_KD: Tensor, x_ND: Tensor, k: int) -> Tensor:
+    """Given centroids in the type and on the device of the rows."""
+    if c_KD.shape != (k, x_ND.shape[1]) or not k:
+        raise LookalikeError(f"centroids are of shape {list(c_KD.shape)}, expected [{k}, {x_ND.shape[1]}]")
+    if not bool(c_KD.isfinite().all()):
+        raise LookalikeError("the centroids hold NaN or infinite values")
+    return c_KD.to(x_ND).contiguous()

@@ -1,0 +1,207 @@
+"""The nearest centroid of every row: a fast rough look, then an exact one where the rough look cannot tell.
+
+The rough look scores a block of rows against all centroids by one matrix product, s = x.c - |c|^2 / 2 (the
+largest score is the smallest distance), in bfloat16 where the CPU multiplies it in hardware. How far such
+a score can be off is known from the rounding that was measured and a worst-case bound for the rest. Only
+where the runner-up is within that bound are the distances of the few candidates taken directly in float64.
+So the labels are those of exact arithmetic, whatever the speed came from: they depend neither on the block
+size nor on the other rows. Ties go to the lowest index. Axes: N rows, B rows of a block, U undecided rows,
+P (row, candidate) pairs, D features, K centroids, E = D + 4 columns of the product.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from lookalike.core.machine import cpu_has_bf16
+
+_TIE = 1e-12  # relative; float64 distances as near as this count as equal
+_PREPARE = 4096  # rows converted at a time
+_PAIRS = 1 << 16  # pairs whose distances are taken at a time
+_BLOCK_SCORES = {"cpu": 1 << 21, "cuda": 1 << 27}  # scores of a block: 4 MiB of bfloat16 stay in the caches
+_WORTH_BF16 = 1 << 24  # N * K * D below which preparing bfloat16 rows costs more than it saves
+_RESCORE_ALL = 256  # up to so many centroids a float32 product is cheaper than looking for candidates
+_HEADROOM = 32  # how far, in error bounds, bfloat16 scores are shifted below the best one expected
+
+
+def screening_dtype(x_ND: Tensor, k: int) -> torch.dtype:
+    """The type in which rows are compared roughly: bfloat16 where that is known to be fast and is worth it.
+
+    Not on CUDA: its bfloat16 products may round partial sums, which breaks the bound, and float32 is fast there.
+    """
+    worth = x_ND.dtype == torch.float32 and x_ND.numel() * k >= _WORTH_BF16
+    return torch.bfloat16 if worth and x_ND.device.type == "cpu" and cpu_has_bf16() else x_ND.dtype
+
+
+@dataclass(frozen=True)
+class _Centroids:
+    """Centroids made ready for the product."""
+
+    c_KD: Tensor  # as given
+    wide_EK: Tensor  # rounded, with bias columns; padded to groups * size centroids
+    groups: int
+    size: int
+    largest: float  # norm of the longest rounded centroid
+    lost: float  # norm of the largest rounding error of a centroid
+    bias: float  # the largest |c|^2 / 2
+    bias_lost: float  # its largest rounding error
+
+
+class Nearest:
+    """Labels of the same rows for changing centroids.
+
+    Args:
+        x_ND: rows, float32 or float64, finite, on any device.
+        k: number of centroids to come.
+        block: rows scored at a time; chosen by cache size where None.
+        dtype: of the rough scores; `screening_dtype` where None.
+    """
+
+    def __init__(self, x_ND: Tensor, k: int, block: int | None = None, dtype: torch.dtype | None = None) -> None:
+        n, d = x_ND.shape
+        self.x_ND = x_ND
+        self.dtype = dtype or screening_dtype(x_ND, k)
+        scores = _BLOCK_SCORES.get(x_ND.device.type, 1 << 21)
+        self.block = block or min(8192, max(256, scores // k // 64 * 64))
+        self.eps = torch.finfo(x_ND.dtype).eps
+        # The origin only makes the rounding errors small; any point would give the same labels.
+        self.origin_D = x_ND.mean(0)
+        self.low_NE = torch.ones(n, d + 4, dtype=self.dtype, device=x_ND.device)
+        self.norm_N, self.lost_N = x_ND.new_empty(n), x_ND.new_empty(n)
+        for start in range(0, n, _PREPARE):
+            rows = slice(start, start + _PREPARE)
+            exact_BD = x_ND[rows] - self.origin_D
+            self.low_NE[rows, :d] = exact_BD
+            low_BD = self.low_NE[rows, :d].to(x_ND.dtype)
+            self.norm_N[rows] = low_BD.norm(dim=1)
+            self.lost_N[rows] = (exact_BD - low_BD).norm(dim=1)
+        self.lost_N += self.eps * self.norm_N  # of the subtraction
+        self.shift_N: Tensor | None = None
+
+    def __call__(self, c_KD: Tensor) -> Tensor:
+        """Labels (int64 [N]) of the nearest of c_KD, which has the dtype and device of the rows."""
+        c = self._prepare(c_KD)
+        bound_N = self._set_shift_and_bound(c)
+        n = len(self.x_ND)
+        labels_N = torch.empty(n, dtype=torch.int64, device=c_KD.device)
+        again_N = torch.zeros(n, dtype=torch.bool, device=c_KD.device)
+        for start in range(0, n, self.block):
+            self._label_block(slice(start, min(n, start + self.block)), c, bound_N, labels_N, again_N)
+        again_U = again_N.nonzero()[:, 0]
+        if len(again_U):
+            x_UD = self.x_ND[again_U]
+            labels_U = Nearest(x_UD, len(c_KD), self.block, self.x_ND.dtype)(c_KD)
+            labels_N[again_U] = labels_U
+            if self.shift_N is not None:
+                centred_UD, near_UD = x_UD - self.origin_D, c_KD[labels_U] - self.origin_D
+                best_U = ((centred_UD - near_UD / 2) * near_UD).sum(1)
+                self.shift_N[again_U] = best_U - _HEADROOM * bound_N[again_U]
+        return labels_N
+
+    def _prepare(self, c_KD: Tensor) -> _Centroids:
+        """Round the centroids and lay them out so that centroid j * groups + g is member j of group g."""
+        k, d = c_KD.shape
+        size = max(1, k // 128)
+        groups = math.ceil(math.ceil(k / size) / 8) * 8
+        centred_KD = c_KD - self.origin_D
+        low_KD = centred_KD.to(self.dtype)
+        back_KD = low_KD.to(c_KD.dtype)
+        bias_K = -0.5 * centred_KD.double().square().sum(1)
+        high_K = bias_K.to(self.dtype)
+        rest_K = (bias_K - high_K.double()).to(self.dtype)
+        wide = torch.zeros(d + 4, groups * size, dtype=self.dtype, device=c_KD.device)
+        wide[:d, :k] = low_KD.T
+        wide[d, :k], wide[d + 1, :k] = high_K, rest_K
+        wide[d, k:] = -1e30  # padding is never nearest
+        wide[d + 2 :] = 1
+        largest = back_KD.norm(dim=1).max()
+        lost = (centred_KD - back_KD).norm(dim=1).max() + self.eps * largest
+        bias_lost = (bias_K - high_K.double() - rest_K.double()).abs().max()
+        numbers = torch.stack([largest.double(), lost.double(), bias_K.abs().max(), bias_lost]).tolist()
+        return _Centroids(c_KD, wide, groups, size, *numbers)
+
+    def _set_shift_and_bound(self, c: _Centroids) -> Tensor:
+        """Write the shift of each row into its last columns; return how far its scores may be off ([N]).
+
+        bfloat16 scores are stored relative to what is expected to be a little less than the best score (the
+        last one found). So the best scores are small numbers, rounded finely, and positive, so that their
+        bits order as int16 do, whose maximum is several times as fast to find.
+        """
+        d = self.x_ND.shape[1]
+        magnitude_N = self.norm_N * c.largest + c.bias
+        if self.dtype == torch.bfloat16:
+            if self.shift_N is None:
+                self.shift_N = torch.full_like(self.norm_N, -c.bias)
+            high_N = self.shift_N.to(self.dtype)
+            rest_N = (self.shift_N - high_N).to(self.dtype)
+            self.low_NE[:, d + 2], self.low_NE[:, d + 3] = -high_N, -rest_N
+            self.shift_N = high_N.float() + rest_N.float()
+            magnitude_N = magnitude_N + self.shift_N.abs()
+        else:
+            self.low_NE[:, d + 2 :] = 0
+        # Cauchy-Schwarz for the rounding of rows and centroids; (D + 4) unit roundoffs for adding up the
+        # products. A thousandth more covers the rounding of the norms themselves.
+        rounding_N = self.lost_N * c.largest + (self.norm_N + self.lost_N) * c.lost
+        return 1.001 * (rounding_N + (d + 4) * self.eps * magnitude_N + c.bias_lost)
+
+    def _label_block(self, rows: slice, c: _Centroids, bound_N: Tensor, labels_N: Tensor, again_N: Tensor) -> None:
+        """Label a block; mark in again_N the rows that this screening type cannot label."""
+        short = self.dtype == torch.bfloat16
+        scores_BK = self.low_NE[rows] @ c.wide_EK
+        least = torch.iinfo(torch.int16).min if short else -math.inf
+        if short:
+            scores_BK = scores_BK.view(torch.int16)
+        # The best and the second best by groups: maxima over whole vectors are cheap, positions are not.
+        scores_BJG = scores_BK.view(-1, c.size, c.groups)
+        best_BG = scores_BJG.amax(1)
+        top_B, group_B = best_BG.max(1)
+        second_B = best_BG.scatter_(1, group_B[:, None], least).amax(1)
+        labels_B = group_B
+        if c.size > 1:
+            row_B = torch.arange(len(group_B), device=group_B.device)
+            members_BJ = scores_BJG[row_B, :, group_B]
+            member_B = members_BJ.argmax(1)
+            second_B = torch.maximum(second_B, members_BJ.scatter_(1, member_B[:, None], least).amax(1))
+            labels_B = member_B * c.groups + group_B
+        labels_N[rows] = labels_B
+
+        bound_B = bound_N[rows]
+        if short:
+            top_B, second_B = top_B.view(self.dtype).float(), second_B.view(self.dtype).float()
+        unit = torch.finfo(self.dtype).eps / 2
+        slack = 1.01 * 2 * unit  # the product is rounded to dtype when stored: both scores, at most |top| or |second|
+        least_B = top_B - 2 * bound_B - slack * top_B.abs()
+        undecided_B = second_B + slack * second_B.abs() >= least_B
+        if short:
+            assert self.shift_N is not None
+            weak_B = least_B <= 0  # not positive: int16 may have misordered the scores
+            again_N[rows] = weak_B | undecided_B if len(c.c_KD) <= _RESCORE_ALL else weak_B
+            undecided_B &= ~again_N[rows]
+            self.shift_N[rows] += top_B.clamp(min=0) - _HEADROOM * bound_B
+        undecided_U = undecided_B.nonzero()[:, 0]
+        if len(undecided_U):
+            least_U = least_B[undecided_U] - slack * top_B[undecided_U].abs()
+            if short:  # one bit less than rounded: never above least_U
+                least_U = least_U.clamp(min=1e-30).to(self.dtype).view(torch.int16) - 1
+            pairs = (scores_BK[undecided_U] >= least_U[:, None]).nonzero(as_tuple=True)
+            x_UD = self.x_ND[rows][undecided_U]
+            labels_N[rows.start + undecided_U] = _nearest_of_pairs(x_UD, c.c_KD, *pairs)
+
+
+def _nearest_of_pairs(x_UD: Tensor, c_KD: Tensor, row_P: Tensor, candidate_P: Tensor) -> Tensor:
+    """The nearest candidate of each row (int64 [U]), by float64 distances; every row has a candidate."""
+    distance_P = torch.cat(
+        [
+            (x_UD[r].double() - c_KD[k].double()).square_().sum(1)
+            for r, k in zip(row_P.split(_PAIRS), candidate_P.split(_PAIRS), strict=True)
+        ]
+    )
+    least_U = torch.full((len(x_UD),), math.inf, dtype=torch.float64, device=x_UD.device)
+    least_U.scatter_reduce_(0, row_P, distance_P, "amin")
+    tied_P = distance_P <= least_U[row_P] * (1 + _TIE)
+    labels_U = torch.full((len(x_UD),), len(c_KD), device=x_UD.device)
+    return labels_U.scatter_reduce_(0, row_P[tied_P], candidate_P[tied_P], "amin")
