@@ -21,16 +21,15 @@ from lookalike.data.base import load as load_images
 from lookalike.encoders.base import EncoderSpec, build_encoder
 from lookalike.encoders.weights import load_weights
 from lookalike.engine.backbone import Backbone, load_backbone, placed
+from lookalike.engine.checkpoint import load_checkpoint
 from lookalike.engine.looks import pixel_features
 from lookalike.engine.loop import Trainer
 from lookalike.engine.resolve import resolve
 from lookalike.engine.run_folder import RunFolder
-from lookalike.evaluate.clusters import agreement, groups
-from lookalike.evaluate.knn import TEMPERATURE, K, knn_accuracy
-from lookalike.evaluate.linear import HELD_OUT, PENALTIES, linear_accuracy
+from lookalike.evaluate.knn import K
+from lookalike.evaluate.protocol import measure, protocol
+from lookalike.methods.base import Projections
 
-CLUSTER_WAY = "spectral"  # how `evaluate` makes its groups; those of plain k-means are given beside them
-_GROUPINGS = (("", CLUSTER_WAY, "cluster"), ("", "kmeans", "cluster.kmeans"), ("pixels.", "kmeans", "pixels.cluster"))
 _CALIBRATION = 2048  # images from which the untrained network takes its BatchNorm statistics
 
 
@@ -185,15 +184,21 @@ def can_evaluate(images: Images) -> bool:
 
 
 def evaluate(
-    run: RunFolder, *, device: str = "auto", threads: int | None = None, encoder: nn.Module | None = None
+    run: RunFolder,
+    *,
+    baselines: bool = True,
+    device: str = "auto",
+    threads: int | None = None,
+    encoder: nn.Module | None = None,
 ) -> dict[str, Any]:
-    """kNN and linear accuracy of the trained encoder, of raw pixels and of the encoder untrained.
+    """kNN, linear and cluster accuracy of the trained encoder, of raw pixels and of the encoder untrained.
 
     Features are extracted once and frozen. The learning rows are the training split, the test rows
     are used for the figures only. Written to evaluation.json.
 
     Args:
         run: a run folder.
+        baselines: measure pixels and the untrained encoder too.
         device: where features are extracted.
         threads: CPU threads.
         encoder: an untrained instance of the network that was given to `train` from Python.
@@ -215,46 +220,41 @@ def evaluate(
     if not can_evaluate(images):
         raise LookalikeError(f"too few labelled images to evaluate: {len(bank)} to learn from, {len(test)} to test on")
     device = machine.resolve_device(device)
-    # the untrained network comes first: from Python, one instance serves as both
-    untrained = calibrated(untrained_backbone(options, images, device, encoder), images)
-    features = {"pixels.": pixel_features(images.pixels), "random.": untrained.features(images.pixels)}
+    features = {}
+    if baselines:  # the untrained network comes first: from Python, one instance serves as both
+        untrained = calibrated(untrained_backbone(options, images, device, encoder), images)
+        features = {"pixels.": pixel_features(images.pixels), "random.": untrained.features(images.pixels)}
     features[""] = load_backbone(run.encoder, device, encoder).features(images.pixels)
-    y = images.labels
-    k = len(images.classes)
     result: dict[str, Any] = {}
     penalties = {}
-    for prefix in ("", "pixels.", "random."):
-        x = features[prefix]
-        result[f"{prefix}knn"] = knn_accuracy(x[bank], y[bank], x[test], y[test])
-        accuracy, penalty = linear_accuracy(x[bank], y[bank], x[test], y[test])
-        result[f"{prefix}linear"] = accuracy
-        penalties[prefix or "trained."] = penalty
-    for prefix, way, key in _GROUPINGS:
-        _, predict = groups(way, features[prefix][bank], k)
-        found = agreement(predict(features[prefix][test]), y[test])
-        result |= {f"{key}.accuracy": found.accuracy, f"{key}.nmi": found.nmi, f"{key}.ari": found.ari}
+    for prefix in ("", "pixels.", "random.") if baselines else ("",):
+        found = measure(features[prefix], images.labels, bank, test, len(images.classes))
+        penalties[prefix.rstrip(".") or "trained"] = found.pop("penalty")
+        result |= {prefix + key: value for key, value in found.items()}
+    if registry.find("methods", method, "method").Learner.needs_labels:
+        result["classifier"] = _classifier_accuracy(run, method, options, images, device)
     result["protocol"] = {
-        "k": K,
-        "temperature": TEMPERATURE,
-        "similarity": "cosine",
-        "linear": "logistic regression, L-BFGS, standardised features",
-        "penalties": list(PENALTIES),
-        "penalty_chosen": {name.rstrip("."): value for name, value in penalties.items()},
-        "penalty_chosen_on": f"{HELD_OUT:.0%} of the learning rows",
-        "learning_rows": len(bank),
-        "test_rows": len(test),
+        **protocol(bank, test, len(images.classes), penalties),
         "split": "the data's own" if images.split is not None else "20 % held out by a hash of the path",
-        "clusters": k,
-        "cluster_way": CLUSTER_WAY,
-        "cluster_rows": "groups made of the learning rows without labels, agreement on the test rows",
         "training_saw": _training_saw(method, images),
-        "epoch": "last",
-        "classes": len(images.classes),
-        "chance": 1 / max(1, len(images.classes)),
     }
     write_json(run.evaluation, result)
     run.update(seconds={"evaluate": time.monotonic() - begun})
     return result
+
+
+def _classifier_accuracy(run: RunFolder, method: str, options: TrainOptions, images: Images, device: str) -> float:
+    """Accuracy on the test rows of the classifier that supervised training ends with."""
+    assert images.evaluation is not None and images.labels is not None
+    bank, test = images.evaluation
+    backbone = load_backbone(run.encoder, device)
+    learner = registry.find("methods", method, "method").Learner(
+        backbone.encoder, options, len(bank), len(images.classes)
+    )
+    learner = placed(learner.double() if options.precision == "float64" else learner, device)
+    learner.load_state_dict(load_checkpoint(run.checkpoint)["method"])
+    classifier = dataclasses.replace(backbone, encoder=Projections(learner))
+    return float((classifier.features(images.pixels[test]).argmax(1) == images.labels[test]).double().mean())
 
 
 def _training_saw(method: str, images: Images) -> str:

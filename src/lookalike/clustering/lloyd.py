@@ -21,6 +21,7 @@ from lookalike.clustering.seeding import plus_plus, random_rows
 from lookalike.core.errors import LookalikeError
 
 _CHUNK = 64  # rows added up in the rows' own precision; chunks are then added up in float64
+_FEW = 0.2  # share of the rows up to which those that changed cluster are moved from sum to sum
 _SPLIT = 1 / 1024  # how far the two halves of a split cluster are moved apart, relative
 
 
@@ -79,8 +80,14 @@ def lloyd(
     while iterations < max_iter:
         iterations += 1
         before, labels = labels, nearest(c)
-        sums_KD, counts_K = sums_and_counts(x, labels, k)
-        if before is not None and torch.equal(before, labels) and bool(counts_K.all()):
+        changed = None if before is None else (before != labels).nonzero()[:, 0]
+        if before is None or changed is None or len(changed) > _FEW * len(x):
+            sums_KD, counts_K = sums_and_counts(x, labels, k)
+        elif len(changed):
+            x_changed = x[changed]
+            come, gone = (sums_and_counts(x_changed, of[changed], k) for of in (labels, before))
+            sums_KD, counts_K = sums_KD + come[0] - gone[0], counts_K + come[1] - gone[1]
+        elif bool(counts_K.all()):
             break  # the means of the same rows again
         new, splits = _means(sums_KD, counts_K)
         if spherical:

@@ -42,6 +42,8 @@ class _Centroids:
     """Centroids made ready for the product."""
 
     c_KD: Tensor  # as given
+    centred_KD: Tensor  # less the origin
+    bias_K: Tensor  # -|c|^2 / 2 of the centred ones
     wide_EK: Tensor  # rounded, with bias columns; padded to groups * size centroids
     groups: int
     size: int
@@ -88,18 +90,9 @@ class Nearest:
         bound_N = self._set_shift_and_bound(c)
         n = len(self.x_ND)
         labels_N = torch.empty(n, dtype=torch.int64, device=c_KD.device)
-        again_N = torch.zeros(n, dtype=torch.bool, device=c_KD.device)
         for start in range(0, n, self.block):
-            self._label_block(slice(start, min(n, start + self.block)), c, bound_N, labels_N, again_N)
-        again_U = again_N.nonzero()[:, 0]
-        if len(again_U):
-            x_UD = self.x_ND[again_U]
-            labels_U = Nearest(x_UD, len(c_KD), self.block, self.x_ND.dtype)(c_KD)
-            labels_N[again_U] = labels_U
-            if self.shift_N is not None:
-                centred_UD, near_UD = x_UD - self.origin_D, c_KD[labels_U] - self.origin_D
-                best_U = ((centred_UD - near_UD / 2) * near_UD).sum(1)
-                self.shift_N[again_U] = best_U - _HEADROOM * bound_N[again_U]
+            rows = slice(start, min(n, start + self.block))
+            labels_N[rows] = self._label_block(rows, c, bound_N)
         return labels_N
 
     def _prepare(self, c_KD: Tensor) -> _Centroids:
@@ -116,13 +109,13 @@ class Nearest:
         wide = torch.zeros(d + 4, groups * size, dtype=self.dtype, device=c_KD.device)
         wide[:d, :k] = low_KD.T
         wide[d, :k], wide[d + 1, :k] = high_K, rest_K
-        wide[d, k:] = -1e30  # padding is never nearest
+        wide[d, k:] = -math.inf  # padding is never nearest
         wide[d + 2 :] = 1
         largest = back_KD.norm(dim=1).max()
         lost = (centred_KD - back_KD).norm(dim=1).max() + self.eps * largest
         bias_lost = (bias_K - high_K.double() - rest_K.double()).abs().max()
         numbers = torch.stack([largest.double(), lost.double(), bias_K.abs().max(), bias_lost]).tolist()
-        return _Centroids(c_KD, wide, groups, size, *numbers)
+        return _Centroids(c_KD, centred_KD, bias_K.to(c_KD.dtype), wide, groups, size, *numbers)
 
     def _set_shift_and_bound(self, c: _Centroids) -> Tensor:
         """Write the shift of each row into its last columns; return how far its scores may be off ([N]).
@@ -148,48 +141,73 @@ class Nearest:
         rounding_N = self.lost_N * c.largest + (self.norm_N + self.lost_N) * c.lost
         return 1.001 * (rounding_N + (d + 4) * self.eps * magnitude_N + c.bias_lost)
 
-    def _label_block(self, rows: slice, c: _Centroids, bound_N: Tensor, labels_N: Tensor, again_N: Tensor) -> None:
-        """Label a block; mark in again_N the rows that this screening type cannot label."""
+    def _label_block(self, rows: slice, c: _Centroids, bound_N: Tensor) -> Tensor:
+        """Labels (int64 [B]) of a block of rows."""
         short = self.dtype == torch.bfloat16
         scores_BK = self.low_NE[rows] @ c.wide_EK
-        least = torch.iinfo(torch.int16).min if short else -math.inf
         if short:
             scores_BK = scores_BK.view(torch.int16)
-        # The best and the second best by groups: maxima over whole vectors are cheap, positions are not.
-        scores_BJG = scores_BK.view(-1, c.size, c.groups)
-        best_BG = scores_BJG.amax(1)
-        top_B, group_B = best_BG.max(1)
-        second_B = best_BG.scatter_(1, group_B[:, None], least).amax(1)
-        labels_B = group_B
-        if c.size > 1:
-            row_B = torch.arange(len(group_B), device=group_B.device)
-            members_BJ = scores_BJG[row_B, :, group_B]
-            member_B = members_BJ.argmax(1)
-            second_B = torch.maximum(second_B, members_BJ.scatter_(1, member_B[:, None], least).amax(1))
-            labels_B = member_B * c.groups + group_B
-        labels_N[rows] = labels_B
-
-        bound_B = bound_N[rows]
+        labels_B, top_B, second_B = _best_two(scores_BK, c.size, c.groups)
         if short:
             top_B, second_B = top_B.view(self.dtype).float(), second_B.view(self.dtype).float()
-        unit = torch.finfo(self.dtype).eps / 2
-        slack = 1.01 * 2 * unit  # the product is rounded to dtype when stored: both scores, at most |top| or |second|
+        bound_B = bound_N[rows]
+        slack = 1.01 * torch.finfo(self.dtype).eps  # both scores were rounded to dtype when stored
         least_B = top_B - 2 * bound_B - slack * top_B.abs()
         undecided_B = second_B + slack * second_B.abs() >= least_B
-        if short:
-            assert self.shift_N is not None
+        if self.shift_N is not None:
             weak_B = least_B <= 0  # not positive: int16 may have misordered the scores
-            again_N[rows] = weak_B | undecided_B if len(c.c_KD) <= _RESCORE_ALL else weak_B
-            undecided_B &= ~again_N[rows]
             self.shift_N[rows] += top_B.clamp(min=0) - _HEADROOM * bound_B
+            few = len(c.c_KD) <= _RESCORE_ALL
+            again_U = ((weak_B | undecided_B) if few else weak_B).nonzero()[:, 0]
+            if len(again_U):
+                labels_B[again_U], best_U = self._rescore(rows.start + again_U, c)
+                weak_U = weak_B[again_U]
+                shift_U = best_U - _HEADROOM * bound_B[again_U]
+                self.shift_N[rows.start + again_U[weak_U]] = shift_U[weak_U]
+                undecided_B[again_U] = False
         undecided_U = undecided_B.nonzero()[:, 0]
         if len(undecided_U):
             least_U = least_B[undecided_U] - slack * top_B[undecided_U].abs()
             if short:  # one bit less than rounded: never above least_U
                 least_U = least_U.clamp(min=1e-30).to(self.dtype).view(torch.int16) - 1
             pairs = (scores_BK[undecided_U] >= least_U[:, None]).nonzero(as_tuple=True)
-            x_UD = self.x_ND[rows][undecided_U]
-            labels_N[rows.start + undecided_U] = _nearest_of_pairs(x_UD, c.c_KD, *pairs)
+            labels_B[undecided_U] = _nearest_of_pairs(self.x_ND[rows][undecided_U], c.c_KD, *pairs)
+        return labels_B
+
+    def _rescore(self, row_U: Tensor, c: _Centroids) -> tuple[Tensor, Tensor]:
+        """Labels and best scores [U] of single rows, scored in the rows' own precision."""
+        x_UD = self.x_ND[row_U]
+        scores_UK = torch.addmm(c.bias_K, x_UD - self.origin_D, c.centred_KD.T)
+        size_U = self.norm_N[row_U] + self.lost_N[row_U]
+        longest = c.largest + c.lost
+        # of the subtractions, the sums and the bias: each a unit roundoff of what was added up
+        bound_U = (self.x_ND.shape[1] + 8) * self.eps * (size_U * longest + longest**2)
+        labels_U, top_U, second_U = _best_two(scores_UK, 1, scores_UK.shape[1])
+        undecided = (second_U >= top_U - 2 * bound_U).nonzero()[:, 0]
+        if len(undecided):
+            least = (top_U - 2 * bound_U)[undecided]
+            pairs = (scores_UK[undecided] >= least[:, None]).nonzero(as_tuple=True)
+            labels_U[undecided] = _nearest_of_pairs(x_UD[undecided], c.c_KD, *pairs)
+        return labels_U, top_U
+
+
+def _best_two(scores_BK: Tensor, size: int, groups: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Where the largest score of each row is (int64 [B]), that score and the second largest.
+
+    By groups, as maxima over whole vectors are cheap and positions are not. scores_BK is left as it was.
+    """
+    least = torch.finfo(scores_BK.dtype).min if scores_BK.is_floating_point() else torch.iinfo(scores_BK.dtype).min
+    scores_BJG = scores_BK.view(-1, size, groups)
+    best_BG = scores_BJG.amax(1) if size > 1 else scores_BK
+    top_B, group_B = best_BG.max(1)
+    second_B = best_BG.scatter_(1, group_B[:, None], least).amax(1)
+    if size == 1:
+        scores_BK.scatter_(1, group_B[:, None], top_B[:, None])
+        return group_B, top_B, second_B
+    members_BJ = scores_BJG[torch.arange(len(group_B), device=group_B.device), :, group_B]
+    member_B = members_BJ.argmax(1)
+    second_B = torch.maximum(second_B, members_BJ.scatter_(1, member_B[:, None], least).amax(1))
+    return member_B * groups + group_B, top_B, second_B
 
 
 def _nearest_of_pairs(x_UD: Tensor, c_KD: Tensor, row_P: Tensor, candidate_P: Tensor) -> Tensor:

@@ -43,9 +43,7 @@ def plus_plus(x_ND: Tensor, k: int, seed: int) -> Tensor:
         step += 1
         total_N = distance_N.double().cumsum(0)
         if not float(total_N[-1]) > 0:
-            raise LookalikeError(
-                f"cannot make {k} clusters: the {n} rows hold {len(chosen)} distinct ones"
-            )
+            raise LookalikeError(f"cannot make {k} clusters: the {n} rows hold {len(chosen)} distinct ones")
         count = min(len(chosen), k - len(chosen), _MOST)
         draw_M2 = _uniform(seed, step, count)
         at_M = torch.searchsorted(total_N, (draw_M2[:, 0].to(x_ND.device) * total_N[-1]), right=True).clamp(max=n - 1)

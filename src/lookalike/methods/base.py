@@ -84,6 +84,17 @@ class Method(nn.Module, ABC):
         return {}
 
 
+class Projections(nn.Module):
+    """A method's projections as a network of their own, [B, C, S, S] to [B, P]."""
+
+    def __init__(self, method: Method) -> None:
+        super().__init__()
+        self.method = method
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        return self.method.embed(x_BCHW)
+
+
 def shuffle(seed: int, epoch: int, n: int) -> Tensor:
     """The order of an epoch (int64 [n]), a function of seed and epoch."""
     return rng.permutation(seed, "order", epoch, n)

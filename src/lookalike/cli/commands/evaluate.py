@@ -18,6 +18,8 @@ class Evaluate:
 
     run: str = ""
     """Run folder."""
+    baselines: bool = True
+    """Measure raw pixels and the untrained network too."""
     json: bool = False
     """Print JSON instead of a table."""
     device: str = "auto"
@@ -32,7 +34,7 @@ def run(words: list[str]) -> int:
     folder = RunFolder.existing(options.run)
     from lookalike import api
 
-    result = api.evaluate(folder, device=options.device, threads=options.threads)
+    result = api.evaluate(folder, baselines=options.baselines, device=options.device, threads=options.threads)
     if options.json:
         print(json.dumps(result, indent=2))
     else:
@@ -50,9 +52,22 @@ def show(folder: RunFolder) -> None:
     protocol = result["protocol"]
     table = Table(box=box.SIMPLE_HEAD)
     table.add_column("features")
-    for name in (f"kNN (k = {protocol['k']})", "linear"):
+    columns = {
+        "knn": f"kNN (k = {protocol['k']})",
+        "linear": "linear",
+        "cluster.accuracy": f"{protocol['clusters']} groups",
+    }
+    columns = {key: title for key, title in columns.items() if key in result}
+    for name in columns.values():
         table.add_column(name, justify="right")
     for title, prefix in (("trained", ""), ("untrained", "random."), ("pixels", "pixels.")):
-        table.add_row(title, f"{result[prefix + 'knn']:.2%}", f"{result[prefix + 'linear']:.2%}")
+        if prefix + "knn" in result:
+            table.add_row(title, *(f"{result[prefix + key]:.2%}" for key in columns))
     print(f"accuracy on {protocol['test_rows']:,} test images, chance {protocol['chance']:.1%}")
     Console().print(table)
+    if "classifier" in result:
+        print(f"the classifier trained with labels: {result['classifier']:.2%}")
+    if "cluster.spectral.accuracy" in result:
+        print(
+            f"groups are made without labels by k-means; by shape (spectral): {result['cluster.spectral.accuracy']:.2%}"
+        )
