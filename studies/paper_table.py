@@ -47,7 +47,7 @@ class Row:
 
 # The paper's own: an AlexNet, as many clusters as classes, clustering and a new head every epoch, one augmentation
 # for all (crops and mirroring, as its source did), momentum SGD.
-_PAPER = {"encoder": "alexnet", "n_clusters": 10, "every": 1}
+_PAPER = {"encoder": "alexnet", "n_clusters": 10, "every": 1, "augment": "crop-flip", "crop_min": 0.08}
 
 ROWS = {
     "supervised": Row("supervised", "supervised"),
@@ -106,7 +106,7 @@ def run_row(row: str, data: str, images: Images, seed: int, folder: Path) -> Non
     print(f"== {folder.name}", flush=True)
     run = api.train(entry.method, options, {"seed", *entry.changes}, images=images, command=shlex.join(sys.argv))
     # pixels and the untrained network are the same for every row of a data set and seed
-    found = api.evaluate(run, baselines=row == "supervised")
+    found = api.evaluate(run, baselines=row == "supervised", images=images)
     record = {"row": row, "seed": seed, "commit": commit, "found": found, "seconds": run.status()["seconds"]}
     write_json(done, {**record, "machine": machine.description(), "versions": machine.versions()})
     print(f"   linear {found['linear']:.4f}  {record['seconds']}", flush=True)

@@ -186,6 +186,7 @@ def can_evaluate(images: Images) -> bool:
 def evaluate(
     run: RunFolder,
     *,
+    images: Images | None = None,
     baselines: bool = True,
     device: str = "auto",
     threads: int | None = None,
@@ -198,6 +199,7 @@ def evaluate(
 
     Args:
         run: a run folder.
+        images: those that the run was trained on, where they are not to be loaded again.
         baselines: measure pixels and the untrained encoder too.
         device: where features are extracted.
         threads: CPU threads.
@@ -209,7 +211,7 @@ def evaluate(
     begun = time.monotonic()
     machine.prepare(threads)
     method, options = options_of(run)
-    images = images_of(run, options)
+    images = images or images_of(run, options)
     split = images.evaluation
     if split is None or images.labels is None:
         raise LookalikeError(

@@ -52,7 +52,7 @@ class TrainOptions:
     init: str | None = None
     """Start the encoder from a .safetensors or .pt file with torchvision or timm names."""
     augment: str = "simclr-small"
-    """Recipe of random views: simclr, simclr-small or digits."""
+    """Recipe of random views: simclr, simclr-small, crop-flip or digits."""
     crop_min: float | None = None
     """Smallest crop, as a fraction of the image's area; default: the augmentation recipe's."""
     optimizer: Literal["sgd", "lars", "adamw"] = "sgd"
