@@ -56,8 +56,9 @@ class Backbone:
         return nullcontext()
 
     def blocks(self, n: int) -> Iterator[slice]:
-        """Slices of n rows in the fixed block size."""
-        return (slice(start, start + _BLOCK) for start in range(0, n, _BLOCK))
+        """Slices of n rows in the fixed block size; a last single row joins the block before, for BatchNorm."""
+        starts = [start for start in range(0, n, _BLOCK) if start == 0 or n - start > 1]
+        return (slice(start, end) for start, end in zip(starts, [*starts, n][1:], strict=True))
 
     @torch.no_grad()
     def features(self, images_NCHW: Tensor) -> Tensor:

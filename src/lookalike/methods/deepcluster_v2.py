@@ -71,11 +71,14 @@ class Options(TrainOptions):
         yield from at_least(self, 8, "small_crop_size")
         if not self.temperature > 0:
             yield f"--temperature must be positive, got {self.temperature}"
-        if not 0 < self.small_crop_min < (self.crop_min or 1):
+        if self.small_crops and not 0 < self.small_crop_min < (self.crop_min or 1):
             yield f"--small-crop-min must be in (0, --crop-min), got {self.small_crop_min}"
 
     def data_problems(self, n: int, distinct: Callable[[], int]) -> Iterator[str]:
         yield from super().data_problems(n, distinct)
+        # the recipe has had its say on crop_min here
+        if self.small_crops and self.crop_min is None and not self.small_crop_min < _CROP_MIN:
+            yield f"--small-crop-min must be below {_CROP_MIN} or --crop-min be given, got {self.small_crop_min}"
         yield from grouping_problems(self.n_clusters, n, distinct)
 
 
