@@ -10,7 +10,7 @@ import lookalike
 
 ROOT = Path(lookalike.__file__).parent
 BELOW = {"core"}
-MIDDLE = {"data", "augment", "encoders", "objectives", "optim"}
+MIDDLE = {"data", "augment", "encoders", "objectives", "clustering", "optim"}
 ALLOWED = {
     "core": set(),
     **dict.fromkeys(MIDDLE, BELOW),

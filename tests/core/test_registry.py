@@ -65,5 +65,6 @@ def test_a_module_that_cannot_be_imported_says_why(room):
         registry.find(room, "broken", "guest")
 
 
-def test_the_encoders_room():
-    assert registry.names("encoders") == ["convnet", "resnet"]
+def test_the_rooms_hold_what_they_offer_and_no_furniture():
+    assert registry.names("encoders") == ["alexnet", "convnet", "resnet"]
+    assert registry.names("methods") == ["deepcluster", "deepcluster-v2", "simclr", "supervised"]

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from fakes import FakeCollection, noise, tiny_options
 from lookalike.core import registry
 from lookalike.data.base import Images
 from lookalike.encoders.base import EncoderSpec, build_encoder
@@ -15,33 +16,52 @@ def backbone(norm: str = "group") -> Backbone:
     return Backbone(build_encoder(spec, 0).double(), spec, (0.5,), (0.25,), "float64")
 
 
-def learner(of: Backbone):
-    options = registry.find("methods", "simclr", "method").Options(norm="group", head_size=8)
-    return registry.find("methods", "simclr", "method").Learner(of.encoder, options).double()
+def learner(of: Backbone, name: str = "simclr"):
+    module = registry.find("methods", name, "method")
+    return module.Learner(of.encoder, tiny_options(name), 6, 5).double()
 
 
-def test_equals_differentiating_the_whole_graph():
+@pytest.mark.parametrize("name", registry.names("methods"))
+def test_equals_differentiating_the_whole_graph(name: str):
     one, two = backbone(), backbone()
-    cut, whole = learner(one), learner(two)
-    x_VBCHW = torch.rand(2, 6, 1, 16, 16, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-    targets_BH = torch.arange(6)[:, None]
-    loss, z_BVP = forward_backward(cut, one, x_VBCHW, targets_BH)
-    z = whole.embed(x_VBCHW.flatten(0, 1)).unflatten(0, (2, 6)).transpose(0, 1)
+    cut, whole = learner(one, name), learner(two, name)
+    targets_BH = cut.plan(0, FakeCollection(cut, 6)).targets_NH
+    whole.plan(0, FakeCollection(whole, 6))
+    x_VBCHW = noise(cut.views * 6, seed=1).unflatten(0, (-1, 6))
+    loss, z_BVP = forward_backward(cut, one, [x_VBCHW], targets_BH)
+    z = whole.embed(x_VBCHW.flatten(0, 1)).unflatten(0, (-1, 6)).transpose(0, 1)
     expected = whole.loss(z, targets_BH)
     expected.backward()
     assert torch.equal(z_BVP, z)
     assert float(loss) == pytest.approx(expected.item(), rel=1e-12)
-    for (name, p), q in zip(cut.named_parameters(), whole.parameters(), strict=True):
-        torch.testing.assert_close(p.grad, q.grad, rtol=1e-10, atol=1e-14, msg=name)
+    for p, q in zip(cut.parameters(), whole.parameters(), strict=True):
+        torch.testing.assert_close(p.grad, q.grad, rtol=1e-10, atol=1e-14)
+
+
+def test_views_of_two_sizes_are_one_batch_in_the_order_of_the_views():
+    one, two = backbone(), backbone()
+    cut, whole = learner(one), learner(two)
+    large_VBCHW = noise(2 * 6, seed=1).unflatten(0, (2, 6))
+    small_VBCHW = noise(3 * 6, seed=2)[:, :, :8, :8].unflatten(0, (3, 6))
+    targets_BH = torch.arange(6)[:, None]
+    loss, z_BVP = forward_backward(cut, one, [large_VBCHW, small_VBCHW], targets_BH)
+    z = torch.stack([whole.embed(view) for view in (*large_VBCHW, *small_VBCHW)], 1)
+    expected = whole.loss(z, targets_BH)
+    expected.backward()
+    assert z_BVP.shape == (6, 5, 16)
+    torch.testing.assert_close(z_BVP, z.detach(), rtol=1e-12, atol=1e-14)
+    assert float(loss) == pytest.approx(expected.item(), rel=1e-12)
+    for p, q in zip(cut.parameters(), whole.parameters(), strict=True):
+        torch.testing.assert_close(p.grad, q.grad, rtol=1e-10, atol=1e-14)
 
 
 def test_gradients_are_added_to_what_is_there():
     of = backbone()
     method = learner(of)
-    x_VBCHW = torch.rand(2, 4, 1, 16, 16, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-    forward_backward(method, of, x_VBCHW, torch.arange(4)[:, None])
+    x_VBCHW = noise(2 * 4, seed=1).unflatten(0, (2, 4))
+    forward_backward(method, of, [x_VBCHW], torch.arange(4)[:, None])
     once = [p.grad.clone() for p in method.parameters()]
-    forward_backward(method, of, x_VBCHW, torch.arange(4)[:, None])
+    forward_backward(method, of, [x_VBCHW], torch.arange(4)[:, None])
     for g, p in zip(once, method.parameters(), strict=True):
         torch.testing.assert_close(p.grad, 2 * g)
 
@@ -64,3 +84,23 @@ def test_an_untrained_network_is_calibrated_on_a_copy():
     expected = of.prepare(pixels)
     stem_C = twin.encoder.conv1(expected).mean((0, 2, 3))
     torch.testing.assert_close(twin.encoder.bn1.running_mean, stem_C)
+
+
+@pytest.mark.parametrize(
+    ("n", "sizes"),
+    [(1, [1]), (512, [512]), (513, [513]), (514, [512, 2]), (1025, [512, 513]), (1797, [512] * 3 + [261])],
+)
+def test_blocks_cover_all_rows_and_none_is_of_one_row_beside_others(n: int, sizes: list[int]):
+    blocks = list(backbone().blocks(n))
+    assert [len(range(n)[block]) for block in blocks] == sizes
+    assert [row for block in blocks for row in range(n)[block]] == list(range(n))
+
+
+def test_no_image_has_no_blocks():
+    assert list(backbone().blocks(0)) == []
+
+
+def test_an_untrained_network_is_calibrated_on_one_image_more_than_a_block():
+    of = backbone("batch")
+    pixels = torch.randint(0, 256, (513, 1, 16, 16), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    assert of.calibrated(pixels).features(pixels).isfinite().all()

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from lookalike.optim.groups import build_optimizer, parameter_groups
+from lookalike.optim.groups import build_optimizer, forget, parameter_groups, set_rate
 from lookalike.optim.lars import LARS
 
 
@@ -70,3 +70,86 @@ def test_lars_through_the_groups_decays_matrices_only():
 def test_unknown_name_is_refused():
     with pytest.raises(ValueError, match="sgd, lars or adamw, got 'adam'"):
         build_optimizer(network(), "adam", lr=0.3, momentum=0.9, weight_decay=0.1)
+
+
+def body_and_head() -> nn.Module:
+    module = nn.Module()
+    module.body, module.head = nn.Linear(3, 4), nn.Linear(4, 2)
+    return module
+
+
+OWN = {"head.": {"lr_factor": 0.5, "momentum": 0.0, "weight_decay": 0.2}}
+
+
+def test_parameters_with_settings_of_their_own_make_groups_of_their_own():
+    groups = parameter_groups(body_and_head(), 0.1, OWN)
+    assert [group["names"] for group in groups] == [["body.weight"], ["body.bias"], ["head.weight"], ["head.bias"]]
+    assert [group["weight_decay"] for group in groups] == [0.1, 0.0, 0.2, 0.0]
+    assert [group["lr_factor"] for group in groups] == [1.0, 1.0, 0.5, 0.5]
+    assert [group.get("momentum") for group in groups] == [None, None, 0.0, 0.0]
+
+
+def test_settings_that_are_not_given_are_those_of_all():
+    groups = parameter_groups(body_and_head(), 0.1, {"head.": {"lr_factor": 2.0}})
+    assert [group["weight_decay"] for group in groups] == [0.1, 0.0, 0.1, 0.0]
+
+
+def test_a_name_that_only_contains_the_beginning_is_not_meant():
+    module = nn.Module()
+    module.head, module.ahead = nn.Linear(2, 2, bias=False), nn.Module()
+    module.ahead.head = nn.Linear(2, 2, bias=False)
+    groups = parameter_groups(module, 0.1, OWN)
+    assert [group["names"] for group in groups] == [["ahead.head.weight"], ["head.weight"]]
+
+
+@pytest.mark.parametrize("name", ["sgd", "lars", "adamw"])
+def test_the_rate_is_multiplied_by_each_group_s_factor(name: str):
+    optimizer = build_optimizer(body_and_head(), name, lr=1.0, momentum=0.9, weight_decay=0.1, own=OWN)
+    set_rate(optimizer, 0.3)
+    assert [group["lr"] for group in optimizer.param_groups] == [0.3, 0.3, 0.15, 0.15]
+    set_rate(optimizer, 0.2)  # from the schedule's rate each time, not from the one before
+    assert [group["lr"] for group in optimizer.param_groups] == [0.2, 0.2, 0.1, 0.1]
+
+
+@pytest.mark.parametrize("name", ["sgd", "lars", "adamw"])
+def test_one_step_follows_the_settings_of_each_group(name: str):
+    """A head of its own settings moves as it would under an optimiser of its own."""
+    both, alone = body_and_head(), body_and_head()
+    alone.load_state_dict(both.state_dict())
+    optimizer = build_optimizer(both, name, lr=0.3, momentum=0.9, weight_decay=0.1, own=OWN)
+    separate = build_optimizer(alone.head, name, lr=0.15, momentum=0.0, weight_decay=0.2)
+    set_rate(optimizer, 0.3)
+    for _ in range(3):
+        for module in (both, alone):
+            for p in module.parameters():
+                p.grad = 0.1 * torch.arange(1.0, p.numel() + 1).view_as(p)
+        optimizer.step()
+        separate.step()
+    torch.testing.assert_close(both.head.weight, alone.head.weight)
+    torch.testing.assert_close(both.head.bias, alone.head.bias)
+
+
+@pytest.mark.parametrize("name", ["sgd", "lars", "adamw"])
+def test_what_is_forgotten_starts_as_if_new(name: str):
+    module = body_and_head()
+    optimizer = build_optimizer(module, name, lr=0.3, momentum=0.9, weight_decay=0.0)
+    for p in module.parameters():
+        p.grad = torch.ones_like(p)
+    optimizer.step()
+    forget(optimizer, [module.head.weight, module.head.bias])
+    assert set(optimizer.state) == {module.body.weight, module.body.bias}
+    fresh = build_optimizer(module.head, name, lr=0.3, momentum=0.9, weight_decay=0.0)
+    before = module.head.weight.detach().clone()
+    optimizer.step()
+    moved = module.head.weight.detach().clone()
+    with torch.no_grad():
+        module.head.weight.copy_(before)
+    fresh.step()
+    torch.testing.assert_close(module.head.weight.detach(), moved)
+
+
+def test_what_was_never_remembered_can_be_forgotten():
+    module = body_and_head()
+    optimizer = build_optimizer(module, "sgd", lr=0.3, momentum=0.9, weight_decay=0.0)
+    forget(optimizer, module.head.parameters())
+    assert len(optimizer.state) == 0
