@@ -1,25 +1,27 @@
-"""The demonstration: SimCLR on the bundled digits, measured against pixels and an untrained network."""
+"""The demonstration: the methods on the bundled digits, measured against pixels and an untrained network."""
 
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
 from lookalike import api
-from lookalike.core import machine
+from lookalike.core import machine, registry
 from lookalike.core.files import write_json
 from lookalike.data.base import Images
+from lookalike.data.base import load as load_images
 from lookalike.engine.backbone import load_backbone
 from lookalike.engine.looks import pixel_features
-from lookalike.engine.run_folder import RunFolder
 from lookalike.evaluate.clusters import kmeans_accuracy
 from lookalike.evaluate.few_labels import few_labels_accuracy
 from lookalike.evaluate.knn import knn_accuracy
 from lookalike.evaluate.linear import linear_accuracy
-from lookalike.methods.simclr import Options
 
+METHODS = {"simclr": "SimCLR", "deepcluster": "DeepCluster", "deepcluster-v2": "DeepCluster-v2"}
+"""Methods that learn without labels, with the names of their rows."""
 COLUMNS = {
     "kmeans": "k-means, 10 clusters",
     "one_label": "1 label a class",
@@ -29,34 +31,37 @@ COLUMNS = {
 
 
 def run_demo(out: str, seed: int, threads: int | None = None, **changes: Any) -> dict[str, Any]:
-    """Train on the digits and compare.
+    """Train on the digits, once with each method that needs no labels, and compare.
 
     Args:
-        out: run folder.
+        out: run folder of the first method; those of the others are beside it, OUT-METHOD.
         seed: of the training.
         threads: CPU threads.
-        changes: other options of SimCLR.
+        changes: other options, of every method.
 
     Returns:
-        `rows` (pixels, untrained, trained) with the accuracies of `COLUMNS` in [0, 1], and `seconds`.
+        `rows` (pixels, untrained, and the methods) with the accuracies of `COLUMNS` in [0, 1], and `seconds`.
     """
     begun = time.monotonic()
-    options = Options(data="digits", out=out, seed=seed, threads=threads, **changes)
-    run = api.train("simclr", options, {"seed", *changes}, command="lookalike demo")
-    _, options_used = api.options_of(run)
-    images = api.images_of(run, options_used)
-    device = machine.resolve_device(options.device)
-    untrained = api.untrained_backbone(options_used, images, device)
-    features = {
-        "pixels": pixel_features(images.pixels),
-        "untrained": api.calibrated(untrained, images).features(images.pixels),
-        "trained": load_backbone(run.encoder, device).features(images.pixels),
-    }
-    api.write_features(run.path, images, features["trained"])
-    result: dict[str, Any] = {"rows": {name: _row(x, images, seed) for name, x in features.items()}}
-    api.finish(run)
-    result["seconds"] = {"demo": round(time.monotonic() - begun, 1), **RunFolder(run.path).status()["seconds"]}
-    write_json(run.path / "demo.json", result)
+    device = machine.resolve_device("auto")
+    images = load_images("digits")
+    rows = {"pixels": _row(pixel_features(images.pixels), images, seed)}
+    seconds = {}
+    for method, title in METHODS.items():
+        folder = out if method == "simclr" else f"{out}-{method}"
+        kind = registry.find("methods", method, "method").Options
+        options = kind(data="digits", out=folder, seed=seed, threads=threads, **changes)
+        run = api.train(method, options, {"seed", *changes}, images=images, command="lookalike demo")
+        if "untrained" not in rows:
+            untrained = api.untrained_backbone(api.options_of(run)[1], images, device)
+            rows["untrained"] = _row(api.calibrated(untrained, images).features(images.pixels), images, seed)
+        features = load_backbone(run.encoder, device).features(images.pixels)
+        rows[title] = _row(features, images, seed)
+        api.write_features(run.path, images, features)
+        api.finish(run)
+        seconds[method] = run.status()["seconds"]["train"]
+    result = {"rows": rows, "seconds": {"demo": round(time.monotonic() - begun, 1), **seconds}}
+    write_json(Path(out) / "demo.json", result)
     return result
 
 

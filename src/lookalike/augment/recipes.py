@@ -2,8 +2,9 @@
 
 `simclr` is the ImageNet recipe (SimCLR paper, appendix A, strength 1), `simclr-small` the one for
 images of 32 to 64 pixels (appendix B.9: strength 0.5, no blur), `crop-flip` what DeepCluster's released
-code and most supervised training use, `digits` for written signs, which must not be mirrored: small rotations, crops (which shift and scale), and brightness and contrast, as
-without these the amount of ink tells one sign from another and little else need be learned.
+code and most supervised training use, `digits` for written signs, which must not be mirrored: small
+rotations, crops (which shift and scale), and brightness and contrast, as without these the amount of
+ink tells one sign from another and little else need be learned.
 """
 
 from __future__ import annotations

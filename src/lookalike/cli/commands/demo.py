@@ -12,7 +12,7 @@ USAGE = "lookalike demo"
 
 @dataclass(kw_only=True)
 class Demo:
-    """SimCLR on the 1,797 digits bundled with scikit-learn, in about a minute, without any label."""
+    """SimCLR and both DeepClusters on the 1,797 digits bundled with scikit-learn, without any label."""
 
     out: str = "runs/demo"
     """Run folder."""
