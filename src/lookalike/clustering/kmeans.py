@@ -150,8 +150,8 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         return [int(state), *(rng.derive(int(state), "kmeans-run", run) for run in range(1, runs))]
 
     def _run(self, x: Tensor, init: str | Tensor, seed: int) -> Clustering:
-        options = {"max_iter": int(self.max_iter), "tol": float(self.tol), "spherical": self.spherical}
-        return lloyd(x, int(self.n_clusters), seed=seed, init=init, **options)
+        k, max_iter, tol = int(self.n_clusters), int(self.max_iter), float(self.tol)
+        return lloyd(x, k, seed=seed, init=init, max_iter=max_iter, tol=tol, spherical=self.spherical)
 
 
 def _like(result: Tensor, X: Any) -> Any:

@@ -17,10 +17,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lookalike.clustering.nearest import Nearest
+from lookalike.clustering.parallel import Workers
 from lookalike.clustering.seeding import plus_plus, random_rows
 from lookalike.core.errors import LookalikeError
 
 _CHUNK = 64  # rows added up in the rows' own precision; chunks are then added up in float64
+_CHUNKS = 256  # chunks that a thread takes at a time
 _FEW = 0.2  # share of the rows up to which those that changed cluster are moved from sum to sum
 _SPLIT = 1 / 1024  # how far the two halves of a split cluster are moved apart, relative
 
@@ -67,41 +69,49 @@ def lloyd(
         LookalikeError: k or init do not fit, values that are not finite, or (k-means++) fewer distinct
             rows than k. With other first centroids too few distinct rows show as empty clusters.
     """
-    x = _checked(x_ND, k)
-    if spherical:
-        x = F.normalize(x, dim=1)
-    c = _first(x, k, init, seed)
-    if spherical:
-        c = F.normalize(c, dim=1)
-    enough = tol * float(x.double().var(0, unbiased=False).mean()) if tol > 0 else -1.0
-    nearest = Nearest(x, k, block)
-    labels: Tensor | None = None
-    iterations = refilled = 0
-    while iterations < max_iter:
-        iterations += 1
-        before, labels = labels, nearest(c)
-        changed = None if before is None else (before != labels).nonzero()[:, 0]
-        if before is None or changed is None or len(changed) > _FEW * len(x):
-            sums_KD, counts_K = sums_and_counts(x, labels, k)
-        elif len(changed):
-            x_changed = x[changed]
-            come, gone = (sums_and_counts(x_changed, of[changed], k) for of in (labels, before))
-            sums_KD, counts_K = sums_KD + come[0] - gone[0], counts_K + come[1] - gone[1]
-        elif bool(counts_K.all()):
-            break  # the means of the same rows again
+    with Workers(x_ND.device) as workers:
+        x = _checked(x_ND, k)
+        if spherical:
+            x = F.normalize(x, dim=1)
+        c = _first(x, k, init, seed, workers)
+        if spherical:
+            c = F.normalize(c, dim=1)
+        enough = tol * float(x.double().var(0, unbiased=False).mean()) if tol > 0 else -1.0
+        c, labels, iterations, refilled = _iterate(x, c, max_iter, enough, spherical, block, workers)
+        inertia = float(_distances(x, c, labels, workers).sum(dtype=torch.float64))
+    return Clustering(c, labels, inertia, iterations, refilled, torch.bincount(labels, minlength=k))
+
+
+def _iterate(
+    x: Tensor, c: Tensor, max_iter: int, enough: float, spherical: bool, block: int | None, workers: Workers
+) -> tuple[Tensor, Tensor, int, int]:
+    """Centroids, their labels, iterations, clusters refilled. `enough`: the squared move that ends it."""
+    k = len(c)
+    nearest = Nearest(x, k, workers, block)
+    labels, before = nearest(c), None
+    sums_KD, counts_K = sums_and_counts(x, labels, k, workers)
+    refilled = 0
+    for iteration in range(1, max_iter + 1):
+        if before is not None:
+            changed = (before != labels).nonzero()[:, 0]
+            if not len(changed) and bool(counts_K.all()):
+                return c, labels, iteration, refilled  # the means of the same rows again
+            if len(changed) > _FEW * len(x):
+                sums_KD, counts_K = sums_and_counts(x, labels, k, workers)
+            elif len(changed):
+                x_changed = x[changed]
+                come, gone = (sums_and_counts(x_changed, of[changed], k, workers) for of in (labels, before))
+                sums_KD, counts_K = sums_KD + come[0] - gone[0], counts_K + come[1] - gone[1]
         new, splits = _means(sums_KD, counts_K)
         if spherical:
             new = F.normalize(new, dim=1)
         new = new.to(x.dtype)
         moved = float((new - c).double().square().sum()) if enough >= 0 else 0.0
         c, refilled = new, refilled + splits
+        before, labels = labels, nearest(c)
         if moved <= enough:
-            labels = nearest(c)
-            break
-    else:
-        labels = nearest(c)
-    inertia = float(_distances(x, c, labels).sum(dtype=torch.float64))
-    return Clustering(c, labels, inertia, iterations, refilled, torch.bincount(labels, minlength=k))
+            return c, labels, iteration, refilled
+    return c, labels, max_iter, refilled
 
 
 @torch.no_grad()
@@ -118,15 +128,16 @@ def assign(x_ND: Tensor, c_KD: Tensor, *, spherical: bool = False, block: int | 
     Raises:
         LookalikeError: values that are not finite, or sizes that do not fit.
     """
-    x = _checked(x_ND, 1)
-    c = _fitting(c_KD, x, len(c_KD))
-    if spherical:
-        x, c = F.normalize(x, dim=1), F.normalize(c, dim=1)
-    labels = Nearest(x, len(c), block)(c)
-    return labels, _distances(x, c, labels)
+    with Workers(x_ND.device) as workers:
+        x = _checked(x_ND, 1)
+        c = _fitting(c_KD, x, len(c_KD))
+        if spherical:
+            x, c = F.normalize(x, dim=1), F.normalize(c, dim=1)
+        labels = Nearest(x, len(c), workers, block)(c)
+        return labels, _distances(x, c, labels, workers)
 
 
-def sums_and_counts(x_ND: Tensor, labels_N: Tensor, k: int) -> tuple[Tensor, Tensor]:
+def sums_and_counts(x_ND: Tensor, labels_N: Tensor, k: int, workers: Workers | None = None) -> tuple[Tensor, Tensor]:
     """The sum of the rows of each label (float64 [K, D]) and their number (int64 [K]).
 
     Those of parts of the data add up to those of all of it. Rows are gathered in the order of their labels,
@@ -139,7 +150,17 @@ def sums_and_counts(x_ND: Tensor, labels_N: Tensor, k: int) -> tuple[Tensor, Ten
     first_K = chunks_K.cumsum(0) - chunks_K  # the first chunk of each cluster
     within_C = torch.arange(len(cluster_C), device=x_ND.device) - first_K[cluster_C]
     start_C = (counts_K.cumsum(0) - counts_K)[cluster_C] + _CHUNK * within_C
-    part_CD = F.embedding_bag(order_N, x_ND, start_C, mode="sum").double()
+    end_C = torch.cat([start_C[1:], start_C.new_tensor([len(x_ND)])])
+    part_CD = x_ND.new_empty(len(start_C), x_ND.shape[1], dtype=torch.float64)
+
+    def add(chunks: slice) -> None:
+        first, last = int(start_C[chunks.start]), int(end_C[chunks.stop - 1])
+        part_CD[chunks] = F.embedding_bag(order_N[first:last], x_ND, start_C[chunks] - first, mode="sum").double()
+
+    if workers is None:
+        add(slice(0, len(start_C)))
+    else:
+        workers.for_blocks(add, len(start_C), _CHUNKS)
     # a second embedding_bag and not index_add_, which adds in no fixed order on a GPU
     return F.embedding_bag(torch.arange(len(part_CD), device=x_ND.device), part_CD, first_K, mode="sum"), counts_K
 
@@ -166,10 +187,15 @@ def _means(sums_KD: Tensor, counts_K: Tensor) -> tuple[Tensor, int]:
     return means_KD, len(empty)
 
 
-def _distances(x_ND: Tensor, c_KD: Tensor, labels_N: Tensor, rows: int = 4096) -> Tensor:
+def _distances(x_ND: Tensor, c_KD: Tensor, labels_N: Tensor, workers: Workers) -> Tensor:
     """Squared distance of each row to the centroid of its label [N], taken directly."""
-    pairs = zip(x_ND.split(rows), labels_N.split(rows), strict=True)
-    return torch.cat([(x - c_KD[labels]).square_().sum(1) for x, labels in pairs])
+    distance_N = x_ND.new_empty(len(x_ND))
+
+    def measure(rows: slice) -> None:
+        distance_N[rows] = (x_ND[rows] - c_KD[labels_N[rows]]).square_().sum(1)
+
+    workers.for_blocks(measure, len(x_ND), 1024)
+    return distance_N
 
 
 def _checked(x_ND: Tensor, k: int) -> Tensor:
@@ -179,7 +205,7 @@ def _checked(x_ND: Tensor, k: int) -> Tensor:
     if not 1 <= k <= len(x_ND):
         raise LookalikeError(f"cannot make {k} clusters of {len(x_ND)} rows: ask for 1 to {len(x_ND)}")
     x = x_ND if x_ND.dtype == torch.float64 else x_ND.float()
-    x = x.contiguous()
+    x = x.detach().contiguous()
     # A sum is finite only if all is; it is quick, but may overflow on its own, hence the second look.
     if not bool(x.sum().isfinite()) and not bool(x.isfinite().all()):
         bad = (~x.isfinite()).any(1).nonzero()[:, 0]
@@ -187,11 +213,11 @@ def _checked(x_ND: Tensor, k: int) -> Tensor:
     return x
 
 
-def _first(x_ND: Tensor, k: int, init: str | Tensor, seed: int) -> Tensor:
+def _first(x_ND: Tensor, k: int, init: str | Tensor, seed: int, workers: Workers) -> Tensor:
     if isinstance(init, Tensor):
         return _fitting(init, x_ND, k)
     if init == "k-means++":
-        return plus_plus(x_ND, k, seed)
+        return plus_plus(x_ND, k, seed, workers)
     if init == "random":
         return random_rows(x_ND, k, seed)
     raise LookalikeError(f"init is {init!r}; it can be 'k-means++', 'random' or first centroids")

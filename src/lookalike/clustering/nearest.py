@@ -17,12 +17,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from lookalike.clustering.parallel import Workers
 from lookalike.core.machine import cpu_has_bf16
 
 _TIE = 1e-12  # relative; float64 distances as near as this count as equal
-_PREPARE = 4096  # rows converted at a time
+_PREPARE = 1024  # rows converted at a time
 _PAIRS = 1 << 16  # pairs whose distances are taken at a time
-_BLOCK_SCORES = {"cpu": 1 << 21, "cuda": 1 << 27}  # scores of a block: 4 MiB of bfloat16 stay in the caches
+_BLOCK_SCORES = {"cpu": 1 << 20, "cuda": 1 << 27}  # scores of a block: 2 MiB of bfloat16 stay in the caches
 _WORTH_BF16 = 1 << 24  # N * K * D below which preparing bfloat16 rows costs more than it saves
 _RESCORE_ALL = 256  # up to so many centroids a float32 product is cheaper than looking for candidates
 _HEADROOM = 32  # how far, in error bounds, bfloat16 scores are shifted below the best one expected
@@ -59,28 +60,34 @@ class Nearest:
     Args:
         x_ND: rows, float32 or float64, finite, on any device.
         k: number of centroids to come.
+        workers: threads to share the rows out to.
         block: rows scored at a time; chosen by cache size where None.
         dtype: of the rough scores; `screening_dtype` where None.
     """
 
-    def __init__(self, x_ND: Tensor, k: int, block: int | None = None, dtype: torch.dtype | None = None) -> None:
+    def __init__(
+        self, x_ND: Tensor, k: int, workers: Workers, block: int | None = None, dtype: torch.dtype | None = None
+    ) -> None:
         n, d = x_ND.shape
+        self.workers = workers
         self.x_ND = x_ND
         self.dtype = dtype or screening_dtype(x_ND, k)
-        scores = _BLOCK_SCORES.get(x_ND.device.type, 1 << 21)
+        scores = _BLOCK_SCORES.get(x_ND.device.type, 1 << 20)
         self.block = block or min(8192, max(256, scores // k // 64 * 64))
         self.eps = torch.finfo(x_ND.dtype).eps
         # The origin only makes the rounding errors small; any point would give the same labels.
         self.origin_D = x_ND.mean(0)
         self.low_NE = torch.ones(n, d + 4, dtype=self.dtype, device=x_ND.device)
         self.norm_N, self.lost_N = x_ND.new_empty(n), x_ND.new_empty(n)
-        for start in range(0, n, _PREPARE):
-            rows = slice(start, start + _PREPARE)
+
+        def round_rows(rows: slice) -> None:
             exact_BD = x_ND[rows] - self.origin_D
             self.low_NE[rows, :d] = exact_BD
             low_BD = self.low_NE[rows, :d].to(x_ND.dtype)
             self.norm_N[rows] = low_BD.norm(dim=1)
             self.lost_N[rows] = (exact_BD - low_BD).norm(dim=1)
+
+        workers.for_blocks(round_rows, n, _PREPARE)
         self.lost_N += self.eps * self.norm_N  # of the subtraction
         self.shift_N: Tensor | None = None
 
@@ -90,9 +97,11 @@ class Nearest:
         bound_N = self._set_shift_and_bound(c)
         n = len(self.x_ND)
         labels_N = torch.empty(n, dtype=torch.int64, device=c_KD.device)
-        for start in range(0, n, self.block):
-            rows = slice(start, min(n, start + self.block))
+
+        def label(rows: slice) -> None:
             labels_N[rows] = self._label_block(rows, c, bound_N)
+
+        self.workers.for_blocks(label, n, self.block)
         return labels_N
 
     def _prepare(self, c_KD: Tensor) -> _Centroids:

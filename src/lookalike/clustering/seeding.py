@@ -12,6 +12,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from lookalike.clustering.parallel import Workers
 from lookalike.core import rng
 from lookalike.core.errors import LookalikeError
 
@@ -25,7 +26,7 @@ def random_rows(x_ND: Tensor, k: int, seed: int) -> Tensor:
     return x_ND[rng.permutation(seed, "kmeans-random", 0, len(x_ND))[:k].to(x_ND.device)]
 
 
-def plus_plus(x_ND: Tensor, k: int, seed: int) -> Tensor:
+def plus_plus(x_ND: Tensor, k: int, seed: int, workers: Workers) -> Tensor:
     """k rows of x_ND, a copy [K, D], drawn as k-means++ does; floating, k <= N.
 
     Raises:
@@ -37,7 +38,7 @@ def plus_plus(x_ND: Tensor, k: int, seed: int) -> Tensor:
     first = min(n - 1, int(_uniform(seed, 0, 1)[0, 0] * n))
     chosen = [first]
     distance_N = torch.full((n,), torch.inf, dtype=x_ND.dtype, device=x_ND.device)
-    _update(distance_N, centred_ND, square_N, torch.tensor([first], device=x_ND.device))
+    _update(distance_N, centred_ND, square_N, torch.tensor([first], device=x_ND.device), workers)
     step = 0
     while len(chosen) < k:
         step += 1
@@ -50,7 +51,7 @@ def plus_plus(x_ND: Tensor, k: int, seed: int) -> Tensor:
         kept = _keep(centred_ND[at_M], distance_N[at_M], draw_M2[:, 1])
         fresh = at_M[torch.tensor(kept, device=x_ND.device)]
         chosen += fresh.tolist()
-        _update(distance_N, centred_ND, square_N, fresh)
+        _update(distance_N, centred_ND, square_N, fresh, workers)
     return x_ND[torch.tensor(chosen, device=x_ND.device)]
 
 
@@ -73,14 +74,16 @@ def _keep(x_MD: Tensor, then_M: Tensor, draw_M: Tensor) -> list[int]:
     return kept
 
 
-def _update(distance_N: Tensor, x_ND: Tensor, square_N: Tensor, fresh_M: Tensor) -> None:
+def _update(distance_N: Tensor, x_ND: Tensor, square_N: Tensor, fresh_M: Tensor, workers: Workers) -> None:
     """Lower distance_N (squared) to the nearest of the rows fresh_M, in place; exactly 0 for equal rows."""
     c_MD, square_M = x_ND[fresh_M], square_N[fresh_M]
-    for start in range(0, len(x_ND), _BLOCK):
-        rows = slice(start, start + _BLOCK)
+
+    def lower(rows: slice) -> None:
         half_BM = torch.addmm(square_M, x_ND[rows], c_MD.T, alpha=-2)
         near_B, which_B = half_BM.min(1)
         near_B += square_N[rows]
         rough = (near_B <= _NEAR * (square_N[rows] + square_M[which_B])).nonzero()[:, 0]
         near_B[rough] = (x_ND[rows][rough] - c_MD[which_B[rough]]).square().sum(1)
         distance_N[rows] = torch.minimum(distance_N[rows], near_B)
+
+    workers.for_blocks(lower, len(x_ND), _BLOCK)

@@ -1,0 +1,56 @@
+"""Blocks of rows shared out to threads, each of which computes on its own.
+
+PyTorch spreads every single operation over all cores and waits for the slowest. For many short operations
+in a row that is a barrier each; where other programs want the cores too, a barrier waits until the system
+runs the missing thread again, milliseconds later. Here a thread takes a block through all operations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from types import TracebackType
+from typing import Self
+
+import torch
+
+
+class Workers:
+    """As many threads as PyTorch has, on a CPU; in them and meanwhile here PyTorch itself uses one.
+
+    Used as a context manager: leaving it ends the threads and gives PyTorch its own back.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self._before = torch.get_num_threads()
+        self._count = self._before if device.type == "cpu" else 1
+        self._pool = ThreadPoolExecutor(self._count) if self._count > 1 else None
+
+    def __enter__(self) -> Self:
+        if self._pool:
+            torch.set_num_threads(1)  # of this thread, and of those that are started from now on
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._pool:
+            self._pool.shutdown()
+            torch.set_num_threads(self._before)
+
+    def for_blocks(self, work: Callable[[slice], None], n: int, block: int) -> None:
+        """Call work(rows) for the slices of `block` of n rows. It must write to its own rows only.
+
+        The first exception of a thread is raised here.
+        """
+        block = max(1, min(block, -(-n // self._count)))
+        left = iter([slice(start, min(n, start + block)) for start in range(0, n, block)])
+
+        def take(_: int) -> None:
+            for rows in left:  # whoever is done takes the next
+                work(rows)
+
+        if self._pool is None or n <= block:
+            take(0)
+        else:
+            list(self._pool.map(torch.no_grad()(take), range(self._count)))
