@@ -1,0 +1,73 @@
+"""The proposal for a number of groups: right where there is a right answer, and the same every time."""
+
+import pytest
+import torch
+
+from lookalike.core.errors import LookalikeError
+from lookalike.evaluate.choose_k import CANDIDATES, Score, propose, score_k
+from lookalike.evaluate.clusters import WAYS
+
+FEW = (2, 3, 5, 7, 9)
+
+
+def blobs(n: int, k: int, seed: int = 0) -> torch.Tensor:
+    """n rows in k clear groups."""
+    noise = torch.randn(n, 16, generator=torch.Generator().manual_seed(seed))
+    return 4 * torch.eye(16)[torch.arange(n) % k] + 0.5 * noise
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("k", [3, 7])
+def test_clear_groups_are_proposed(way: str, k: int):
+    scores = score_k(blobs(210, k), way, candidates=FEW)
+    best = propose(scores)
+    assert best.k == k
+    assert best.stability > 0.98
+    assert best.silhouette > 0.5
+
+
+def test_too_many_groups_are_less_stable_and_too_few_less_apart():
+    two, three, six = score_k(blobs(300, 3), "kmeans", candidates=(2, 3, 6))
+    assert six.stability < 0.8 < three.stability
+    assert two.silhouette < three.silhouette
+
+
+def test_noise_is_stable_at_no_number():
+    x = torch.randn(300, 16, generator=torch.Generator().manual_seed(0))
+    assert all(score.total < 0.6 for score in score_k(x, "kmeans", candidates=(3, 10)))
+
+
+def test_it_is_a_function_of_its_seed():
+    x = torch.randn(200, 8, generator=torch.Generator().manual_seed(0))
+    first = score_k(x, "kmeans", seed=1, candidates=(4,))
+    torch.rand(3)
+    assert score_k(x, "kmeans", seed=1, candidates=(4,)) == first
+    assert score_k(x, "kmeans", seed=2, candidates=(4,)) != first
+
+
+def test_candidates_are_what_the_number_of_rows_allows():
+    assert [score.k for score in score_k(blobs(100, 3), "kmeans")] == [2, 3, 4, 5]
+    assert [score.k for score in score_k(blobs(10, 3), "kmeans")] == [2]
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_four_images_can_be_asked_about(way: str):
+    (score,) = score_k(blobs(4, 2), way)
+    assert score.k == 2
+    assert -1 <= score.stability <= 1
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_too_few_images_for_two_halves_are_refused_in_words(way: str):
+    with pytest.raises(LookalikeError, match="cannot make 2 (groups|clusters) of 1"):
+        score_k(blobs(3, 2), way)
+
+
+def test_of_equals_the_smaller_number_is_proposed():
+    scores = [Score(5, 0.5, 0.5), Score(3, 0.75, 0.25), Score(9, 0.25, 0.75), Score(2, 0.1, 0.1)]
+    assert propose(scores).k == 3
+
+
+def test_candidates_ascend():
+    assert list(CANDIDATES) == sorted(set(CANDIDATES))
+    assert CANDIDATES[0] == 2
