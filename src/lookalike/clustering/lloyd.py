@@ -99,7 +99,7 @@ def _iterate(
             if len(changed) > _FEW * len(x):
                 sums_KD, counts_K = sums_and_counts(x, labels, k, workers)
             elif len(changed):
-                x_changed = x[changed]
+                x_changed = x.index_select(0, changed)
                 come, gone = (sums_and_counts(x_changed, of[changed], k, workers) for of in (labels, before))
                 sums_KD, counts_K = sums_KD + come[0] - gone[0], counts_K + come[1] - gone[1]
         new, splits = _means(sums_KD, counts_K)
@@ -192,7 +192,7 @@ def _distances(x_ND: Tensor, c_KD: Tensor, labels_N: Tensor, workers: Workers) -
     distance_N = x_ND.new_empty(len(x_ND))
 
     def measure(rows: slice) -> None:
-        distance_N[rows] = (x_ND[rows] - c_KD[labels_N[rows]]).square_().sum(1)
+        distance_N[rows] = (x_ND[rows] - c_KD.index_select(0, labels_N[rows])).square_().sum(1)
 
     workers.for_blocks(measure, len(x_ND), 1024)
     return distance_N
@@ -215,7 +215,7 @@ def _checked(x_ND: Tensor, k: int) -> Tensor:
 
 def _first(x_ND: Tensor, k: int, init: str | Tensor, seed: int, workers: Workers) -> Tensor:
     if isinstance(init, Tensor):
-        return _fitting(init, x_ND, k)
+        return _fitting(init, x_ND, k).clone()
     if init == "k-means++":
         return plus_plus(x_ND, k, seed, workers)
     if init == "random":

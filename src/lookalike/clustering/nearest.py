@@ -124,6 +124,8 @@ class Nearest:
         lost = (centred_KD - back_KD).norm(dim=1).max() + self.eps * largest
         bias_lost = (bias_K - high_K.double() - rest_K.double()).abs().max()
         numbers = torch.stack([largest.double(), lost.double(), bias_K.abs().max(), bias_lost]).tolist()
+        later = _repeated(c_KD)
+        wide[d, later] = bias_K[later] = -math.inf
         return _Centroids(c_KD, centred_KD, bias_K.to(c_KD.dtype), wide, groups, size, *numbers)
 
     def _set_shift_and_bound(self, c: _Centroids) -> Tensor:
@@ -179,13 +181,13 @@ class Nearest:
             least_U = least_B[undecided_U] - slack * top_B[undecided_U].abs()
             if short:  # one bit less than rounded: never above least_U
                 least_U = least_U.clamp(min=1e-30).to(self.dtype).view(torch.int16) - 1
-            pairs = (scores_BK[undecided_U] >= least_U[:, None]).nonzero(as_tuple=True)
-            labels_B[undecided_U] = _nearest_of_pairs(self.x_ND[rows][undecided_U], c.c_KD, *pairs)
+            pairs = (scores_BK.index_select(0, undecided_U) >= least_U[:, None]).nonzero(as_tuple=True)
+            labels_B[undecided_U] = _nearest_of_pairs(self.x_ND[rows].index_select(0, undecided_U), c.c_KD, *pairs)
         return labels_B
 
     def _rescore(self, row_U: Tensor, c: _Centroids) -> tuple[Tensor, Tensor]:
         """Labels and best scores [U] of single rows, scored in the rows' own precision."""
-        x_UD = self.x_ND[row_U]
+        x_UD = self.x_ND.index_select(0, row_U)
         scores_UK = torch.addmm(c.bias_K, x_UD - self.origin_D, c.centred_KD.T)
         size_U = self.norm_N[row_U] + self.lost_N[row_U]
         longest = c.largest + c.lost
@@ -219,11 +221,22 @@ def _best_two(scores_BK: Tensor, size: int, groups: int) -> tuple[Tensor, Tensor
     return member_B * groups + group_B, top_B, second_B
 
 
+def _repeated(c_KD: Tensor) -> Tensor:
+    """Indices of centroids equal to one before them. They lose every tie, so they need not be looked at.
+
+    Where features have collapsed most centroids are equal, and every row would have to choose among them.
+    """
+    key_K = (c_KD.double() * torch.arange(1, c_KD.shape[1] + 1, device=c_KD.device).sqrt()).sum(1)
+    order_K = key_K.argsort(stable=True)
+    sorted_KD = c_KD[order_K]
+    return order_K[1:][(sorted_KD[1:] == sorted_KD[:-1]).all(1)]
+
+
 def _nearest_of_pairs(x_UD: Tensor, c_KD: Tensor, row_P: Tensor, candidate_P: Tensor) -> Tensor:
     """The nearest candidate of each row (int64 [U]), by float64 distances; every row has a candidate."""
     distance_P = torch.cat(
         [
-            (x_UD[r].double() - c_KD[k].double()).square_().sum(1)
+            (x_UD.index_select(0, r).double() - c_KD.index_select(0, k).double()).square_().sum(1)
             for r, k in zip(row_P.split(_PAIRS), candidate_P.split(_PAIRS), strict=True)
         ]
     )

@@ -22,6 +22,7 @@ from lookalike.core import rng
 from lookalike.core.errors import LookalikeError
 
 _BLOCK = 4096  # rows compared with the landmarks at once
+_ITERATIONS, _TOLERANCE = 100, 1e-4  # of the k-means that ends it
 _ROWS_PER_LANDMARK = 4  # fewer and landmarks are single rows
 
 
@@ -86,7 +87,10 @@ def spectral(
     leading = vectors[:, -k:] * values[-k:].clamp_min(1e-12).rsqrt()
     basis_MK = (root_M[:, None] * leading).float()
     y = torch.cat([_coordinates(_weights(part, landmarks_MD, scale, r), basis_MK) for part in x.split(_BLOCK)])
-    runs = [lloyd(y, k, seed=rng.derive(seed, "restart", i), max_iter=100, spherical=True) for i in range(restarts)]
+    runs = [
+        lloyd(y, k, seed=rng.derive(seed, "restart", i), max_iter=100, tol=1e-4, spherical=True)
+        for i in range(restarts)
+    ]
     best = min(runs, key=lambda run: run.inertia)
     return Spectral(landmarks_MD, basis_MK, best.centroids_KD, scale, r, best.labels_N)
 

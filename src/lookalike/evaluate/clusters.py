@@ -18,8 +18,10 @@ from lookalike.clustering.spectral import spectral
 from lookalike.core import rng
 from lookalike.core.errors import LookalikeError, did_you_mean
 
-RESTARTS = 10
+RESTARTS = 30
 _ITERATIONS = 100
+_TOLERANCE = 1e-4  # scikit-learn's
+_SAMPLE = 10_000  # rows that restarts are made on
 
 Predict = Callable[[Tensor], Tensor]
 
@@ -35,11 +37,19 @@ class Agreement:
 
 
 def kmeans_groups(x_ND: Tensor, k: int, seed: int = 0, restarts: int = RESTARTS) -> tuple[Tensor, Predict]:
-    """k-means (best inertia of `restarts`) of features scaled to unit length: labels [N], and a function
-    that gives new rows theirs."""
+    """k-means of features scaled to unit length: labels [N], and a function that gives new rows theirs.
+
+    Restarts end in different groupings, of which few are good; the one of least inertia is kept. They are
+    made on a sample of the rows, and the best goes on with all.
+    """
     x = F.normalize(x_ND.float(), dim=1)
-    runs = [lloyd(x, k, seed=rng.derive(seed, "restart", i), max_iter=_ITERATIONS) for i in range(restarts)]
-    best = min(runs, key=lambda run: run.inertia)
+    sample = x[rng.permutation(seed, "groups/sample", 0, len(x))[:_SAMPLE]] if len(x) > _SAMPLE else x
+    tries = (
+        lloyd(sample, k, seed=rng.derive(seed, "groups/restart", i), max_iter=_ITERATIONS, tol=_TOLERANCE)
+        for i in range(restarts)
+    )
+    best = min(tries, key=lambda found: found.inertia)
+    best = lloyd(x, k, init=best.centroids_KD, max_iter=_ITERATIONS, tol=_TOLERANCE)
     return best.labels_N, lambda new_ND: assign(F.normalize(new_ND.float(), dim=1), best.centroids_KD)[0]
 
 
