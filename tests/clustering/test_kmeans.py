@@ -1,0 +1,157 @@
+"""The estimator: what it takes and gives. scikit-learn's own suite is in test_kmeans_sklearn.py."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from sklearn.cluster import KMeans as SklearnKMeans
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from lookalike.clustering.kmeans import KMeans
+from lookalike.clustering.lloyd import lloyd
+from lookalike.core.errors import LookalikeError
+
+
+def rows(n: int = 400, d: int = 5) -> np.ndarray:
+    draw = np.random.default_rng(0)
+    return draw.normal(size=(8, d))[draw.integers(8, size=n)] + 0.3 * draw.normal(size=(n, d))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_arrays_give_arrays(dtype: type) -> None:
+    x = rows().astype(dtype)
+    model = KMeans(8).fit(x)
+    assert isinstance(model.cluster_centers_, np.ndarray)
+    assert model.cluster_centers_.dtype == model.transform(x).dtype == dtype
+    assert model.labels_.dtype == np.int64
+    assert np.array_equal(model.predict(x), model.labels_)
+    assert np.array_equal(KMeans(8).fit_predict(x), model.labels_)
+    distances = model.transform(x)
+    assert distances.shape == (400, 8)
+    assert np.array_equal(distances.argmin(1), model.labels_)
+    assert model.inertia_ == pytest.approx(float((distances.min(1) ** 2).sum()), rel=1e-4)
+    assert model.n_features_in_ == 5
+    assert model.n_refilled_ == 0
+    assert list(model.get_feature_names_out()) == [f"kmeans{i}" for i in range(8)]
+
+
+def test_tensors_give_tensors() -> None:
+    x = torch.from_numpy(rows()).float()
+    model = KMeans(8).fit(x)
+    plain = KMeans(8).fit(x.numpy())
+    for name in ("cluster_centers_", "labels_"):
+        value = getattr(model, name)
+        assert isinstance(value, torch.Tensor)
+        assert value.device == x.device
+        assert np.array_equal(value.numpy(), getattr(plain, name))
+    assert torch.equal(model.predict(x), model.labels_)
+    assert isinstance(model.transform(x), torch.Tensor)
+    assert isinstance(model.predict(x.numpy()), np.ndarray)
+    assert np.array_equal(plain.predict(x), plain.labels_)
+    whole = KMeans(3).fit((10 * x).long())  # whole numbers are taken as float32
+    assert whole.cluster_centers_.dtype == torch.float32
+
+
+def test_is_lloyd() -> None:
+    x = torch.from_numpy(rows())
+    model = KMeans(8, random_state=5, tol=0, max_iter=20).fit(x)
+    found = lloyd(x, 8, seed=5)
+    assert torch.equal(model.cluster_centers_, found.centroids_KD)
+    assert (model.inertia_, model.n_iter_) == (found.inertia, found.iterations)
+
+
+def test_warm_start_agrees_with_scikit_learn() -> None:
+    x = rows()
+    ours = KMeans(8, init=x[:8]).fit(x)
+    theirs = SklearnKMeans(8, init=x[:8], n_init=1).fit(x)
+    assert np.array_equal(ours.labels_, theirs.labels_)
+    np.testing.assert_allclose(ours.cluster_centers_, theirs.cluster_centers_, atol=1e-10)
+    assert ours.n_iter_ == theirs.n_iter_
+    np.testing.assert_allclose(ours.transform(x), theirs.transform(x), atol=1e-7)
+    again = KMeans(8, init=ours.cluster_centers_, max_iter=5, tol=0).fit(x)
+    assert np.array_equal(again.labels_, ours.labels_)
+    assert again.n_iter_ <= 3
+
+
+def test_several_runs_keep_the_best() -> None:
+    x = rows(1000, 12)
+    one = [KMeans(30, init="random", max_iter=3, random_state=seed).fit(x).inertia_ for seed in range(4)]
+    several = KMeans(30, init="random", max_iter=3, n_init=6, random_state=0).fit(x).inertia_
+    assert several <= one[0]
+    assert len(set(one)) == 4
+    assert several < max(one)
+
+
+def test_spherical() -> None:
+    x = rows() * np.linspace(0.1, 10, 400)[:, None]
+    model = KMeans(8, spherical=True).fit(x)
+    np.testing.assert_allclose(np.linalg.norm(model.cluster_centers_, axis=1), 1)
+    unit = x / np.linalg.norm(x, axis=1, keepdims=True)
+    assert np.array_equal((unit @ model.cluster_centers_.T).argmax(1), model.labels_)
+    np.testing.assert_allclose(
+        model.transform(x).min(1) ** 2, 2 - 2 * (unit @ model.cluster_centers_.T).max(1), atol=1e-9
+    )
+    assert np.array_equal(model.predict(5 * x), model.labels_)
+
+
+def test_random_state() -> None:
+    x = rows()
+    state = np.random.RandomState(7)
+    a, b = (KMeans(30, max_iter=1, random_state=s).fit(x).inertia_ for s in (state, np.random.RandomState(7)))
+    assert a == b
+    assert KMeans(30, max_iter=1, random_state=state).fit(x).inertia_ != a  # the state has moved on
+    before = np.random.get_state()[1].copy()
+    two = {KMeans(30, max_iter=1, random_state=None).fit(x).inertia_ for _ in range(4)}
+    assert len(two) > 1
+    assert np.array_equal(np.random.get_state()[1], before)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"n_clusters": 0}, "n_clusters must be a whole number of at least 1, not 0"),
+        ({"n_clusters": 2.5}, "n_clusters must be a whole number"),
+        ({"n_clusters": 401}, "n_samples=400 is less than n_clusters=401"),
+        ({"n_init": 0}, "n_init"),
+        ({"max_iter": 0}, "max_iter"),
+        ({"tol": -1.0}, "tol must be at least 0"),
+        ({"init": np.zeros((3, 5))}, r"shape \[3, 5\], expected \[8, 5\]"),
+        ({"init": "best"}, "init is 'best'"),
+    ],
+)
+def test_bad_parameters(options: dict[str, Any], message: str) -> None:
+    for x in (rows(), torch.from_numpy(rows())):
+        with pytest.raises(ValueError, match=message) as caught:
+            KMeans(**options).fit(x)
+        assert isinstance(caught.value, LookalikeError)
+
+
+def test_bad_rows() -> None:
+    x = rows()
+    x[3, 2] = np.nan
+    with pytest.raises(ValueError, match="NaN"):
+        KMeans(3).fit(x)
+    with pytest.raises(ValueError, match="the first is row 3"):
+        KMeans(3).fit(torch.from_numpy(x))
+    with pytest.raises(ValueError, match="2 distinct"):
+        KMeans(3).fit(np.repeat([[1.0, 2.0], [3.0, 4.0]], 5, axis=0))
+    model = KMeans(3).fit(torch.from_numpy(rows()))
+    with pytest.raises(ValueError, match="4 features"):
+        model.predict(torch.zeros(2, 4))
+    with pytest.raises(ValueError, match=r"shape \[5\]"):
+        model.predict(torch.zeros(5))
+
+
+def test_in_a_pipeline() -> None:
+    labels = make_pipeline(StandardScaler(), KMeans(3)).fit_predict(rows())
+    assert set(labels) == {0, 1, 2}
+
+
+def test_named_columns() -> None:
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame(rows(), columns=list("abcde"))
+    assert list(KMeans(3).fit(frame).feature_names_in_) == list("abcde")
