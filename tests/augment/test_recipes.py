@@ -131,6 +131,21 @@ def test_the_smallest_crop_can_be_set(name):
     assert crop.size == 32
 
 
+@EVERY_RECIPE
+def test_the_largest_crop_can_be_set(name):
+    (crop,) = (o for o in build_recipe(name, 14, 0.05, 0.14).operations if isinstance(o, RandomResizedCrop))
+    assert crop == RandomResizedCrop(14, (0.05, 0.14))
+
+
+def test_crops_of_a_small_area_are_small():
+    (crop,) = (o for o in build_recipe("simclr-small", 14, 0.05, 0.14).operations if isinstance(o, RandomResizedCrop))
+    u_BU = torch.rand(2000, crop.draws, generator=torch.Generator().manual_seed(0))
+    (box_B4,) = crop.draw(u_BU, (3, 32, 32))
+    area_B = (box_B4[:, 2] * box_B4[:, 3]).float() / 32**2
+    assert 0.04 < area_B.min() < 0.06
+    assert 0.13 < area_B.max() < 0.16  # sides are whole pixels
+
+
 def test_an_unknown_name_offers_the_nearest():
     with pytest.raises(LookalikeError, match=r"unknown augmentation 'simclr-smal': did you mean 'simclr-small'\?"):
         build_recipe("simclr-smal", 32)

@@ -1,0 +1,90 @@
+"""Views of training images: as many as the method says, of two sizes where it says so."""
+
+from pathlib import Path
+
+import torch
+
+from fakes import tiny_options
+from lookalike import api
+from lookalike.augment.recipes import build_recipe
+from lookalike.core import registry
+from lookalike.engine.collection import TrainingImages
+from lookalike.engine.views import Views
+
+
+def views(method: str = "deepcluster-v2", **said: object) -> Views:
+    """Views of digits for a tiny learner."""
+    images = api.load_images("digits")
+    module = registry.find("methods", method, "method")
+    options = tiny_options(method, augment="digits", precision="float32", out=str(Path("nowhere")), **said)
+    backbone = api.untrained_backbone(options, images, "cpu")
+    return Views(module.Learner(backbone.encoder, options, len(images), 10), backbone, options, images.pixels)
+
+
+INDEX = torch.tensor([5, 1700, 31])
+
+
+def test_one_size_where_there_are_no_small_crops():
+    assert [tuple(x.shape) for x in views()(0, INDEX)] == [(2, 3, 1, 16, 16)]
+    assert [tuple(x.shape) for x in views("supervised")(0, INDEX)] == [(1, 3, 1, 16, 16)]
+
+
+def test_small_views_follow_and_are_small():
+    of = views(small_crops=3, small_crop_size=10)
+    assert [tuple(x.shape) for x in of(0, INDEX)] == [(2, 3, 1, 16, 16), (3, 3, 1, 10, 10)]
+    assert [tuple(x.shape) for x in views(small_crops=1)(0, INDEX)][1] == (1, 3, 1, 8, 8)
+
+
+def test_small_views_leave_the_others_as_they_are():
+    (plain,) = views()(4, INDEX)
+    large, _ = views(small_crops=2)(4, INDEX)
+    assert torch.equal(plain, large)
+
+
+def test_each_view_is_the_recipe_s_view_of_that_number():
+    of = views(small_crops=2, small_crop_size=10, crop_min=0.4)
+    large, small = of(4, INDEX)
+    pixels = of.pixels[INDEX]
+    for recipe, found, first in (
+        (build_recipe("digits", 16, 0.4), large, 0),
+        (build_recipe("digits", 10, 0.05, 0.4), small, 2),
+    ):
+        for i in range(2):
+            expected = of.backbone.prepare(recipe(pixels, seed=0, epoch=4, index_B=INDEX, view=first + i))
+            torch.testing.assert_close(found[i], expected, rtol=0, atol=1e-6)
+
+
+def test_a_single_view_is_the_one_of_that_number():
+    of = views()
+    both = of(4, INDEX)[0]
+    assert torch.equal(of.one(4, INDEX, 0), both[0])
+    assert torch.equal(of.one(4, INDEX, 1), both[1])
+
+
+def test_views_of_a_collection_are_those_of_its_rows_in_train_mode():
+    of = views("deepcluster", norm="batch")
+    method = registry.find("methods", "deepcluster", "method").Learner(
+        of.backbone.encoder, tiny_options("deepcluster", norm="batch"), 3
+    )
+    data = TrainingImages(method, of.backbone, of, INDEX, torch.tensor([1, 2, 3]))
+    modes = []
+
+    def flat(x: torch.Tensor) -> torch.Tensor:
+        modes.append((method.training, torch.is_grad_enabled()))
+        return x.flatten(1)
+
+    assert data.n == 3
+    assert data.labels_N is None
+    method.train()
+    assert torch.equal(data.view_outputs(flat, epoch=-1, view=1), of.one(-1, INDEX, 1).flatten(1))
+    assert torch.equal(data.outputs(flat), of.backbone.prepare(of.pixels[INDEX]).flatten(1))
+    assert modes == [(True, False), (False, False)]
+    assert method.training
+
+
+def test_labels_are_handed_only_to_a_method_that_needs_them():
+    of, labels = views("supervised"), torch.tensor([1, 2, 3])
+    for name in registry.names("methods"):
+        learner = registry.find("methods", name, "method").Learner(of.backbone.encoder, tiny_options(name), 3, 4)
+        kept = TrainingImages(learner, of.backbone, of, INDEX, labels).labels_N
+        assert (kept is not None) is learner.needs_labels
