@@ -90,10 +90,15 @@ class Nearest:
         workers.for_blocks(round_rows, n, _PREPARE)
         self.lost_N += self.eps * self.norm_N  # of the subtraction
         self.shift_N: Tensor | None = None
+        self.labels_N: Tensor | None = None  # of the call before
+        self.calls = 0
 
     def __call__(self, c_KD: Tensor) -> Tensor:
         """Labels (int64 [N]) of the nearest of c_KD, which has the dtype and device of the rows."""
         c = self._prepare(c_KD)
+        if self.shift_N is not None and self.calls == 1:
+            self._shift_to_label(c)
+        self.calls += 1
         bound_N = self._set_shift_and_bound(c)
         n = len(self.x_ND)
         labels_N = torch.empty(n, dtype=torch.int64, device=c_KD.device)
@@ -102,6 +107,7 @@ class Nearest:
             labels_N[rows] = self._label_block(rows, c, bound_N)
 
         self.workers.for_blocks(label, n, self.block)
+        self.labels_N = labels_N
         return labels_N
 
     def _prepare(self, c_KD: Tensor) -> _Centroids:
@@ -127,6 +133,24 @@ class Nearest:
         later = _repeated(c_KD)
         wide[d, later] = bias_K[later] = -math.inf
         return _Centroids(c_KD, centred_KD, bias_K.to(c_KD.dtype), wide, groups, size, *numbers)
+
+    def _shift_to_label(self, c: _Centroids) -> None:
+        """Expect the score of the label's new centroid.
+
+        From then on the scores of the call before are near enough; but first centroids often are single rows
+        and the second ones means, which are far nearer to all.
+        """
+        labels_N, shift_N, bias_K = self.labels_N, self.shift_N, c.bias_K
+        assert labels_N is not None and shift_N is not None
+
+        def expect(rows: slice) -> None:
+            own_B = labels_N[rows]
+            product_BD = (self.x_ND[rows] - self.origin_D).mul_(c.centred_KD.index_select(0, own_B))
+            error_B = self.lost_N[rows] * c.largest + self.norm_N[rows] * c.lost
+            # a centroid equal to one before it has no score
+            shift_N[rows] = product_BD.sum(1) + bias_K[own_B].clamp(min=-c.bias) - _HEADROOM * error_B
+
+        self.workers.for_blocks(expect, len(self.x_ND), _PREPARE)
 
     def _set_shift_and_bound(self, c: _Centroids) -> Tensor:
         """Write the shift of each row into its last columns; return how far its scores may be off ([N]).
@@ -154,35 +178,64 @@ class Nearest:
 
     def _label_block(self, rows: slice, c: _Centroids, bound_N: Tensor) -> Tensor:
         """Labels (int64 [B]) of a block of rows."""
-        short = self.dtype == torch.bfloat16
         scores_BK = self.low_NE[rows] @ c.wide_EK
-        if short:
+        if self.dtype == torch.bfloat16:
             scores_BK = scores_BK.view(torch.int16)
-        labels_B, top_B, second_B = _best_two(scores_BK, c.size, c.groups)
-        if short:
-            top_B, second_B = top_B.view(self.dtype).float(), second_B.view(self.dtype).float()
         bound_B = bound_N[rows]
-        slack = 1.01 * torch.finfo(self.dtype).eps  # both scores were rounded to dtype when stored
-        least_B = top_B - 2 * bound_B - slack * top_B.abs()
-        undecided_B = second_B + slack * second_B.abs() >= least_B
+        row_B = torch.arange(rows.start, rows.stop, device=scores_BK.device)
+        if self.labels_N is None:
+            return self._search(row_B, scores_BK, c, bound_B)
+        # Most rows keep their label. That needs one maximum to see, and no position.
+        labels_B = self.labels_N[rows].clone()
+        kept_B1 = labels_B[:, None]
+        score_B1 = scores_BK.gather(1, kept_B1)
+        rest_B = scores_BK.scatter_(1, kept_B1, _least(scores_BK.dtype)).amax(1)
+        certain_B, _ = self._certain(score_B1[:, 0], rest_B, bound_B)
         if self.shift_N is not None:
-            weak_B = least_B <= 0  # not positive: int16 may have misordered the scores
-            self.shift_N[rows] += top_B.clamp(min=0) - _HEADROOM * bound_B
-            few = len(c.c_KD) <= _RESCORE_ALL
-            again_U = ((weak_B | undecided_B) if few else weak_B).nonzero()[:, 0]
+            score_B = score_B1[:, 0].view(self.dtype).float() - _HEADROOM * bound_B
+            self.shift_N[rows] += torch.where(certain_B, score_B, 0.0)
+        search_S = (~certain_B).nonzero()[:, 0]
+        if len(search_S):
+            scores_SK = scores_BK.index_select(0, search_S)
+            scores_SK.scatter_(1, kept_B1[search_S], score_B1[search_S])  # put back
+            labels_B[search_S] = self._search(row_B[search_S], scores_SK, c, bound_B[search_S])
+        return labels_B
+
+    def _certain(self, top_B: Tensor, rest_B: Tensor, bound_B: Tensor) -> tuple[Tensor, Tensor]:
+        """Whether scores as high as top_B are the largest even if all errors are, no other being above rest_B.
+
+        And what scores could still be larger ([B], float).
+        """
+        slack = 1.01 * torch.finfo(self.dtype).eps  # both scores were rounded to dtype when stored
+        if self.shift_N is None:
+            least_B = top_B - 2 * bound_B - slack * top_B.abs()
+            return rest_B + slack * rest_B.abs() < least_B, least_B - slack * top_B.abs()
+        top_B, rest_B = top_B.view(self.dtype).float(), rest_B.view(self.dtype).float()
+        least_B = top_B * (1 - slack) - 2 * bound_B
+        # where that is not positive (or NaN, of padding), int16 may have misordered the scores
+        return (rest_B * (1 + slack) < least_B) & (least_B > 0), least_B - slack * top_B
+
+    def _search(self, row_B: Tensor, scores_BK: Tensor, c: _Centroids, bound_B: Tensor) -> Tensor:
+        """Labels (int64 [B]) of the rows row_B from their scores."""
+        labels_B, top_B, second_B = _best_two(scores_BK, c.size, c.groups)
+        certain_B, least_B = self._certain(top_B, second_B, bound_B)
+        undecided_B = ~certain_B
+        if self.shift_N is not None:
+            self.shift_N[row_B] += top_B.view(self.dtype).float().clamp(min=0) - _HEADROOM * bound_B
+            again_B = undecided_B if len(c.c_KD) <= _RESCORE_ALL else undecided_B & ~(least_B > 0)
+            again_U = again_B.nonzero()[:, 0]
             if len(again_U):
-                labels_B[again_U], best_U = self._rescore(rows.start + again_U, c)
-                weak_U = weak_B[again_U]
-                shift_U = best_U - _HEADROOM * bound_B[again_U]
-                self.shift_N[rows.start + again_U[weak_U]] = shift_U[weak_U]
-                undecided_B[again_U] = False
+                labels_B[again_U], best_U = self._rescore(row_B[again_U], c)
+                self.shift_N[row_B[again_U]] = best_U - _HEADROOM * bound_B[again_U]
+                undecided_B &= ~again_B
         undecided_U = undecided_B.nonzero()[:, 0]
         if len(undecided_U):
-            least_U = least_B[undecided_U] - slack * top_B[undecided_U].abs()
-            if short:  # one bit less than rounded: never above least_U
-                least_U = least_U.clamp(min=1e-30).to(self.dtype).view(torch.int16) - 1
+            least_U = least_B[undecided_U]
+            if self.shift_N is not None:  # one bit less than rounded: never above least_U
+                least_U = least_U.to(self.dtype).view(torch.int16) - 1
             pairs = (scores_BK.index_select(0, undecided_U) >= least_U[:, None]).nonzero(as_tuple=True)
-            labels_B[undecided_U] = _nearest_of_pairs(self.x_ND[rows].index_select(0, undecided_U), c.c_KD, *pairs)
+            x_UD = self.x_ND.index_select(0, row_B[undecided_U])
+            labels_B[undecided_U] = _nearest_of_pairs(x_UD, c.c_KD, *pairs)
         return labels_B
 
     def _rescore(self, row_U: Tensor, c: _Centroids) -> tuple[Tensor, Tensor]:
@@ -202,12 +255,16 @@ class Nearest:
         return labels_U, top_U
 
 
+def _least(dtype: torch.dtype) -> float:
+    return torch.finfo(dtype).min if dtype.is_floating_point else torch.iinfo(dtype).min
+
+
 def _best_two(scores_BK: Tensor, size: int, groups: int) -> tuple[Tensor, Tensor, Tensor]:
     """Where the largest score of each row is (int64 [B]), that score and the second largest.
 
     By groups, as maxima over whole vectors are cheap and positions are not. scores_BK is left as it was.
     """
-    least = torch.finfo(scores_BK.dtype).min if scores_BK.is_floating_point() else torch.iinfo(scores_BK.dtype).min
+    least = _least(scores_BK.dtype)
     scores_BJG = scores_BK.view(-1, size, groups)
     best_BG = scores_BJG.amax(1) if size > 1 else scores_BK
     top_B, group_B = best_BG.max(1)
