@@ -10,6 +10,7 @@ import pytest
 
 from lookalike.cli.main import main
 from lookalike.engine.run_folder import RunFolder
+from lookalike.evaluate import choose_k
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +75,12 @@ def test_the_same_command_again_gives_the_same_groups(run: RunFolder):
     assert (run.index.read_bytes(), run.clusters.read_bytes()) == first
 
 
+@pytest.fixture
+def one_pair_of_halves(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proposals need not be good here, and so may be quick."""
+    monkeypatch.setattr(choose_k, "_PAIRS", 1)
+
+
 def few(run: RunFolder, n: int, k: int) -> None:
     """Leave n images of a run, with features in k clear groups."""
     noise = np.random.default_rng(0).normal(size=(n, 16)).astype(np.float32)
@@ -82,6 +89,7 @@ def few(run: RunFolder, n: int, k: int) -> None:
     run.index.write_text("\n".join(lines) + "\n")
 
 
+@pytest.mark.usefixtures("one_pair_of_halves")
 def test_a_number_of_groups_is_proposed_with_what_speaks_for_it(run: RunFolder, capsys: pytest.CaptureFixture):
     few(run, 100, 4)
     assert cluster(run, "--k", "auto", "--json") == 0
@@ -94,6 +102,7 @@ def test_a_number_of_groups_is_proposed_with_what_speaks_for_it(run: RunFolder, 
     assert {row["cluster"] for row in index(run)} == {"0", "1", "2", "3"}
 
 
+@pytest.mark.usefixtures("one_pair_of_halves")
 def test_proposing_is_the_default_and_its_table_marks_the_proposal(run: RunFolder, capsys: pytest.CaptureFixture):
     few(run, 60, 3)
     assert cluster(run, "--way=kmeans") == 0
