@@ -23,7 +23,7 @@ from lookalike.core.machine import cpu_has_bf16
 _TIE = 1e-12  # relative; float64 distances as near as this count as equal
 _PREPARE = 1024  # rows converted at a time
 _PAIRS = 1 << 16  # pairs whose distances are taken at a time
-_BLOCK_SCORES = {"cpu": 1 << 20, "cuda": 1 << 27}  # scores of a block: 2 MiB of bfloat16 stay in the caches
+_BLOCK_SCORES = {"cpu": 1 << 21, "cuda": 1 << 27}  # scores of a block: 4 MiB of bfloat16 stay in the caches
 _WORTH_BF16 = 1 << 24  # N * K * D below which preparing bfloat16 rows costs more than it saves
 _RESCORE_ALL = 256  # up to so many centroids a float32 product is cheaper than looking for candidates
 _HEADROOM = 32  # how far, in error bounds, bfloat16 scores are shifted below the best one expected
@@ -72,8 +72,8 @@ class Nearest:
         self.workers = workers
         self.x_ND = x_ND
         self.dtype = dtype or screening_dtype(x_ND, k)
-        scores = _BLOCK_SCORES.get(x_ND.device.type, 1 << 20)
-        self.block = block or min(8192, max(256, scores // k // 64 * 64))
+        scores = _BLOCK_SCORES.get(x_ND.device.type, 1 << 21)
+        self.block = block or min(16384, max(256, scores // k // 64 * 64))
         self.eps = torch.finfo(x_ND.dtype).eps
         # The origin only makes the rounding errors small; any point would give the same labels.
         self.origin_D = x_ND.mean(0)

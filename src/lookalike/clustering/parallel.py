@@ -39,11 +39,12 @@ class Workers:
             torch.set_num_threads(self._before)
 
     def for_blocks(self, work: Callable[[slice], None], n: int, block: int) -> None:
-        """Call work(rows) for the slices of `block` of n rows. It must write to its own rows only.
+        """Call work(rows) for slices of at most `block` of n rows. It must write to its own rows only.
 
         The first exception of a thread is raised here.
         """
-        block = max(1, min(block, -(-n // self._count)))
+        each = -(-n // (block * self._count))  # blocks of a thread: the same number for all
+        block = max(1, -(-n // (each * self._count)))
         left = iter([slice(start, min(n, start + block)) for start in range(0, n, block)])
 
         def take(_: int) -> None:
