@@ -2,6 +2,7 @@
 
 from lookalike.clustering.agreement import ari, matched_accuracy, nmi, purity
 from lookalike.clustering.balance import balanced_order
+from lookalike.clustering.kmeans import KMeans
 from lookalike.clustering.whiten import pca_whiten
 
-__all__ = ["ari", "balanced_order", "matched_accuracy", "nmi", "pca_whiten", "purity"]
+__all__ = ["KMeans", "ari", "balanced_order", "matched_accuracy", "nmi", "pca_whiten", "purity"]

@@ -25,6 +25,7 @@ from lookalike.evaluate.clusters import groups
 CANDIDATES = (2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 14, 16, 20, 25, 30, 40, 50)
 _ROWS = 6000  # rows looked at, at the most
 _SILHOUETTE_ROWS = 2000
+_RESTARTS = 5  # of each grouping: there are ten for every k
 _PAIRS = 4  # pairs of halves
 _ROWS_PER_GROUP = 10  # fewer in a half, and stability is chance
 
@@ -61,10 +62,10 @@ def _score(x: Tensor, k: int, way: str, seed: int) -> Score:
     for pair in range(_PAIRS):
         order = rng.permutation(seed, "choose-k/halves", pair, len(x))
         halves = order[: len(x) // 2], order[len(x) // 2 :]
-        one, other = (groups(way, x[rows], k, seed)[1](x) for rows in halves)
+        one, other = (groups(way, x[rows], k, seed, _RESTARTS)[1](x) for rows in halves)
         agreements.append(ari(one, other))
     rows = torch.arange(len(x))[:_SILHOUETTE_ROWS]
-    labels = groups(way, x, k, seed)[0][rows]
+    labels = groups(way, x, k, seed, _RESTARTS)[0][rows]
     apart = (
         float(silhouette_score(x[rows].numpy(), labels.numpy(), metric="cosine")) if len(labels.unique()) > 1 else 0.0
     )

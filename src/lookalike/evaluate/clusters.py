@@ -62,15 +62,15 @@ def spectral_groups(x_ND: Tensor, k: int, seed: int = 0, restarts: int = RESTART
 WAYS = {"kmeans": kmeans_groups, "spectral": spectral_groups}
 
 
-def groups(way: str, x_ND: Tensor, k: int, seed: int = 0) -> tuple[Tensor, Predict]:
-    """Groups of features by one of `WAYS`.
+def groups(way: str, x_ND: Tensor, k: int, seed: int = 0, restarts: int = RESTARTS) -> tuple[Tensor, Predict]:
+    """Groups of features by one of `WAYS`: labels [N], and a function that gives new rows theirs.
 
     Raises:
         LookalikeError: no such way, or k groups cannot be made of these rows.
     """
     if way not in WAYS:
         raise LookalikeError(f"unknown way to cluster {way!r}: {did_you_mean(way, WAYS)}")
-    return WAYS[way](x_ND, k, seed)
+    return WAYS[way](x_ND, k, seed, restarts)
 
 
 def agreement(groups_N: Tensor, labels_N: Tensor) -> Agreement:
