@@ -218,7 +218,7 @@ class Trainer:
         assert self.plan is not None
         size = self.options.batch_size
         local_B = self.plan.order_M[k * size : (k + 1) * size]  # rows among the training images
-        set_rate(self.optimizer, warmup_cosine(self.step, self.peak, self.warmup, self.total))
+        set_rate(self.optimizer, warmup_cosine(self.step, self.peak, self.warmup, self.total), self.peak)
         targets_BH = self.plan.targets_NH[local_B].to(self.backbone.device)
         self.optimizer.zero_grad(set_to_none=True)
         loss, z_BVP = forward_backward(self.method, self.backbone, self.views(epoch, self.rows[local_B]), targets_BH)

@@ -80,7 +80,8 @@ class Method(nn.Module, ABC):
         """Called after each step with the projections just used and the rows of their images."""
 
     def own_settings(self) -> dict[str, dict[str, float]]:
-        """Optimiser settings of parameters whose names start so: `lr_factor`, `momentum`, `weight_decay`."""
+        """Optimiser settings of parameters whose names start so: `lr_factor`, `constant` (no
+        schedule), `momentum`, `weight_decay`."""
         return {}
 
 

@@ -47,7 +47,7 @@ class Options(TrainOptions):
     balanced: bool = True
     """Draw images uniformly over clusters, not over images."""
     head_lr: float | None = None
-    """Learning rate of the head, scaled and scheduled as --lr; default: that of --lr."""
+    """Learning rate of the head, scaled as --lr and constant; default: that of --lr."""
     head_momentum: float = 0.0
     """Momentum of the head, which is initialised anew at each clustering."""
     head_weight_decay: float | None = None
@@ -89,7 +89,7 @@ class Learner(Method):
             notes = (self._cluster(epoch, data),)
             self._renew_head(epoch)
             renewed = ("head.weight", "head.bias")
-        targets = self.assignment_N.cpu()
+        targets = self.assignment_N.cpu().clone()
         if options.balanced:
             order = balanced_order(targets, seed=options.seed, epoch=epoch)
         else:
@@ -127,4 +127,12 @@ class Learner(Method):
         options = self.options
         decay = options.weight_decay if options.head_weight_decay is None else options.head_weight_decay
         factor = 1.0 if options.head_lr is None or options.lr is None else options.head_lr / options.lr
-        return {"head.": {"lr_factor": factor, "momentum": options.head_momentum, "weight_decay": decay}}
+        # A head that is new at each clustering has to learn as fast in the last epoch as in the first.
+        return {
+            "head.": {
+                "lr_factor": factor,
+                "constant": True,
+                "momentum": options.head_momentum,
+                "weight_decay": decay,
+            }
+        }

@@ -115,7 +115,7 @@ class Learner(Method):
         notes: tuple[dict[str, float | int | None], ...] = ()
         if epoch % self.options.every == 0:
             notes = tuple(self._cluster(epoch, head) for head in range(self.options.heads))
-        return Plan(shuffle(self.options.seed, epoch, data.n), self.assignment_NH.cpu(), notes=notes)
+        return Plan(shuffle(self.options.seed, epoch, data.n), self.assignment_NH.cpu().clone(), notes=notes)
 
     def _cluster(self, epoch: int, head: int) -> dict[str, float | int | None]:
         begun = time.monotonic()

@@ -18,8 +18,8 @@ def parameter_groups(
 ) -> list[dict[str, Any]]:
     """Matrices and kernels, which decay; then biases and normalisation parameters, which do not.
 
-    Each group has `names` beside `params`, in the same order, and `lr_factor`, by which the schedule's
-    rate is multiplied. `own` holds settings of parameters whose names begin with its keys; these make
+    Each group has `names` beside `params`, in the same order, `lr_factor`, by which the rate is
+    multiplied, and `constant`, whether the schedule is left aside. `own` holds settings of parameters whose names begin with its keys; these make
     groups of their own.
     """
     own = own or {}
@@ -39,6 +39,7 @@ def parameter_groups(
                 "params": [p for _, p in part],
                 "names": [name for name, _ in part],
                 "lr_factor": 1.0,
+                "constant": False,
                 "weight_decay": wd,
                 **settings,
             }
@@ -67,10 +68,10 @@ def build_optimizer(
     raise ValueError(f"optimizer must be sgd, lars or adamw, got {name!r}")
 
 
-def set_rate(optimizer: torch.optim.Optimizer, lr: float) -> None:
-    """The learning rate of the step to come, times each group's own factor."""
+def set_rate(optimizer: torch.optim.Optimizer, lr: float, peak: float) -> None:
+    """The learning rate of the step to come, or its peak for `constant` groups, times each group's factor."""
     for group in optimizer.param_groups:
-        group["lr"] = lr * group["lr_factor"]
+        group["lr"] = (peak if group["constant"] else lr) * group["lr_factor"]
 
 
 def forget(optimizer: torch.optim.Optimizer, parameters: Iterable[nn.Parameter]) -> None:
