@@ -299,6 +299,7 @@ def embed(
     features = backbone.features(images.pixels)
     write_features(folder, images, features)
     if data is None and out is None:
+        run.clusters.unlink(missing_ok=True)  # groups of the features that were there before
         run.update(seconds={"embed": time.monotonic() - begun})
     return folder
 

@@ -56,7 +56,7 @@ def test_what_is_recorded_is_what_is_printed_as_json(run: RunFolder, capsys: pyt
     assert cluster(run, "--k", "10", "--json", "--seed=3") == 0
     printed = json.loads(capsys.readouterr().out)
     assert printed == json.loads(run.clusters.read_text())
-    assert (printed["k"], printed["way"], printed["seed"], printed["labelled"]) == (10, "spectral", 3, 1797)
+    assert (printed["k"], printed["way"], printed["seed"], printed["labelled"]) == (10, "kmeans", 3, 1797)
     counted = [sum(row["cluster"] == str(c) for row in index(run)) for c in range(10)]
     assert printed["sizes"] == counted
     assert sum(counted) == 1797

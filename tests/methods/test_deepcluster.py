@@ -159,6 +159,7 @@ def test_the_head_has_optimiser_settings_of_its_own(tmp_path: Path):
     head = groups["head.weight"]
     assert (head["lr_factor"], head["momentum"], head["weight_decay"]) == (pytest.approx(0.25), 0.5, 0.02)
     assert groups["head.bias"]["weight_decay"] == 0
+    assert head["constant"] and not groups["encoder.conv1.weight"]["constant"]
     body = groups["encoder.conv1.weight"]
     assert (body["lr_factor"], body["momentum"], body["weight_decay"]) == (1, 0.9, 0.01)
 

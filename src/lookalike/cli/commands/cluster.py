@@ -22,8 +22,8 @@ class Cluster:
     """Run folder."""
     k: str = "auto"
     """Number of groups, or auto: proposed by stability under resampling and silhouette."""
-    way: Literal["spectral", "kmeans"] = "spectral"
-    """spectral: groups follow the shape of the data; kmeans: round groups of like size."""
+    way: Literal["kmeans", "spectral"] = "kmeans"
+    """kmeans: round groups of like size; spectral: groups that follow the shape of the data."""
     seed: int = 0
     """Seed of the grouping."""
     threads: int | None = None

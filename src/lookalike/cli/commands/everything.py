@@ -1,4 +1,4 @@
-"""Everything at once: train, evaluate where there are labels, embed; says where everything is."""
+"""Everything at once: train, evaluate where there are labels, embed, group; says where everything is."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import shlex
 
 from lookalike.cli.commands.evaluate import show
 from lookalike.cli.commands.train import parse_train, take_config
+from lookalike.core.errors import LookalikeError
+from lookalike.core.files import read_json
+from lookalike.engine.run_folder import RunFolder
 
 USAGE = "lookalike DIR"
 _METHOD = "simclr"
@@ -30,11 +33,24 @@ def run(words: list[str]) -> int:
         print("no labels, so no accuracy: the verdict above is what can be said without them")
     if not folder.embeddings.exists():
         api.embed(folder, threads=options.threads)
+    groups = _groups(folder, options.seed)
     api.finish(folder)
     print(f"run:        {folder.path}")
     print(f"encoder:    {folder.encoder}")
     print(f"embeddings: {folder.embeddings} and {folder.index.name}, one row an image")
+    print(f"groups:     {groups}")
     if folder.evaluation.exists():
         print(f"evaluation: {folder.evaluation}")
     print(f"new images: lookalike embed {shlex.quote(str(folder.path))} DATA")
     return 0
+
+
+def _groups(folder: RunFolder, seed: int) -> str:
+    """Group the images, unless that was done before; what to say of it."""
+    from lookalike.engine.grouping import AUTO, group_run
+
+    try:
+        found = read_json(folder.clusters) if folder.clusters.exists() else group_run(folder, AUTO, "kmeans", seed)
+    except LookalikeError as error:  # collapsed features have no groups; all else of the run is there
+        return f"none: {error}"
+    return f"{found['k']}, the column cluster of {folder.index.name}; other numbers: lookalike cluster RUN --k K"
