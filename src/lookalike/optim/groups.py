@@ -19,8 +19,8 @@ def parameter_groups(
     """Matrices and kernels, which decay; then biases and normalisation parameters, which do not.
 
     Each group has `names` beside `params`, in the same order, `lr_factor`, by which the rate is
-    multiplied, and `constant`, whether the schedule is left aside. `own` holds settings of parameters whose names begin with its keys; these make
-    groups of their own.
+    multiplied, and `constant`, whether the schedule is left aside. `own` holds settings of parameters
+    whose names begin with its keys; these make groups of their own.
     """
     own = own or {}
     groups = []
