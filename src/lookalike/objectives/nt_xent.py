@@ -15,8 +15,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from lookalike.objectives.tiled import row_log_sum_exp
 
-def nt_xent(z_RP: Tensor, ids_R: Tensor, temperature: float = 0.5) -> Tensor:
+_DENSE_ROWS = 4096  # up to here the matrix and its three copies take 256 MiB at most, and are faster
+_TILE = 1024  # rows; a float32 tile of 4 MiB stays in a cache of a CPU
+
+
+def nt_xent(z_RP: Tensor, ids_R: Tensor, temperature: float = 0.5, tile: int | None = None) -> Tensor:
     """The NT-Xent loss of projections.
 
     Args:
@@ -24,6 +29,9 @@ def nt_xent(z_RP: Tensor, ids_R: Tensor, temperature: float = 0.5) -> Tensor:
         ids_R: integers; rows with equal ids are views of one image and each other's positives. Every
             id must stand at least twice: a row without a positive has no loss.
         temperature: tau in equation 1, positive.
+        tile: compare tile x tile rows at a time and never hold an R x R matrix (`tiled.py`; the loss and its
+            gradient are the same up to rounding, second derivatives are not offered). None tiles where
+            the whole matrix would be large.
 
     Returns:
         A scalar; float64 for float64 input, else float32 (logits are never formed in half precision).
@@ -33,11 +41,16 @@ def nt_xent(z_RP: Tensor, ids_R: Tensor, temperature: float = 0.5) -> Tensor:
         raise ValueError(f"z must be [R, P] and ids [R], got {list(z_RP.shape)} and {list(ids_R.shape)}")
     if temperature <= 0:
         raise ValueError(f"temperature must be positive, got {temperature}")
+    if tile is not None and tile < 1:
+        raise ValueError(f"tile must be at least 1, got {tile}")
     z_RP = z_RP if z_RP.dtype == torch.float64 else z_RP.float()
     with torch.autocast(z_RP.device.type, enabled=False):
         u_RP = F.normalize(z_RP, dim=1)
-        s_RR = (u_RP / temperature) @ u_RP.T
-        log_sum_R = s_RR.fill_diagonal_(-torch.inf).logsumexp(1)
+        if tile is None and len(u_RP) <= _DENSE_ROWS:
+            s_RR = (u_RP / temperature) @ u_RP.T
+            log_sum_R = s_RR.fill_diagonal_(-torch.inf).logsumexp(1)
+        else:
+            log_sum_R = row_log_sum_exp(u_RP, temperature, tile or _TILE)
         # The mean over the positives of u_i . u_p is u_i . (sum over its image - u_i) / (views - 1): no
         # second R x R matrix is needed.
         image_R = _numbered(ids_R)

@@ -1,0 +1,90 @@
+"""The log-sum-exp of every row's similarities to all others, over tiles: memory O(R * P), never R x R.
+
+With unit rows u_i and s_ij = u_i . u_j / tau this is lse_i = log sum_{k != i} exp(s_ik), the heavy half of
+NT-Xent. Similarities are symmetric, so each tile above the diagonal serves its rows and its columns: half of
+the products. The backward pass computes them again (one more product a tile, and two for the gradient):
+
+    dL/du_i = 1/tau sum_j (g_i P_ij + g_j P_ji) u_j,   P_ij = exp(s_ij - lse_i),   g = dL/dlse
+
+Rows are unit vectors, so similarities are at most 1/tau. Where exp(-2/tau) is no underflow they are shifted by
+that bound and no maxima are needed; at low temperatures a running maximum is kept (as in FlashAttention,
+Dao et al. 2022). Axes: R rows, P projection size, I and J rows and columns of a tile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+
+_SAFE_RANGE = {torch.float32: 80.0, torch.float64: 700.0}  # exp of minus this is a normal number
+
+
+def row_log_sum_exp(u_RP: Tensor, temperature: float, tile: int) -> Tensor:
+    """lse [R] of unit rows u_RP (float32 or float64); differentiable once, in memory O(R * P + tile^2)."""
+    return _RowLogSumExp.apply(u_RP, temperature, tile)
+
+
+class _RowLogSumExp(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, u_RP: Tensor, temperature: float, tile: int) -> Tensor:
+        bounded = 2 / temperature <= _SAFE_RANGE[u_RP.dtype]
+        lse_R = _bounded_sums(u_RP, temperature, tile) if bounded else _running_sums(u_RP, temperature, tile)
+        ctx.save_for_backward(u_RP, lse_R)
+        ctx.temperature, ctx.tile, ctx.bounded = temperature, tile, bounded
+        return lse_R
+
+    @staticmethod
+    def backward(ctx: Any, g_R: Tensor) -> tuple[Tensor, None, None]:
+        u_RP, lse_R = ctx.saved_tensors
+        du_RP = torch.zeros_like(u_RP)
+        # exp(s - 1/tau) times this is g_i P_ij, so that one exponential serves both directions of a pair
+        weight_R = g_R * torch.exp(1 / ctx.temperature - lse_R) if ctx.bounded else g_R
+        for rows, columns in _tiles(len(u_RP), ctx.tile):
+            s_IJ = _similarities(u_RP, rows, columns, ctx.temperature)
+            if ctx.bounded:
+                w_IJ = s_IJ.sub_(1 / ctx.temperature).exp_()
+                w_IJ *= weight_R[rows, None] + weight_R[columns]
+            else:
+                w_IJ = torch.exp(s_IJ - lse_R[rows, None]) * g_R[rows, None]
+                w_IJ += torch.exp(s_IJ - lse_R[columns]) * g_R[columns]
+            du_RP[rows].addmm_(w_IJ, u_RP[columns], alpha=1 / ctx.temperature)
+            if rows != columns:
+                du_RP[columns].addmm_(w_IJ.T, u_RP[rows], alpha=1 / ctx.temperature)
+        return du_RP, None, None
+
+
+def _bounded_sums(u_RP: Tensor, temperature: float, tile: int) -> Tensor:
+    sums_R = u_RP.new_zeros(len(u_RP))
+    for rows, columns in _tiles(len(u_RP), tile):
+        e_IJ = _similarities(u_RP, rows, columns, temperature).sub_(1 / temperature).exp_()
+        sums_R[rows] += e_IJ.sum(1)
+        if rows != columns:
+            sums_R[columns] += e_IJ.sum(0)
+    return sums_R.log_().add_(1 / temperature)
+
+
+def _running_sums(u_RP: Tensor, temperature: float, tile: int) -> Tensor:
+    lse_R = u_RP.new_full((len(u_RP),), -torch.inf)
+    for rows, columns in _tiles(len(u_RP), tile):
+        s_IJ = _similarities(u_RP, rows, columns, temperature)
+        lse_R[rows] = torch.logaddexp(lse_R[rows], s_IJ.logsumexp(1))
+        if rows != columns:
+            lse_R[columns] = torch.logaddexp(lse_R[columns], s_IJ.logsumexp(0))
+    return lse_R
+
+
+def _tiles(n: int, tile: int) -> Iterator[tuple[slice, slice]]:
+    """Rows and columns of the tiles on and above the diagonal."""
+    parts = [slice(start, min(start + tile, n)) for start in range(0, n, tile)]
+    for i, rows in enumerate(parts):
+        for columns in parts[i:]:
+            yield rows, columns
+
+
+def _similarities(u_RP: Tensor, rows: slice, columns: slice, temperature: float) -> Tensor:
+    """s [I, J]; a row's similarity to itself is -inf."""
+    s_IJ = torch.mm(u_RP[rows], u_RP[columns].T).div_(temperature)
+    return s_IJ.fill_diagonal_(-torch.inf) if rows == columns else s_IJ

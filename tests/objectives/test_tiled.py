@@ -1,0 +1,82 @@
+"""NT-Xent over tiles equals the whole matrix, in value and gradient, and holds no matrix."""
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+
+from lookalike.objectives import nt_xent as dense_module
+from lookalike.objectives.nt_xent import nt_xent
+from lookalike.objectives.tiled import row_log_sum_exp
+
+
+def loss_and_gradient(z_RP: Tensor, ids_R: Tensor, tau: float, tile: int | None) -> tuple[Tensor, Tensor]:
+    z_RP = z_RP.clone().requires_grad_()
+    loss = nt_xent(z_RP, ids_R, tau, tile)
+    loss.backward()
+    assert z_RP.grad is not None
+    return loss.detach(), z_RP.grad
+
+
+def some_rows(images: int, views: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    return torch.randn(images * views, 6, dtype=dtype, generator=generator), torch.arange(images).repeat(views)
+
+
+@pytest.mark.parametrize("tile", [1, 3, 4, 10, 11, 100])
+@pytest.mark.parametrize("tau", [1.0, 0.1, 0.01])
+@pytest.mark.parametrize(("dtype", "close"), [(torch.float64, 1e-12), (torch.float32, 1e-5)])
+def test_tiles_that_divide_nothing_give_the_same(tile: int, tau: float, dtype: torch.dtype, close: float):
+    z_RP, ids_R = some_rows(5, 2, dtype)
+    loss, gradient = loss_and_gradient(z_RP, ids_R, tau, tile)
+    wanted, wanted_gradient = loss_and_gradient(z_RP, ids_R, tau, None)
+    assert float((loss - wanted).abs()) <= close * float(wanted.abs())
+    assert float((gradient - wanted_gradient).abs().max()) <= close * float(wanted_gradient.abs().max())
+
+
+def test_three_views_of_an_image():
+    z_RP, ids_R = some_rows(4, 3, torch.float64)
+    wanted, wanted_gradient = loss_and_gradient(z_RP, ids_R, 0.2, None)
+    loss, gradient = loss_and_gradient(z_RP, ids_R, 0.2, 5)
+    torch.testing.assert_close(loss, wanted, rtol=1e-12, atol=0)
+    torch.testing.assert_close(gradient, wanted_gradient, rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("tau", [0.5, 0.01])
+def test_the_gradient_is_that_of_finite_differences(tau: float):
+    u_RP = torch.nn.functional.normalize(some_rows(4, 2, torch.float64)[0], dim=1).requires_grad_()
+    assert torch.autograd.gradcheck(lambda u: row_log_sum_exp(u, tau, 3), u_RP)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32])
+def test_a_low_temperature_and_equal_rows_do_not_overflow(dtype: torch.dtype):
+    z_RP = torch.ones(10, 4, dtype=dtype) * 100
+    loss, gradient = loss_and_gradient(z_RP, torch.arange(5).repeat(2), 0.01, 3)
+    assert float(loss) == pytest.approx(math.log(9), rel=1e-5)
+    assert bool(gradient.isfinite().all())
+
+
+def test_opposite_rows_at_a_low_temperature_are_not_lost():
+    """exp(-200) is no float32: a shift by the largest similarity that could be would lose these rows."""
+    z_RP = torch.tensor([[1.0, 0.0], [-1.0, 0.0]])
+    loss, gradient = loss_and_gradient(z_RP, torch.tensor([0, 0]), 0.01, 1)
+    assert float(loss) == pytest.approx(0.0, abs=1e-6)
+    assert bool(gradient.isfinite().all())
+
+
+def test_many_rows_are_tiled_without_being_asked(monkeypatch: pytest.MonkeyPatch):
+    z_RP, ids_R = some_rows(5, 2, torch.float64)
+    wanted, _ = loss_and_gradient(z_RP, ids_R, 0.5, None)
+    monkeypatch.setattr(dense_module, "_DENSE_ROWS", 9)
+    seen = []
+    monkeypatch.setattr(dense_module, "row_log_sum_exp", lambda *given: seen.append(given) or row_log_sum_exp(*given))
+    loss, _ = loss_and_gradient(z_RP, ids_R, 0.5, None)
+    assert seen
+    torch.testing.assert_close(loss, wanted, rtol=1e-12, atol=0)
+
+
+def test_a_tile_of_nothing_is_refused():
+    z_RP, ids_R = some_rows(2, 2, torch.float64)
+    with pytest.raises(ValueError, match="tile must be at least 1, got 0"):
+        nt_xent(z_RP, ids_R, 0.5, tile=0)
