@@ -11,7 +11,7 @@ import torch
 from lookalike.core.errors import LookalikeError
 from lookalike.core.files import write_atomically
 
-FORMAT = 1
+FORMAT = 2
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
