@@ -28,7 +28,7 @@ def test_equals_differentiating_the_whole_graph(name: str):
     targets_BH = cut.plan(0, FakeCollection(cut, 6)).targets_NH
     whole.plan(0, FakeCollection(whole, 6))
     x_VBCHW = noise(cut.views * 6, seed=1).unflatten(0, (-1, 6))
-    loss, z_BVP = forward_backward(cut, one, [x_VBCHW], targets_BH)
+    loss, z_BVP = forward_backward(cut, one, [lambda: x_VBCHW.flatten(0, 1)], targets_BH)
     z = whole.embed(x_VBCHW.flatten(0, 1)).unflatten(0, (-1, 6)).transpose(0, 1)
     expected = whole.loss(z, targets_BH)
     expected.backward()
@@ -44,7 +44,8 @@ def test_views_of_two_sizes_are_one_batch_in_the_order_of_the_views():
     large_VBCHW = noise(2 * 6, seed=1).unflatten(0, (2, 6))
     small_VBCHW = noise(3 * 6, seed=2)[:, :, :8, :8].unflatten(0, (3, 6))
     targets_BH = torch.arange(6)[:, None]
-    loss, z_BVP = forward_backward(cut, one, [large_VBCHW, small_VBCHW], targets_BH)
+    parts = [lambda: large_VBCHW.flatten(0, 1), lambda: small_VBCHW.flatten(0, 1)]
+    loss, z_BVP = forward_backward(cut, one, parts, targets_BH)
     z = torch.stack([whole.embed(view) for view in (*large_VBCHW, *small_VBCHW)], 1)
     expected = whole.loss(z, targets_BH)
     expected.backward()
@@ -59,9 +60,9 @@ def test_gradients_are_added_to_what_is_there():
     of = backbone()
     method = learner(of)
     x_VBCHW = noise(2 * 4, seed=1).unflatten(0, (2, 4))
-    forward_backward(method, of, [x_VBCHW], torch.arange(4)[:, None])
+    forward_backward(method, of, [lambda: x_VBCHW.flatten(0, 1)], torch.arange(4)[:, None])
     once = [p.grad.clone() for p in method.parameters()]
-    forward_backward(method, of, [x_VBCHW], torch.arange(4)[:, None])
+    forward_backward(method, of, [lambda: x_VBCHW.flatten(0, 1)], torch.arange(4)[:, None])
     for g, p in zip(once, method.parameters(), strict=True):
         torch.testing.assert_close(p.grad, 2 * g)
 

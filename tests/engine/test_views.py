@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 import torch
 
 from fakes import tiny_options
@@ -24,26 +25,31 @@ def views(method: str = "deepcluster-v2", **said: object) -> Views:
 INDEX = torch.tensor([5, 1700, 31])
 
 
+def made(of: Views, epoch: int) -> list[torch.Tensor]:
+    """Views [V, B, C, S, S] of the images INDEX, one tensor for each size."""
+    return [part().unflatten(0, (-1, len(INDEX))) for part in of.parts(epoch, INDEX)]
+
+
 def test_one_size_where_there_are_no_small_crops():
-    assert [tuple(x.shape) for x in views()(0, INDEX)] == [(2, 3, 1, 16, 16)]
-    assert [tuple(x.shape) for x in views("supervised")(0, INDEX)] == [(1, 3, 1, 16, 16)]
+    assert [tuple(x.shape) for x in made(views(), 0)] == [(2, 3, 1, 16, 16)]
+    assert [tuple(x.shape) for x in made(views("supervised"), 0)] == [(1, 3, 1, 16, 16)]
 
 
 def test_small_views_follow_and_are_small():
     of = views(small_crops=3, small_crop_size=10)
-    assert [tuple(x.shape) for x in of(0, INDEX)] == [(2, 3, 1, 16, 16), (3, 3, 1, 10, 10)]
-    assert [tuple(x.shape) for x in views(small_crops=1)(0, INDEX)][1] == (1, 3, 1, 8, 8)
+    assert [tuple(x.shape) for x in made(of, 0)] == [(2, 3, 1, 16, 16), (3, 3, 1, 10, 10)]
+    assert [tuple(x.shape) for x in made(views(small_crops=1), 0)][1] == (1, 3, 1, 8, 8)
 
 
 def test_small_views_leave_the_others_as_they_are():
-    (plain,) = views()(4, INDEX)
-    large, _ = views(small_crops=2)(4, INDEX)
+    (plain,) = made(views(), 4)
+    large, _ = made(views(small_crops=2), 4)
     assert torch.equal(plain, large)
 
 
 def test_each_view_is_the_recipe_s_view_of_that_number():
     of = views(small_crops=2, small_crop_size=10, crop_min=0.4)
-    large, small = of(4, INDEX)
+    large, small = made(of, 4)
     pixels = of.pixels[INDEX]
     for recipe, found, first in (
         (build_recipe("digits", 16, 0.4), large, 0),
@@ -56,7 +62,7 @@ def test_each_view_is_the_recipe_s_view_of_that_number():
 
 def test_a_single_view_is_the_one_of_that_number():
     of = views()
-    both = of(4, INDEX)[0]
+    both = made(of, 4)[0]
     assert torch.equal(of.one(4, INDEX, 0), both[0])
     assert torch.equal(of.one(4, INDEX, 1), both[1])
 
@@ -88,3 +94,21 @@ def test_labels_are_handed_only_to_a_method_that_needs_them():
         learner = registry.find("methods", name, "method").Learner(of.backbone.encoder, tiny_options(name), 3, 4)
         kept = TrainingImages(learner, of.backbone, of, INDEX, labels).labels_N
         assert (kept is not None) is learner.needs_labels
+
+
+@pytest.mark.parametrize("images", [1, 2, 3])
+def test_chunks_together_are_the_whole_batch_view_after_view(images: int):
+    of = views(small_crops=3, small_crop_size=10)
+    large, small = (view.flatten(0, 1) for view in made(of, 4))
+    chunks = [part() for part in of.parts(4, INDEX, images)]
+    sizes = {16: 2 * images, 10: 3 * images}
+    assert all(len(chunk) <= sizes[chunk.shape[-1]] for chunk in chunks)
+    for size, whole in ((16, large), (10, small)):
+        together = torch.cat([chunk for chunk in chunks if chunk.shape[-1] == size])
+        torch.testing.assert_close(together, whole, rtol=0, atol=1e-6)
+
+
+def test_the_two_views_of_an_image_do_not_meet_in_a_chunk_of_a_large_batch():
+    of, index = views(), torch.arange(64)
+    starts = [part.args[-2:] for part in of.parts(0, index, 16)]
+    assert starts == [(0, 32), (32, 64), (64, 96), (96, 128)]  # rows 0..63 are first views, 64..127 second ones

@@ -8,6 +8,7 @@ so that help and mistakes are answered at once.
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -16,6 +17,8 @@ from lookalike.core.errors import ConfigurationError, did_you_mean
 
 DEFAULT_LR = {"sgd": 0.25, "lars": 1.0, "adamw": 1e-3}
 """Learning rates where neither the user nor the recipe names one; lars as SimCLR on CIFAR-10."""
+
+_MEMORY = re.compile(r"\s*[0-9.]+\s*[KMGT]?i?B?\s*", re.IGNORECASE)
 
 RUNTIME = {"runtime": True}
 """Metadata of options that say where or how fast, not what: they may change when a run goes on."""
@@ -39,6 +42,10 @@ class TrainOptions:
     """Stop after this many optimiser steps; the schedule ends there too."""
     batch_size: int = 512
     """Images per optimiser step, over all processes."""
+    micro_batch: str = "auto"
+    """Images whose graph is held at once; the loss still sees the whole batch. auto: as many as fit in memory."""
+    memory: str | None = field(default=None, metadata=RUNTIME)
+    """What --micro-batch auto may use, such as 4GB; default: most of what is free."""
     image_size: int | None = None
     """Side of the square the network sees, pixels; default: the side of small square images, else 64."""
     encoder: str = "convnet"
@@ -85,6 +92,13 @@ class TrainOptions:
         yield from at_least(self, 1, "epochs", "max_steps", "image_size", "width", "threads")
         yield from at_least(self, 2, "batch_size")
         yield from at_least(self, 0, "seed", "weight_decay", "momentum", "warmup", "check_every", "checkpoint_minutes")
+        if self.micro_batch != "auto":
+            if not str(self.micro_batch).isdecimal() or int(self.micro_batch) < 1:
+                yield f"--micro-batch must be auto or a positive integer, got {self.micro_batch!r}"
+            elif int(self.micro_batch) > self.batch_size:
+                yield f"--micro-batch {self.micro_batch} is more than --batch-size {self.batch_size}"
+        if self.memory is not None and not _MEMORY.fullmatch(self.memory):
+            yield f"--memory must be a size such as 4GB or 500MB, got {self.memory!r}"
         if self.lr is not None and not self.lr > 0:
             yield f"--lr must be positive, got {self.lr}"
         if self.momentum >= 1:

@@ -27,6 +27,7 @@ from lookalike.engine.checkpoint import load_checkpoint, save_checkpoint
 from lookalike.engine.collection import TrainingImages
 from lookalike.engine.journal import Journal
 from lookalike.engine.looks import Look, Looker
+from lookalike.engine.memory import largest_chunk
 from lookalike.engine.metrics import duration
 from lookalike.engine.run_folder import RunFolder
 from lookalike.engine.step import forward_backward
@@ -83,6 +84,7 @@ class Trainer:
         self.seen = ""  # what the last look saw, for the live line
         self.groups = ""  # what the last clustering gave, for the live line
         self.watch = Watch()
+        self.chunk: int | None = None  # images whose graph is held at once; None: all of a batch
 
     # -- state ------------------------------------------------------------------------------------
 
@@ -102,6 +104,7 @@ class Trainer:
             "seconds": self.seconds,
             "baselines": self.baselines,
             "unrelated": self.watch.unrelated,
+            "chunk": self.chunk,
         }
 
     def restore(self) -> None:
@@ -126,6 +129,7 @@ class Trainer:
         self.step = state["step"]
         self.loss_sum, self.loss_count, self.seconds = state["loss_sum"], state["loss_count"], state["seconds"]
         self.baselines, self.watch.unrelated = state["baselines"], state["unrelated"]
+        self.chunk = state["chunk"]
         if state["plan"] is not None:
             self.plan = Plan(state["plan"]["order"], state["plan"]["targets"])
 
@@ -147,6 +151,8 @@ class Trainer:
         if resumed:
             self.restore()
         self.method.train()
+        if not resumed:
+            self.chunk = self._chunk()
         with Journal(self.run.metrics, self.step) as self.journal, self._signals():
             self.journal.say(self._opening())
             if resumed and self.step < self.total:
@@ -159,6 +165,13 @@ class Trainer:
                 self._epoch(self.step // self.batches)
             self.plan = None
 
+    def _chunk(self) -> int | None:
+        """Images whose graph is held at once, as asked for or as memory allows; None for the whole batch."""
+        options = self.options
+        if options.micro_batch == "auto":
+            return largest_chunk(self.method, self.backbone, self.views, self.rows, options.batch_size, options.memory)
+        return int(options.micro_batch) if int(options.micro_batch) < options.batch_size else None
+
     def _opening(self) -> str:
         """What is trained on what, in a line."""
         options, (channels, side, _) = self.options, self.images.shape
@@ -166,8 +179,9 @@ class Trainer:
         return (
             f"{self.n:,} images, {side} x {side} pixels, {channels} channel{'s' if channels > 1 else ''}; "
             f"{options.encoder} with {parameters:.2f} M parameters; recipe {options.recipe}, views {options.augment}; "
-            f"{options.epochs} epochs of {self.batches} batches of {options.batch_size}; {options.precision} on "
-            f"{self.backbone.device}"
+            f"{options.epochs} epochs of {self.batches} batches of {options.batch_size}"
+            + (f" in chunks of {self.chunk}" if self.chunk is not None else "")
+            + f"; {options.precision} on {self.backbone.device}"
         )
 
     def _first_look(self) -> None:
@@ -221,7 +235,8 @@ class Trainer:
         set_rate(self.optimizer, warmup_cosine(self.step, self.peak, self.warmup, self.total), self.peak)
         targets_BH = self.plan.targets_NH[local_B].to(self.backbone.device)
         self.optimizer.zero_grad(set_to_none=True)
-        loss, z_BVP = forward_backward(self.method, self.backbone, self.views(epoch, self.rows[local_B]), targets_BH)
+        parts = self.views.parts(epoch, self.rows[local_B], self.chunk)
+        loss, z_BVP = forward_backward(self.method, self.backbone, parts, targets_BH, self.chunk is not None)
         self.pending.append(loss)
         if len(self.pending) >= (_UNREAD if loss.is_cuda else 1):
             self._settle()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 from torch import Tensor
 
@@ -9,6 +11,7 @@ from lookalike.augment.base import Recipe
 from lookalike.augment.recipes import build_recipe
 from lookalike.core.options import TrainOptions
 from lookalike.engine.backbone import Backbone
+from lookalike.engine.step import Part
 from lookalike.methods.base import Method
 
 
@@ -24,15 +27,30 @@ class Views:
             small = build_recipe(options.augment, method.small_size, *method.small_area)
             self.sizes.append((small, range(method.views, method.views + method.small_views)))
 
-    def __call__(self, epoch: int, index_B: Tensor) -> list[Tensor]:
-        """Normalised views [V, B, C, S, S] of the images `index_B`, one tensor for each size."""
-        return [self._views(recipe, numbers, epoch, index_B) for recipe, numbers in self.sizes]
+    def parts(self, epoch: int, index_B: Tensor, images: int | None = None) -> list[Part]:
+        """Functions that make the normalised views of a batch, rows [R, C, S, S], view after view.
+
+        One for each size; or, for chunks of `images` images with all their views, so many more.
+        """
+        found: list[Part] = []
+        for recipe, numbers in self.sizes:
+            rows = len(numbers) * len(index_B)
+            step = rows if images is None else images * len(numbers)
+            for start in range(0, rows, step):
+                stop = min(start + step, rows)
+                found.append(partial(self._rows, recipe, numbers, epoch, index_B, start, stop))
+        return found
 
     def one(self, epoch: int, index_B: Tensor, view: int) -> Tensor:
         """The normalised view [B, C, S, S] of that number."""
-        return self._views(self.recipe, range(view, view + 1), epoch, index_B)[0]
+        return self._rows(self.recipe, range(view, view + 1), epoch, index_B, 0, len(index_B))
 
-    def _views(self, recipe: Recipe, numbers: range, epoch: int, index_B: Tensor) -> Tensor:
-        images = self.pixels[index_B.to(self.pixels.device)].to(self.backbone.device)
-        views = [recipe(images, seed=self.seed, epoch=epoch, index_B=index_B, view=v) for v in numbers]
-        return self.backbone.prepare(torch.cat(views)).unflatten(0, (len(numbers), -1))
+    def _rows(self, recipe: Recipe, numbers: range, epoch: int, index_B: Tensor, start: int, stop: int) -> Tensor:
+        """Rows start..stop-1 of the views `numbers` of a batch, one view after the other."""
+        size, views = len(index_B), []
+        for k, view in enumerate(numbers):
+            part_B = index_B[max(0, start - k * size) : max(0, stop - k * size)]
+            if len(part_B):
+                images = self.pixels[part_B.to(self.pixels.device)].to(self.backbone.device)
+                views.append(recipe(images, seed=self.seed, epoch=epoch, index_B=part_B, view=view))
+        return self.backbone.prepare(torch.cat(views))

@@ -1,0 +1,93 @@
+"""How many images fit into memory at once: measured on a few, not found out by crashing."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from lookalike.core.errors import LookalikeError
+from lookalike.engine.backbone import Backbone
+from lookalike.engine.views import Views
+from lookalike.methods.base import Method
+
+_PROBE = 8  # images measured
+_SHARE = 0.7  # of the free memory that the graph of a chunk may take; temporaries need the rest
+_UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
+
+
+def parse_bytes(text: str) -> int:
+    """A number of bytes from "4GB" or "500 MB" (units of 1024).
+
+    Raises:
+        ValueError: it is none.
+    """
+    found = re.fullmatch(r"\s*([0-9.]+)\s*([KMGT]?)i?B?\s*", text, re.IGNORECASE)
+    if not found:
+        raise ValueError(f"not a size of memory: {text!r}; write it as 4GB or 500MB")
+    return int(float(found[1]) * _UNITS[found[2].upper()])
+
+
+def free_bytes(device: str) -> int:
+    """Memory that is free on a device; on a CPU what the system says is available."""
+    if device.startswith("cuda"):
+        return torch.cuda.mem_get_info()[0]
+    try:
+        line = next(x for x in Path("/proc/meminfo").read_text().splitlines() if x.startswith("MemAvailable"))
+        return int(line.split()[1]) * 1024
+    except (OSError, StopIteration):
+        return 4 * 2**30  # a system that does not say: what any machine of today has
+
+
+def graph_bytes(method: Method, backbone: Backbone, views: Views, rows: Tensor) -> float:
+    """Bytes that a graph keeps per image, all its views together; parameters are not counted."""
+    own = {p.untyped_storage().data_ptr() for p in method.parameters()}
+    kept: dict[int, int] = {}
+
+    def pack(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in own:
+            kept[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    buffers = [(buffer, buffer.clone()) for child in method.children() for buffer in child.buffers()]
+    outputs = []  # held until all is counted: a freed address would be counted once for two tensors
+    with torch.random.fork_rng(devices=[]), torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        for part in views.parts(0, rows):
+            with backbone.autocast():
+                outputs.append(method.embed(part()))
+    with torch.no_grad():
+        for buffer, value in buffers:
+            buffer.copy_(value)
+    return sum(kept.values()) / len(rows)
+
+
+def largest_chunk(
+    method: Method, backbone: Backbone, views: Views, rows: Tensor, batch: int, memory: str | None
+) -> int | None:
+    """Images of the largest chunk whose graph fits; None where the whole batch does.
+
+    Args:
+        method: in train mode.
+        backbone: how it computes.
+        views: of the images.
+        rows: a few of them are measured.
+        batch: images of a batch.
+        memory: what may be used, such as "4GB"; None for most of what is free.
+
+    Raises:
+        LookalikeError: not even one image fits.
+    """
+    each = graph_bytes(method, backbone, views, rows[:_PROBE])
+    room = parse_bytes(memory) if memory else free_bytes(backbone.device)
+    fit = int(_SHARE * room / max(1.0, each))
+    if fit >= batch:
+        return None
+    if fit < 2:
+        raise LookalikeError(
+            f"the graph of two images takes {2 * each / 2**20:,.2f} MiB, and {room / 2**20:,.2f} MiB may be used; "
+            "choose a smaller network or image size (--encoder, --image-size), or allow more (--memory)"
+        )
+    return fit if fit < 8 else fit // 8 * 8
