@@ -13,7 +13,7 @@ from lookalike.cli.main import main
 from lookalike.core import registry
 from lookalike.core.errors import ConfigurationError, LookalikeError
 from lookalike.encoders.base import EncoderSpec, build_encoder
-from lookalike.engine import step
+from lookalike.engine import loop, step
 from lookalike.engine.backbone import Backbone
 from lookalike.engine.checkpoint import load_checkpoint
 from lookalike.engine.loop import Trainer
@@ -102,7 +102,7 @@ def test_without_putting_back_the_passes_differ(encoder: str, monkeypatch: pytes
         return seen[0], seen[1]
 
     assert torch.equal(*passes())
-    monkeypatch.setattr(step, "_unchanged", lambda method: nullcontext())
+    monkeypatch.setattr(step, "unchanged", lambda method: nullcontext())
     assert not torch.equal(*passes())
 
 
@@ -180,3 +180,41 @@ def test_chunks_that_cannot_be_are_named_before_anything_is_loaded(said: dict, p
 )
 def test_sizes_of_memory(text: str, size: int):
     assert parse_bytes(text) == size
+
+
+def test_a_full_gpu_halves_the_chunk_and_repeats_the_step(
+    tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+):
+    """The error of a full GPU stands in for the GPU; the run's weights are those of the smaller chunks."""
+
+    def weights(folder: str, **said: object) -> dict[str, Tensor]:
+        options = tiny_options(
+            "simclr", data="digits", out=str(tmp_path / folder), batch_size=64, threads=1, max_steps=3,
+            image_size=None, precision="float64", augment="digits", check_every=100, **said,
+        )  # fmt: skip
+        return load_checkpoint(api.train("simclr", options).checkpoint)["method"]
+
+    wanted = weights("asked", micro_batch="16")
+    real, calls = loop.forward_backward, []
+
+    def full_at_first(method, backbone, parts, targets_BH, cached):
+        calls.append(len(parts))
+        if len(calls) in (1, 2):
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return real(method, backbone, parts, targets_BH, cached)
+
+    monkeypatch.setattr(loop, "forward_backward", full_at_first)
+    found = weights("full")
+    assert calls == [1, 2, 4, 4, 4]
+    assert "this step again, and all others, in chunks of 16" in capsys.readouterr().out
+    assert all(torch.equal(value, found[key]) for key, value in wanted.items())
+
+
+def test_a_gpu_that_does_not_hold_one_image_ends_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def full(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(loop, "forward_backward", full)
+    options = tiny_options("simclr", data="digits", out=str(tmp_path / "run"), image_size=None, threads=1)
+    with pytest.raises(LookalikeError, match="does not hold one image's graph"):
+        api.train("simclr", options)

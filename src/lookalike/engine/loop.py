@@ -30,7 +30,7 @@ from lookalike.engine.looks import Look, Looker
 from lookalike.engine.memory import largest_chunk
 from lookalike.engine.metrics import duration
 from lookalike.engine.run_folder import RunFolder
-from lookalike.engine.step import forward_backward
+from lookalike.engine.step import forward_backward, network_buffers, put_back
 from lookalike.engine.views import Views
 from lookalike.engine.watch import Watch, label_agreement
 from lookalike.evaluate.health import Health, verdict
@@ -235,8 +235,7 @@ class Trainer:
         set_rate(self.optimizer, warmup_cosine(self.step, self.peak, self.warmup, self.total), self.peak)
         targets_BH = self.plan.targets_NH[local_B].to(self.backbone.device)
         self.optimizer.zero_grad(set_to_none=True)
-        parts = self.views.parts(epoch, self.rows[local_B], self.chunk)
-        loss, z_BVP = forward_backward(self.method, self.backbone, parts, targets_BH, self.chunk is not None)
+        loss, z_BVP = self._gradients(epoch, local_B, targets_BH)
         self.pending.append(loss)
         if len(self.pending) >= (_UNREAD if loss.is_cuda else 1):
             self._settle()
@@ -247,6 +246,31 @@ class Trainer:
         self.seconds += took
         self.speed += (size / took - self.speed) * (_SMOOTH if self.speed else 1.0)
         self.journal.progress(self._line(epoch))
+
+    def _gradients(self, epoch: int, local_B: Tensor, targets_BH: Tensor) -> tuple[Tensor, Tensor]:
+        """Loss and projections of a batch, its gradients added up; smaller chunks where a GPU is full.
+
+        Raises:
+            LookalikeError: not even the graph of one image fits.
+        """
+        while True:
+            before = network_buffers(self.method) if self.backbone.device.startswith("cuda") else []
+            try:
+                parts = self.views.parts(epoch, self.rows[local_B], self.chunk)
+                return forward_backward(self.method, self.backbone, parts, targets_BH, self.chunk is not None)
+            except torch.OutOfMemoryError as error:
+                chunk = (self.chunk or self.options.batch_size) // 2
+                if chunk < 1:
+                    raise LookalikeError(
+                        "the GPU's memory does not hold one image's graph; free some of it, or choose a smaller "
+                        "network or image size (--encoder, --image-size)"
+                    ) from error
+                self.chunk = chunk
+            # outside of the handler, which would keep the failed step's tensors alive
+            put_back(before)
+            self.optimizer.zero_grad(set_to_none=True)
+            torch.cuda.empty_cache()
+            self.journal.say(f"the GPU's memory is full: this step again, and all others, in chunks of {self.chunk}")
 
     def _settle(self) -> None:
         """Read the losses that are still on the device; a GPU is only waited for here.

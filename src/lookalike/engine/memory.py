@@ -10,6 +10,7 @@ from torch import Tensor
 
 from lookalike.core.errors import LookalikeError
 from lookalike.engine.backbone import Backbone
+from lookalike.engine.step import unchanged
 from lookalike.engine.views import Views
 from lookalike.methods.base import Method
 
@@ -52,15 +53,11 @@ def graph_bytes(method: Method, backbone: Backbone, views: Views, rows: Tensor) 
             kept[storage.data_ptr()] = storage.nbytes()
         return tensor
 
-    buffers = [(buffer, buffer.clone()) for child in method.children() for buffer in child.buffers()]
     outputs = []  # held until all is counted: a freed address would be counted once for two tensors
-    with torch.random.fork_rng(devices=[]), torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+    with unchanged(method), torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
         for part in views.parts(0, rows):
             with backbone.autocast():
                 outputs.append(method.embed(part()))
-    with torch.no_grad():
-        for buffer, value in buffers:
-            buffer.copy_(value)
     return sum(kept.values()) / len(rows)
 
 

@@ -37,7 +37,7 @@ def forward_backward(
         The loss (scalar, detached) and the projections z_BVP (detached), V counting all views.
     """
     if cached:
-        with torch.no_grad(), _unchanged(method):
+        with torch.no_grad(), unchanged(method):
             z_RP = torch.cat([_embed(method, backbone, part) for part in parts])
     else:
         outputs = [_embed(method, backbone, part) for part in parts]
@@ -67,14 +67,27 @@ def _embed(method: Method, backbone: Backbone, part: Part) -> Tensor:
 
 
 @contextmanager
-def _unchanged(method: Method) -> Iterator[None]:
+def unchanged(method: Method) -> Iterator[None]:
     """Put back what a forward pass changes: the network's buffers and PyTorch's generators.
 
     Buffers of the method itself, such as a memory bank, are not a forward pass's to change.
     """
-    before = [(buffer, buffer.clone()) for child in method.children() for buffer in child.buffers()]
+    before = network_buffers(method)
     devices = [torch.cuda.current_device()] if torch.cuda.is_initialized() else []
-    with torch.random.fork_rng(devices=devices):
-        yield
-    for buffer, value in before:
+    try:
+        with torch.random.fork_rng(devices=devices):
+            yield
+    finally:
+        put_back(before)
+
+
+def network_buffers(method: Method) -> list[tuple[Tensor, Tensor]]:
+    """Each buffer of a method's networks with a copy of what it holds."""
+    return [(buffer, buffer.clone()) for child in method.children() for buffer in child.buffers()]
+
+
+@torch.no_grad()
+def put_back(buffers: list[tuple[Tensor, Tensor]]) -> None:
+    """Give buffers the values of `network_buffers`."""
+    for buffer, value in buffers:
         buffer.copy_(value)
