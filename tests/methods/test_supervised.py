@@ -12,12 +12,13 @@ from fakes import FakeCollection, noise, tiny_learner, tiny_options
 from lookalike import api
 from lookalike.core.errors import LookalikeError
 from lookalike.data.base import Images
+from lookalike.engine.step import Part
 from lookalike.engine.views import Views
 from lookalike.methods import supervised
 
 
 def run_options(out: Path, **said: object) -> supervised.Options:
-    small = {"epochs": 1, "batch_size": 64, "image_size": None, **said}
+    small = {"epochs": 1, "batch_size": 64, "micro_batch": "64", "image_size": None, **said}
     return tiny_options("supervised", data="digits", out=str(out), threads=1, **small)
 
 
@@ -25,17 +26,17 @@ def run_options(out: Path, **said: object) -> supervised.Options:
 def used(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[torch.Tensor]]:
     """`rows` of the data set that training looks at from here on, and their `targets`."""
     found: dict[str, list[torch.Tensor]] = {"rows": [], "targets": []}
-    views, loss = Views.__call__, supervised.Learner.loss
+    parts, loss = Views.parts, supervised.Learner.loss
 
-    def viewing(self: Views, epoch: int, index_B: torch.Tensor) -> list[torch.Tensor]:
+    def viewing(self: Views, epoch: int, index_B: torch.Tensor, *images: int | None) -> list[Part]:
         found["rows"].append(index_B)
-        return views(self, epoch, index_B)
+        return parts(self, epoch, index_B, *images)
 
     def losing(self: supervised.Learner, z_BVP: torch.Tensor, targets_BH: torch.Tensor) -> torch.Tensor:
         found["targets"].append(targets_BH[:, 0])
         return loss(self, z_BVP, targets_BH)
 
-    monkeypatch.setattr(Views, "__call__", viewing)
+    monkeypatch.setattr(Views, "parts", viewing)
     monkeypatch.setattr(supervised.Learner, "loss", losing)
     return found
 
