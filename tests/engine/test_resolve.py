@@ -76,7 +76,7 @@ def resolved(method: str, explicit: dict, data: Images | None = None):
 
 
 def test_a_recipe_s_table_reaches_the_options_of_its_method(table: None):
-    options = resolved("deepcluster", {})
+    options = resolved("deepcluster", {}, images(200))
     assert (options.epochs, options.n_clusters, options.lr, options.width) == (9, 12, 0.3, 4)
     assert resolved("simclr", {}).epochs == 7
     assert resolved("deepcluster-v2", {"n_clusters": 20}).epochs == 7
@@ -91,9 +91,14 @@ def test_the_recipe_s_rate_is_not_another_optimiser_s(table: None):
     assert resolved("deepcluster", {"optimizer": "adamw"}).lr == 1e-3
 
 
-def test_values_of_the_recipe_are_checked_against_the_data(table: None):
+def test_values_are_checked_against_the_data(table: None):
     with pytest.raises(ConfigurationError, match="--n-clusters 12 is more than the 11 training images"):
-        resolved("deepcluster", {}, images(11))
+        resolved("deepcluster", {"n_clusters": 12}, images(11))
+
+
+def test_a_default_number_of_clusters_is_lowered_for_few_images(table: None):
+    assert resolved("deepcluster", {}, images(64)).n_clusters == 6
+    assert resolved("deepcluster", {"n_clusters": 12}, images(64)).n_clusters == 12
 
 
 def test_the_batch_fits_the_images_that_are_trained_on(table: None):

@@ -20,6 +20,7 @@ from lookalike.encoders.base import encoder_names
 
 O = TypeVar("O", bound=TrainOptions)  # noqa: E741
 
+_ROWS_PER_CLUSTER = 10  # images of a cluster below which a default number of clusters is lowered
 _FEWEST = 16  # images of a batch below which contrast has nothing to contrast
 
 
@@ -84,6 +85,8 @@ def resolve(options: O, method: str, explicit: set[str], images: Images, rows: T
             changes[key] = value
     options = dataclasses.replace(options, **changes)
     n = len(rows)
+    if "n_clusters" in fields and "n_clusters" not in explicit:  # a default made for thousands of images
+        options = dataclasses.replace(options, n_clusters=_clusters(options, n))  # type: ignore[call-arg]
     problems = options.data_problems(n, lambda: count_distinct(images.pixels, rows))
     raise_problems([*early_problems(options), *problems])
     device = machine.resolve_device(options.device)
@@ -108,3 +111,8 @@ def _batch(options: TrainOptions, explicit: bool, n: int) -> int:
             + ("; add images or name a smaller batch" if explicit else "; add images")
         )
     return max(_FEWEST, 1 << ((n // 2).bit_length() - 1))
+
+
+def _clusters(options: Any, n: int) -> int:
+    """The recipe's number of clusters, made smaller for a small collection."""
+    return min(options.n_clusters, max(2, n // _ROWS_PER_CLUSTER))
