@@ -20,7 +20,7 @@ from lookalike.engine.metrics import read_metrics
 from lookalike.engine.run_folder import RunFolder
 
 METHODS = registry.names("methods")
-LEARNING_EPOCHS = {"deepcluster-v2": 60}
+LEARNING_EPOCHS = {"simclr": 60, "deepcluster-v2": 60}
 """Epochs of digits until half of the kNN errors are gone, where 40 are too few."""
 
 
