@@ -121,7 +121,7 @@ def untrained_backbone(
     spec = EncoderSpec(options.encoder, channels, side, options.width, options.stem, options.norm)
     network = encoder if encoder is not None else build_encoder(spec, options.seed)
     if not hasattr(network, "out_features"):
-        network.out_features = _output_width(network, channels, side)  # type: ignore[assignment]
+        network.out_features = _output_width(network, channels, side)  # type: ignore[assignment]  # an int, not a module
     network = network.double() if options.precision == "float64" else network
     mean, std = channel_statistics(images.pixels[images.training])
     network = placed(network, device)

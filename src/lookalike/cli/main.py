@@ -11,6 +11,7 @@ import pkgutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from types import ModuleType
 
 from lookalike import __version__
 from lookalike.cli import commands
@@ -68,7 +69,7 @@ def command_names() -> list[str]:
     return sorted(module.name for module in pkgutil.iter_modules(commands.__path__) if module.name[0] != "_")
 
 
-def _command(name: str):  # type: ignore[no-untyped-def]
+def _command(name: str) -> ModuleType:
     return importlib.import_module(f"lookalike.cli.commands.{name}")
 
 

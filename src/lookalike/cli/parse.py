@@ -62,7 +62,7 @@ def parse(
     parser = _parser(kind, program, positional)
     known, unknown = parser.parse_known_args(_with_values(kind, words))
     said |= {name: value for name, value in vars(known).items() if value is not None and value != []}
-    valid = [flag(f.name) for f in dataclasses.fields(kind)]  # type: ignore[arg-type]
+    valid = [flag(f.name) for f in dataclasses.fields(kind)]  # type: ignore[arg-type]  # always a dataclass
     after_unknown = False
     for word in unknown:
         if word.startswith("-"):

@@ -20,7 +20,7 @@ class ClusteringError(LookalikeError, ValueError):
     """What cannot be clustered; a ValueError too, as scikit-learn's users expect."""
 
 
-class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, BaseEstimator):  # type: ignore[misc]
+class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
     """Lloyd's k-means, Euclidean or spherical (`lloyd.py` says how).
 
     Arrays give arrays; a tensor [N, D] gives tensors on its device. float64 is computed in float64.

@@ -8,7 +8,16 @@ from types import ModuleType
 
 from lookalike.core.errors import LookalikeError, did_you_mean
 
-_SHARED = {"base", "heads", "layers", "weights", "download", "recipes", "grouping"}  # a room's own furniture
+_SHARED = {
+    "base",
+    "heads",
+    "layers",
+    "weights",
+    "download",
+    "recipes",
+    "grouping",
+    "projector",
+}
 
 
 def names(room: str) -> list[str]:

@@ -11,6 +11,7 @@ import pickle
 import tarfile
 import zlib
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -68,14 +69,17 @@ def _reader(place: Path) -> _Reader | None:
     for folder in (place / f for f in _FOLDERS):
         for suffix in ("", ".bin"):
             if (folder / f"{_BATCHES[0]}{suffix}").is_file():
-                return lambda name, folder=folder, suffix=suffix: _decode(  # type: ignore[misc]
-                    _read_bytes(folder / f"{name}{suffix}"), str(folder / f"{name}{suffix}")
-                )
+                return partial(_read_batch, folder, suffix)
     for archive in (place, *(place / name for name in _ARCHIVES)):
         if archive.is_file():
             members = _members(archive)
             return lambda name: _decode(_member(members, name, archive), f"{archive}:{name}")
     return None
+
+
+def _read_batch(folder: Path, suffix: str, name: str) -> tuple[np.ndarray, np.ndarray]:
+    path = folder / f"{name}{suffix}"
+    return _decode(_read_bytes(path), str(path))
 
 
 def _read_bytes(path: Path) -> bytes:

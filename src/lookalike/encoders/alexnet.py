@@ -97,7 +97,7 @@ class AlexNet(nn.Module):
         self.fc7 = nn.Linear(self.out_features, self.out_features)
         initialize(self, ())
         for layer in (self.conv1, self.conv2, self.conv3, self.conv4, self.conv5):
-            nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
+            nn.init.zeros_(layer.bias)  # type: ignore[arg-type]  # not None
         for linear in (self.fc6, self.fc7):
             # 0.01 is nearly 1 / sqrt(9216); with fewer inputs it would shrink the signal to a fifth and less
             nn.init.normal_(linear.weight, std=linear.in_features**-0.5 if small else 0.01)

@@ -55,7 +55,7 @@ def build_encoder(spec: EncoderSpec, seed: int) -> nn.Module:
     """
     if spec.name not in encoder_names():
         raise LookalikeError(f"unknown encoder {spec.name!r}: {did_you_mean(spec.name, encoder_names())}")
-    module, variant = re.fullmatch(r"(.*?)(\d*)", spec.name).groups()  # type: ignore[union-attr]
+    module, variant = re.fullmatch(r"(.*?)(\d*)", spec.name).groups()  # type: ignore[union-attr]  # it always matches
     with seeded(seed, "encoder"):
         return registry.find("encoders", module, "encoder").build(variant, spec)
 

@@ -24,4 +24,4 @@ def initialize(network: nn.Module, zero_last: tuple[nn.Module, ...]) -> None:
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
     for module in zero_last:
-        nn.init.zeros_(module.weight)  # type: ignore[arg-type]
+        nn.init.zeros_(module.weight)  # type: ignore[arg-type]  # not None: norms here are affine

@@ -121,7 +121,7 @@ class Backbone:
 
 def placed(module: M, device: str) -> M:
     """A module on its device, its kernels in the memory order that convolutions are fastest in."""
-    return module.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return module.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs do not know memory_format
 
 
 def _sorted_header(data: bytes) -> bytes:

@@ -86,7 +86,8 @@ def resolve(options: O, method: str, explicit: set[str], images: Images, rows: T
     options = dataclasses.replace(options, **changes)
     n = len(rows)
     if "n_clusters" in fields and "n_clusters" not in explicit:  # a default made for thousands of images
-        options = dataclasses.replace(options, n_clusters=_clusters(options, n))  # type: ignore[call-arg]
+        clusters: dict[str, Any] = {"n_clusters": _clusters(options, n)}
+        options = dataclasses.replace(options, **clusters)
     problems = options.data_problems(n, lambda: count_distinct(images.pixels, rows))
     raise_problems([*early_problems(options), *problems])
     device = machine.resolve_device(options.device)

@@ -77,7 +77,7 @@ class Learner(Method):
 
     def __init__(self, encoder: nn.Module, options: Options, n: int, classes: int = 0) -> None:
         super().__init__(encoder, options, n, classes)
-        self.head = nn.Linear(encoder.out_features, options.n_clusters)  # type: ignore[arg-type]
+        self.head = nn.Linear(encoder.out_features, options.n_clusters)  # type: ignore[arg-type]  # an int
         self._renew_head(epoch=0)
         self.register_buffer("assignment_N", torch.full((n,), -1))  # -1: not clustered yet
 

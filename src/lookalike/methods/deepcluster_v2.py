@@ -21,11 +21,12 @@ from torch import Tensor, nn
 
 from lookalike.clustering.lloyd import lloyd
 from lookalike.core import rng
-from lookalike.core.options import TrainOptions, at_least
+from lookalike.core.options import at_least
 from lookalike.core.plan import Plan
-from lookalike.encoders.heads import projection_head, rectified
+from lookalike.encoders.heads import rectified
 from lookalike.methods.base import Collection, Method, shuffle
 from lookalike.methods.grouping import grouping_notes, grouping_problems
+from lookalike.methods.projector import ProjectorOptions, projector
 from lookalike.objectives.cross_entropy import cross_entropy
 
 _SMALL_SHARE = 96 / 224  # side of a small view, of the image's, as in the paper
@@ -35,7 +36,7 @@ _REMEMBERED = 2  # views whose projections are kept and clustered; head h cluste
 
 
 @dataclass(kw_only=True)
-class Options(TrainOptions):
+class Options(ProjectorOptions):
     """Predict clusters of the projections of the epoch before, with centroids as frozen prototypes."""
 
     n_clusters: int = 300
@@ -48,14 +49,6 @@ class Options(TrainOptions):
     """Epochs between clusterings."""
     kmeans_iter: int = 10
     """Iterations of spherical k-means."""
-    head_depth: int = 2
-    """Linear layers of the projection head."""
-    head_width: int | None = None
-    """Width of the head's hidden layers; default: the encoder's output."""
-    head_size: int = 128
-    """Size of a projection."""
-    head_norm: bool = True
-    """BatchNorm in the head's hidden layers."""
     small_crops: int = 0
     """Further views of each image, smaller in pixels and in area (multi-crop)."""
     small_crop_size: int | None = None
@@ -66,7 +59,7 @@ class Options(TrainOptions):
     def problems(self) -> Iterator[str]:
         yield from super().problems()
         yield from at_least(self, 2, "n_clusters")
-        yield from at_least(self, 1, "heads", "every", "kmeans_iter", "head_depth", "head_width", "head_size")
+        yield from at_least(self, 1, "heads", "every", "kmeans_iter")
         yield from at_least(self, 0, "small_crops")
         yield from at_least(self, 8, "small_crop_size")
         if not self.temperature > 0:
@@ -95,14 +88,7 @@ class Learner(Method):
         self.small_views = options.small_crops
         self.small_size = options.small_crop_size or max(_SMALLEST, round(_SMALL_SHARE * (options.image_size or 0)))
         self.small_area = (options.small_crop_min, options.crop_min or _CROP_MIN)
-        self.head = projection_head(
-            encoder.out_features,  # type: ignore[arg-type]  # an int on every encoder
-            depth=options.head_depth,
-            width=options.head_width,
-            out_features=options.head_size,
-            norm=options.head_norm and options.norm == "batch",
-            seed=options.seed,
-        )
+        self.head = projector(encoder, options)
         size = options.head_size
         self.register_buffer("bank_VNP", torch.zeros(_REMEMBERED, n, size))
         self.register_buffer("prototypes_HKP", torch.zeros(options.heads, options.n_clusters, size))

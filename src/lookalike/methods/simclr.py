@@ -11,31 +11,21 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from lookalike.core.options import TrainOptions, at_least
 from lookalike.core.plan import Plan
-from lookalike.encoders.heads import projection_head
 from lookalike.methods.base import Collection, Method, itself, shuffle
+from lookalike.methods.projector import ProjectorOptions, projector
 from lookalike.objectives.nt_xent import nt_xent
 
 
 @dataclass(kw_only=True)
-class Options(TrainOptions):
+class Options(ProjectorOptions):
     """Contrastive learning: find the other view of an image among all images of the batch."""
 
     temperature: float = 0.2
     """tau of the NT-Xent loss."""
-    head_depth: int = 2
-    """Linear layers of the projection head."""
-    head_width: int | None = None
-    """Width of the head's hidden layers; default: the encoder's output."""
-    head_size: int = 128
-    """Size of a projection."""
-    head_norm: bool = True
-    """BatchNorm in the head's hidden layers."""
 
     def problems(self) -> Iterator[str]:
         yield from super().problems()
-        yield from at_least(self, 1, "head_depth", "head_width", "head_size")
         if not self.temperature > 0:
             yield f"--temperature must be positive, got {self.temperature}"
 
@@ -47,14 +37,7 @@ class Learner(Method):
 
     def __init__(self, encoder: nn.Module, options: Options, n: int, classes: int = 0) -> None:
         super().__init__(encoder, options, n, classes)
-        self.head = projection_head(
-            encoder.out_features,  # type: ignore[arg-type]  # an int on every encoder
-            depth=options.head_depth,
-            width=options.head_width,
-            out_features=options.head_size,
-            norm=options.head_norm and options.norm == "batch",
-            seed=options.seed,
-        )
+        self.head = projector(encoder, options)
 
     def plan(self, epoch: int, data: Collection) -> Plan:
         return Plan(shuffle(self.options.seed, epoch, data.n), itself(data.n))

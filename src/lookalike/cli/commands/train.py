@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from lookalike.cli.parse import Parsed, parse, read_config
@@ -69,7 +70,7 @@ def parse_train(method: str, words: list[str], program: str, config: Path | None
     kind = registry.find("methods", method, "method").Options
     from lookalike.engine.resolve import early_problems
 
-    def check(options: TrainOptions):  # type: ignore[no-untyped-def]
+    def check(options: TrainOptions) -> Iterator[str]:
         yield from early_problems(options)
         if not options.data:
             yield f"no images named: {program} DATA, where DATA is a folder, digits, mnist:DIR, cifar10:DIR or a .npy"
