@@ -15,13 +15,15 @@ from lookalike.augment.normalize import channel_statistics
 from lookalike.core import machine, registry
 from lookalike.core.errors import Interrupted, LookalikeError
 from lookalike.core.files import write_atomically, write_csv, write_json
-from lookalike.core.options import TrainOptions
+from lookalike.core.options import TrainOptions, lasting, raise_problems
+from lookalike.core.ranks import Ranks
 from lookalike.data.base import Images
 from lookalike.data.base import load as load_images
 from lookalike.encoders.base import EncoderSpec, build_encoder
 from lookalike.encoders.weights import load_weights
 from lookalike.engine.backbone import Backbone, load_backbone, placed
 from lookalike.engine.checkpoint import load_checkpoint
+from lookalike.engine.distributed import disagreements, join, own_device, processes_problems
 from lookalike.engine.looks import pixel_features
 from lookalike.engine.loop import Trainer
 from lookalike.engine.resolve import resolve
@@ -54,45 +56,60 @@ def train(
         command: for the record.
 
     Returns:
-        The run folder; its encoder.safetensors holds the trained encoder.
+        The run folder; its encoder.safetensors holds the trained encoder. Of several processes (torchrun) the first
+        one writes it, and may still be writing when the others return.
 
     Raises:
         LookalikeError: anything the user can put right. Interrupted: a signal asked to stop.
     """
     begun = time.monotonic()
     machine.prepare(options.threads)
-    images = images or load_images(options.data, options.image_size, options.download)
-    loaded = time.monotonic()
-    if encoder is not None:
-        options = dataclasses.replace(options, encoder=f"python:{type(encoder).__name__}")
-    named = {f.name for f in dataclasses.fields(options)} if explicit is None else explicit
-    module = registry.find("methods", method, "method")
-    rows = training_rows(images, module.Learner.needs_labels)
-    options = resolve(options, method, named | ({"encoder"} if encoder is not None else set()), images, rows)
-    run = RunFolder(Path(options.out or default_run(method, images)))
-    device = machine.resolve_device(options.device)
-    backbone = untrained_backbone(options, images, device, encoder)
-    if options.init is not None:
-        load_weights(backbone.encoder, Path(options.init))
-    learner = module.Learner(backbone.encoder, options, len(rows), len(images.classes))
-    learner = placed(learner.double() if options.precision == "float64" else learner, device)
-    resumed = run.claim(method, options, images, command)
-    if images.skipped:
-        write_csv(run.skipped, ("path", "reason"), images.skipped)
-    if run.status()["status"] in ("trained", "finished"):
+    device = own_device(machine.resolve_device(options.device))
+    ranks = join(device)
+    with ranks.together():
+        images = images or load_images(options.data, options.image_size, options.download)
+        loaded = time.monotonic()
+        if encoder is not None:
+            options = dataclasses.replace(options, encoder=f"python:{type(encoder).__name__}")
+        named = {f.name for f in dataclasses.fields(options)} if explicit is None else explicit
+        module = registry.find("methods", method, "method")
+        rows = training_rows(images, module.Learner.needs_labels)
+        options = resolve(options, method, named | ({"encoder"} if encoder is not None else set()), images, rows)
+        raise_problems(processes_problems(options, len(rows), ranks))
+        run = RunFolder(Path(options.out or default_run(method, images)))
+        backbone = untrained_backbone(options, images, device, encoder)
+        if options.init is not None:
+            load_weights(backbone.encoder, Path(options.init))
+        learner = module.Learner(backbone.encoder, options, len(rows), len(images.classes), ranks)
+        learner = placed(learner.double() if options.precision == "float64" else learner, device)
+    told = {"method": method, **lasting(options), "run folder": str(run.path), "images": images.fingerprint}
+    with ranks.together():
+        raise_problems(disagreements(ranks.objects(told)))
+    resumed = done = False
+    with ranks.together():
+        if ranks.first:
+            resumed = run.claim(method, options, images, command)
+            if images.skipped:
+                write_csv(run.skipped, ("path", "reason"), images.skipped)
+            done = run.status()["status"] in ("trained", "finished")
+    resumed, done = ranks.objects((resumed, done))[0]
+    if done:
         return run
     trainer = Trainer(learner, backbone, options, images, rows, run)
-    run.update("running", {"load": loaded - begun})
+    if ranks.first:
+        run.update("running", {"load": loaded - begun})
     status = "failed"
     try:
         trainer.fit(resumed)
-        backbone.save(run.encoder, method)
+        if ranks.first:
+            backbone.save(run.encoder, method)
         status = "trained"
     except Interrupted:
         status = "interrupted"
         raise
     finally:
-        run.update(status, {"train": trainer.seconds}, parameters=_count(backbone.encoder))
+        if ranks.first:
+            run.update(status, {"train": trainer.seconds}, parameters=_count(backbone.encoder))
     return run
 
 
@@ -191,6 +208,7 @@ def evaluate(
     device: str = "auto",
     threads: int | None = None,
     encoder: nn.Module | None = None,
+    ranks: Ranks | None = None,
 ) -> dict[str, Any]:
     """kNN, linear and cluster accuracy of the trained encoder, of raw pixels and of the encoder untrained.
 
@@ -204,12 +222,15 @@ def evaluate(
         device: where features are extracted.
         threads: CPU threads.
         encoder: an untrained instance of the network that was given to `train` from Python.
+        ranks: the processes that share the work; None for those that torchrun started.
 
     Raises:
         LookalikeError: the images have no labels, or too few of them.
     """
     begun = time.monotonic()
     machine.prepare(threads)
+    device = own_device(machine.resolve_device(device))
+    ranks = ranks or join(device)
     method, options = options_of(run)
     images = images or images_of(run, options)
     split = images.evaluation
@@ -221,16 +242,15 @@ def evaluate(
     bank, test = split
     if not can_evaluate(images):
         raise LookalikeError(f"too few labelled images to evaluate: {len(bank)} to learn from, {len(test)} to test on")
-    device = machine.resolve_device(device)
     features = {}
     if baselines:  # the untrained network comes first: from Python, one instance serves as both
         untrained = calibrated(untrained_backbone(options, images, device, encoder), images)
-        features = {"pixels.": pixel_features(images.pixels), "random.": untrained.features(images.pixels)}
-    features[""] = load_backbone(run.encoder, device, encoder).features(images.pixels)
+        features = {"pixels.": pixel_features(images.pixels), "random.": untrained.features(images.pixels, ranks)}
+    features[""] = load_backbone(run.encoder, device, encoder).features(images.pixels, ranks)
     result: dict[str, Any] = {}
     penalties = {}
     for prefix in ("", "pixels.", "random.") if baselines else ("",):
-        found = measure(features[prefix], images.labels, bank, test, len(images.classes))
+        found = measure(features[prefix], images.labels, bank, test, len(images.classes), ranks)
         penalties[prefix.rstrip(".") or "trained"] = found.pop("penalty")
         result |= {prefix + key: value for key, value in found.items()}
     if registry.find("methods", method, "method").Learner.needs_labels:
@@ -240,8 +260,9 @@ def evaluate(
         "split": "the data's own" if images.split is not None else "20 % held out by a hash of the path",
         "training_saw": _training_saw(method, images),
     }
-    write_json(run.evaluation, result)
-    run.update(seconds={"evaluate": time.monotonic() - begun})
+    if ranks.first:
+        write_json(run.evaluation, result)
+        run.update(seconds={"evaluate": time.monotonic() - begun})
     return result
 
 

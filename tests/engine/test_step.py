@@ -5,6 +5,7 @@ import torch
 
 from fakes import FakeCollection, noise, tiny_options
 from lookalike.core import registry
+from lookalike.core.ranks import blocks
 from lookalike.data.base import Images
 from lookalike.encoders.base import EncoderSpec, build_encoder
 from lookalike.engine.backbone import Backbone
@@ -92,13 +93,13 @@ def test_an_untrained_network_is_calibrated_on_a_copy():
     [(1, [1]), (512, [512]), (513, [513]), (514, [512, 2]), (1025, [512, 513]), (1797, [512] * 3 + [261])],
 )
 def test_blocks_cover_all_rows_and_none_is_of_one_row_beside_others(n: int, sizes: list[int]):
-    blocks = list(backbone().blocks(n))
-    assert [len(range(n)[block]) for block in blocks] == sizes
-    assert [row for block in blocks for row in range(n)[block]] == list(range(n))
+    found = blocks(n)
+    assert [len(range(n)[block]) for block in found] == sizes
+    assert [row for block in found for row in range(n)[block]] == list(range(n))
 
 
 def test_no_image_has_no_blocks():
-    assert list(backbone().blocks(0)) == []
+    assert blocks(0) == []
 
 
 def test_an_untrained_network_is_calibrated_on_one_image_more_than_a_block():

@@ -71,7 +71,7 @@ def test_scale_and_shift_of_features_change_nothing():
 def test_test_rows_are_not_used_in_fitting(monkeypatch):
     (x, y), (test, truth) = data(), data(seed=1)
     fit, probes = linear.fit_linear, []
-    monkeypatch.setattr(linear, "fit_linear", lambda *args: probes.append(fit(*args)) or probes[-1])
+    monkeypatch.setattr(linear, "fit_linear", lambda *args, **said: probes.append(fit(*args, **said)) or probes[-1])
     accuracy, penalty = linear_accuracy(x, y, test, truth)
     wrong, same_penalty = linear_accuracy(x, y, test * 3 - 50, (truth + 1) % 3)
     assert accuracy > 0.4 and wrong != accuracy and penalty == same_penalty

@@ -7,6 +7,7 @@ scikit-learn: help and mistakes are answered before anything heavy is loaded.
 from __future__ import annotations
 
 import importlib
+import os
 import pkgutil
 import sys
 from collections.abc import Sequence
@@ -15,7 +16,7 @@ from types import ModuleType
 
 from lookalike import __version__
 from lookalike.cli import commands
-from lookalike.core.errors import LookalikeError, did_you_mean
+from lookalike.core.errors import LookalikeError, MachineError, did_you_mean
 
 _EVERYTHING = "everything"  # the command behind `lookalike DIR`
 
@@ -25,7 +26,8 @@ def main(words: Sequence[str]) -> int:
     try:
         return _dispatch(list(words))
     except LookalikeError as error:
-        print(f"lookalike: {error}", file=sys.stderr)
+        if str(error) and not _said_by_another(error):
+            print(f"lookalike: {error}", file=sys.stderr)
         return error.exit_status
     except BrokenPipeError:  # the reader of our output went away, as `head` does
         sys.stderr.close()
@@ -33,6 +35,16 @@ def main(words: Sequence[str]) -> int:
     except KeyboardInterrupt:
         print("lookalike: interrupted", file=sys.stderr)
         return 130
+
+
+def _said_by_another(error: LookalikeError) -> bool:
+    """Whether process 0 has met the same mistake: all are given the same words, and read them before they meet.
+
+    Once they have met they agree on who speaks, and the others' errors are without words.
+    """
+    met = sys.modules.get("torch.distributed")
+    alone = met is None or not met.is_available() or not met.is_initialized()
+    return alone and os.environ.get("RANK", "0") != "0" and not isinstance(error, MachineError)
 
 
 def entry() -> None:

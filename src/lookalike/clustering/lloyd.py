@@ -20,6 +20,7 @@ from lookalike.clustering.nearest import Nearest
 from lookalike.clustering.parallel import Workers
 from lookalike.clustering.seeding import plus_plus, random_rows
 from lookalike.core.errors import LookalikeError
+from lookalike.core.ranks import ALONE, Ranks
 
 _CHUNK = 64  # rows added up in the rows' own precision; chunks are then added up in float64
 _CHUNKS = 256  # chunks that a thread takes at a time
@@ -50,8 +51,9 @@ def lloyd(
     tol: float = 0.0,
     spherical: bool = False,
     block: int | None = None,
+    ranks: Ranks = ALONE,
 ) -> Clustering:
-    """Cluster the rows of x_ND.
+    """Cluster the rows of x_ND, or, of several processes, the rows of all of them.
 
     Args:
         x_ND: rows, on any device. float64 is computed in float64 throughout, all else in float32.
@@ -64,26 +66,36 @@ def lloyd(
             most tol times the mean variance of a feature.
         spherical: scale rows and centroids to length 1.
         block: rows scored at a time, for tests; changes no label.
+        ranks: the processes that have the rows, each some, in the order of ranks. Labels are then those of a process's
+            own rows, and all else is of all rows; sums and counts are what travels. Not with "k-means++" or tol.
 
     Raises:
         LookalikeError: k or init do not fit, values that are not finite, or (k-means++) fewer distinct
             rows than k. With other first centroids too few distinct rows show as empty clusters.
     """
     with Workers(x_ND.device) as workers:
-        x = _checked(x_ND, k)
+        x = _checked(x_ND, k, ranks)
         if spherical:
             x = F.normalize(x, dim=1)
-        c = _first(x, k, init, seed, workers)
+        c = _first(x, k, init, seed, workers, ranks)
         if spherical:
             c = F.normalize(c, dim=1)
         enough = tol * float(x.double().var(0, unbiased=False).mean()) if tol > 0 else -1.0
-        c, labels, iterations, refilled = _iterate(x, c, max_iter, enough, spherical, block, workers)
-        inertia = float(_distances(x, c, labels, workers).sum(dtype=torch.float64))
-    return Clustering(c, labels, inertia, iterations, refilled, torch.bincount(labels, minlength=k))
+        c, labels, iterations, refilled = _iterate(x, c, max_iter, enough, spherical, block, workers, ranks)
+        inertia = float(ranks.sum(_distances(x, c, labels, workers).sum(dtype=torch.float64)))
+    counts_K = ranks.sum(torch.bincount(labels, minlength=k))
+    return Clustering(c, labels, inertia, iterations, refilled, counts_K)
 
 
 def _iterate(
-    x: Tensor, c: Tensor, max_iter: int, enough: float, spherical: bool, block: int | None, workers: Workers
+    x: Tensor,
+    c: Tensor,
+    max_iter: int,
+    enough: float,
+    spherical: bool,
+    block: int | None,
+    workers: Workers,
+    ranks: Ranks,
 ) -> tuple[Tensor, Tensor, int, int]:
     """Centroids, their labels, iterations, clusters refilled. `enough`: the squared move that ends it."""
     k = len(c)
@@ -94,7 +106,7 @@ def _iterate(
     for iteration in range(1, max_iter + 1):
         if before is not None:
             changed = (before != labels).nonzero()[:, 0]
-            if not len(changed) and bool(counts_K.all()):
+            if not int(ranks.sum(torch.tensor(len(changed)))) and bool(ranks.sum(counts_K).all()):
                 return c, labels, iteration, refilled  # the means of the same rows again
             if len(changed) > _FEW * len(x):
                 sums_KD, counts_K = sums_and_counts(x, labels, k, workers)
@@ -102,7 +114,7 @@ def _iterate(
                 x_changed = x.index_select(0, changed)
                 come, gone = (sums_and_counts(x_changed, of[changed], k, workers) for of in (labels, before))
                 sums_KD, counts_K = sums_KD + come[0] - gone[0], counts_K + come[1] - gone[1]
-        new, splits = _means(sums_KD, counts_K)
+        new, splits = _means(ranks.sum(sums_KD), ranks.sum(counts_K))
         if spherical:
             new = F.normalize(new, dim=1)
         new = new.to(x.dtype)
@@ -129,7 +141,7 @@ def assign(x_ND: Tensor, c_KD: Tensor, *, spherical: bool = False, block: int | 
         LookalikeError: values that are not finite, or sizes that do not fit.
     """
     with Workers(x_ND.device) as workers:
-        x = _checked(x_ND, 1)
+        x = _checked(x_ND, 1, ALONE)
         c = _fitting(c_KD, x, len(c_KD))
         if spherical:
             x, c = F.normalize(x, dim=1), F.normalize(c, dim=1)
@@ -198,12 +210,13 @@ def _distances(x_ND: Tensor, c_KD: Tensor, labels_N: Tensor, workers: Workers) -
     return distance_N
 
 
-def _checked(x_ND: Tensor, k: int) -> Tensor:
+def _checked(x_ND: Tensor, k: int, ranks: Ranks) -> Tensor:
     """The rows in the type to compute in, or an error that says what is wrong with them."""
     if x_ND.ndim != 2:
         raise LookalikeError(f"k-means wants rows of features [N, D], not an array of shape {list(x_ND.shape)}")
-    if not 1 <= k <= len(x_ND):
-        raise LookalikeError(f"cannot make {k} clusters of {len(x_ND)} rows: ask for 1 to {len(x_ND)}")
+    n = int(ranks.sum(torch.tensor(len(x_ND))))
+    if not 1 <= k <= n:
+        raise LookalikeError(f"cannot make {k} clusters of {n} rows: ask for 1 to {n}")
     x = x_ND if x_ND.dtype == torch.float64 else x_ND.float()
     x = x.detach().contiguous()
     # A sum is finite only if all is; it is quick, but may overflow on its own, hence the second look.
@@ -213,13 +226,13 @@ def _checked(x_ND: Tensor, k: int) -> Tensor:
     return x
 
 
-def _first(x_ND: Tensor, k: int, init: str | Tensor, seed: int, workers: Workers) -> Tensor:
+def _first(x_ND: Tensor, k: int, init: str | Tensor, seed: int, workers: Workers, ranks: Ranks) -> Tensor:
     if isinstance(init, Tensor):
         return _fitting(init, x_ND, k).clone()
     if init == "k-means++":
         return plus_plus(x_ND, k, seed, workers)
     if init == "random":
-        return random_rows(x_ND, k, seed)
+        return random_rows(x_ND, k, seed, ranks)
     raise LookalikeError(f"init is {init!r}; it can be 'k-means++', 'random' or first centroids")
 
 

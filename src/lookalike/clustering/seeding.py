@@ -15,15 +15,24 @@ from torch import Tensor
 from lookalike.clustering.parallel import Workers
 from lookalike.core import rng
 from lookalike.core.errors import LookalikeError
+from lookalike.core.ranks import ALONE, Ranks
 
 _MOST = 256  # candidates drawn at once
 _BLOCK = 4096  # rows whose distances are updated at a time
 _NEAR = 1e-3  # below this share of the squared lengths, a distance from a product is mostly rounding error
 
 
-def random_rows(x_ND: Tensor, k: int, seed: int) -> Tensor:
-    """k different rows of x_ND, as a copy [K, D]."""
-    return x_ND[rng.permutation(seed, "kmeans-random", 0, len(x_ND))[:k].to(x_ND.device)]
+def random_rows(x_ND: Tensor, k: int, seed: int, ranks: Ranks = ALONE) -> Tensor:
+    """k different rows of x_ND, or of all processes' rows one after the other, as a copy [K, D]."""
+    before, n = 0, len(x_ND)
+    if ranks.size > 1:
+        lengths = ranks.gather(torch.tensor([n])).tolist()
+        before, n = sum(lengths[: ranks.rank]), sum(lengths)
+    at_K = rng.permutation(seed, "kmeans-random", 0, n)[:k] - before
+    mine_K = (at_K >= 0) & (at_K < len(x_ND))
+    rows_KD = x_ND.new_zeros(k, x_ND.shape[1])
+    rows_KD[mine_K.to(x_ND.device)] = x_ND[at_K[mine_K].to(x_ND.device)]
+    return ranks.sum(rows_KD)  # every row is one process's; the others add zeros
 
 
 def plus_plus(x_ND: Tensor, k: int, seed: int, workers: Workers) -> Tensor:

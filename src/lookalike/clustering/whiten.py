@@ -14,11 +14,10 @@ from threadpoolctl import threadpool_limits
 from torch import Tensor
 
 from lookalike.core.errors import LookalikeError
+from lookalike.core.ranks import ALONE, BLOCK, Ranks
 
-_BLOCK = 4096  # rows that are centred at a time: a second copy of all features would be too much
 
-
-def pca_whiten(x_ND: Tensor, dims: int = 256, floor: float = 1e-5) -> Tensor:
+def pca_whiten(x_ND: Tensor, dims: int = 256, floor: float = 1e-5, ranks: Ranks = ALONE) -> Tensor:
     """Features in their leading principal directions, each of unit scatter.
 
     Args:
@@ -26,6 +25,8 @@ def pca_whiten(x_ND: Tensor, dims: int = 256, floor: float = 1e-5) -> Tensor:
         dims: directions to keep at the most.
         floor: directions whose eigenvalue is below this share of the largest are dropped, as whitening
             would blow up their rounding errors; so there are never more columns than the rank.
+        ranks: the processes that have the rows, each some; the directions are those of all rows, and what is
+            returned are a process's own.
 
     Returns:
         z_NK (float32, or float64 as the input), K <= min(dims, rank), with z^T z = I and column means 0,
@@ -35,21 +36,23 @@ def pca_whiten(x_ND: Tensor, dims: int = 256, floor: float = 1e-5) -> Tensor:
         LookalikeError: a feature is NaN or infinite, or all rows are the same.
     """
     x = x_ND if x_ND.dtype == torch.float64 else x_ND.float()
+    n = int(ranks.sum(torch.tensor(len(x))))
     if len(x) == 0:
         raise LookalikeError("there are no features to whiten")
     low_D, high_D = x.aminmax(dim=0)
+    low_D, high_D = ranks.gather(low_D[None]).amin(0), ranks.gather(high_D[None]).amax(0)
     if not (low_D.isfinite().all() and high_D.isfinite().all()):
         raise LookalikeError("features hold NaN or infinite values: the network diverged, try a lower learning rate")
     spread = float((high_D.double() - low_D).max())
     if spread <= torch.finfo(x.dtype).eps * float(torch.maximum(low_D.abs(), high_D.abs()).max()):
-        raise LookalikeError(f"all {len(x):,} features are the same: there is nothing to tell the images apart by")
+        raise LookalikeError(f"all {n:,} features are the same: there is nothing to tell the images apart by")
 
-    centre_D = x.mean(0, dtype=torch.float64)
-    basis_DK = _leading_directions(x, centre_D, spread, dims, floor)
+    centre_D = ranks.sum(x.sum(0, dtype=torch.float64)) / n
+    basis_DK = _leading_directions(x, centre_D, spread, dims, floor, n, ranks)
     y_NK = torch.cat([block @ basis_DK for block in _centred(x, centre_D, spread)]).double()
     # The scatter was summed in the precision of x. Once more in float64, among the K directions alone,
     # makes z^T z = I exact for the weakest of them too.
-    value_K, turn_KK = _eigen(y_NK.T @ y_NK, y_NK.shape[1])
+    value_K, turn_KK = _eigen(ranks.sum(y_NK.T @ y_NK), y_NK.shape[1])
     loading_DK = basis_DK.double() @ turn_KK
     sign_1K = loading_DK.gather(0, loading_DK.abs().argmax(0)[None]).sign()
     return (y_NK @ (turn_KK * sign_1K / value_K.sqrt())).to(x.dtype)
@@ -57,20 +60,24 @@ def pca_whiten(x_ND: Tensor, dims: int = 256, floor: float = 1e-5) -> Tensor:
 
 def _centred(x_ND: Tensor, centre_D: Tensor, spread: float) -> Iterator[Tensor]:
     """Blocks of rows minus the centre; divided by the spread, so that no square can overflow."""
-    for rows in x_ND.split(_BLOCK):
+    for rows in x_ND.split(BLOCK):  # the blocks of which processes have whole ones: the same sums for any number
         yield ((rows.double() - centre_D) / spread).to(x_ND.dtype)
 
 
-def _leading_directions(x_ND: Tensor, centre_D: Tensor, spread: float, dims: int, floor: float) -> Tensor:
-    """Orthonormal principal directions [D, K], through whichever of D x D and N x N is smaller."""
-    n, size = x_ND.shape
+def _leading_directions(
+    x_ND: Tensor, centre_D: Tensor, spread: float, dims: int, floor: float, n: int, ranks: Ranks
+) -> Tensor:
+    """Orthonormal principal directions [D, K] of n rows, through whichever of D x D and N x N is smaller."""
+    size = x_ND.shape[1]
     if n < size:
+        x_ND = ranks.gather(x_ND)
         centred_ND = torch.cat(list(_centred(x_ND, centre_D, spread)))
         matrix = (centred_ND @ centred_ND.T).double()
     else:
         matrix = x_ND.new_zeros(size, size, dtype=torch.float64)
         for block in _centred(x_ND, centre_D, spread):
             matrix += block.T @ block
+        matrix = ranks.sum(matrix)
     value_K, vector_K = _eigen(matrix, min(dims, n - 1, size))
     vector_K = vector_K[:, value_K > floor * value_K[0]]
     if n < size:

@@ -26,6 +26,10 @@ class Interrupted(LookalikeError):
         self.exit_status = 128 + signal_number
 
 
+class Elsewhere(LookalikeError):
+    """Another process of this job found something wrong, and says so itself."""
+
+
 class ConfigurationError(LookalikeError):
     """Every mistake found in a configuration, reported together."""
 

@@ -53,12 +53,17 @@ def cpu_has_bf16() -> bool:
     return "avx512_bf16" in flags or "amx_bf16" in flags
 
 
+def processes_here() -> int:
+    """Processes of this job on this machine, as torchrun says; 1 without it."""
+    return int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+
+
 def prepare(threads: int | None) -> None:
-    """Set the process up for training: threads, memory, denormal numbers."""
+    """Set the process up for training: threads (an equal share of the cores), memory, denormal numbers."""
     import torch
 
     keep_freed_memory()
-    torch.set_num_threads(threads or cores())
+    torch.set_num_threads(threads or max(1, cores() // processes_here()))
     # Gradients of saturated units underflow to denormals, which cost a CPU a hundred times a normal add.
     torch.set_flush_denormal(True)
 

@@ -56,6 +56,8 @@ class TrainOptions:
     """First layers: small for images up to 64 px, else large; auto chooses by image size."""
     norm: Literal["batch", "group"] = "batch"
     """Normalisation; group does not depend on who shares the batch."""
+    sync_norm: bool = False
+    """Normalise by the batch of all processes, where there are several; costs an exchange a layer."""
     init: str | None = None
     """Start the encoder from a .safetensors or .pt file with torchvision or timm names."""
     augment: str = "simclr-small"

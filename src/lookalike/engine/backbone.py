@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import dataclasses
 import json
-from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,10 +21,8 @@ from lookalike.augment.base import as_float
 from lookalike.augment.normalize import normalize
 from lookalike.core.errors import LookalikeError
 from lookalike.core.files import write_atomically
+from lookalike.core.ranks import ALONE, Ranks, blocks
 from lookalike.encoders.base import EncoderSpec, build_encoder
-
-_BLOCK = 512  # images a block of feature extraction; fixed, so that features do not depend on who asks
-
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -55,14 +52,11 @@ class Backbone:
             return torch.autocast(self.device.split(":")[0], dtype=torch.bfloat16)
         return nullcontext()
 
-    def blocks(self, n: int) -> Iterator[slice]:
-        """Slices of n rows in the fixed block size; a last single row joins the block before, for BatchNorm."""
-        starts = [start for start in range(0, n, _BLOCK) if start == 0 or n - start > 1]
-        return (slice(start, end) for start, end in zip(starts, [*starts, n][1:], strict=True))
-
     @torch.no_grad()
-    def features(self, images_NCHW: Tensor) -> Tensor:
+    def features(self, images_NCHW: Tensor, ranks: Ranks = ALONE) -> Tensor:
         """Features [N, D] (float32, CPU) of uint8 or float images: eval mode, no augmentation.
+
+        Of several processes each computes its blocks, and all have all features.
 
         Raises:
             LookalikeError: the images have another number of channels or another size.
@@ -78,11 +72,11 @@ class Backbone:
             with self.autocast():
                 parts = [
                     self.encoder(self.prepare(images_NCHW[rows])).float().cpu()
-                    for rows in self.blocks(len(images_NCHW))
+                    for rows in ranks.own_blocks(len(images_NCHW))
                 ]
         finally:
             self.encoder.train(was_training)
-        return torch.cat(parts)
+        return ranks.gather(torch.cat(parts))
 
     @torch.no_grad()
     def calibrated(self, images_NCHW: Tensor) -> Backbone:
@@ -99,7 +93,7 @@ class Backbone:
             norm.momentum = None  # the plain average over the blocks
         twin.encoder.train()
         with self.autocast():
-            for rows in self.blocks(len(images_NCHW)) if norms else ():
+            for rows in blocks(len(images_NCHW)) if norms else ():
                 twin.encoder(self.prepare(images_NCHW[rows]))
         twin.encoder.eval()
         return twin

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from lookalike.engine.backbone import Backbone
+from lookalike.engine.shared_norm import unshared
 from lookalike.engine.views import Views
 from lookalike.methods.base import Method
 
@@ -26,7 +27,7 @@ class TrainingImages:
         return len(self.rows)
 
     def outputs(self, forward: Callable[[Tensor], Tensor]) -> Tensor:
-        """`forward` of all images, float32 [N, P]: in their order, un-augmented, eval mode."""
+        """`forward` of this process's own images, float32 [N, P]: in their order, un-augmented, eval mode."""
         pixels = self.views.pixels
         return self._outputs(forward, lambda rows: self.backbone.prepare(pixels[rows.to(pixels.device)]), False)
 
@@ -39,8 +40,8 @@ class TrainingImages:
         was_training = self.method.training
         self.method.train(train)
         try:
-            with self.backbone.autocast():
-                blocks = self.backbone.blocks(self.n)
+            with self.backbone.autocast(), unshared(self.method):
+                blocks = self.method.ranks.own_blocks(self.n)
                 return torch.cat([forward(images(self.rows[block])).float().cpu() for block in blocks])
         finally:
             self.method.train(was_training)

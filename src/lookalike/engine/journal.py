@@ -20,6 +20,24 @@ from lookalike.engine.metrics import read_metrics
 _REFRESH_S = 0.25  # seconds between two states of the live line
 
 
+class Quiet:
+    """The journal of a process that says nothing, as another one does."""
+
+    def __enter__(self) -> Quiet:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def event(self, kind: str, step: int, **values: Any) -> None: ...
+
+    def say(self, text: str) -> None: ...
+
+    def progress(self, text: str) -> None: ...
+
+    def epoch(self, text: str) -> None: ...
+
+
 class Journal:
     """Writes events and shows progress. Use as a context manager.
 

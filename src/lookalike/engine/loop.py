@@ -10,28 +10,30 @@ from __future__ import annotations
 import math
 import signal
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.parallel import DistributedDataParallel
 
-from lookalike.core.errors import Interrupted, LookalikeError
+from lookalike.core.errors import Elsewhere, Interrupted, LookalikeError
 from lookalike.core.options import TrainOptions
 from lookalike.core.plan import Plan
 from lookalike.data.base import Images
 from lookalike.engine.backbone import Backbone
-from lookalike.engine.checkpoint import load_checkpoint, save_checkpoint
+from lookalike.engine.checkpoint import load_checkpoint, own_state, save_checkpoint, whole_state
 from lookalike.engine.collection import TrainingImages
-from lookalike.engine.journal import Journal
+from lookalike.engine.distributed import parallel, partners
+from lookalike.engine.journal import Journal, Quiet
 from lookalike.engine.looks import Look, Looker
 from lookalike.engine.memory import largest_chunk
 from lookalike.engine.metrics import duration
 from lookalike.engine.run_folder import RunFolder
-from lookalike.engine.step import forward_backward, network_buffers, put_back
-from lookalike.engine.views import Views
+from lookalike.engine.shared_norm import share_norms
+from lookalike.engine.signals import StopSignals
+from lookalike.engine.step import average_statistics, forward_backward, network_buffers, put_back
+from lookalike.engine.views import Views, resident
 from lookalike.engine.watch import Watch, label_agreement
 from lookalike.evaluate.health import Health, verdict
 from lookalike.methods.base import Method
@@ -55,10 +57,13 @@ class Trainer:
         rows: Tensor,
         run: RunFolder,
     ) -> None:
-        """`rows` of `images` are trained on."""
+        """`rows` of `images` are trained on, by the processes `method.ranks`."""
+        self.ranks = method.ranks
+        self.share = options.batch_size // self.ranks.size  # images of a batch that are this process's
+        self.parallel: DistributedDataParallel | None = None
         self.method, self.backbone, self.options, self.run = method, backbone, options, run
         self.images, self.rows, self.n = images, rows, len(rows)
-        self.views = Views(method, backbone, options, _resident(images.pixels, backbone.device))
+        self.views = Views(method, backbone, options, resident(images.pixels, backbone.device))
         self.labels_N = None if images.labels is None else images.labels[rows]
         self.data = TrainingImages(method, backbone, self.views, rows, self.labels_N)
         self.batches = self.n // options.batch_size
@@ -79,7 +84,7 @@ class Trainer:
         self.seconds = 0.0  # of training, over all starts of this run
         self.baselines: dict[str, Any] = {}
         self.plan: Plan | None = None
-        self.stop_signal: int | None = None
+        self.signals = StopSignals(self.ranks.size > 1)
         self.speed = 0.0  # images per second
         self.seen = ""  # what the last look saw, for the live line
         self.groups = ""  # what the last clustering gave, for the live line
@@ -89,14 +94,14 @@ class Trainer:
     # -- state ------------------------------------------------------------------------------------
 
     def state(self) -> dict[str, Any]:
-        """Everything a checkpoint holds."""
+        """Everything a checkpoint holds; all processes ask for it together."""
         plan = None
         if self.plan is not None:
             plan = {"order": self.plan.order_M, "targets": self.plan.targets_NH}
         return {
             "architecture": {**asdict(self.backbone.spec), "method": type(self.method).__module__},
             "step": self.step,
-            "method": self.method.state_dict(),
+            "method": whole_state(self.method),
             "optimizer": self.optimizer.state_dict(),
             "plan": plan,
             "loss_sum": self.loss_sum,
@@ -122,7 +127,7 @@ class Trainer:
             )
             raise LookalikeError(f"{self.run.checkpoint} is of another architecture: {different}")
         try:
-            self.method.load_state_dict(state["method"])
+            self.method.load_state_dict(own_state(self.method, state["method"], self.n))
             self.optimizer.load_state_dict(state["optimizer"])
         except (RuntimeError, ValueError) as error:
             raise LookalikeError(f"{self.run.checkpoint} does not fit this network: {error}") from error
@@ -136,7 +141,9 @@ class Trainer:
     def save(self) -> None:
         """Write the checkpoint; only finite losses get this far."""
         self._settle()
-        save_checkpoint(self.run.checkpoint, self.state())
+        state = self.state()
+        if self.ranks.first:
+            save_checkpoint(self.run.checkpoint, state)
         self.saved_at = time.monotonic()
 
     # -- the loop ---------------------------------------------------------------------------------
@@ -153,24 +160,37 @@ class Trainer:
         self.method.train()
         if not resumed:
             self.chunk = self._chunk()
-        with Journal(self.run.metrics, self.step) as self.journal, self._signals():
+        journal = Journal(self.run.metrics, self.step) if self.ranks.first else Quiet()
+        with journal as self.journal, self.signals:
             self.journal.say(self._opening())
             if resumed and self.step < self.total:
                 where = f"epoch {self.step // self.batches + 1} of {self.options.epochs}"
                 self.journal.say(f"going on at {where} (step {self.step:,} of {self.total:,})")
             elif not resumed:
                 self._first_look()
+            self._join()
             self.saved_at = time.monotonic()
             while self.step < self.total:
                 self._epoch(self.step // self.batches)
             self.plan = None
 
+    def _join(self) -> None:
+        """From here on the processes exchange gradients, and statistics where that is asked for."""
+        if self.ranks.size == 1:
+            return
+        if self.options.sync_norm:
+            share_norms(self.method, self.ranks)
+        self.parallel = parallel(self.method)
+
     def _chunk(self) -> int | None:
-        """Images whose graph is held at once, as asked for or as memory allows; None for the whole batch."""
-        options = self.options
-        if options.micro_batch == "auto":
-            return largest_chunk(self.method, self.backbone, self.views, self.rows, options.batch_size, options.memory)
-        return int(options.micro_batch) if int(options.micro_batch) < options.batch_size else None
+        """Images whose graph is held at once, as asked for or as memory allows; None for all of a share."""
+        options, chunk = self.options, self.share
+        if options.micro_batch != "auto":
+            chunk = min(chunk, int(options.micro_batch))
+        else:
+            fits = largest_chunk(self.method, self.backbone, self.views, self.rows, self.share, options.memory)
+            chunk = int(self.ranks.gather(torch.tensor([fits or self.share])).min())
+        return chunk if chunk < self.share else None
 
     def _opening(self) -> str:
         """What is trained on what, in a line."""
@@ -180,11 +200,14 @@ class Trainer:
             f"{self.n:,} images, {side} x {side} pixels, {channels} channel{'s' if channels > 1 else ''}; "
             f"{options.encoder} with {parameters:.2f} M parameters; recipe {options.recipe}, views {options.augment}; "
             f"{options.epochs} epochs of {self.batches} batches of {options.batch_size}"
+            + (f" over {self.ranks.size} processes" if self.ranks.size > 1 else "")
             + (f" in chunks of {self.chunk}" if self.chunk is not None else "")
             + f"; {options.precision} on {self.backbone.device}"
         )
 
     def _first_look(self) -> None:
+        if not self.ranks.first:
+            return
         pixels, untrained = self.looker.look_at_pixels(), self.looker.look_untrained(self.backbone)
         self.baselines = {"pixels": pixels.event(), "untrained": untrained.event()}
         for name, look in (("pixels", pixels), ("untrained", untrained)):
@@ -201,15 +224,23 @@ class Trainer:
             done += 1
             if k + 1 == self.batches or self.step == self.total:
                 break  # what is due now is due at the end of the epoch, which saves as well
-            if self.stop_signal is not None:
-                self._stop()
-            if time.monotonic() - self.saved_at > 60 * self.options.checkpoint_minutes:
+            stop, due = self._agreed()
+            if stop is not None:
+                self._stop(stop)
+            if due:
                 self.save()
         self._settle()
         rate = done * self.options.batch_size / max(1e-9, time.monotonic() - begun)
         self._end_of_epoch(epoch, rate)
-        if self.stop_signal is not None and self.step < self.total:
-            self._stop()
+        stop, _ = self._agreed()
+        if stop is not None and self.step < self.total:
+            self._stop(stop)
+
+    def _agreed(self) -> tuple[int | None, bool]:
+        """A signal that reached any of the processes, and whether the first one's clock says to save."""
+        due = time.monotonic() - self.saved_at > 60 * self.options.checkpoint_minutes
+        signals, dues = self.ranks.gather(torch.tensor([[self.signals.number or 0, due]])).unbind(1)
+        return int(signals.max()) or None, bool(dues[0])
 
     def _plan(self, epoch: int) -> Plan:
         """The method's plan, what it says put on record; its time is training time."""
@@ -231,7 +262,8 @@ class Trainer:
         begun = time.monotonic()
         assert self.plan is not None
         size = self.options.batch_size
-        local_B = self.plan.order_M[k * size : (k + 1) * size]  # rows among the training images
+        start = k * size + self.ranks.rank * self.share
+        local_B = self.plan.order_M[start : start + self.share]  # rows among the training images
         set_rate(self.optimizer, warmup_cosine(self.step, self.peak, self.warmup, self.total), self.peak)
         targets_BH = self.plan.targets_NH[local_B].to(self.backbone.device)
         self.optimizer.zero_grad(set_to_none=True)
@@ -240,6 +272,7 @@ class Trainer:
         if len(self.pending) >= (_UNREAD if loss.is_cuda else 1):
             self._settle()
         self.optimizer.step()
+        average_statistics(self.method)
         self.method.after_step(z_BVP, local_B)
         self.step += 1
         took = time.monotonic() - begun
@@ -251,15 +284,21 @@ class Trainer:
         """Loss and projections of a batch, its gradients added up; smaller chunks where a GPU is full.
 
         Raises:
-            LookalikeError: not even the graph of one image fits.
+            LookalikeError: not even the graph of one image fits, or one of several processes finds its GPU full.
         """
         while True:
             before = network_buffers(self.method) if self.backbone.device.startswith("cuda") else []
             try:
                 parts = self.views.parts(epoch, self.rows[local_B], self.chunk)
-                return forward_backward(self.method, self.backbone, parts, targets_BH, self.chunk is not None)
+                cached = self.chunk is not None
+                with partners(self.ranks):
+                    return forward_backward(self.method, self.backbone, parts, targets_BH, cached, self.parallel)
             except torch.OutOfMemoryError as error:
-                chunk = (self.chunk or self.options.batch_size) // 2
+                chunk = (self.chunk or self.share) // 2
+                if self.ranks.size > 1:  # the others are past the point where they could be told
+                    raise LookalikeError(
+                        f"the GPU of process {self.ranks.rank} is full; go on with --micro-batch {max(1, chunk)}"
+                    ) from error
                 if chunk < 1:
                     raise LookalikeError(
                         "the GPU's memory does not hold one image's graph; free some of it, or choose a smaller "
@@ -278,7 +317,7 @@ class Trainer:
         Raises:
             LookalikeError: one of them is NaN or infinite.
         """
-        for value in torch.stack(self.pending).tolist() if self.pending else ():
+        for value in self.ranks.sum(torch.stack(self.pending)).tolist() if self.pending else ():
             if not math.isfinite(value):
                 self._not_finite(value)
             self.loss_sum += value
@@ -298,7 +337,7 @@ class Trainer:
         words = f"epoch {epoch + 1}/{self.options.epochs}  {rate:,.0f} images/s  loss {loss:.3f}"
         words += f" (chance {chance:.3f})" if chance is not None else ""
         sentence = ""
-        if last or (epoch + 1) % self.options.check_every == 0:
+        if self.ranks.first and (last or (epoch + 1) % self.options.check_every == 0):
             look = self.looker.look(self.backbone)
             sentence = self._verdict(look, loss, chance)
             self.journal.event("look", self.step, epoch=epoch + 1, of="network", **look.event(), verdict=sentence)
@@ -335,6 +374,8 @@ class Trainer:
     # -- endings ----------------------------------------------------------------------------------
 
     def _not_finite(self, value: float) -> None:
+        if not self.ranks.first:
+            raise Elsewhere
         good = (
             f"the last good checkpoint is {self.run.checkpoint}"
             if self.run.checkpoint.exists()
@@ -347,41 +388,11 @@ class Trainer:
             "temperature near 0, or weights in --init that are not finite."
         )
 
-    def _stop(self) -> None:
-        assert self.stop_signal is not None
+    def _stop(self, number: int) -> None:
         self.save()
-        name = signal.Signals(self.stop_signal).name
-        raise Interrupted(
+        name = signal.Signals(number).name
+        words = (
             f"stopped by {name} after step {self.step:,} of {self.total:,}; the state is saved.\n"
-            f"Go on with the same command, or: lookalike train --config {self.run.config}",
-            self.stop_signal,
+            f"Go on with the same command, or: lookalike train --config {self.run.config}"
         )
-
-    @contextmanager
-    def _signals(self) -> Iterator[None]:
-        """Let SIGINT and SIGTERM end the run after the step under way; a second one kills as usual."""
-
-        def note(number: int, frame: object) -> None:
-            self.stop_signal = number
-            signal.signal(number, signal.SIG_DFL)
-
-        numbers = (signal.SIGINT, signal.SIGTERM)
-        try:
-            before = {number: signal.signal(number, note) for number in numbers}
-        except ValueError:  # not the main thread: signals are somebody else's
-            yield
-            return
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-
-
-def _resident(pixels: Tensor, device: str) -> Tensor:
-    """The images on the training device where they take less than half of its free memory."""
-    if device.startswith("cuda"):
-        free, _ = torch.cuda.mem_get_info()
-        if pixels.numel() < free // 2:
-            return pixels.to(device)
-    return pixels
+        raise Interrupted(words if self.ranks.first else "", number)

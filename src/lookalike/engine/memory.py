@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from lookalike.core.errors import LookalikeError
+from lookalike.core.machine import processes_here
 from lookalike.engine.backbone import Backbone
 from lookalike.engine.step import unchanged
 from lookalike.engine.views import Views
@@ -79,6 +80,8 @@ def largest_chunk(
     """
     each = graph_bytes(method, backbone, views, rows[:_PROBE])
     room = parse_bytes(memory) if memory else free_bytes(backbone.device)
+    if memory is None and backbone.device == "cpu":
+        room //= processes_here()
     fit = int(_SHARE * room / max(1.0, each))
     if fit >= batch:
         return None

@@ -3,28 +3,38 @@
 The loss is differentiated down to dL/dz, then dL/dz is pushed through the network. With one chunk this
 is an ordinary step. With several it is gradient caching (Gao et al. 2021): the projections of all chunks are
 computed without a graph, and each chunk again with one when its share of dL/dz is known, so that the memory
-of one chunk serves a batch of any size and the loss still sees all of it.
+of one chunk serves a batch of any size and the loss still sees all of it. With several processes each embeds its
+images, and parameter gradients are exchanged while the last chunk's are still being computed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.parallel import DistributedDataParallel
 
 from lookalike.engine.backbone import Backbone
-from lookalike.methods.base import Method
+from lookalike.methods.base import Method, Projections
 
 Part = Callable[[], Tensor]
 """Makes normalised rows [R, C, S, S], the same each time it is called."""
 
 
 def forward_backward(
-    method: Method, backbone: Backbone, parts: Sequence[Part], targets_BH: Tensor, cached: bool = False
+    method: Method,
+    backbone: Backbone,
+    parts: Sequence[Part],
+    targets_BH: Tensor,
+    cached: bool = False,
+    parallel: DistributedDataParallel | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Add the gradients of one batch to the method's parameters.
+
+    Of several processes each is given its images, as many as every other, and all get the gradients of the batch.
 
     Args:
         method: its parameters' `.grad` must be None or what is to be added to.
@@ -32,16 +42,17 @@ def forward_backward(
         parts: make the normalised views of B images, together V * B rows, view after view.
         targets_BH: what tells the images apart.
         cached: hold the graph of one part at a time, at the price of a second forward pass.
+        parallel: the method's `Projections` as several processes share them.
 
     Returns:
-        The loss (scalar, detached) and the projections z_BVP (detached), V counting all views.
+        The loss (scalar, detached; this process's share) and the projections z_BVP (detached), V counting all views.
     """
+    network = parallel or Projections(method)
     if cached:
         with torch.no_grad(), unchanged(method):
-            z_RP = torch.cat([_embed(method, backbone, part) for part in parts])
+            z_RP = torch.cat([_embed(Projections(method), backbone, [part]) for part in parts])
     else:
-        outputs = [_embed(method, backbone, part) for part in parts]
-        z_RP = torch.cat(outputs) if len(outputs) > 1 else outputs[0]
+        z_RP = _embed(network, backbone, parts)
     leaf_RP = z_RP.detach()
     # losses are computed in float32 at least: a cosine near 1 in bfloat16 is off by 0.004
     leaf_RP = (leaf_RP if leaf_RP.dtype == torch.float64 else leaf_RP.float()).requires_grad_()
@@ -49,21 +60,35 @@ def forward_backward(
     loss = method.loss(z_BVP, targets_BH)
     loss.backward()
     assert leaf_RP.grad is not None  # every loss depends on z
-    gradient_RP = leaf_RP.grad.to(z_RP.dtype)
+    # the processes' gradients are averaged, and shares of a loss add up
+    gradient_RP = leaf_RP.grad.to(z_RP.dtype) * method.ranks.size
     if cached:
         start = 0
-        for part in parts:
-            z_part = _embed(method, backbone, part)
-            z_part.backward(gradient_RP[start : start + len(z_part)])
+        for k, part in enumerate(parts):
+            last = k + 1 == len(parts)
+            with nullcontext() if parallel is None or last else parallel.no_sync():
+                z_part = _embed(network, backbone, [part])
+                z_part.backward(gradient_RP[start : start + len(z_part)])
             start += len(z_part)
     else:
         z_RP.backward(gradient_RP)
     return loss.detach(), z_BVP.detach()
 
 
-def _embed(method: Method, backbone: Backbone, part: Part) -> Tensor:
+def _embed(network: nn.Module, backbone: Backbone, parts: Sequence[Part]) -> Tensor:
     with backbone.autocast():
-        return method.embed(part().contiguous(memory_format=torch.channels_last))
+        return network(*(part().contiguous(memory_format=torch.channels_last) for part in parts))
+
+
+@torch.no_grad()
+def average_statistics(method: Method) -> None:
+    """Give all processes the mean of their BatchNorm statistics."""
+    norms = [m for m in method.modules() if isinstance(m, _BatchNorm)]
+    found = [b for norm in norms for b in (norm.running_mean, norm.running_var) if b is not None]
+    if method.ranks.size > 1 and found:
+        mean = method.ranks.sum(torch.cat([b.flatten() for b in found])) / method.ranks.size
+        for buffer, values in zip(found, mean.split([b.numel() for b in found]), strict=True):
+            buffer.copy_(values.view_as(buffer))
 
 
 @contextmanager

@@ -54,3 +54,12 @@ class Views:
                 images = self.pixels[part_B.to(self.pixels.device)].to(self.backbone.device)
                 views.append(recipe(images, seed=self.seed, epoch=epoch, index_B=part_B, view=view))
         return self.backbone.prepare(torch.cat(views))
+
+
+def resident(pixels: Tensor, device: str) -> Tensor:
+    """The images on the training device where they take less than half of its free memory."""
+    if device.startswith("cuda"):
+        free, _ = torch.cuda.mem_get_info()
+        if pixels.numel() < free // 2:
+            return pixels.to(device)
+    return pixels

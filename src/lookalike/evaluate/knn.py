@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from lookalike.core.ranks import ALONE, Ranks
+
 K = 20
 TEMPERATURE = 0.1
 _BLOCK = 1024  # queries compared with the bank at once
@@ -45,7 +47,9 @@ def knn_accuracy(
     labels_Q: Tensor,
     k: int = K,
     temperature: float = TEMPERATURE,
+    ranks: Ranks = ALONE,
 ) -> float:
-    """The share of queries whose label is predicted, in [0, 1]."""
-    predicted = knn_predict(bank_ND, labels_N, query_QD, k, temperature)
-    return float((predicted == labels_Q).double().mean())
+    """The share of queries whose label is predicted, in [0, 1]; of several processes each asks for some."""
+    mine = slice(ranks.rank, None, ranks.size)
+    predicted = knn_predict(bank_ND, labels_N, query_QD[mine], k, temperature)
+    return float(ranks.sum((predicted == labels_Q[mine]).double().sum())) / len(query_QD)

@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
+from lookalike.core.ranks import ALONE, Ranks
 from lookalike.evaluate.clusters import agreement, groups
 from lookalike.evaluate.knn import TEMPERATURE, K, knn_accuracy
 from lookalike.evaluate.linear import HELD_OUT, PENALTIES, linear_accuracy
@@ -14,7 +15,9 @@ from lookalike.evaluate.linear import HELD_OUT, PENALTIES, linear_accuracy
 _WAYS = {"kmeans": "cluster", "spectral": "cluster.spectral"}  # way of grouping, key of what it reaches
 
 
-def measure(x_ND: Tensor, labels_N: Tensor, bank: Tensor, test: Tensor, classes: int) -> dict[str, Any]:
+def measure(
+    x_ND: Tensor, labels_N: Tensor, bank: Tensor, test: Tensor, classes: int, ranks: Ranks = ALONE
+) -> dict[str, Any]:
     """Accuracies in [0, 1] of frozen features.
 
     Args:
@@ -23,18 +26,19 @@ def measure(x_ND: Tensor, labels_N: Tensor, bank: Tensor, test: Tensor, classes:
         bank: int64 rows to learn from.
         test: int64 rows that the figures are of, used for nothing else.
         classes: number of classes, and of groups to make.
+        ranks: processes that share the work, all given the same; groups are made by the first.
 
     Returns:
         `knn`, `linear`, `penalty` (that of the linear probe), and for both ways of grouping
         `cluster.accuracy`, `cluster.nmi`, `cluster.ari`, `cluster.purity`.
     """
     learn, asked, y_learn, y_asked = x_ND[bank], x_ND[test], labels_N[bank], labels_N[test]
-    found: dict[str, Any] = {"knn": knn_accuracy(learn, y_learn, asked, y_asked)}
-    found["linear"], found["penalty"] = linear_accuracy(learn, y_learn, asked, y_asked)
-    for way, key in _WAYS.items():
+    found: dict[str, Any] = {"knn": knn_accuracy(learn, y_learn, asked, y_asked, ranks=ranks)}
+    found["linear"], found["penalty"] = linear_accuracy(learn, y_learn, asked, y_asked, ranks)
+    for way, key in _WAYS.items() if ranks.first else ():
         _, predict = groups(way, learn, classes)
         found |= {f"{key}.{name}": value for name, value in asdict(agreement(predict(asked), y_asked)).items()}
-    return found
+    return ranks.objects(found)[0]
 
 
 def protocol(bank: Tensor, test: Tensor, classes: int, penalties: dict[str, float]) -> dict[str, Any]:

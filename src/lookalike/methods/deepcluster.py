@@ -23,6 +23,7 @@ from lookalike.clustering.whiten import pca_whiten
 from lookalike.core import rng
 from lookalike.core.options import TrainOptions, at_least
 from lookalike.core.plan import Plan
+from lookalike.core.ranks import ALONE, Ranks
 from lookalike.encoders.base import seeded
 from lookalike.encoders.heads import rectified
 from lookalike.methods.base import Collection, Method, shuffle
@@ -75,8 +76,8 @@ class Learner(Method):
     views = 1
     assignment_N: Tensor
 
-    def __init__(self, encoder: nn.Module, options: Options, n: int, classes: int = 0) -> None:
-        super().__init__(encoder, options, n, classes)
+    def __init__(self, encoder: nn.Module, options: Options, n: int, classes: int = 0, ranks: Ranks = ALONE) -> None:
+        super().__init__(encoder, options, n, classes, ranks)
         self.head = nn.Linear(encoder.out_features, options.n_clusters)  # type: ignore[arg-type]  # an int
         self._renew_head(epoch=0)
         self.register_buffer("assignment_N", torch.full((n,), -1))  # -1: not clustered yet
@@ -99,12 +100,22 @@ class Learner(Method):
     def _cluster(self, epoch: int, data: Collection) -> dict[str, float | int | None]:
         begun = time.monotonic()
         features_ND = data.outputs(self.encoder)  # an encoder with a last ReLU leaves it to the head
-        x_ND = F.normalize(pca_whiten(features_ND, self.options.pca), dim=1)
+        x_ND = F.normalize(pca_whiten(features_ND, self.options.pca, ranks=self.ranks), dim=1)
         seed = rng.derive(self.options.seed, "kmeans", epoch)
-        found = lloyd(x_ND, self.options.n_clusters, seed=seed, init="random", max_iter=self.options.kmeans_iter)
+        found = lloyd(
+            x_ND,
+            self.options.n_clusters,
+            seed=seed,
+            init="random",
+            max_iter=self.options.kmeans_iter,
+            ranks=self.ranks,
+        )
         previous = self.assignment_N.cpu().clone() if int(self.assignment_N[0]) >= 0 else None
-        self.assignment_N.copy_(found.labels_N)
-        return {**grouping_notes(found, previous), "seconds": round(time.monotonic() - begun, 2)}
+        self.assignment_N.copy_(self.ranks.gather(found.labels_N))
+        return {
+            **grouping_notes(found, self.assignment_N.cpu(), previous),
+            "seconds": round(time.monotonic() - begun, 2),
+        }
 
     def _renew_head(self, epoch: int) -> None:
         """Clusters of two clusterings have no correspondence: what the head knew is void."""
@@ -117,7 +128,7 @@ class Learner(Method):
         return self.head(rectified(self.encoder, x_RCHW))
 
     def loss(self, z_BVP: Tensor, targets_BH: Tensor) -> Tensor:
-        return cross_entropy(z_BVP[:, :, None], targets_BH)
+        return cross_entropy(z_BVP[:, :, None], targets_BH, ranks=self.ranks)
 
     def chance_loss(self, batch_size: int) -> float:
         """ln(clusters), which is chance where clusters are drawn equally often."""

@@ -23,6 +23,7 @@ from lookalike.clustering.lloyd import lloyd
 from lookalike.core import rng
 from lookalike.core.options import at_least
 from lookalike.core.plan import Plan
+from lookalike.core.ranks import ALONE, Ranks
 from lookalike.encoders.heads import rectified
 from lookalike.methods.base import Collection, Method, shuffle
 from lookalike.methods.grouping import grouping_notes, grouping_problems
@@ -79,18 +80,20 @@ class Learner(Method):
     """A projection head, a memory of projections, and prototypes that are centroids."""
 
     options: Options
+    divided = ("bank_VNP",)
     bank_VNP: Tensor
     prototypes_HKP: Tensor
     assignment_NH: Tensor
 
-    def __init__(self, encoder: nn.Module, options: Options, n: int, classes: int = 0) -> None:
-        super().__init__(encoder, options, n, classes)
+    def __init__(self, encoder: nn.Module, options: Options, n: int, classes: int = 0, ranks: Ranks = ALONE) -> None:
+        super().__init__(encoder, options, n, classes, ranks)
         self.small_views = options.small_crops
         self.small_size = options.small_crop_size or max(_SMALLEST, round(_SMALL_SHARE * (options.image_size or 0)))
         self.small_area = (options.small_crop_min, options.crop_min or _CROP_MIN)
         self.head = projector(encoder, options)
         size = options.head_size
-        self.register_buffer("bank_VNP", torch.zeros(_REMEMBERED, n, size))
+        self.own = ranks.own(n)
+        self.register_buffer("bank_VNP", torch.zeros(_REMEMBERED, self.own.stop - self.own.start, size))
         self.register_buffer("prototypes_HKP", torch.zeros(options.heads, options.n_clusters, size))
         self.register_buffer("assignment_NH", torch.full((n, options.heads), -1))  # -1: not clustered yet
 
@@ -112,11 +115,15 @@ class Learner(Method):
             init="random",
             max_iter=self.options.kmeans_iter,
             spherical=True,
+            ranks=self.ranks,
         )
         previous = self.assignment_NH[:, head].cpu().clone() if int(self.assignment_NH[0, head]) >= 0 else None
-        self.assignment_NH[:, head] = found.labels_N
+        self.assignment_NH[:, head] = self.ranks.gather(found.labels_N)
         self.prototypes_HKP[head] = found.centroids_KD
-        return {**grouping_notes(found, previous), "seconds": round(time.monotonic() - begun, 2)}
+        return {
+            **grouping_notes(found, self.assignment_NH[:, head].cpu(), previous),
+            "seconds": round(time.monotonic() - begun, 2),
+        }
 
     def embed(self, x_RCHW: Tensor) -> Tensor:
         return self.head(rectified(self.encoder, x_RCHW))
@@ -124,7 +131,7 @@ class Learner(Method):
     def loss(self, z_BVP: Tensor, targets_BH: Tensor) -> Tensor:
         prototypes = self.prototypes_HKP.to(z_BVP.dtype)
         cosine_BVHK = torch.einsum("bvp,hkp->bvhk", F.normalize(z_BVP, dim=-1), prototypes)
-        return cross_entropy(cosine_BVHK / self.options.temperature, targets_BH)
+        return cross_entropy(cosine_BVHK / self.options.temperature, targets_BH, ranks=self.ranks)
 
     def chance_loss(self, batch_size: int) -> float:
         """ln(clusters), which is chance where clusters are equally large."""
@@ -132,5 +139,9 @@ class Learner(Method):
 
     @torch.no_grad()
     def after_step(self, z_BVP: Tensor, index_B: Tensor) -> None:
-        remembered_VBP = F.normalize(z_BVP[:, :_REMEMBERED], dim=-1).transpose(0, 1)
-        self.bank_VNP[:, index_B.to(self.bank_VNP.device)] = remembered_VBP.to(self.bank_VNP.dtype)
+        # images of a batch fall to processes by their place in it, rows of the bank by their number
+        remembered_BVP = self.ranks.gather(F.normalize(z_BVP[:, :_REMEMBERED], dim=-1))
+        index_B = self.ranks.gather(index_B)
+        mine = (index_B >= self.own.start) & (index_B < self.own.stop)
+        rows = (index_B[mine] - self.own.start).to(self.bank_VNP.device)
+        self.bank_VNP[:, rows] = remembered_BVP[mine.to(z_BVP.device)].transpose(0, 1).to(self.bank_VNP.dtype)

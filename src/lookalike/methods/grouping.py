@@ -10,11 +10,11 @@ from lookalike.clustering.agreement import nmi
 from lookalike.clustering.lloyd import Clustering
 
 
-def grouping_notes(found: Clustering, previous_N: Tensor | None) -> dict[str, float | int | None]:
-    """What is worth recording of a clustering; `previous_N` are the labels of the one before."""
+def grouping_notes(found: Clustering, labels_N: Tensor, previous_N: Tensor | None) -> dict[str, float | int | None]:
+    """What is worth recording of a clustering; labels of all images, `previous_N` those of the one before."""
     sizes = found.counts_K
     return {
-        "nmi_previous": None if previous_N is None else round(nmi(previous_N, found.labels_N.cpu()), 4),
+        "nmi_previous": None if previous_N is None else round(nmi(previous_N, labels_N), 4),
         "clusters": len(sizes),
         "empty": int((sizes == 0).sum()),
         "smallest": int(sizes.min()),

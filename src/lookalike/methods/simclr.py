@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from lookalike.core.plan import Plan
+from lookalike.core.ranks import ALONE, Ranks
 from lookalike.methods.base import Collection, Method, itself, shuffle
 from lookalike.methods.projector import ProjectorOptions, projector
 from lookalike.objectives.nt_xent import nt_xent
@@ -35,8 +36,8 @@ class Learner(Method):
 
     options: Options
 
-    def __init__(self, encoder: nn.Module, options: Options, n: int, classes: int = 0) -> None:
-        super().__init__(encoder, options, n, classes)
+    def __init__(self, encoder: nn.Module, options: Options, n: int, classes: int = 0, ranks: Ranks = ALONE) -> None:
+        super().__init__(encoder, options, n, classes, ranks)
         self.head = projector(encoder, options)
 
     def plan(self, epoch: int, data: Collection) -> Plan:
@@ -47,7 +48,7 @@ class Learner(Method):
 
     def loss(self, z_BVP: Tensor, targets_BH: Tensor) -> Tensor:
         ids_R = targets_BH[:, 0].repeat_interleave(z_BVP.shape[1])
-        return nt_xent(z_BVP.flatten(0, 1), ids_R, self.options.temperature)
+        return nt_xent(z_BVP.flatten(0, 1), ids_R, self.options.temperature, ranks=self.ranks)
 
     def chance_loss(self, batch_size: int) -> float:
         """ln(2N - 1): every row equally like every other."""

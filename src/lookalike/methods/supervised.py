@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from lookalike.core.options import TrainOptions
 from lookalike.core.plan import Plan
+from lookalike.core.ranks import ALONE, Ranks
 from lookalike.encoders.heads import projection_head, rectified
 from lookalike.methods.base import Collection, Method, shuffle
 from lookalike.objectives.cross_entropy import cross_entropy
@@ -39,8 +40,8 @@ class Learner(Method):
     views = 1
     needs_labels = True
 
-    def __init__(self, encoder: nn.Module, options: Options, n: int, classes: int = 0) -> None:
-        super().__init__(encoder, options, n, classes)
+    def __init__(self, encoder: nn.Module, options: Options, n: int, classes: int = 0, ranks: Ranks = ALONE) -> None:
+        super().__init__(encoder, options, n, classes, ranks)
         self.classes = classes
         self.head = projection_head(
             encoder.out_features,  # type: ignore[arg-type]  # an int on every encoder
@@ -59,7 +60,7 @@ class Learner(Method):
         return self.head(rectified(self.encoder, x_RCHW))
 
     def loss(self, z_BVP: Tensor, targets_BH: Tensor) -> Tensor:
-        return cross_entropy(z_BVP[:, :, None], targets_BH, self.options.label_smoothing)
+        return cross_entropy(z_BVP[:, :, None], targets_BH, self.options.label_smoothing, self.ranks)
 
     def chance_loss(self, batch_size: int) -> float:
         """ln(classes): every class equally likely."""

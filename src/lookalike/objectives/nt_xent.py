@@ -15,13 +15,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lookalike.objectives.tiled import row_log_sum_exp
+from lookalike.core.ranks import ALONE, Ranks
+from lookalike.objectives.tiled import own_log_sum_exp, row_log_sum_exp
 
 _DENSE_ROWS = 4096  # up to here the matrix and its three copies take 256 MiB at most, and are faster
 _TILE = 1024  # rows; a float32 tile of 4 MiB stays in a cache of a CPU
 
 
-def nt_xent(z_RP: Tensor, ids_R: Tensor, temperature: float = 0.5, tile: int | None = None) -> Tensor:
+def nt_xent(
+    z_RP: Tensor, ids_R: Tensor, temperature: float = 0.5, tile: int | None = None, ranks: Ranks = ALONE
+) -> Tensor:
     """The NT-Xent loss of projections.
 
     Args:
@@ -32,10 +35,13 @@ def nt_xent(z_RP: Tensor, ids_R: Tensor, temperature: float = 0.5, tile: int | N
         tile: compare tile x tile rows at a time and never hold an R x R matrix (`tiled.py`; the loss and its
             gradient are the same up to rounding, second derivatives are not offered). None tiles where
             the whole matrix would be large.
+        ranks: the processes that hold the batch together, each with R rows of its own, all views of an image with
+            one of them. Each computes its own rows against all.
 
     Returns:
         A scalar; float64 for float64 input, else float32 (logits are never formed in half precision).
-        ln(R - 1) is chance level: all projections equal.
+        ln(R - 1) is chance level: all projections equal. Of several processes each has its share; the shares add
+        up to the loss, and a share's gradient with respect to its own z is that of the whole loss.
     """
     if z_RP.ndim != 2 or ids_R.shape != z_RP.shape[:1]:
         raise ValueError(f"z must be [R, P] and ids [R], got {list(z_RP.shape)} and {list(ids_R.shape)}")
@@ -46,7 +52,9 @@ def nt_xent(z_RP: Tensor, ids_R: Tensor, temperature: float = 0.5, tile: int | N
     z_RP = z_RP if z_RP.dtype == torch.float64 else z_RP.float()
     with torch.autocast(z_RP.device.type, enabled=False):
         u_RP = F.normalize(z_RP, dim=1)
-        if tile is None and len(u_RP) <= _DENSE_ROWS:
+        if ranks.size > 1:
+            log_sum_R = own_log_sum_exp(u_RP, temperature, tile or _TILE, ranks)
+        elif tile is None and len(u_RP) <= _DENSE_ROWS:
             s_RR = (u_RP / temperature) @ u_RP.T
             log_sum_R = s_RR.fill_diagonal_(-torch.inf).logsumexp(1)
         else:
@@ -57,7 +65,7 @@ def nt_xent(z_RP: Tensor, ids_R: Tensor, temperature: float = 0.5, tile: int | N
         sum_RP = torch.zeros_like(u_RP).index_add(0, image_R, u_RP)[image_R]
         views_R = torch.zeros_like(u_RP[:, 0]).index_add(0, image_R, torch.ones_like(u_RP[:, 0]))[image_R]
         positives_R = (u_RP * (sum_RP - u_RP)).sum(1) / (views_R - 1) / temperature
-        return (log_sum_R - positives_R).mean()
+        return (log_sum_R - positives_R).mean() / ranks.size
 
 
 def _numbered(ids_R: Tensor) -> Tensor:

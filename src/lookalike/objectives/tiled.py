@@ -19,6 +19,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from lookalike.core.ranks import Ranks
+
 _SAFE_RANGE = {torch.float32: 80.0, torch.float64: 700.0}  # exp of minus this is a normal number
 
 
@@ -74,6 +76,56 @@ def _running_sums(u_RP: Tensor, temperature: float, tile: int) -> Tensor:
         if rows != columns:
             lse_R[columns] = torch.logaddexp(lse_R[columns], s_IJ.logsumexp(0))
     return lse_R
+
+
+def own_log_sum_exp(u_RP: Tensor, temperature: float, tile: int, ranks: Ranks) -> Tensor:
+    """lse [R] of this process's unit rows against those of all processes; differentiable once.
+
+    Only values travel: the rows, and for the backward pass every row's lse and dL/dlse. The gradient is that of
+    all processes' lse with respect to this one's rows. Every process must have R rows.
+    """
+    return _OwnLogSumExp.apply(u_RP, temperature, tile, ranks)
+
+
+class _OwnLogSumExp(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, u_RP: Tensor, temperature: float, tile: int, ranks: Ranks) -> Tensor:
+        every_NP = ranks.gather(u_RP)
+        lse_R = u_RP.new_full((len(u_RP),), -torch.inf)
+        for rows, columns in _rectangle(len(u_RP), len(every_NP), tile):
+            s_IJ = _against(u_RP, every_NP, rows, columns, temperature, ranks.rank)
+            lse_R[rows] = torch.logaddexp(lse_R[rows], s_IJ.logsumexp(1))
+        ctx.save_for_backward(u_RP, every_NP, lse_R)
+        ctx.temperature, ctx.tile, ctx.ranks = temperature, tile, ranks
+        return lse_R
+
+    @staticmethod
+    def backward(ctx: Any, g_R: Tensor) -> tuple[Tensor, None, None, None]:
+        u_RP, every_NP, lse_R = ctx.saved_tensors
+        lse_N, g_N = ctx.ranks.gather(torch.stack([lse_R, g_R], 1)).unbind(1)
+        du_RP = torch.zeros_like(u_RP)
+        for rows, columns in _rectangle(len(u_RP), len(every_NP), ctx.tile):
+            s_IJ = _against(u_RP, every_NP, rows, columns, ctx.temperature, ctx.ranks.rank)
+            w_IJ = torch.exp(s_IJ - lse_R[rows, None]) * g_R[rows, None]
+            w_IJ += torch.exp(s_IJ - lse_N[columns]) * g_N[columns]
+            du_RP[rows].addmm_(w_IJ, every_NP[columns], alpha=1 / ctx.temperature)
+        return du_RP, None, None, None
+
+
+def _rectangle(n: int, m: int, tile: int) -> Iterator[tuple[slice, slice]]:
+    """Rows and columns of the tiles of n x m."""
+    for row in range(0, n, tile):
+        for column in range(0, m, tile):
+            yield slice(row, min(row + tile, n)), slice(column, min(column + tile, m))
+
+
+def _against(u_RP: Tensor, every_NP: Tensor, rows: slice, columns: slice, temperature: float, rank: int) -> Tensor:
+    """s [I, J] of own rows and all rows, of which row i is number rank * R + i; to itself it is -inf."""
+    s_IJ = torch.mm(u_RP[rows], every_NP[columns].T).div_(temperature)
+    offset = rank * len(u_RP) + rows.start - columns.start
+    if -s_IJ.shape[0] < offset < s_IJ.shape[1]:
+        s_IJ.diagonal(offset).fill_(-torch.inf)
+    return s_IJ
 
 
 def _tiles(n: int, tile: int) -> Iterator[tuple[slice, slice]]:

@@ -33,8 +33,11 @@ def run(words: list[str]) -> int:
     options = parse(Evaluate, words, "lookalike evaluate", ("run",)).options
     folder = RunFolder.existing(options.run)
     from lookalike import api
+    from lookalike.engine.distributed import first_process
 
     result = api.evaluate(folder, baselines=options.baselines, device=options.device, threads=options.threads)
+    if not first_process():
+        return 0
     if options.json:
         print(json.dumps(result, indent=2))
     else:

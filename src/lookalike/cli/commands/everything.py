@@ -19,15 +19,19 @@ def run(words: list[str]) -> int:
     config, words = take_config(words)
     parsed = parse_train(_METHOD, words, "lookalike", config)
     from lookalike import api
+    from lookalike.core.ranks import ALONE
+    from lookalike.engine.distributed import first_process
 
     folder = api.train(_METHOD, parsed.options, parsed.explicit, command=shlex.join(["lookalike", *words]))
+    if not first_process():
+        return 0
     _, options = api.options_of(folder)
     images = api.images_of(folder, options)
     if images.skipped:
         print(f"skipped {len(images.skipped)} unreadable files: {folder.skipped}")
     if api.can_evaluate(images):
         if not folder.evaluation.exists():
-            api.evaluate(folder, threads=options.threads)
+            api.evaluate(folder, threads=options.threads, ranks=ALONE)  # the others are done
         show(folder)
     else:
         print("no labels, so no accuracy: the verdict above is what can be said without them")

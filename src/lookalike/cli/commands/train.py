@@ -21,9 +21,12 @@ def run(words: list[str]) -> int:
     method, words = take_method(config, words)
     parsed = parse_train(method, words, f"lookalike train {method}", config)
     from lookalike import api
+    from lookalike.engine.distributed import first_process
 
     command = shlex.join(["lookalike", "train", method, *words, *(["--config", str(config)] if config else [])])
     folder = api.train(method, parsed.options, parsed.explicit, command=command)
+    if not first_process():
+        return 0
     if folder.status()["status"] == "trained":
         api.embed(folder)
         api.finish(folder)

@@ -1,0 +1,167 @@
+"""Several processes, over torch.distributed: gloo between CPUs, NCCL between GPUs."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+from torch.nn.parallel import DistributedDataParallel
+
+from lookalike.core.errors import Elsewhere, LookalikeError, MachineError
+from lookalike.core.options import TrainOptions
+from lookalike.core.ranks import ALONE, BLOCK, Ranks, blocks
+from lookalike.methods.base import Method, Projections
+
+
+class Group(Ranks):
+    """The processes of torch.distributed's default group. Every method is called by all of them, in one order."""
+
+    def __init__(self) -> None:
+        self.rank, self.size = dist.get_rank(), dist.get_world_size()
+
+    def sum(self, x: Tensor) -> Tensor:
+        total = x.detach().clone()
+        with partners(self):
+            dist.all_reduce(total)
+        return total
+
+    def gather(self, x: Tensor) -> Tensor:
+        x = x.detach().contiguous()
+        lengths = [int(n) for n in self._gather_equal(torch.tensor([len(x)]))]
+        longest = max(lengths)
+        padded = x if len(x) == longest else torch.cat([x, x.new_zeros(longest - len(x), *x.shape[1:])])
+        parts = self._gather_equal(padded)
+        return torch.cat([part[:n] for part, n in zip(parts, lengths, strict=True)])
+
+    def _gather_equal(self, x: Tensor) -> list[Tensor]:
+        parts = [torch.empty_like(x) for _ in range(self.size)]
+        with partners(self):
+            dist.all_gather(parts, x)
+        return parts
+
+    def objects(self, value: Any) -> list[Any]:
+        found: list[Any] = [None] * self.size
+        with partners(self):
+            dist.all_gather_object(found, value)
+        return found
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        mine: LookalikeError | None = None
+        try:
+            yield
+        except LookalikeError as error:
+            mine = error
+        failed = [rank for rank, message in enumerate(self.objects(None if mine is None else str(mine))) if message]
+        if not failed:
+            return
+        if mine is not None and self.rank == failed[0]:
+            if len(failed) < self.size:
+                raise LookalikeError(f"process {self.rank} of {self.size}: {mine}") from mine
+            raise mine
+        raise Elsewhere
+
+
+class PartnerLost(LookalikeError):
+    """Another process of the run is gone."""
+
+    exit_status = 1
+
+
+@contextmanager
+def partners(ranks: Ranks) -> Iterator[None]:
+    """Say in words that another process is gone, where PyTorch's exchange fails in here."""
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        raise
+    except RuntimeError as error:  # gloo and NCCL raise what they raise
+        if not _is_of_an_exchange(error):
+            raise
+        raise PartnerLost(
+            f"process {ranks.rank} of {ranks.size} lost another one of them, which ended or cannot be "
+            "reached; the same command goes on from the last checkpoint, with any number of processes "
+            f"({str(error).splitlines()[0]})"
+        ) from error
+
+
+def _is_of_an_exchange(error: RuntimeError) -> bool:
+    words = str(error).lower()
+    return isinstance(error, dist.DistError) or any(word in words for word in ("gloo", "nccl", "connection", "peer"))
+
+
+def join(device: str) -> Ranks:
+    """The processes of this job: those that torchrun (or whoever set RANK and WORLD_SIZE) started, or none other.
+
+    Raises:
+        LookalikeError: they do not find each other.
+    """
+    if not dist.is_available():
+        return ALONE
+    if not dist.is_initialized():
+        if int(os.environ.get("WORLD_SIZE", "1")) < 2:
+            return ALONE
+        atexit.register(leave)
+        try:
+            dist.init_process_group("cpu:gloo,cuda:nccl" if device.startswith("cuda") else "gloo")
+        except (RuntimeError, ValueError) as error:
+            raise LookalikeError(f"the processes of this job do not find each other: {error}") from error
+    return Group() if dist.get_world_size() > 1 else ALONE
+
+
+def processes_problems(options: TrainOptions, n: int, ranks: Ranks) -> Iterator[str]:
+    """Every value that does not go with the number of processes; n training images."""
+    if ranks.size > 1 and options.batch_size % ranks.size:
+        yield f"--batch-size {options.batch_size} does not divide into the {ranks.size} processes of this run"
+    if ranks.size > 1 and not ranks.own_blocks(n):
+        most = len(blocks(n))
+        yield f"{n:,} images are too few for {ranks.size} processes: they divide into {most} blocks of {BLOCK}"
+
+
+def disagreements(told: list[dict[str, Any]]) -> Iterator[str]:
+    """Where what processes were told differs from what the first was."""
+    for rank, theirs in enumerate(told[1:], start=1):
+        for key, value in told[0].items():
+            if theirs.get(key) != value:
+                yield f"{key} is {theirs.get(key)!r} for process {rank} and {value!r} for process 0; they must agree"
+
+
+def parallel(method: Method) -> DistributedDataParallel:
+    """A method's projections, whose parameters' gradients are averaged over processes in every backward pass."""
+    with warnings.catch_warnings():
+        # Newer versions of PyTorch have another name for it, which older ones do not know. Buffers are not for it to
+        # exchange: a memory bank is divided, and statistics are averaged after the step.
+        warnings.filterwarnings("ignore", message=".*broadcast_buffers", category=FutureWarning)
+        return DistributedDataParallel(Projections(method), broadcast_buffers=False)
+
+
+def first_process() -> bool:
+    """Whether this process is the one that writes and speaks."""
+    return not dist.is_available() or not dist.is_initialized() or dist.get_rank() == 0
+
+
+def leave() -> None:
+    """End the group, where there is one."""
+    if dist.is_available() and dist.is_initialized():
+        dist.destroy_process_group()
+
+
+def own_device(device: str) -> str:
+    """The GPU of this process, where each has one of its own."""
+    if device != "cuda" or "LOCAL_RANK" not in os.environ:
+        return device
+    local = int(os.environ["LOCAL_RANK"])
+    if local >= torch.cuda.device_count():
+        raise MachineError(
+            f"process {local} of this machine has no GPU of its own: there are {torch.cuda.device_count()}; start as "
+            "many processes as there are GPUs, or name --device cpu"
+        )
+    torch.cuda.set_device(local)
+    return f"cuda:{local}"
