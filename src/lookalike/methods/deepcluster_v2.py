@@ -109,7 +109,7 @@ class Learner(Method):
     def _cluster(self, epoch: int, head: int) -> dict[str, float | int | None]:
         begun = time.monotonic()
         found = lloyd(
-            self.bank_VNP[head % _REMEMBERED].float(),
+            self.bank_VNP[head % _REMEMBERED],
             self.options.n_clusters,
             seed=rng.derive(self.options.seed, "kmeans", epoch, head),
             init="random",

@@ -1,0 +1,197 @@
+"""Whole runs of two processes: the same weights as one, resumed with any number, and what happens when one dies."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from fakes import tiny_options
+from lookalike import api
+from lookalike.core import registry
+from lookalike.core.errors import Elsewhere, Interrupted, LookalikeError
+from lookalike.core.ranks import Ranks
+from lookalike.engine.checkpoint import load_checkpoint
+from lookalike.engine.loop import Trainer
+from lookalike.engine.metrics import read_metrics
+from lookalike.engine.run_folder import RunFolder
+from processes import in_processes
+
+pytestmark = pytest.mark.slow
+
+METHODS = registry.names("methods")
+SAID = {
+    "data": "digits",
+    "epochs": 2,
+    "batch_size": 256,
+    "precision": "float64",
+    "image_size": None,
+    "check_every": 2,
+    "n_clusters": 20,
+    "threads": 1,
+}
+STEPS = {"supervised": 10}  # of two epochs; the other methods see all images and make 14
+
+
+def train(name: str, out: Path, **said: Any) -> RunFolder:
+    return api.train(name, tiny_options(name, **{**SAID, **said}, out=str(out)))
+
+
+def stopped_after(name: str, out: Path, step: int) -> str:
+    """What a run says that is asked to stop after a step."""
+    made = Trainer._step
+
+    def noting(self: Trainer, *arguments: int) -> None:
+        made(self, *arguments)
+        if self.step == step and self.ranks.rank == self.ranks.size - 1:  # one process hears the signal
+            self.signals.number = signal.SIGTERM
+
+    Trainer._step = noting
+    try:
+        train(name, out)
+    except Interrupted as error:
+        return str(error)
+    finally:
+        Trainer._step = made
+    raise AssertionError("it went on to the end")
+
+
+def in_two(ranks: Ranks, folder: Path) -> list[str]:
+    """Straight runs of every method, and the first part of interrupted ones."""
+    for name in METHODS:
+        train(name, folder / f"{name}-two", **({"micro_batch": "50"} if name == "simclr" else {}))
+    return [stopped_after(name, folder / f"{name}-changed", 3) for name in METHODS]
+
+
+def to_the_end(ranks: Ranks, folder: Path) -> None:
+    for name in METHODS:
+        train(name, folder / f"{name}-changed")
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One run a method by one process, one by two, and one by two, then one, then two."""
+    folder = tmp_path_factory.mktemp("several")
+    for name in METHODS:
+        train(name, folder / f"{name}-one", **({"micro_batch": "100"} if name == "simclr" else {}))
+    said, silence = in_processes(in_two, folder)
+    assert all("stopped by SIGTERM after step 3" in words for words in said)
+    assert not any(silence)  # one process speaks
+    for name in METHODS:
+        stopped_after(name, folder / f"{name}-changed", STEPS.get(name, 14) // 2 + 2)
+    in_processes(to_the_end, folder)
+    return folder
+
+
+def assert_same(one: RunFolder, two: RunFolder) -> None:
+    a, b = load_checkpoint(one.checkpoint), load_checkpoint(two.checkpoint)
+    assert a["step"] == b["step"]
+    for key, value in a["method"].items():
+        if value.is_floating_point():
+            assert float((value - b["method"][key]).abs().max() / value.abs().max().clamp_min(1e-12)) <= 1e-9, key
+        else:
+            assert torch.equal(value, b["method"][key]), key
+    events = [[e for e in read_metrics(run.metrics) if e["event"] == "epoch"] for run in (one, two)]
+    assert [e["epoch"] for e in events[0]] == [e["epoch"] for e in events[1]] == [1, 2]
+    assert [e["loss"] for e in events[0]] == pytest.approx([e["loss"] for e in events[1]], rel=1e-9)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_two_processes_train_what_one_trains(runs: Path, name: str):
+    assert_same(RunFolder(runs / f"{name}-one"), RunFolder(runs / f"{name}-two"))
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_run_goes_on_with_another_number_of_processes(runs: Path, name: str):
+    assert_same(RunFolder(runs / f"{name}-one"), RunFolder(runs / f"{name}-changed"))
+
+
+def quarrel(ranks: Ranks, folder: Path) -> str:
+    options = tiny_options("simclr", **SAID, seed=ranks.rank, out=str(folder / "quarrel"))
+    try:
+        api.train("simclr", options)
+    except Elsewhere:
+        return ""
+    except LookalikeError as error:
+        return str(error)
+    raise AssertionError("they did not notice")
+
+
+def test_processes_that_disagree_are_told_once(tmp_path: Path):
+    words, silence = in_processes(quarrel, tmp_path)
+    assert "seed is 1 for process 1 and 0 for process 0; they must agree" in words
+    assert silence == ""
+    assert not (tmp_path / "quarrel").exists()
+
+
+def torchrun(*words: str) -> subprocess.Popen:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", str(port)]
+    return subprocess.Popen(
+        [*command, "-m", "lookalike", *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+
+
+def test_a_mistake_is_told_by_one_process(tmp_path: Path):
+    started = torchrun("train", "simclr", "digits", "--batch-size", "255", "--out", str(tmp_path / "run"))
+    text, _ = started.communicate(timeout=120)
+    assert started.returncode != 0
+    assert text.count("--batch-size 255 does not divide into the 2 processes of this run") == 1
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_flag_that_does_not_exist_is_told_by_one_process():
+    text, _ = torchrun("train", "simclr", "digits", "--bach-size", "256").communicate(timeout=120)
+    assert text.count("--bach-size") == 1
+
+
+def worker(rank: int, parent: int) -> int | None:
+    """The process id of a rank below a torchrun process."""
+    for entry in Path("/proc").iterdir():
+        try:
+            status = (entry / "stat").read_text().rsplit(")", 1)[1].split()
+            environment = (entry / "environ").read_bytes().split(b"\0")
+        except (OSError, IndexError):
+            continue
+        if int(status[1]) == parent and f"RANK={rank}".encode() in environment:
+            return int(entry.name)
+    return None
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks for processes in /proc")
+def test_a_process_that_dies_ends_the_run_which_goes_on_when_started_again(tmp_path: Path):
+    run = RunFolder(tmp_path / "run")
+    words = ["train", "simclr", "digits", "--batch-size", "256", "--epochs", "30", "--out", str(run.path)]
+    words += ["--width", "4", "--check-every", "30"]
+    started = torchrun(*words)
+    deadline = time.monotonic() + 120
+    while not run.checkpoint.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    pid = worker(1, started.pid)
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    killed = time.monotonic()
+    text, _ = started.communicate(timeout=60)
+    assert time.monotonic() - killed < 20
+    assert started.returncode != 0
+    assert "rank      : 1" in text  # torchrun says who died
+    assert "goes on from the last checkpoint" in text  # the other one says what to do
+    step = load_checkpoint(run.checkpoint)["step"]
+    assert 0 < step < 210
+    again = torchrun(*words)
+    text, _ = again.communicate(timeout=180)
+    assert again.returncode == 0, text
+    assert "going on at" in text
+    assert run.status()["status"] == "finished"
