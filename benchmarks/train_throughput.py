@@ -38,6 +38,7 @@ from lookalike.core import machine
 from lookalike.core.files import write_json
 from lookalike.data.base import Images
 from lookalike.encoders.resnet import Basic
+from lookalike.engine.backbone import placed
 from lookalike.engine.journal import Journal
 from lookalike.engine.loop import Trainer
 from lookalike.engine.resolve import recipe_table
@@ -75,11 +76,11 @@ def ours(case: str, folder: Path) -> Callable[[], None]:
     options = Options(width=width, augment=augment, batch_size=BATCH, precision="bf16", epochs=10**6, lr=0.25)
     options.head_width = recipe_table()[recipe]["head_width"]
     backbone = untrained_backbone(options, images, "cpu")
-    learner = Learner(backbone.encoder, options).to(memory_format=torch.channels_last)
+    learner = placed(Learner(backbone.encoder, options, len(pixels)), "cpu")
     run = RunFolder(folder)
-    trainer = Trainer(learner, backbone, options, images, build_recipe(augment, side), run)
+    trainer = Trainer(learner, backbone, options, images, images.training, run)
     trainer.journal = Journal(run.metrics, 0)
-    trainer.plan = learner.plan(0, len(pixels))
+    trainer.plan = learner.plan(0, trainer.data)
 
     def steps() -> None:
         for k in range(STEPS):

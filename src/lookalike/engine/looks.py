@@ -7,7 +7,8 @@ looked at, so that nobody is tempted to choose by the test split.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -19,6 +20,7 @@ from lookalike.data.base import Images
 from lookalike.engine.backbone import Backbone
 from lookalike.evaluate.health import GALLERY, Health, measure
 from lookalike.evaluate.knn import knn_accuracy
+from lookalike.evaluate.neighbours import same_class_rate
 
 _BANK, _QUERIES = 8192, 1024  # labelled training images of the kNN monitor
 _PIXEL_SIDE = 32  # raw pixels are compared at this size at the most
@@ -26,14 +28,21 @@ _PIXEL_SIDE = 32  # raw pixels are compared at this size at the most
 
 @dataclass(frozen=True)
 class Look:
-    """One look: health, and the kNN accuracy within the training images (None without labels)."""
+    """One look: health, and within the training images (None without labels) the kNN accuracy and the share of an
+    image's 20 nearest that are of its class."""
 
     health: Health
-    knn: float | None
+    knn: float | None = None
+    closest: float | None = None
 
     def event(self) -> dict[str, float | int | None]:
         """As values of an event."""
-        return {**asdict(self.health), "knn": self.knn}
+        return {**asdict(self.health), "knn": self.knn, "closest": self.closest}
+
+    @staticmethod
+    def health_of(event: dict[str, Any]) -> Health:
+        """The health in what `event` gave."""
+        return Health(**{field.name: event[field.name] for field in fields(Health)})
 
 
 class Looker:
@@ -70,9 +79,9 @@ class Looker:
     def _look(self, features: Callable[[Tensor], Tensor]) -> Look:
         health = measure(features(self.gallery), features(self.views))
         if self.bank is None or self.queries is None:
-            return Look(health, None)
-        knn = knn_accuracy(features(self.bank[0]), self.bank[1], features(self.queries[0]), self.queries[1])
-        return Look(health, knn)
+            return Look(health)
+        known = features(self.bank[0]), self.bank[1], features(self.queries[0]), self.queries[1]
+        return Look(health, knn_accuracy(*known), same_class_rate(*known))
 
 
 def pixel_features(images_NCHW: Tensor) -> Tensor:

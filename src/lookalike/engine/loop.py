@@ -35,7 +35,7 @@ from lookalike.engine.signals import StopSignals
 from lookalike.engine.step import average_statistics, forward_backward, network_buffers, put_back
 from lookalike.engine.views import Views, resident
 from lookalike.engine.watch import Watch, label_agreement
-from lookalike.evaluate.health import Health, verdict
+from lookalike.evaluate.health import verdict
 from lookalike.methods.base import Method
 from lookalike.optim.groups import build_optimizer, forget, set_rate
 from lookalike.optim.schedules import scaled_lr, warmup_cosine, warmup_steps
@@ -353,10 +353,7 @@ class Trainer:
         self.save()
 
     def _verdict(self, look: Look, loss: float, chance: float | None) -> str:
-        known = {
-            name: Health(**{k: v for k, v in self.baselines[name].items() if k != "knn"})
-            for name in ("untrained", "pixels")
-        }
+        known = {name: Look.health_of(self.baselines[name]) for name in ("untrained", "pixels")}
         return verdict(look.health, known["untrained"], known["pixels"], loss, chance)
 
     def _line(self, epoch: int) -> str:
