@@ -159,7 +159,7 @@ def in_turns(turns: int, **works: Callable[[], None]) -> dict[str, float]:
 
 def tile_time(turns: int) -> dict[str, float]:
     z, ids = projections(ROWS)
-    forward, backward = products(torch.nn.functional.normalize(z.detach(), dim=1), _TILE)
+    forward, backward = products(torch.nn.functional.normalize(z.detach(), dim=1), _TILE["cpu"])
 
     def loss() -> None:
         z.grad = None

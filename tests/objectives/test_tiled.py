@@ -1,12 +1,15 @@
 """NT-Xent over tiles equals the whole matrix, in value and gradient, and holds no matrix."""
 
 import math
+import shutil
+import warnings
 
 import pytest
 import torch
 from torch import Tensor
 
 from lookalike.objectives import nt_xent as dense_module
+from lookalike.objectives import tiled
 from lookalike.objectives.nt_xent import nt_xent
 from lookalike.objectives.tiled import row_log_sum_exp
 
@@ -74,6 +77,23 @@ def test_many_rows_are_tiled_without_being_asked(monkeypatch: pytest.MonkeyPatch
     loss, _ = loss_and_gradient(z_RP, ids_R, 0.5, None)
     assert seen
     torch.testing.assert_close(loss, wanted, rtol=1e-12, atol=0)
+
+
+@pytest.mark.parametrize("really", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_compiled_tiles_give_the_same(monkeypatch: pytest.MonkeyPatch, really: bool):
+    """What a GPU computes by, here on the CPU: the functions as they are, and compiled."""
+    if really and not shutil.which("g++"):
+        pytest.skip("torch.compile needs a C++ compiler for the CPU")
+    z_RP, ids_R = some_rows(20, 2, torch.float64)
+    wanted, wanted_gradient = loss_and_gradient(z_RP, ids_R, 0.5, 16)
+    monkeypatch.setattr(tiled, "fuses", lambda u_RP: True)
+    if not really:
+        monkeypatch.setattr(tiled, "compiled", lambda function: function)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the compiler's own
+        loss, gradient = loss_and_gradient(z_RP, ids_R, 0.5, 16)
+    torch.testing.assert_close(loss, wanted, rtol=1e-12, atol=0)
+    torch.testing.assert_close(gradient, wanted_gradient, rtol=1e-10, atol=1e-14)
 
 
 def test_a_tile_of_nothing_is_refused():

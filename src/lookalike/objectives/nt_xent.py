@@ -19,7 +19,7 @@ from lookalike.core.ranks import ALONE, Ranks
 from lookalike.objectives.tiled import own_log_sum_exp, row_log_sum_exp
 
 _DENSE_ROWS = 4096  # up to here the matrix and its three copies take 256 MiB at most, and are faster
-_TILE = 1024  # rows; a float32 tile of 4 MiB stays in a cache of a CPU
+_TILE = {"cpu": 1024, "cuda": 8192}  # rows; a float32 tile of 4 MiB stays in a cache of a CPU
 
 
 def nt_xent(
@@ -53,12 +53,12 @@ def nt_xent(
     with torch.autocast(z_RP.device.type, enabled=False):
         u_RP = F.normalize(z_RP, dim=1)
         if ranks.size > 1:
-            log_sum_R = own_log_sum_exp(u_RP, temperature, tile or _TILE, ranks)
+            log_sum_R = own_log_sum_exp(u_RP, temperature, tile or _tile(u_RP), ranks)
         elif tile is None and len(u_RP) <= _DENSE_ROWS:
             s_RR = (u_RP / temperature) @ u_RP.T
             log_sum_R = s_RR.fill_diagonal_(-torch.inf).logsumexp(1)
         else:
-            log_sum_R = row_log_sum_exp(u_RP, temperature, tile or _TILE)
+            log_sum_R = row_log_sum_exp(u_RP, temperature, tile or _tile(u_RP))
         # The mean over the positives of u_i . u_p is u_i . (sum over its image - u_i) / (views - 1): no
         # second R x R matrix is needed.
         image_R = _numbered(ids_R)
@@ -66,6 +66,10 @@ def nt_xent(
         views_R = torch.zeros_like(u_RP[:, 0]).index_add(0, image_R, torch.ones_like(u_RP[:, 0]))[image_R]
         positives_R = (u_RP * (sum_RP - u_RP)).sum(1) / (views_R - 1) / temperature
         return (log_sum_R - positives_R).mean() / ranks.size
+
+
+def _tile(u_RP: Tensor) -> int:
+    return _TILE.get(u_RP.device.type, _TILE["cpu"])
 
 
 def _numbered(ids_R: Tensor) -> Tensor:

@@ -8,12 +8,14 @@ the products. The backward pass computes them again (one more product a tile, an
 
 Rows are unit vectors, so similarities are at most 1/tau. Where exp(-2/tau) is no underflow they are shifted by
 that bound and no maxima are needed; at low temperatures a running maximum is kept (as in FlashAttention,
-Dao et al. 2022). Axes: R rows, P projection size, I and J rows and columns of a tile.
+Dao et al. 2022). On a GPU tiles are larger and compiled, as it would spend its time on launching what follows each
+product. Axes: R rows, P projection size, I and J rows and columns of a tile.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
 from typing import Any
 
 import torch
@@ -45,6 +47,12 @@ class _RowLogSumExp(torch.autograd.Function):
         # exp(s - 1/tau) times this is g_i P_ij, so that one exponential serves both directions of a pair
         weight_R = g_R * torch.exp(1 / ctx.temperature - lse_R) if ctx.bounded else g_R
         for rows, columns in _tiles(len(u_RP), ctx.tile):
+            if ctx.bounded and fuses(u_RP) and rows != columns:
+                weights = compiled(pair_weights)
+                w_IJ = weights(u_RP[rows], u_RP[columns], ctx.temperature, weight_R[rows], weight_R[columns])
+                du_RP[rows].addmm_(w_IJ, u_RP[columns], alpha=1 / ctx.temperature)
+                du_RP[columns].addmm_(w_IJ.T, u_RP[rows], alpha=1 / ctx.temperature)
+                continue
             s_IJ = _similarities(u_RP, rows, columns, ctx.temperature)
             if ctx.bounded:
                 w_IJ = s_IJ.sub_(1 / ctx.temperature).exp_()
@@ -58,9 +66,36 @@ class _RowLogSumExp(torch.autograd.Function):
         return du_RP, None, None
 
 
+def pair_sums(a_IP: Tensor, b_JP: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
+    """Sums [I] and [J] of exp(s_ij - 1/tau) over different rows a and b."""
+    e_IJ = torch.exp((a_IP @ b_JP.T - 1) / temperature)
+    return e_IJ.sum(1), e_IJ.sum(0)
+
+
+def pair_weights(a_IP: Tensor, b_JP: Tensor, temperature: float, weight_I: Tensor, weight_J: Tensor) -> Tensor:
+    """exp(s_ij - 1/tau) (weight_i + weight_j), [I, J]."""
+    return torch.exp((a_IP @ b_JP.T - 1) / temperature) * (weight_I[:, None] + weight_J)
+
+
+def fuses(u_RP: Tensor) -> bool:
+    """Whether to compute tiles by compiled functions."""
+    return u_RP.is_cuda
+
+
+@cache
+def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function compiled for shapes that change seldom."""
+    return torch.compile(function, dynamic=False)
+
+
 def _bounded_sums(u_RP: Tensor, temperature: float, tile: int) -> Tensor:
     sums_R = u_RP.new_zeros(len(u_RP))
     for rows, columns in _tiles(len(u_RP), tile):
+        if fuses(u_RP) and rows != columns:
+            of_rows, of_columns = compiled(pair_sums)(u_RP[rows], u_RP[columns], temperature)
+            sums_R[rows] += of_rows
+            sums_R[columns] += of_columns
+            continue
         e_IJ = _similarities(u_RP, rows, columns, temperature).sub_(1 / temperature).exp_()
         sums_R[rows] += e_IJ.sum(1)
         if rows != columns:
