@@ -237,6 +237,9 @@ def test_masks_differ_between_calls_and_layers_and_nothing_else_matters():
     state = torch.get_rng_state()
     torch.manual_seed(5)
     assert torch.equal(Dropout(0.5, "x")(ones), first)
+    of_another_process = Dropout(0.5, "x")
+    of_another_process.stream = 1
+    assert not torch.equal(of_another_process(ones), first)
     torch.manual_seed(5)
     Dropout(0.5, "x")(ones)
     untouched = torch.rand(3)

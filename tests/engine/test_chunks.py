@@ -1,5 +1,6 @@
 """Chunks (gradient caching): the gradients of the whole batch in the memory of a part of it."""
 
+import sys
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -218,3 +219,12 @@ def test_a_gpu_that_does_not_hold_one_image_ends_the_run(tmp_path: Path, monkeyp
     options = tiny_options("simclr", data="digits", out=str(tmp_path / "run"), image_size=None, threads=1)
     with pytest.raises(LookalikeError, match="does not hold one image's graph"):
         api.train("simclr", options)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", registry.names("methods"))
+def test_a_batch_of_512_in_chunks_of_64(name: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(sys.modules[__name__], "IMAGES", 512)
+    _, whole, _ = gradients(name, None)
+    _, chunked, _ = gradients(name, 64)
+    assert furthest(chunked, whole) <= 1e-10

@@ -48,6 +48,8 @@ class Dropout(nn.Module):
     """
 
     calls: Tensor
+    stream = 0
+    """The number of the process: those that share a batch drop other units each."""
 
     def __init__(self, p: float, name: str) -> None:
         super().__init__()
@@ -61,7 +63,7 @@ class Dropout(nn.Module):
         # no seed of the run, so equal steps of all runs drop the same units; their weights differ.
         index = (self.calls << 32) + torch.arange(x_BD.numel(), device=x_BD.device)
         self.calls += 1
-        keep_BD = rng.uniform(0, self.purpose, 0, index).view(x_BD.shape) >= self.p
+        keep_BD = rng.uniform(self.stream, self.purpose, 0, index).view(x_BD.shape) >= self.p
         return x_BD * keep_BD.to(x_BD.dtype) / (1 - self.p)
 
 

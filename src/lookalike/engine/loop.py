@@ -21,6 +21,7 @@ from lookalike.core.errors import Elsewhere, Interrupted, LookalikeError
 from lookalike.core.options import TrainOptions
 from lookalike.core.plan import Plan
 from lookalike.data.base import Images
+from lookalike.encoders.alexnet import Dropout
 from lookalike.engine.backbone import Backbone
 from lookalike.engine.checkpoint import load_checkpoint, own_state, save_checkpoint, whole_state
 from lookalike.engine.collection import TrainingImages
@@ -180,6 +181,8 @@ class Trainer:
             return
         if self.options.sync_norm:
             share_norms(self.method, self.ranks)
+        for dropout in (module for module in self.method.modules() if isinstance(module, Dropout)):
+            dropout.stream = self.ranks.rank
         self.parallel = parallel(self.method)
 
     def _chunk(self) -> int | None:
