@@ -16,6 +16,7 @@ from fakes import tiny_options
 from lookalike import api
 from lookalike.core import registry
 from lookalike.core.errors import Elsewhere, Interrupted, LookalikeError
+from lookalike.core.files import read_json
 from lookalike.core.ranks import Ranks
 from lookalike.engine.checkpoint import load_checkpoint
 from lookalike.engine.loop import Trainer
@@ -69,9 +70,11 @@ def in_two(ranks: Ranks, folder: Path) -> list[str]:
     return [stopped_after(name, folder / f"{name}-changed", 3) for name in METHODS]
 
 
-def to_the_end(ranks: Ranks, folder: Path) -> None:
+def to_the_end(ranks: Ranks, folder: Path) -> dict[str, Any]:
+    """The last part of interrupted runs; what one of them is measured to reach."""
     for name in METHODS:
         train(name, folder / f"{name}-changed")
+    return api.evaluate(RunFolder(folder / f"{METHODS[0]}-changed"))
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +88,8 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert not any(silence)  # one process speaks
     for name in METHODS:
         stopped_after(name, folder / f"{name}-changed", STEPS.get(name, 14) // 2 + 2)
-    in_processes(to_the_end, folder)
+    measured, by_the_other = in_processes(to_the_end, folder)
+    assert measured == by_the_other
     return folder
 
 
@@ -110,6 +114,15 @@ def test_two_processes_train_what_one_trains(runs: Path, name: str):
 @pytest.mark.parametrize("name", METHODS)
 def test_a_run_goes_on_with_another_number_of_processes(runs: Path, name: str):
     assert_same(RunFolder(runs / f"{name}-one"), RunFolder(runs / f"{name}-changed"))
+
+
+def test_two_processes_measure_what_one_measures(runs: Path):
+    run = RunFolder(runs / f"{METHODS[0]}-changed")
+    by_two = read_json(run.evaluation)
+    by_one = api.evaluate(run)
+    assert by_one.keys() == by_two.keys()
+    for key, value in by_one.items():
+        assert value == (pytest.approx(by_two[key], abs=0.003) if isinstance(value, float) else by_two[key]), key
 
 
 def quarrel(ranks: Ranks, folder: Path) -> str:
