@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
-import resource
 import statistics
 import subprocess
 import sys
@@ -38,15 +37,15 @@ BATCH, CHUNK = 4096, 128
 ROWS, SIZE = 32_768, 128
 
 
-def resident() -> float:
+def resident(key: str = "VmRSS") -> float:
     """MiB of the process now."""
-    line = next(x for x in Path("/proc/self/status").read_text().splitlines() if x.startswith("VmRSS"))
+    line = next(x for x in Path("/proc/self/status").read_text().splitlines() if x.startswith(key))
     return int(line.split()[1]) / 1024
 
 
 def largest() -> float:
     """MiB of the process at its largest."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return resident("VmHWM")
 
 
 def resnet18_step(batch: int) -> Callable[[int | None], None]:
