@@ -1,7 +1,7 @@
 """What batch size and optimiser do to SimCLR at equal epochs: the study that the paper's memory did not allow.
 
-    python studies/batch_size.py mnist:DIR --epochs 6 --longer 18
-    python studies/batch_size.py DIR --epochs 4
+    python studies/batch_size.py mnist:DIR --epochs 4 --longer 12
+    python studies/batch_size.py DIR --images 12500 --epochs 8 --longer 24
 
 The paper trained with batches of 128, as more did not fit, and concluded that the batch "did not suffice" and that
 longer training did not help. Here each batch size is trained with SGD and with LARS for as many epochs, with the
@@ -15,10 +15,12 @@ from __future__ import annotations
 
 import argparse
 import itertools
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from lookalike import api
+from lookalike.core import rng
 from lookalike.core.files import read_json, write_json
 from lookalike.data.base import Images
 from lookalike.data.base import load as load_images
@@ -35,12 +37,15 @@ def main() -> None:
     parser.add_argument("data", metavar="DATA")
     parser.add_argument("--epochs", type=int, required=True)
     parser.add_argument("--longer", type=int, metavar="EPOCHS", help="of one more run with the smallest batch")
+    parser.add_argument("--images", type=int, metavar="N", help="train on so many of the training images")
     parser.add_argument("--batches", default="128,512,2048")
     parser.add_argument("--temperature", type=float, default=0.5)
     parser.add_argument("--out", default="runs/batch-size")
     parser.add_argument("--only", default="0/1")
     arguments = parser.parse_args()
     images = load_images(arguments.data)
+    if arguments.images:
+        images = with_fewer(images, arguments.images)
     sizes = [int(size) for size in arguments.batches.split(",")]
     rows = [(size, optimizer, arguments.epochs) for size, optimizer in itertools.product(sizes, ("sgd", "lars"))]
     rows += [(sizes[0], optimizer, arguments.longer) for optimizer in ("sgd", "lars") if arguments.longer]
@@ -49,6 +54,21 @@ def main() -> None:
         folder = Path(arguments.out) / f"{images.name}-{optimizer}-{size}-{epochs}"
         run_row(images, arguments.data, folder, size, optimizer, epochs, arguments.temperature)
     print(table(Path(arguments.out), images.name))
+
+
+def with_fewer(images: Images, n: int) -> Images:
+    """The data set with n of its training images, in their order, and all of its test images."""
+    kept = set(images.training[rng.permutation(0, "study/subset", 0, len(images.training))[:n]].tolist())
+    rows = [i for i in range(len(images)) if i in kept or images.split is None or images.split[i] == "test"]
+    assert images.labels is not None and images.split is not None
+    return replace(
+        images,
+        pixels=images.pixels[rows],
+        paths=tuple(images.paths[i] for i in rows),
+        labels=images.labels[rows],
+        split=tuple(images.split[i] for i in rows),
+        name=f"{images.name}-{n}",
+    )
 
 
 def run_row(
