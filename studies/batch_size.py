@@ -1,12 +1,12 @@
 """What batch size and optimiser do to SimCLR at equal epochs: the study that the paper's memory did not allow.
 
     python studies/batch_size.py mnist:DIR --epochs 4 --longer 12
-    python studies/batch_size.py DIR --images 12500 --epochs 8 --longer 24
+    python studies/batch_size.py DIR --images 12500 --epochs 6 --longer 18
 
 The paper trained with batches of 128, as more did not fit, and concluded that the batch "did not suffice" and that
 longer training did not help. Here each batch size is trained with SGD and with LARS for as many epochs, with the
 learning rates of the tool (linear in the batch) and one temperature, and the smallest batch also for `--longer`
-epochs. The share of an image's closest 20 that are of its class is that of training images after each epoch; kNN
+epochs with SGD. The share of an image's closest 20 that are of its class is that of training images after each epoch; kNN
 and linear accuracy are of the test images, at the last epoch. Runs are kept below --out: an interrupted study
 goes on where it stopped. --only i/n runs every n-th of the rows, so that several can be made side by side.
 """
@@ -48,7 +48,7 @@ def main() -> None:
         images = with_fewer(images, arguments.images)
     sizes = [int(size) for size in arguments.batches.split(",")]
     rows = [(size, optimizer, arguments.epochs) for size, optimizer in itertools.product(sizes, ("sgd", "lars"))]
-    rows += [(sizes[0], optimizer, arguments.longer) for optimizer in ("sgd", "lars") if arguments.longer]
+    rows += [(sizes[0], "sgd", arguments.longer)] if arguments.longer else []
     first, of = map(int, arguments.only.split("/"))
     for size, optimizer, epochs in rows[first::of]:
         folder = Path(arguments.out) / f"{images.name}-{optimizer}-{size}-{epochs}"
