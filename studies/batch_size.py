@@ -6,9 +6,9 @@
 The paper trained with batches of 128, as more did not fit, and concluded that the batch "did not suffice" and that
 longer training did not help. Here each batch size is trained with SGD and with LARS for as many epochs, with the
 learning rates of the tool (linear in the batch) and one temperature, and the smallest batch also for `--longer`
-epochs with SGD. The share of an image's closest 20 that are of its class is that of training images after each epoch; kNN
-and linear accuracy are of the test images, at the last epoch. Runs are kept below --out: an interrupted study
-goes on where it stopped. --only i/n runs every n-th of the rows, so that several can be made side by side.
+epochs with SGD. The share of an image's closest 20 that are of its class is that of training images after each
+epoch; kNN and linear accuracy are of the test images, at the last epoch. Runs are kept below --out: an interrupted
+study goes on where it stopped. --only i/n runs every n-th of the rows, so that several can be made side by side.
 """
 
 from __future__ import annotations
