@@ -1,7 +1,7 @@
 """What batch size and optimiser do to SimCLR at equal epochs: the study that the paper's memory did not allow.
 
     python studies/batch_size.py mnist:DIR --epochs 4 --longer 12
-    python studies/batch_size.py DIR --images 12500 --epochs 6 --longer 18
+    python studies/batch_size.py DIR --images 12500 --epochs 6 --longer 12
 
 The paper trained with batches of 128, as more did not fit, and concluded that the batch "did not suffice" and that
 longer training did not help. Here each batch size is trained with SGD and with LARS for as many epochs, with the
