@@ -11,7 +11,7 @@ from torch import Tensor
 from lookalike.objectives import nt_xent as dense_module
 from lookalike.objectives import tiled
 from lookalike.objectives.nt_xent import nt_xent
-from lookalike.objectives.tiled import row_log_sum_exp
+from lookalike.objectives.tiled import tiled_nt_xent
 
 
 def loss_and_gradient(z_RP: Tensor, ids_R: Tensor, tau: float, tile: int | None) -> tuple[Tensor, Tensor]:
@@ -48,8 +48,8 @@ def test_three_views_of_an_image():
 
 @pytest.mark.parametrize("tau", [0.5, 0.01])
 def test_the_gradient_is_that_of_finite_differences(tau: float):
-    u_RP = torch.nn.functional.normalize(some_rows(4, 2, torch.float64)[0], dim=1).requires_grad_()
-    assert torch.autograd.gradcheck(lambda u: row_log_sum_exp(u, tau, 3), u_RP)
+    z_RP, ids_R = some_rows(4, 2, torch.float64)
+    assert torch.autograd.gradcheck(lambda z: nt_xent(z, ids_R, tau, 3), z_RP.requires_grad_())
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.float32])
@@ -73,7 +73,7 @@ def test_many_rows_are_tiled_without_being_asked(monkeypatch: pytest.MonkeyPatch
     wanted, _ = loss_and_gradient(z_RP, ids_R, 0.5, None)
     monkeypatch.setattr(dense_module, "_DENSE_ROWS", 9)
     seen = []
-    monkeypatch.setattr(dense_module, "row_log_sum_exp", lambda *given: seen.append(given) or row_log_sum_exp(*given))
+    monkeypatch.setattr(dense_module, "tiled_nt_xent", lambda *given: seen.append(given) or tiled_nt_xent(*given))
     loss, _ = loss_and_gradient(z_RP, ids_R, 0.5, None)
     assert seen
     torch.testing.assert_close(loss, wanted, rtol=1e-12, atol=0)
@@ -94,6 +94,24 @@ def test_compiled_tiles_give_the_same(monkeypatch: pytest.MonkeyPatch, really: b
         loss, gradient = loss_and_gradient(z_RP, ids_R, 0.5, 16)
     torch.testing.assert_close(loss, wanted, rtol=1e-12, atol=0)
     torch.testing.assert_close(gradient, wanted_gradient, rtol=1e-10, atol=1e-14)
+
+
+def test_a_projection_of_length_zero_is_what_it_is_without_tiles():
+    z_RP, ids_R = some_rows(5, 2, torch.float64)
+    z_RP[3] = 0
+    loss, gradient = loss_and_gradient(z_RP, ids_R, 0.5, 4)
+    wanted, wanted_gradient = loss_and_gradient(z_RP, ids_R, 0.5, None)
+    torch.testing.assert_close(loss, wanted, rtol=1e-12, atol=0)
+    torch.testing.assert_close(gradient, wanted_gradient, rtol=1e-12, atol=1e-14)
+
+
+def test_images_of_two_and_of_three_views():
+    z_RP, _ = some_rows(5, 2, torch.float64)
+    ids_R = torch.tensor([7, 7, 3, 3, 3, 9, 9, 1, 1, 1])
+    loss, gradient = loss_and_gradient(z_RP, ids_R, 0.5, 4)
+    wanted, wanted_gradient = loss_and_gradient(z_RP, ids_R, 0.5, None)
+    torch.testing.assert_close(loss, wanted, rtol=1e-12, atol=0)
+    torch.testing.assert_close(gradient, wanted_gradient, rtol=1e-12, atol=1e-14)
 
 
 def test_a_tile_of_nothing_is_refused():

@@ -16,10 +16,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lookalike.core.ranks import ALONE, Ranks
-from lookalike.objectives.tiled import own_log_sum_exp, row_log_sum_exp
+from lookalike.objectives.tiled import own_log_sum_exp, tiled_nt_xent
 
 _DENSE_ROWS = 4096  # up to here the matrix and its three copies take 256 MiB at most, and are faster
-_TILE = {"cpu": 1024, "cuda": 8192}  # rows; a float32 tile of 4 MiB stays in a cache of a CPU
+_TILE = {"cpu": 512, "cuda": 8192}  # rows; a float32 tile of 1 MiB stays in a cache of a CPU
 
 
 def nt_xent(
@@ -50,18 +50,18 @@ def nt_xent(
     if tile is not None and tile < 1:
         raise ValueError(f"tile must be at least 1, got {tile}")
     z_RP = z_RP if z_RP.dtype == torch.float64 else z_RP.float()
+    image_R = _numbered(ids_R)
     with torch.autocast(z_RP.device.type, enabled=False):
+        if ranks.size == 1 and (tile is not None or len(z_RP) > _DENSE_ROWS):
+            return tiled_nt_xent(z_RP, image_R, temperature, tile or _tile(z_RP))
         u_RP = F.normalize(z_RP, dim=1)
         if ranks.size > 1:
             log_sum_R = own_log_sum_exp(u_RP, temperature, tile or _tile(u_RP), ranks)
-        elif tile is None and len(u_RP) <= _DENSE_ROWS:
+        else:
             s_RR = (u_RP / temperature) @ u_RP.T
             log_sum_R = s_RR.fill_diagonal_(-torch.inf).logsumexp(1)
-        else:
-            log_sum_R = row_log_sum_exp(u_RP, temperature, tile or _tile(u_RP))
         # The mean over the positives of u_i . u_p is u_i . (sum over its image - u_i) / (views - 1): no
         # second R x R matrix is needed.
-        image_R = _numbered(ids_R)
         sum_RP = torch.zeros_like(u_RP).index_add(0, image_R, u_RP)[image_R]
         views_R = torch.zeros_like(u_RP[:, 0]).index_add(0, image_R, torch.ones_like(u_RP[:, 0]))[image_R]
         positives_R = (u_RP * (sum_RP - u_RP)).sum(1) / (views_R - 1) / temperature

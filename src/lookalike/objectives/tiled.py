@@ -1,8 +1,8 @@
-"""The log-sum-exp of every row's similarities to all others, over tiles: memory O(R * P), never R x R.
+"""NT-Xent over tiles: memory O(R * P), never R x R.
 
-With unit rows u_i and s_ij = u_i . u_j / tau this is lse_i = log sum_{k != i} exp(s_ik), the heavy half of
-NT-Xent. Similarities are symmetric, so each tile above the diagonal serves its rows and its columns: half of
-the products. The backward pass computes them again (one more product a tile, and two for the gradient):
+With unit rows u_i and s_ij = u_i . u_j / tau its heavy half is lse_i = log sum_{k != i} exp(s_ik). Similarities are
+symmetric, so each tile above the diagonal serves its rows and its columns: half of the products. The backward pass
+computes them again (one more product a tile, and two for the gradient):
 
     dL/du_i = 1/tau sum_j (g_i P_ij + g_j P_ji) u_j,   P_ij = exp(s_ij - lse_i),   g = dL/dlse
 
@@ -14,7 +14,8 @@ product. Axes: R rows, P projection size, I and J rows and columns of a tile.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import itertools
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from typing import Any
 
@@ -23,47 +24,75 @@ from torch import Tensor
 
 from lookalike.core.ranks import Ranks
 
+_EPS = 1e-12  # a row shorter than this counts as one of this length, as in torch.nn.functional.normalize
 _SAFE_RANGE = {torch.float32: 80.0, torch.float64: 700.0}  # exp of minus this is a normal number
 
 
-def row_log_sum_exp(u_RP: Tensor, temperature: float, tile: int) -> Tensor:
-    """lse [R] of unit rows u_RP (float32 or float64); differentiable once, in memory O(R * P + tile^2)."""
-    return _RowLogSumExp.apply(u_RP, temperature, tile)
+def tiled_nt_xent(z_RP: Tensor, image_R: Tensor, temperature: float, tile: int) -> Tensor:
+    """The scalar NT-Xent loss of rows z_RP (float32 or float64), differentiable once, in memory O(R * P + tile^2).
+
+    Beside z, two tensors of its size are held (unit rows and the gradient), and one of a row an image.
+
+    Args:
+        z_RP: projections.
+        image_R: int64, the image that each row is a view of, numbered from 0.
+        temperature: tau.
+        tile: rows and columns compared at a time.
+    """
+    return _TiledLoss.apply(z_RP, image_R, temperature, tile)
 
 
-class _RowLogSumExp(torch.autograd.Function):
+class _TiledLoss(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, u_RP: Tensor, temperature: float, tile: int) -> Tensor:
+    def forward(ctx: Any, z_RP: Tensor, image_R: Tensor, temperature: float, tile: int) -> Tensor:
+        length_R = z_RP.norm(dim=1)
+        u_RP = z_RP / length_R.clamp_min(_EPS)[:, None]
         bounded = 2 / temperature <= _SAFE_RANGE[u_RP.dtype]
         lse_R = _bounded_sums(u_RP, temperature, tile) if bounded else _running_sums(u_RP, temperature, tile)
-        ctx.save_for_backward(u_RP, lse_R)
+        images = len(u_RP) if u_RP.is_cuda else int(image_R.max()) + 1  # a GPU is not waited for
+        sum_MP = u_RP.new_zeros(images, u_RP.shape[1]).index_add_(0, image_R, u_RP)
+        views_R = torch.bincount(image_R, minlength=images).to(u_RP.dtype)[image_R]
+        pull_R = 1 / ((views_R - 1) * temperature)  # of each positive of a row
+        total = u_RP.new_zeros(())
+        for rows in _parts(len(u_RP), tile):
+            others_IP = sum_MP[image_R[rows]].sub_(u_RP[rows])  # the sum of the row's positives
+            total += (lse_R[rows] - others_IP.mul_(u_RP[rows]).sum(1) * pull_R[rows]).sum()
+        ctx.save_for_backward(u_RP, length_R, lse_R, sum_MP, image_R, pull_R)
         ctx.temperature, ctx.tile, ctx.bounded = temperature, tile, bounded
-        return lse_R
+        return total / len(u_RP)
 
     @staticmethod
-    def backward(ctx: Any, g_R: Tensor) -> tuple[Tensor, None, None]:
-        u_RP, lse_R = ctx.saved_tensors
-        du_RP = torch.zeros_like(u_RP)
-        # exp(s - 1/tau) times this is g_i P_ij, so that one exponential serves both directions of a pair
-        weight_R = g_R * torch.exp(1 / ctx.temperature - lse_R) if ctx.bounded else g_R
-        for rows, columns in _tiles(len(u_RP), ctx.tile):
-            if ctx.bounded and fuses(u_RP) and rows != columns:
-                weights = compiled(pair_weights)
-                w_IJ = weights(u_RP[rows], u_RP[columns], ctx.temperature, weight_R[rows], weight_R[columns])
-                du_RP[rows].addmm_(w_IJ, u_RP[columns], alpha=1 / ctx.temperature)
-                du_RP[columns].addmm_(w_IJ.T, u_RP[rows], alpha=1 / ctx.temperature)
-                continue
-            s_IJ = _similarities(u_RP, rows, columns, ctx.temperature)
-            if ctx.bounded:
-                w_IJ = s_IJ.sub_(1 / ctx.temperature).exp_()
-                w_IJ *= weight_R[rows, None] + weight_R[columns]
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor, None, None, None]:
+        u_RP, length_R, lse_R, sum_MP, image_R, pull_R = ctx.saved_tensors
+        each = g / len(u_RP)
+        dz_RP = _pushes(u_RP, lse_R, each, ctx.temperature, ctx.tile, ctx.bounded)
+        for rows in _parts(len(u_RP), ctx.tile):  # from here on in place: the gradient of u becomes that of z
+            du_IP, u_IP = dz_RP[rows], u_RP[rows]
+            others_IP = sum_MP[image_R[rows]].sub_(u_IP)
+            du_IP.sub_(others_IP.mul_(2 * each * pull_R[rows, None]))
+            along_I1 = torch.where(length_R[rows] > _EPS, (du_IP * u_IP).sum(1), 0.0)[:, None]
+            du_IP.sub_(u_IP * along_I1).div_(length_R[rows].clamp_min(_EPS)[:, None])
+        return dz_RP, None, None, None
+
+
+def _pushes(u_RP: Tensor, lse_R: Tensor, each: Tensor, temperature: float, tile: int, bounded: bool) -> Tensor:
+    """sum_i each * dlse_i / du, [R, P]: what rows are pushed apart by."""
+    du_RP = torch.zeros_like(u_RP)
+    # exp(s - 1/tau) times this is each * P_ij, so that one exponential serves both directions of a pair
+    weight_R = each * torch.exp(1 / temperature - lse_R) if bounded else lse_R
+    for rows, columns in _tiles(len(u_RP), tile):
+        if bounded and fuses(u_RP) and rows != columns:
+            w_IJ = compiled(pair_weights)(u_RP[rows], u_RP[columns], temperature, weight_R[rows], weight_R[columns])
+        else:
+            w_IJ = _similarities(u_RP, rows, columns, temperature)
+            if bounded:
+                w_IJ.sub_(1 / temperature).exp_().mul_(weight_R[rows, None] + weight_R[columns])
             else:
-                w_IJ = torch.exp(s_IJ - lse_R[rows, None]) * g_R[rows, None]
-                w_IJ += torch.exp(s_IJ - lse_R[columns]) * g_R[columns]
-            du_RP[rows].addmm_(w_IJ, u_RP[columns], alpha=1 / ctx.temperature)
-            if rows != columns:
-                du_RP[columns].addmm_(w_IJ.T, u_RP[rows], alpha=1 / ctx.temperature)
-        return du_RP, None, None
+                w_IJ = (torch.exp(w_IJ - lse_R[rows, None]) + torch.exp(w_IJ - lse_R[columns])) * each
+        du_RP[rows].addmm_(w_IJ, u_RP[columns], alpha=1 / temperature)
+        if rows != columns:
+            du_RP[columns].addmm_(w_IJ.T, u_RP[rows], alpha=1 / temperature)
+    return du_RP
 
 
 def pair_sums(a_IP: Tensor, b_JP: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
@@ -147,11 +176,9 @@ class _OwnLogSumExp(torch.autograd.Function):
         return du_RP, None, None, None
 
 
-def _rectangle(n: int, m: int, tile: int) -> Iterator[tuple[slice, slice]]:
+def _rectangle(n: int, m: int, tile: int) -> Iterable[tuple[slice, slice]]:
     """Rows and columns of the tiles of n x m."""
-    for row in range(0, n, tile):
-        for column in range(0, m, tile):
-            yield slice(row, min(row + tile, n)), slice(column, min(column + tile, m))
+    return itertools.product(_parts(n, tile), _parts(m, tile))
 
 
 def _against(u_RP: Tensor, every_NP: Tensor, rows: slice, columns: slice, temperature: float, rank: int) -> Tensor:
@@ -163,9 +190,14 @@ def _against(u_RP: Tensor, every_NP: Tensor, rows: slice, columns: slice, temper
     return s_IJ
 
 
+def _parts(n: int, tile: int) -> list[slice]:
+    """Slices of n rows, `tile` at a time."""
+    return [slice(start, min(start + tile, n)) for start in range(0, n, tile)]
+
+
 def _tiles(n: int, tile: int) -> Iterator[tuple[slice, slice]]:
     """Rows and columns of the tiles on and above the diagonal."""
-    parts = [slice(start, min(start + tile, n)) for start in range(0, n, tile)]
+    parts = _parts(n, tile)
     for i, rows in enumerate(parts):
         for columns in parts[i:]:
             yield rows, columns
