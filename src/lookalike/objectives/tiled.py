@@ -6,8 +6,8 @@ computes them again (one more product a tile, and two for the gradient):
 
     dL/du_i = 1/tau sum_j (g_i P_ij + g_j P_ji) u_j,   P_ij = exp(s_ij - lse_i),   g = dL/dlse
 
-Rows are unit vectors, so similarities are at most 1/tau. Where exp(-2/tau) is no underflow they are shifted by
-that bound and no maxima are needed; at low temperatures a running maximum is kept (as in FlashAttention,
+Rows are unit vectors, so similarities are from -1/tau to 1/tau. Where both exponentials are normal numbers no maxima
+are needed; at low temperatures a running maximum is kept (as in FlashAttention,
 Dao et al. 2022). On a GPU tiles are larger and compiled, as it would spend its time on launching what follows each
 product. Axes: R rows, P projection size, I and J rows and columns of a tile.
 """
@@ -78,15 +78,15 @@ class _TiledLoss(torch.autograd.Function):
 def _pushes(u_RP: Tensor, lse_R: Tensor, each: Tensor, temperature: float, tile: int, bounded: bool) -> Tensor:
     """sum_i each * dlse_i / du, [R, P]: what rows are pushed apart by."""
     du_RP = torch.zeros_like(u_RP)
-    # exp(s - 1/tau) times this is each * P_ij, so that one exponential serves both directions of a pair
-    weight_R = each * torch.exp(1 / temperature - lse_R) if bounded else lse_R
+    # exp(s) times this is each * P_ij, so that one exponential serves both directions of a pair
+    weight_R = each * torch.exp(-lse_R) if bounded else lse_R
     for rows, columns in _tiles(len(u_RP), tile):
         if bounded and fuses(u_RP) and rows != columns:
             w_IJ = compiled(pair_weights)(u_RP[rows], u_RP[columns], temperature, weight_R[rows], weight_R[columns])
         else:
             w_IJ = _similarities(u_RP, rows, columns, temperature)
             if bounded:
-                w_IJ.sub_(1 / temperature).exp_().mul_(weight_R[rows, None] + weight_R[columns])
+                w_IJ.exp_().mul_(weight_R[rows, None] + weight_R[columns])
             else:
                 w_IJ = (torch.exp(w_IJ - lse_R[rows, None]) + torch.exp(w_IJ - lse_R[columns])) * each
         du_RP[rows].addmm_(w_IJ, u_RP[columns], alpha=1 / temperature)
@@ -96,14 +96,14 @@ def _pushes(u_RP: Tensor, lse_R: Tensor, each: Tensor, temperature: float, tile:
 
 
 def pair_sums(a_IP: Tensor, b_JP: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
-    """Sums [I] and [J] of exp(s_ij - 1/tau) over different rows a and b."""
-    e_IJ = torch.exp((a_IP @ b_JP.T - 1) / temperature)
+    """Sums [I] and [J] of exp(s_ij) over different rows a and b."""
+    e_IJ = torch.exp(a_IP @ b_JP.T / temperature)
     return e_IJ.sum(1), e_IJ.sum(0)
 
 
 def pair_weights(a_IP: Tensor, b_JP: Tensor, temperature: float, weight_I: Tensor, weight_J: Tensor) -> Tensor:
-    """exp(s_ij - 1/tau) (weight_i + weight_j), [I, J]."""
-    return torch.exp((a_IP @ b_JP.T - 1) / temperature) * (weight_I[:, None] + weight_J)
+    """exp(s_ij) (weight_i + weight_j), [I, J]."""
+    return torch.exp(a_IP @ b_JP.T / temperature) * (weight_I[:, None] + weight_J)
 
 
 def fuses(u_RP: Tensor) -> bool:
@@ -125,11 +125,11 @@ def _bounded_sums(u_RP: Tensor, temperature: float, tile: int) -> Tensor:
             sums_R[rows] += of_rows
             sums_R[columns] += of_columns
             continue
-        e_IJ = _similarities(u_RP, rows, columns, temperature).sub_(1 / temperature).exp_()
+        e_IJ = _similarities(u_RP, rows, columns, temperature).exp_()
         sums_R[rows] += e_IJ.sum(1)
         if rows != columns:
             sums_R[columns] += e_IJ.sum(0)
-    return sums_R.log_().add_(1 / temperature)
+    return sums_R.log_()
 
 
 def _running_sums(u_RP: Tensor, temperature: float, tile: int) -> Tensor:
@@ -183,7 +183,7 @@ def _rectangle(n: int, m: int, tile: int) -> Iterable[tuple[slice, slice]]:
 
 def _against(u_RP: Tensor, every_NP: Tensor, rows: slice, columns: slice, temperature: float, rank: int) -> Tensor:
     """s [I, J] of own rows and all rows, of which row i is number rank * R + i; to itself it is -inf."""
-    s_IJ = torch.mm(u_RP[rows], every_NP[columns].T).div_(temperature)
+    s_IJ = torch.mm(u_RP[rows] / temperature, every_NP[columns].T)
     offset = rank * len(u_RP) + rows.start - columns.start
     if -s_IJ.shape[0] < offset < s_IJ.shape[1]:
         s_IJ.diagonal(offset).fill_(-torch.inf)
@@ -205,5 +205,5 @@ def _tiles(n: int, tile: int) -> Iterator[tuple[slice, slice]]:
 
 def _similarities(u_RP: Tensor, rows: slice, columns: slice, temperature: float) -> Tensor:
     """s [I, J]; a row's similarity to itself is -inf."""
-    s_IJ = torch.mm(u_RP[rows], u_RP[columns].T).div_(temperature)
+    s_IJ = torch.mm(u_RP[rows] / temperature, u_RP[columns].T)
     return s_IJ.fill_diagonal_(-torch.inf) if rows == columns else s_IJ
