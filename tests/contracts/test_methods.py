@@ -16,7 +16,7 @@ from lookalike.core.errors import Interrupted
 from lookalike.core.options import flag
 from lookalike.engine.checkpoint import load_checkpoint
 from lookalike.engine.loop import Trainer
-from lookalike.engine.metrics import read_metrics
+from lookalike.core.metrics import read_metrics
 from lookalike.engine.run_folder import RunFolder
 
 METHODS = registry.names("methods")

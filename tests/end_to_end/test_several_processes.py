@@ -20,7 +20,7 @@ from lookalike.core.files import read_json
 from lookalike.core.ranks import Ranks
 from lookalike.engine.checkpoint import load_checkpoint
 from lookalike.engine.loop import Trainer
-from lookalike.engine.metrics import read_metrics
+from lookalike.core.metrics import read_metrics
 from lookalike.engine.run_folder import RunFolder
 from processes import in_processes
 

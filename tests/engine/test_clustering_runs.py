@@ -16,7 +16,7 @@ from lookalike.core.plan import Plan
 from lookalike.data.base import Images
 from lookalike.engine.journal import Journal
 from lookalike.engine.loop import Trainer
-from lookalike.engine.metrics import read_metrics
+from lookalike.core.metrics import read_metrics
 from lookalike.engine.run_folder import RunFolder
 from lookalike.methods import deepcluster
 

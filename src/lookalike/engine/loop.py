@@ -29,7 +29,7 @@ from lookalike.engine.distributed import parallel, partners
 from lookalike.engine.journal import Journal, Quiet
 from lookalike.engine.looks import Look, Looker
 from lookalike.engine.memory import chunk_size
-from lookalike.engine.metrics import duration
+from lookalike.core.metrics import duration
 from lookalike.engine.run_folder import RunFolder
 from lookalike.engine.shared_norm import share_norms
 from lookalike.engine.signals import StopSignals
