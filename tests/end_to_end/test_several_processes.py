@@ -17,10 +17,10 @@ from lookalike import api
 from lookalike.core import registry
 from lookalike.core.errors import Elsewhere, Interrupted, LookalikeError
 from lookalike.core.files import read_json
+from lookalike.core.metrics import read_metrics
 from lookalike.core.ranks import Ranks
 from lookalike.engine.checkpoint import load_checkpoint
 from lookalike.engine.loop import Trainer
-from lookalike.core.metrics import read_metrics
 from lookalike.engine.run_folder import RunFolder
 from processes import in_processes
 

@@ -13,11 +13,11 @@ import torch
 
 from lookalike import api
 from lookalike.core.errors import Interrupted, LookalikeError, MachineError
+from lookalike.core.metrics import read_metrics
 from lookalike.data.base import Images
 from lookalike.engine import checkpoint as checkpoint_module
 from lookalike.engine.checkpoint import load_checkpoint, save_checkpoint
 from lookalike.engine.loop import Trainer
-from lookalike.core.metrics import read_metrics
 from lookalike.engine.run_folder import RunFolder
 from lookalike.methods.simclr import Options
 

@@ -142,5 +142,7 @@ def test_common_neighbours():
 
 
 def test_no_torch():
-    code = "import sys, numpy, lookalike.evaluate.map as m; m.aligned_maps([numpy.eye(20)]); print('torch' in sys.modules)"
+    code = (
+        "import sys, numpy, lookalike.evaluate.map as m; m.aligned_maps([numpy.eye(20)]); print('torch' in sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", code], check=True, capture_output=True).stdout == b"False\n"

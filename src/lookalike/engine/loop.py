@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
 from lookalike.core.errors import Elsewhere, Interrupted, LookalikeError
+from lookalike.core.metrics import duration
 from lookalike.core.options import TrainOptions
 from lookalike.core.plan import Plan
 from lookalike.data.base import Images
@@ -29,7 +30,6 @@ from lookalike.engine.distributed import parallel, partners
 from lookalike.engine.journal import Journal, Quiet
 from lookalike.engine.looks import Look, Looker
 from lookalike.engine.memory import chunk_size
-from lookalike.core.metrics import duration
 from lookalike.engine.run_folder import RunFolder
 from lookalike.engine.shared_norm import share_norms
 from lookalike.engine.signals import StopSignals

@@ -8,6 +8,7 @@ again. No label is looked at. docs/page.md says what is in which file.
 from __future__ import annotations
 
 import hashlib
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -96,9 +97,7 @@ class Snapshots(NoSnapshots):
         except (LookalikeError, KeyError, AttributeError, TypeError):  # a damaged index is written anew
             return []
 
-    def _frame(
-        self, kind: str, epoch: int, step: int, features_ND: Tensor, clusters_N: Tensor | None = None
-    ) -> None:
+    def _frame(self, kind: str, epoch: int, step: int, features_ND: Tensor, clusters_N: Tensor | None = None) -> None:
         name = "pixels" if kind == "pixels" else f"{step:06d}"
         frame: dict[str, Any] = {"file": f"{name}.npy", "kind": kind, "epoch": epoch, "step": step}
         largest = torch.finfo(torch.float16).max
@@ -125,9 +124,7 @@ class Snapshots(NoSnapshots):
         for i, first in enumerate(range(0, len(self.shown), _COLUMNS * _LINES)):
             part = self.shown[first : first + _COLUMNS * _LINES]
             sheet, name = sprite_sheet(pixels[part]), f"thumbs-{i}.jpg"
-            write_atomically(
-                self.folder / name, lambda file, sheet=sheet: sheet.save(file, "JPEG", quality=_QUALITY)
-            )
+            write_atomically(self.folder / name, partial(sheet.save, format="JPEG", quality=_QUALITY))
             sheets.append({"file": name, "first": first, "count": len(part)})
         table = {"side": SIDE, "columns": _COLUMNS, "rows": self.shown.tolist(), "sheets": sheets}
         write_json(self.folder / "thumbs.json", table, indent=None)

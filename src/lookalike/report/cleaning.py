@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -38,19 +37,12 @@ class Cleaning:
         hashes = self._hashes()
         if hashes is None and self.features is None:
             return None
-        exact: list[list[int]] = []
         alike = defaultdict(list)
-        keys: Iterable[Any] = self.features_as_keys() if hashes is None else hashes.tolist()
-        for image, key in enumerate(keys):
+        for image, key in enumerate(self._feature_bytes() if hashes is None else hashes):
             if key is not None:
                 alike[key].append(image)
         exact = [group for group in alike.values() if len(group) > 1]
         return {"exact": exact, "near": self._near(exact)}
-
-    def features_as_keys(self) -> list[bytes]:
-        """The bytes of each image's features, where pixels were not recorded."""
-        assert self.features is not None
-        return [row.tobytes() for row in self.features]
 
     def outliers(self) -> list[dict[str, Any]] | None:
         """`outliers` of docs/page.md: the mean distance (1 - cosine) to the nearest ten, largest first."""
@@ -60,11 +52,17 @@ class Cleaning:
         most = min(_MOST_OUTLIERS, max(1, len(score) // 10))
         return [{"image": int(i), "score": float(score[i])} for i in np.argsort(-score, kind="stable")[:most]]
 
-    def _hashes(self) -> np.ndarray | list[Any] | Any:
+    def _feature_bytes(self) -> list[bytes]:
+        """What stands for pixels where their hashes were not recorded."""
+        assert self.features is not None
+        return [row.tobytes() for row in self.features]
+
+    def _hashes(self) -> list[int | None] | None:
+        """Of each image's pixels; None for an image, or for all, where they were not recorded."""
         if self.run.hashes is None or self.run.thumbs is None:
             return None
         by_row = dict(zip(self.run.thumbs["rows"], self.run.hashes.tolist(), strict=True))
-        return np.array([by_row.get(int(row)) for row in self.rows], object)
+        return [by_row.get(int(row)) for row in self.rows]
 
     def _near(self, exact: list[list[int]]) -> list[list[int]]:
         if self.near is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -25,11 +26,9 @@ def clusters(run: Run, page_rows: np.ndarray, time: Timeline) -> dict[str, Any] 
         features = None if run.embeddings is None else np.asarray(run.embeddings[page_rows])
         own = every[page_rows]
     else:
-        trained = [frame for frame in time.frames if frame.clusters_N is not None]
-        if not trained or not (trained[-1].clusters_N >= 0).any():  # type: ignore[operator]  # chosen not to be None
+        last = next((frame for frame in reversed(time.frames) if frame.clusters_N is not None), None)
+        if last is None or last.clusters_N is None or not (last.clusters_N >= 0).any():
             return None
-        last = trained[-1]
-        assert last.clusters_N is not None
         way = f"{run.method}, as trained up to {last.name}"
         own = np.full(len(page_rows), -1, np.int64)
         own[time.places] = last.clusters_N
@@ -62,7 +61,7 @@ def flows(time: Timeline) -> list[dict[str, Any]] | None:
     """
     known = [(frame.epoch, frame.clusters_N) for frame in time.frames if frame.clusters_N is not None]
     found = []
-    for (from_epoch, one), (to_epoch, two) in zip(known, known[1:], strict=False):
+    for (from_epoch, one), (to_epoch, two) in pairwise(known):
         both = (one >= 0) & (two >= 0)
         pairs, counts = np.unique(np.stack([one[both], two[both]], 1), axis=0, return_counts=True)
         order = np.argsort(-counts, kind="stable")[:_MOST_FLOWS]

@@ -19,7 +19,7 @@ from lookalike.report.clusters import clusters
 from lookalike.report.images import Thumbnails, chosen_rows, described, sprite_sheets
 from lookalike.report.packing import data_uri, plain
 from lookalike.report.runs import Run
-from lookalike.report.timeline import Timeline, timeline
+from lookalike.report.timeline import timeline
 from lookalike.report.verdict import verdict
 
 FORMAT = 1
@@ -43,9 +43,8 @@ def collect(paths: Sequence[Path], max_thumbs: int = 20_000, threads: int | None
     runs = [Run(path) for path in paths]
     _raise_different_images(runs)
     rows = chosen_rows(runs, max_thumbs)
-    rows = rows[: _known(runs)] if not any(run.index for run in runs) else rows
     indexed = next((run for run in runs if run.index), runs[0])
-    rows = rows[rows < indexed.images] if indexed.index else rows
+    rows = rows[rows < len(indexed.index)] if indexed.index else rows
     images = described(indexed, rows)
     thumbnails = Thumbnails(runs)
     images["sheets"] = sprite_sheets(thumbnails, rows)
@@ -134,10 +133,6 @@ def _raise_different_images(runs: Sequence[Run]) -> None:
             )
 
 
-def _known(runs: Sequence[Run]) -> int:
-    return max(run.images for run in runs) or max((len(run.subset) for run in runs), default=0)
-
-
 def _views(run: Run) -> str | None:
     try:
         return data_uri("image/png", (run.path / "snapshots" / "views.png").read_bytes())
@@ -159,6 +154,3 @@ def _title(runs: Sequence[Run]) -> str:
 
 def _numbers(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in version.split(".") if part.isdecimal())
-
-
-__all__ = ["Timeline", "collect"]

@@ -48,11 +48,14 @@ class Thumbnails:
 
     def _sheet(self, number: int, i: int, name: str) -> Image.Image | None:
         if (number, i) not in self.sheets:
+            picture: Image.Image
             try:
                 picture = Image.open(self.runs[number].path / "snapshots" / name)
                 picture.load()
             except (OSError, ValueError) as error:
-                self.runs[number].missing.append(f"the thumbnails {name} of {self.runs[number].name} cannot be read: {error}.")
+                self.runs[number].missing.append(
+                    f"the thumbnails {name} of {self.runs[number].name} cannot be read: {error}."
+                )
                 picture = Image.new("L", (1, 1))
             self.sheets[number, i] = picture
         picture = self.sheets[number, i]

@@ -97,7 +97,7 @@ class Run:
     @cached_property
     def skipped(self) -> list[dict[str, str]]:
         """The rows of skipped.csv: files that were no images."""
-        rows = self._read("skipped.csv", _csv, [])
+        rows: list[dict[str, str]] = self._read("skipped.csv", _csv, [])
         return [{"path": row.get("path") or "", "reason": row.get("reason") or ""} for row in rows]
 
     @cached_property
@@ -111,7 +111,9 @@ class Run:
             self.missing.append(f"{path} cannot be read: {error}.")
             return []
         if lines > len(events):
-            self.missing.append(f"{path} is cut or damaged after {len(events):,} of {lines:,} lines; the rest is left out.")
+            self.missing.append(
+                f"{path} is cut or damaged after {len(events):,} of {lines:,} lines; the rest is left out."
+            )
         return events
 
     def of(self, kind: str) -> list[dict[str, Any]]:
@@ -128,7 +130,9 @@ class Run:
         """embeddings.npy [images, D], mapped and not read; None where it is absent or of other images."""
         found = self._read("embeddings.npy", _mapped, None)
         if found is not None and (found.ndim != 2 or len(found) != self.images):
-            self.missing.append(f"{self.path / 'embeddings.npy'} does not belong to index.csv: lookalike embed writes both.")
+            self.missing.append(
+                f"{self.path / 'embeddings.npy'} does not belong to index.csv: lookalike embed writes both."
+            )
             return None
         return found
 

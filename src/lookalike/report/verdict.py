@@ -1,240 +1,140 @@
-"""What a run came to: a few plain sentences, and the figures behind them with what chance would reach."""
+"""What a run came to, in a few plain sentences, and what to try where it is not as it should be."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from lookalike.core.metrics import duration
 from lookalike.report.runs import Run
+from lookalike.report.scores import Figure, first_heads, last_looks, scores
 
 _CLOSE = 0.02  # difference of accuracies below which two are called alike
 _LARGEST = 0.5  # share of the images in one cluster from which a clustering says little
 _STABLE, _LOOSE = 0.8, 0.4  # NMI of a clustering with the one before
-_ENOUGH = 1.5  # looks that raw pixels may find as many images in as the network, before it is said
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A number, and what it is to be compared with; accuracies and shares in [0, 1]."""
-
-    name: str
-    what: str
-    value: float | None
-    chance: float | None = None
-    pixels: float | None = None
-    untrained: float | None = None
-    percent: bool = True
-
-    def event(self) -> dict[str, Any]:
-        """As `figures` of docs/page.md."""
-        return dict(self.__dict__)
+_HEADS = {
+    "healthy": "It is learning: a",
+    "collapsed": "It has collapsed, nearly all images get the same features: a",
+    "not learning": "It is not learning: a",
+}
 
 
 def verdict(run: Run) -> dict[str, Any]:
     """`verdict` of docs/page.md."""
-    figures = [figure for figure in _figures(run) if figure.value is not None]
-    known = {figure.name: figure for figure in figures}
-    sentences = [_opening(run)]
-    for sentence in (_learning(run, known), _accuracy(run, known), _closest(known), _rank(known), _stability(run)):
-        sentences += [sentence] if sentence else []
-    if run.skipped:
-        many = len(run.skipped) > 1
-        sentences.append(
-            f"{len(run.skipped):,} file{'s' if many else ''} could not be read and {'were' if many else 'was'} skipped."
-        )
-    advice = _advice(run, known)
-    return {"sentences": sentences + advice, "figures": [figure.event() for figure in figures]}
-
-
-def looks(run: Run) -> dict[str, dict[str, Any]]:
-    """The last look at pixels, at the network untrained, and at the network."""
-    return {str(event.get("of")): event for event in run.of("look")}
-
-
-def _figures(run: Run) -> list[Figure]:
-    seen = looks(run)
-    now, pixels, untrained = (seen.get(name, {}) for name in ("network", "pixels", "untrained"))
-
-    def look(key: str) -> dict[str, Any]:
-        return {"value": now.get(key), "pixels": pixels.get(key), "untrained": untrained.get(key)}
-
-    n = now.get("images")
-    figures = [
-        Figure(
-            "own image found",
-            f"a new view of an image is nearest to that image, of {n or 0:,}",
-            **look("retrieval"),
-            chance=1 / n if n else None,
-        ),
-        Figure(
-            "effective rank",
-            f"directions that the features use, of {now.get('dimensions', 0)}",
-            **look("effective_rank"),
-            percent=False,
-        ),
-    ]
-    last = (run.of("epoch") or [{}])[-1]
-    figures.append(
-        Figure("loss", "mean of the last epoch", last.get("loss"), last.get("chance_loss"), percent=False)
-    )
-    classes, matching = _label_chances(run)
-    if run.evaluation is None:
-        figures.append(Figure("kNN", "within the training images, at the last look", **look("knn"), chance=classes))
-    else:
-        found = run.evaluation
-        rules = found.get("protocol", {})
-        rows, chance = rules.get("test_rows", 0), rules.get("chance")
-        for name, key, what in (
-            ("kNN", "knn", f"accuracy on {rows:,} held-out images, by the {rules.get('k', '')} nearest"),
-            ("linear", "linear", f"accuracy on {rows:,} held-out images of a linear classifier of the features"),
-            ("groups", "cluster.accuracy", f"accuracy of {rules.get('clusters', '')} groups made without labels, matched"),
-        ):
-            both = {"pixels": found.get(f"pixels.{key}"), "untrained": found.get(f"random.{key}")}
-            figures.append(Figure(name, what, found.get(key), chance, **both))
-    figures.append(
-        Figure("closest 20", "of an image's 20 nearest training images are of its class", **look("closest"), chance=matching)
-    )
-    notes = [event for event in run.of("clustering") if event.get("head", 0) == 0]
-    if notes:
-        figures.append(
-            Figure("clusters kept", "NMI of the last clustering with the one before", notes[-1].get("nmi_previous"), 0.0)
-        )
-    return figures
-
-
-def _label_chances(run: Run) -> tuple[float | None, float | None]:
-    """Of an even guess among the labels, and of two random images having the same one."""
-    counts: dict[str, int] = {}
-    for row in run.index:
-        if row.get("label"):
-            counts[row["label"]] = counts.get(row["label"], 0) + 1
-    total = sum(counts.values())
-    if len(counts) < 2:
-        return None, None
-    return 1 / len(counts), sum(c * (c - 1) for c in counts.values()) / (total * (total - 1))
+    known = scores(run)
+    said = [_opening(run), _learning(run, known), _accuracy(run, known), _closest(known), _rank(run, known)]
+    said += [_stability(run), _skipped(run), *_advice(run, known)]
+    return {
+        "sentences": [sentence for sentence in said if sentence],
+        "figures": [figure.event() for figure in known.values()],
+    }
 
 
 def _opening(run: Run) -> str:
     config, record = run.config, run.record
-    shape = record.get("shape") or [0, 0, 0]
+    channels, side = (record.get("shape") or [0, 0, 0])[:2]
     data = Path(str(config.get("data") or "images")).name or "images"
+    parameters = record.get("parameters")
     epochs = run.of("epoch")
     done = epochs[-1].get("epoch", 0) if epochs else 0
-    words = f"{run.method} trained {_encoder(run)} on {record.get('training_images', run.images):,} images of {data}"
-    words += f" ({shape[1]} x {shape[2]} pixels, {'colour' if shape[0] == 3 else 'grey'})" if shape[1] else ""
-    seconds = record.get("seconds", {}).get("train")
+    seconds = (record.get("seconds") or {}).get("train")
+    words = f"{run.method or 'A method'} trained {_with_article(str(config.get('encoder', 'network')))}"
+    words += f" of {parameters / 1e6:.2f} M parameters" if parameters else ""
+    words += f" on {record.get('training_images', run.images):,} images of {data}"
+    words += f" ({side} x {side} pixels, {'colour' if channels == 3 else 'grey'})" if side else ""
     words += f" for {done} of {config.get('epochs', '?')} epochs"
-    words += f", in {duration(seconds)}" if seconds else ""
-    words += "." if config.get("method") == "supervised" else "; no label was used."
-    status = record.get("status")
-    if status not in ("trained", "finished"):
-        words += f" The run is not complete (status: {status})."
+    words += f" in {duration(seconds)}" if seconds else ""
+    words += ", with labels." if config.get("method") == "supervised" else "; no label was used."
+    if record.get("status") not in ("trained", "finished"):
+        words += f" The run is not complete (status: {record.get('status', 'unknown')})."
     return words
 
 
-def _encoder(run: Run) -> str:
-    parameters = run.record.get("parameters")
-    name = f"a {run.config.get('encoder', 'network')}"
-    return f"{name} of {parameters / 1e6:.2f} M parameters" if parameters else name
+def _with_article(noun: str) -> str:
+    return f"{'an' if noun[:1] in 'aeiou' else 'a'} {noun}"
+
+
+def _judged(run: Run) -> str:
+    """The sentence of the last look."""
+    return str(last_looks(run).get("network", {}).get("verdict", ""))
 
 
 def _learning(run: Run, known: dict[str, Figure]) -> str:
     found, loss = known.get("own image found"), known.get("loss")
-    judged = str(looks(run).get("network", {}).get("verdict", ""))
-    state = judged.split(":")[0] if ":" in judged else ""
-    head = {
-        "healthy": "It is learning",
-        "collapsed": "It has collapsed: nearly all images get the same features",
-        "not learning": "It is not learning",
-    }.get(state, "")
     if found is None:
-        return "Nothing can be said about what was learned yet: no look at the network was taken."
-    words = (
-        f"{head}: a" if head and state != "collapsed" else f"{head}; a" if head else "A"
-    ) + f" new view of an image finds that image among {_images(run):,} in {found.value:.1%} of cases"
-    words += f" ({_beside(found)})"
+        return "Nothing can be said yet about what was learned: no look at the network was taken."
+    among = last_looks(run)["network"].get("images", 0)
+    words = _HEADS.get(_judged(run).split(":")[0], "A")
+    words += f" new view of an image finds that image among {among:,} in {found.value:.1%} of cases ({found.beside})"
     if loss is not None and loss.chance is not None:
         words += f"; the loss is {loss.value:.2f}, and {loss.chance:.2f} at chance"
     return words + "."
 
 
-def _images(run: Run) -> int:
-    return int(looks(run).get("network", {}).get("images") or 0)
-
-
-def _beside(figure: Figure) -> str:
-    known = (("pixels", figure.pixels), ("the untrained network", figure.untrained), ("chance", figure.chance))
-    return ", ".join(f"{name} {value:.1%}" for name, value in known if value is not None)
-
-
 def _accuracy(run: Run, known: dict[str, Figure]) -> str:
-    parts = [
-        f"{name} {figure.value:.1%} ({_beside(figure)})"
-        for name, figure in ((name, known.get(name)) for name in ("kNN", "linear", "groups"))
-        if figure is not None
-    ]
-    if not parts:
+    measured = [known[name] for name in ("kNN", "linear", "groups") if name in known]
+    if not measured:
         return "" if any(row.get("label") for row in run.index) else "There are no labels, so no accuracy."
     where = "On held-out images" if run.evaluation is not None else "Within the training images"
-    return f"{where}, measured with labels: " + "; ".join(parts) + "."
+    said = "; ".join(f"{figure.name} {figure.value:.1%} ({figure.beside})" for figure in measured)
+    return f"{where}, measured with labels: {said}."
 
 
 def _closest(known: dict[str, Figure]) -> str:
     figure = known.get("closest 20")
+    return "" if figure is None else f"Of an image's 20 nearest, {figure.value:.1%} are of its class ({figure.beside})."
+
+
+def _rank(run: Run, known: dict[str, Figure]) -> str:
+    figure = known.get("effective rank")
     if figure is None:
         return ""
-    return f"Of an image's 20 nearest, {figure.value:.1%} are of its class ({_beside(figure)})."
-
-
-def _rank(known: dict[str, Figure]) -> str:
-    figure = known.get("effective rank")
-    if figure is None or figure.value is None:
-        return ""
-    compared = f"; untrained {figure.untrained:.1f}" if figure.untrained is not None else ""
-    return f"The features use {figure.value:.1f} {figure.what.split(' that ')[0]}{figure.what.split('use')[1]}{compared}."
+    dimensions = last_looks(run)["network"].get("dimensions", 0)
+    beside = f" ({figure.beside})" if figure.beside else ""
+    return f"The features use {figure.value:.1f} of {dimensions:,} directions{beside}."
 
 
 def _stability(run: Run) -> str:
-    notes = [event for event in run.of("clustering") if event.get("head", 0) == 0]
+    notes = first_heads(run)
     if not notes:
         return ""
-    last = notes[-1]
-    kept = last.get("nmi_previous")
+    kept = notes[-1].get("nmi_previous")
     if kept is None:
-        return "The images were clustered once; whether the clusters are stable is not known."
+        return "The images were clustered once, so whether the clusters last is not known."
     state = "stable" if kept >= _STABLE else "still moving" if kept >= _LOOSE else "not stable"
-    words = f"The clusters are {state}: NMI {kept:.2f} of the last clustering with the one before"
-    if last.get("nmi_labels") is not None:
-        words += f", {last['nmi_labels']:.2f} with the labels"
+    words = f"The clusters are {state}: the last clustering agrees with the one before by an NMI of {kept:.2f}"
+    if notes[-1].get("nmi_labels") is not None:
+        words += f", and with the labels by {notes[-1]['nmi_labels']:.2f}"
     return words + "."
 
 
+def _skipped(run: Run) -> str:
+    many = len(run.skipped)
+    if not many:
+        return ""
+    return (
+        f"{many:,} files could not be read and were skipped."
+        if many > 1
+        else "1 file could not be read and was skipped."
+    )
+
+
 def _advice(run: Run, known: dict[str, Figure]) -> list[str]:
-    """What to try, where something is not as it should be."""
     advice = []
-    judged = str(looks(run).get("network", {}).get("verdict", ""))
-    if "Try " in judged:
-        advice.append(judged[judged.index("Try ") :])
-    for name in ("linear", "kNN"):
-        figure = known.get(name)
-        if figure is None or figure.value is None:
-            continue
-        below = [
-            words
-            for words, value in (("raw pixels", figure.pixels), ("the untrained network", figure.untrained))
-            if value is not None and figure.value < min(value + _CLOSE, 1 - _CLOSE)
-        ]
-        if below:
+    if "Try " in _judged(run):
+        advice.append(_judged(run)[_judged(run).index("Try ") :])
+    for figure in (known[name] for name in ("linear", "kNN") if name in known):
+        others = (("raw pixels", figure.pixels), ("the untrained network", figure.untrained))
+        # near 1 there is nothing left to gain, and being level says nothing
+        ahead = [name for name, x in others if x is not None and figure.value < min(x + _CLOSE, 1 - _CLOSE)]
+        if ahead:
             advice.append(
-                f"By {name} accuracy it is no better than {' and '.join(below)}: try more epochs (--epochs), or views "
-                "that vary in what must not matter (lookalike views DATA shows them)."
+                f"By {figure.name} accuracy it is no better than {' and '.join(ahead)}: try more epochs (--epochs), or "
+                "views that vary in what must not matter (lookalike views DATA shows them)."
             )
             break
-    notes = [event for event in run.of("clustering") if event.get("head", 0) == 0]
-    training = run.record.get("training_images") or run.images
-    if notes and training and notes[-1].get("largest", 0) > _LARGEST * training:
+    notes, training = first_heads(run), run.record.get("training_images") or run.images
+    if notes and notes[-1].get("largest", 0) > _LARGEST * training:
         advice.append(
             f"One cluster holds {notes[-1]['largest']:,} of {training:,} images: try more clusters (--n-clusters), a "
             "lower learning rate, or more epochs between clusterings (--every)."
@@ -242,5 +142,5 @@ def _advice(run: Run, known: dict[str, Figure]) -> list[str]:
     elif notes and (notes[-1].get("nmi_previous") or 1.0) < _LOOSE:
         advice.append("Clusters that do not last teach little: try more epochs between clusterings (--every).")
     if run.record.get("status") not in ("trained", "finished"):
-        advice.append(f"Go on with it: lookalike train --config {run.path / 'config.toml'}")
+        advice.append(f"Go on with the run: lookalike train --config {run.path / 'config.toml'}")
     return advice
