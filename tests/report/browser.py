@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -44,7 +45,7 @@ class Opened:
         self.page.on("dialog", lambda dialog: (self.complaints.append(f"dialog: {dialog.message}"), dialog.dismiss()))
         self.file = file
         self.page.goto(file.as_uri())
-        self.page.wait_for_function("window.lookalike && window.lookalike.ready")
+        self.until("Boolean(window.lookalike && window.lookalike.ready)")
 
     def state(self) -> dict[str, Any]:
         """What the page says it shows."""
@@ -53,6 +54,13 @@ class Opened:
     def ask(self, expression: str, *arguments: Any) -> Any:
         """The value of an expression of the page's script."""
         return self.page.evaluate(expression, *arguments)
+
+    def until(self, condition: str, seconds: float = 20) -> None:
+        """Wait for a condition; asked from here, as the page's policy lets nobody evaluate text within it."""
+        end = time.monotonic() + seconds
+        while not self.page.evaluate(condition):
+            assert time.monotonic() < end, f"still not: {condition}"
+            self.page.wait_for_timeout(20)
 
     def where(self, image: int, number: int = 0) -> tuple[float, float]:
         """Where an image is on the screen, on a map that is scrolled into view."""

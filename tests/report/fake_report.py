@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import io
+import itertools
 import math
 from typing import Any
 
@@ -16,7 +17,13 @@ from PIL import Image, ImageDraw
 
 SHAPES = ("circle", "square", "triangle", "star", "ring", "cross", "stripe", "crescent")
 K = 20
-HOSTILE = ("<img src=x onerror=alert(1)>.png", "</script>.jpg", '"quoted", and a comma.png', "naïve 数字 🐟.png", "\udcff.png")
+HOSTILE = (
+    "<img src=x onerror=alert(1)>.png",
+    "</script>.jpg",
+    '"quoted", and a comma.png',
+    "naïve 数字 🐟.png",
+    "\udcff.png",
+)
 _SHEET_ROWS = 64
 
 
@@ -73,7 +80,20 @@ def fake_report(
             "sheets": sheets(kind, hue, side, draw),
         },
         "runs": [
-            _run(r, runs, kind, hue, rows, networks, k, neighbours, missing, labels, paths, np.random.default_rng([seed, r]))
+            _run(
+                r,
+                runs,
+                kind,
+                hue,
+                rows,
+                networks,
+                k,
+                neighbours,
+                missing,
+                labels,
+                paths,
+                np.random.default_rng([seed, r]),
+            )
             for r in range(runs)
         ],
     }
@@ -88,9 +108,11 @@ def packed(array: np.ndarray) -> dict[str, Any]:
     }
 
 
-def sheets(kind: np.ndarray, hue: np.ndarray, side: int, draw: np.random.Generator) -> list[dict[str, Any]]:
+def sheets(
+    kind: np.ndarray, hue: np.ndarray, side: int, draw: np.random.Generator, columns: int = 64
+) -> list[dict[str, Any]]:
     """Sprite sheets of all images as data URIs."""
-    columns, n = 64, len(kind)
+    n = len(kind)
     drawn = [[_picture(shape, tone, 4, side) for tone in range(24)] for shape in range(len(SHAPES))]
     made = []
     for first in range(0, n, columns * _SHEET_ROWS):
@@ -122,7 +144,13 @@ def _picture(shape: int, tone: int, finer: int, side: int) -> Image.Image:
     elif shape == 2:
         pen.polygon([(m, a), (b, b), (a, b)], fill=colour)
     elif shape == 3:
-        turns = [(m + (0.36, 0.15)[i % 2] * size * math.sin(i * math.pi / 5), m - (0.36, 0.15)[i % 2] * size * math.cos(i * math.pi / 5)) for i in range(10)]
+        turns = [
+            (
+                m + (0.36, 0.15)[i % 2] * size * math.sin(i * math.pi / 5),
+                m - (0.36, 0.15)[i % 2] * size * math.cos(i * math.pi / 5),
+            )
+            for i in range(10)
+        ]
         pen.polygon(turns, fill=colour)
     elif shape == 4:
         pen.ellipse((a, a, b, b), outline=colour, width=size // 9)
@@ -172,7 +200,9 @@ def _run(
             "rows": packed(rows),
             "k": near[0].shape[1],
             "frames": [packed(frame) for frame in near],
-            "rate": [float((kind[frame] == kind[rows, None]).mean()) for frame in near] if labels else None,
+            "rate": [float((kind[frame] == kind[rows, None]).mean()) for frame in near]
+            if labels and len(rows) > 1
+            else None,
             "chance": 1 / len(SHAPES) if labels else None,
         }
         if near
@@ -191,11 +221,21 @@ def _run(
         ],
         "curves": _curves(epochs, labels, k, draw),
         "evaluation": {
-            "knn": 0.93 - 0.05 * r, "linear": 0.96 - 0.05 * r, "random.knn": 0.55, "random.linear": 0.62,
-            "pixels.knn": 0.48, "pixels.linear": 0.51, "cluster.accuracy": 0.88, "cluster.nmi": 0.84,
-            "cluster.ari": 0.8, "pixels.cluster.accuracy": 0.31, "protocol": {"k": 200, "temperature": 0.1},
-        } if labels else None,
-        "views": sheets(np.repeat(kind[:32], 2), np.repeat(hue[:32], 2) * 0.5, 48, draw)[0]["src"],
+            "knn": 0.93 - 0.05 * r,
+            "linear": 0.96 - 0.05 * r,
+            "random.knn": 0.55,
+            "random.linear": 0.62,
+            "pixels.knn": 0.48,
+            "pixels.linear": 0.51,
+            "cluster.accuracy": 0.88,
+            "cluster.nmi": 0.84,
+            "cluster.ari": 0.8,
+            "pixels.cluster.accuracy": 0.31,
+            "protocol": {"k": 200, "temperature": 0.1},
+        }
+        if labels
+        else None,
+        "views": sheets(np.repeat(kind[:32], 2), np.repeat(hue[:32], 2) * 0.5, 48, draw, 16)[0]["src"],
         "card": {
             "command": f"lookalike train simclr shapes --out runs/{name}",
             "config": {"batch_size": 128 << (4 * r), "lr": 0.5, "temperature": 0.2, "encoder": "convnet", "epochs": 70},
@@ -252,8 +292,8 @@ def _verdict(n: int, r: int, labels: bool) -> dict[str, Any]:
          "value": 59.5 - 11 * r, "chance": None, "pixels": 36.2, "untrained": 103.3, "percent": False},
     ]  # fmt: skip
     if labels:
-        figures.insert(1, {"name": "kNN accuracy", "what": "labels guessed from the nearest images",
-                           "value": 0.93 - 0.05 * r, "chance": 0.125, "pixels": 0.48, "untrained": 0.55, "percent": True})  # fmt: skip
+        knn = {"value": 0.93 - 0.05 * r, "chance": 0.125, "pixels": 0.48, "untrained": 0.55, "percent": True}
+        figures.insert(1, {"name": "kNN accuracy", "what": "labels guessed from the nearest images", **knn})
     return {
         "sentences": [
             "It is learning: a new view finds its own image in 62 % of cases, raw pixels in 9 %, by chance 0.3 %.",
@@ -272,15 +312,17 @@ def _clusters(
     for c in range(k):
         members = np.flatnonzero(of == c)
         found = np.bincount(kind[members], minlength=len(SHAPES)) if len(members) else np.zeros(1)
-        groups.append({
-            "size": len(members),
-            "purity": float(found.max() / len(members)) if labels and len(members) else None,
-            "label": SHAPES[int(found.argmax())] if labels and len(members) else None,
-            "typical": members[:16].tolist(),
-            "border": members[-8:].tolist(),
-        })
+        groups.append(
+            {
+                "size": len(members),
+                "purity": float(found.max() / len(members)) if labels and len(members) else None,
+                "label": SHAPES[int(found.argmax())] if labels and len(members) else None,
+                "typical": members[:16].tolist(),
+                "border": members[-8:].tolist(),
+            }
+        )
     flow = []
-    for step, (before, after) in enumerate(zip(epochs, epochs[1:], strict=False)):
+    for step, (before, after) in enumerate(itertools.pairwise(epochs)):
         counts: dict[tuple[int, int], int] = {}
         moved = np.where(draw.random(len(of)) < 0.45 / (step + 1), draw.integers(k, size=len(of)), of)
         for pair in zip(of.tolist(), moved.tolist(), strict=True):
@@ -293,11 +335,22 @@ def _curves(epochs: list[int], labels: bool, k: int, draw: np.random.Generator) 
     last = epochs[-1] if epochs else 1
     epoch = [
         {"epoch": e, "loss": 5.5 - 2.2 * (1 - math.exp(-e / 15)) + 0.02 * float(draw.normal()), "chance_loss": 5.541,
-         "lr": 0.5 * min(1, e / 7) * (0.5 + 0.5 * math.cos(math.pi * e / last)), "images_per_s": 6100 + 90 * float(draw.normal())}
+         "lr": 0.5 * min(1, e / 7) * (0.5 + 0.5 * math.cos(math.pi * e / last)),
+         "images_per_s": 6100 + 90 * float(draw.normal())}
         for e in range(1, last + 1)
     ]  # fmt: skip
-    look = [{"epoch": 0, "of": of, "retrieval": a, "effective_rank": b, "positive_cosine": 0.3, "knn": c if labels else None}
-            for of, a, b, c in (("pixels", 0.09, 36.2, 0.48), ("untrained", 0.02, 103.3, 0.55))]  # fmt: skip
+    beside = (("pixels", 0.09, 36.2, 0.48), ("untrained", 0.02, 103.3, 0.55))
+    look = [
+        {
+            "epoch": 0,
+            "of": of,
+            "retrieval": a,
+            "effective_rank": b,
+            "positive_cosine": 0.3,
+            "knn": c if labels else None,
+        }
+        for of, a, b, c in beside
+    ]
     look += [
         {"epoch": e, "of": "network", "retrieval": 0.62 * (1 - math.exp(-e / 25)), "effective_rank": 40 + 0.3 * e,
          "positive_cosine": 0.7 + 0.002 * e, "knn": 0.93 - 0.4 * math.exp(-e / 20) if labels else None}

@@ -125,11 +125,14 @@ def _sheets_beside(sheets: list[dict[str, Any]], path: Path) -> list[dict[str, A
         head, comma, body = sheet["src"].partition(";base64,")
         if comma and head.startswith("data:"):
             name = f"sheet-{number}{_SUFFIX.get(head.removeprefix('data:'), '.img')}"
-            content = base64.b64decode(body)
-            write_atomically(path.parent / path.stem / name, lambda file, content=content: file.write(content))
+            _write_bytes(path.parent / path.stem / name, base64.b64decode(body))
             sheet = {**sheet, "src": f"{quote(path.stem)}/{name}"}
         placed.append(sheet)
     return placed
+
+
+def _write_bytes(path: Path, content: bytes) -> None:
+    write_atomically(path, lambda file: file.write(content))
 
 
 @cache

@@ -6,21 +6,31 @@
 
   function ticks(low, high, most) {
     const raw = (high - low) / most, power = 10 ** Math.floor(Math.log10(raw));
-    const step = power * [1, 2, 5, 10].find((m) => m * power >= raw);
+    const step = power * [1, 2, 2.5, 5, 10].find((m) => m * power >= raw);
     const out = [];
-    for (let v = Math.ceil(low / step - 1e-9) * step; v <= high + step * 1e-9; v += step) out.push(v);
+    for (let v = Math.ceil(low / step - 1e-9) * step; v <= high + step * 1e-9; v += step) out.push(v + 0 || 0);
     return out;
+  }
+
+  /* Levels of one value share a line and a name. */
+  function together(levels) {
+    const out = new Map();
+    for (const level of levels) {
+      const before = out.get(level.value);
+      out.set(level.value, before ? { ...before, name: before.name + ", " + level.name } : level);
+    }
+    return Array.from(out.values());
   }
 
   /* chart({title, what, series: [{name, run, points: [[x, y]]}], levels: [{name, value, run}], percent, zero, x}) */
   L.chart = function (spec) {
     const series = spec.series.filter((s) => s.points.length);
     if (!series.length) return null;
-    const levels = (spec.levels || []).filter((l) => Number.isFinite(l.value));
+    const levels = together((spec.levels || []).filter((l) => Number.isFinite(l.value)));
     const format = spec.percent ? L.percent : L.number;
     const xs = series.flatMap((s) => s.points.map((p) => p[0]));
     const ys = series.flatMap((s) => s.points.map((p) => p[1])).concat(levels.map((l) => l.value));
-    let [x0, x1] = [Math.min(...xs), Math.max(...xs)];
+    let [x0, x1] = [Math.min(0, ...xs), Math.max(...xs)];
     let [y0, y1] = [Math.min(...ys), Math.max(...ys)];
     if (spec.zero || y0 > 0 && y0 < 0.35 * y1) y0 = Math.min(0, y0);
     if (x1 === x0) { x0 -= 1; x1 += 1; }
@@ -34,7 +44,7 @@
     const svg = L.svg("svg", { viewBox: "0 0 " + WIDTH + " " + HEIGHT, class: "chart", tabindex: 0, role: "img",
       "aria-label": spec.title + ": " + series.map((s) => (s.name ? s.name + " " : "") +
         "from " + format(s.points[0][1]) + " to " + format(s.points.at(-1)[1])).join("; ") });
-    for (const y of ticks(y0, y1, 4)) {
+    for (const y of ticks(y0, y1, 5.5)) {
       svg.append(L.svg("line", { class: "grid", x1: LEFT, x2: WIDTH - RIGHT, y1: py(y), y2: py(y) }),
         L.svg("text", { class: "tick", x: LEFT - 6, y: py(y) + 3.5, "text-anchor": "end",
           text: spec.percent ? L.number(100 * Number(y.toPrecision(6))) + " %" : L.number(Number(y.toPrecision(6))) }));

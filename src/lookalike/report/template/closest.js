@@ -114,23 +114,21 @@
       }
     });
     return L.chart({ title: "Same label among the closest", percent: true, zero: true, series, levels,
-      what: "Average over all images; epoch 0 is the untrained network." });
+      what: "Average over these images; epoch 0 is the untrained network." });
   }
 
   L.parts.closest = function (section) {
     const mount = section.querySelector(".mount");
     const offered = suggestions();
-    mount.append(L.el("div", { class: "ask" }, L.asked(),
-      L.el("div", { class: "offer" }, L.el("p", { class: "small", text: "or begin with one of these" }), L.thumbs(offered))));
-    const any = L.runs.some((run) => run.neighbours);
-    if (any && L.timeline.length > 1) mount.append(L.slider());
+    const any = L.runs.some((run) => run.neighbours), chart = rates();
+    mount.append(L.el("div", { class: "closesthead" }, L.el("div", {}, L.el("div", { class: "ask" }, L.asked(),
+      L.el("div", { class: "offer" }, L.el("p", { class: "small", text: "or begin with one of these" }), L.thumbs(offered))),
+    any && L.timeline.length > 1 ? L.slider() : null), chart));
     mount.append(...L.runs.map(block));
     if (any && L.hasLabels) {
       mount.append(L.el("p", { class: "keys" },
         L.el("span", {}, L.el("i", { class: "key same" }), "same label as the asked image"),
         L.el("span", {}, L.el("i", { class: "key other" }), "another label")));
     }
-    const chart = rates();
-    if (chart) mount.append(L.el("div", { class: "plots" }, chart));
   };
 })();

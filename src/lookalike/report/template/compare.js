@@ -28,13 +28,16 @@
   function figures() {
     const tables = L.runs.map((run) => Object.fromEntries(((run.verdict && run.verdict.figures) || [])
       .map((f) => [f.name, f.percent ? L.percent(f.value) : L.number(f.value)])));
+    const names = { random: "untrained", pixels: "raw pixels", cluster: "cluster" };
+    const plain = (key) => key.split(".").map((word) => names[word] || word).join(" ");
     const measured = L.runs.map((run) => {
       const found = L.flat(run.evaluation || {});
-      return Object.fromEntries(Object.entries(found).filter(([name, v]) => Number.isFinite(v) && !name.startsWith("protocol")));
+      return Object.fromEntries(Object.entries(found).filter(([name, v]) => Number.isFinite(v) && !name.startsWith("protocol"))
+        .map(([name, v]) => [plain(name), v >= 0 && v <= 1 ? L.percent(v) : L.number(v)]));
     });
     const rows = sideBySide(tables), more = sideBySide(measured);
     return [rows.length ? L.table(heads(), rows, "What was reached") : null,
-      more.length ? L.table(heads(), more, "What evaluation found (accuracies between 0 and 1)") : L.missing("evaluation")];
+      more.length ? L.table(heads(), more, "What evaluation found") : L.missing("evaluation")];
   }
 
   function settings() {
@@ -101,7 +104,8 @@
     L.runs.forEach((a, i) => L.runs.slice(i + 1).forEach((b, j) => {
       if (a.neighbours && b.neighbours) pairs.push(pairOverlap(a, b, "overlap " + i + " " + (i + 1 + j)));
     }));
-    mount.append(L.el("div", { class: "tables" }, ...figures(), settings()),
+    const [reached, evaluated] = figures();
+    mount.append(L.el("div", { class: "tables" }, L.el("div", { class: "tables" }, reached, settings()), evaluated),
       L.el("h3", { text: "Do they see the same neighbours?" }),
       ...(pairs.filter(Boolean).length ? pairs.filter(Boolean) : [L.missing("neighbours")]));
   };

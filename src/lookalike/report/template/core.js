@@ -83,7 +83,7 @@
 
   /* The sentence that stands in place of a part. Sentences name their part in words (docs/page.md). */
   const WORDS = {
-    verdict: /verdict|look/i,
+    verdict: /verdict|\blook\b/i,
     map: /\bmaps?\b|t-SNE|snapshot/i,
     neighbours: /neighbo|closest|snapshot/i,
     clusters: /cluster|group/i,

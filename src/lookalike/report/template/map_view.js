@@ -139,7 +139,7 @@
       const p = this.position.get(image);
       if (p === undefined) return;
       const { context, ratio } = this, theme = L.theme();
-      for (const [colour, extra] of [[theme.halo, 2.5], [theme.accent, 0]]) {
+      for (const [colour, extra] of [[theme.halo, width], [theme.accent, 0]]) {
         context.beginPath();
         context.arc(this.screen[2 * p], this.screen[2 * p + 1], radius * ratio, 0, 2 * Math.PI);
         context.lineWidth = (width + extra) * ratio;

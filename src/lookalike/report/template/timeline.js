@@ -72,6 +72,7 @@
     const marks = L.el("div", { class: "marks", "aria-hidden": "true" }, ...L.timeline.map((snapshot, s) => {
       const mark = L.el("span", { text: snapshot.kind === "network" ? String(snapshot.epoch) : L.stopName(snapshot) });
       mark.style.left = last ? (100 * s) / last + "%" : "50%";
+      if (last && (s === 0 || s === last)) mark.classList.add(s ? "last" : "first");
       return mark;
     }));
     if (L.timeline.length > 12) marks.classList.add("many");

@@ -49,8 +49,7 @@
         names.get(figure.name).push([figure, r]);
       }
     });
-    if (!names.size) return;
-    mount.append(L.el("p", { class: "keys" }, L.el("span", {}, L.el("i", { class: "key value" }), "this network"),
+    if (names.size) mount.append(L.el("p", { class: "keys" }, L.el("span", {}, L.el("i", { class: "key value" }), "this network"),
       ...MARKS.map(([key, name]) => L.el("span", {}, L.el("i", { class: "key " + key }), name))));
     for (const [name, found] of names) {
       const values = found.flatMap(([f]) => [f.value, f.chance, f.pixels, f.untrained]).filter(Number.isFinite);
