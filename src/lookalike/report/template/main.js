@@ -68,13 +68,19 @@
     where: (image, map) => (L.views[map || 0] ? L.views[map || 0].client(image) : null),
     visible: (map) => (L.views[map || 0] ? L.views[map || 0].visible() : []),
     neighbours: (image, run, snapshot) => L.neighbours(L.runs[run || 0], image, snapshot),
-    frameTimes: (count) => Array.from({ length: count }, (_, i) => {
-      const view = L.views[0], begun = performance.now();
-      L.moment = (L.timeline.length - 1) * ((i + 0.5) / count);
-      view.place();
-      view.draw();
-      view.context.getImageData(0, 0, 1, 1); // waits for what was drawn
-      return performance.now() - begun;
+    /* Glide over the whole timeline in so many frames: milliseconds that each took to draw, and between frames. */
+    glide: (count) => new Promise((done) => {
+      const view = L.views[0], drawn = [], between = [];
+      let before = 0;
+      function frame(now) {
+        if (before) { between.push(now - before); drawn.push(view.placed + view.drawn); }
+        before = now;
+        if (between.length === count) return done({ drawn, between });
+        L.moment = (L.timeline.length - 1) * ((between.length + 0.5) / count);
+        view.place();
+        return requestAnimationFrame(frame);
+      }
+      requestAnimationFrame(frame);
     }),
   };
 

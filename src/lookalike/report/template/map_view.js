@@ -36,6 +36,7 @@
 
     /* Positions at the moment: between two snapshots while the slider glides. */
     place() {
+      const begun = performance.now();
       const frames = this.run.map.frames, last = frames.length - 1;
       const span = this.fixed === null ? L.between(this.run, L.moment) : { a: this.fixed, b: this.fixed, t: 0 };
       const a = L.unpack(frames[Math.min(span.a, last)]), b = L.unpack(frames[Math.min(span.b, last)]);
@@ -43,6 +44,7 @@
       else for (let i = 0; i < this.xy.length; i++) this.xy[i] = a[i] + (b[i] - a[i]) * span.t;
       this.name.textContent = L.stopName(this.run.snapshots[span.t < 0.5 ? span.a : span.b]);
       this.grid = null;
+      this.placed = performance.now() - begun;
       this.ask();
     }
 
