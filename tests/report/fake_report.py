@@ -10,6 +10,7 @@ import base64
 import io
 import itertools
 import math
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -132,6 +133,7 @@ def _uri(image: Image.Image, form: str) -> str:
     return f"data:image/{form.lower()};base64,{base64.b64encode(file.getvalue()).decode()}"
 
 
+@cache
 def _picture(shape: int, tone: int, finer: int, side: int) -> Image.Image:
     """One shape, drawn `finer` times as large and brought down."""
     size, colour = side * finer, f"hsl({tone * 15}, 65%, 45%)"

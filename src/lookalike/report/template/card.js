@@ -22,7 +22,7 @@
       ["cluster.nmi", "NMI of clusters and labels"], ["cluster.ari", "ARI of clusters and labels"]];
     const rows = what.map(([key, name]) => [name, ...names.map(([prefix]) => found[prefix + key])])
       .filter((row) => row.slice(1).some(Number.isFinite))
-      .map(([name, ...values]) => [name, ...values.map((v) => (Number.isFinite(v) ? L.percent(v) : "–"))]);
+      .map(([name, ...values]) => [name, ...values.map((v) => (name.includes("accuracy") ? L.percent(v) : L.number(v)))]);
     return rows.length ? L.table(["", ...names.map(([, name]) => name)], rows, "What evaluation found") : null;
   }
 

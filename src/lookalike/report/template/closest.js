@@ -92,7 +92,7 @@
       const i = L.state.query;
       if (i < 0) return box.replaceChildren();
       return box.replaceChildren(L.picture(i, "large"), L.el("div", {}, L.el("strong", { text: L.fileName(i) }),
-        L.el("span", { class: "path", text: L.path(i) }), L.el("span", { text: L.about(i) })));
+        L.path(i) === L.fileName(i) ? null : L.el("span", { class: "path", text: L.path(i) }), L.el("span", { text: L.about(i) })));
     }
     L.on("query", show);
     show();

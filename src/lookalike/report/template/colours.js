@@ -82,7 +82,8 @@
       const of = L.unpack(run.clusters.of);
       const key = L.several ? "cluster " + r : "cluster";
       all[key] = categories(
-        L.several ? "cluster of " + run.name : "cluster", Array.from(of, (c) => (c < 0 ? "" : String(c))));
+        L.several ? "cluster of " + run.name : "cluster", Array.from(of, (c) => (c < 0 ? "" : String(c))),
+        Array.from(run.clusters.groups, (_, c) => String(c))); // in their order, so that colours are the sheets'
     });
     const { label, labels, split, columns } = L.images;
     if (labels && labels.length && label) {

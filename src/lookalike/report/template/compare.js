@@ -33,7 +33,7 @@
     const measured = L.runs.map((run) => {
       const found = L.flat(run.evaluation || {});
       return Object.fromEntries(Object.entries(found).filter(([name, v]) => Number.isFinite(v) && !name.startsWith("protocol"))
-        .map(([name, v]) => [plain(name), v >= 0 && v <= 1 ? L.percent(v) : L.number(v)]));
+        .map(([name, v]) => [plain(name), /knn|linear|accuracy/.test(name) ? L.percent(v) : L.number(v)]));
     });
     const rows = sideBySide(tables), more = sideBySide(measured);
     return [rows.length ? L.table(heads(), rows, "What was reached") : null,

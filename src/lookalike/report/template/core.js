@@ -118,7 +118,7 @@
     if (value === null || value === undefined || !Number.isFinite(value)) return "–";
     const size = Math.abs(value);
     if (Number.isInteger(value) && size < 1e15) return value.toLocaleString("en");
-    if (size !== 0 && (size < 1e-3 || size >= 1e6)) return value.toExponential(1);
+    if (size !== 0 && (size < 1e-4 || size >= 1e6)) return value.toExponential(1);
     return value.toLocaleString("en", { maximumSignificantDigits: digits || (size >= 1000 ? 4 : 3) });
   };
 

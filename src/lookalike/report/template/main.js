@@ -31,8 +31,9 @@
     const observer = new IntersectionObserver((entries) => {
       for (const entry of entries) {
         if (!entry.isIntersecting) continue;
-        for (const link of links.values()) link.classList.remove("here");
-        if (links.has(entry.target.id)) links.get(entry.target.id).classList.add("here");
+        const here = links.get(entry.target.id);
+        for (const link of links.values()) link.classList.toggle("here", link === here);
+        if (here) nav.scrollLeft = here.offsetLeft - (nav.clientWidth - here.offsetWidth) / 2;
       }
     }, { rootMargin: "-20% 0px -70% 0px" });
     for (const section of document.querySelectorAll("main > section")) observer.observe(section);

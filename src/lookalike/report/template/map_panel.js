@@ -57,13 +57,14 @@
         return box.replaceChildren(L.el("p", { class: "small", text: colouring.name }), bar, L.el("div", { class: "ends" },
           L.el("span", { text: L.number(colouring.low) }), L.el("span", { text: L.number(colouring.high) })));
       }
-      const classes = colouring.classes.map((entry, c) => [entry, c]).slice(0, all ? undefined : LEGEND);
+      const classes = colouring.classes.map((entry, c) => [entry, c]).filter(([entry]) => entry.size)
+        .slice(0, all ? undefined : LEGEND);
       box.replaceChildren(...classes.map(([entry, c]) => L.el("button", { type: "button", class: "entry",
         "aria-pressed": String(look.lit === c), onclick: () => light(c), title: entry.name },
       key(c), L.el("span", { class: "entryname", text: entry.name }),
       L.el("span", { class: "entrysize", text: entry.size.toLocaleString("en") }))));
-      if (classes.length < colouring.classes.length) {
-        box.append(L.button("all " + colouring.classes.length, () => { all = true; show(); }, { class: "entry" }));
+      if (classes.length === LEGEND && !all) {
+        box.append(L.button("all of them", () => { all = true; show(); }, { class: "entry" }));
       }
       return undefined;
     }

@@ -61,7 +61,7 @@
       this.styles = Array.from({ length: count }, (_, c) => colouring.kind === "scale"
         ? style(L.scaleColour(c / (count - 1)), "disc")
         : style(L.categoryColour(c), L.SHAPES[L.categoryShape(c)]));
-      this.none = style(theme.none, "disc");
+      this.none = style(colouring ? theme.none : L.categoryColour(0), "disc");
       const some = L.state.selection.length > 0;
       for (let i = 0; i < this.n; i++) {
         const back = lit !== null && this.of[i] !== lit;
@@ -118,22 +118,23 @@
 
     /* Pictures where there is room for one, in the order of the rows, so that the same ones stay. */
     drawPictures() {
-      const size = 30 * this.ratio * Math.min(2, this.zoom ** 0.3), taken = new Set();
-      const columns = Math.ceil(this.width / size);
+      const { context, screen, ratio } = this, size = 30 * ratio * Math.min(2, this.zoom ** 0.3), half = 0.48 * size;
+      const columns = Math.ceil(this.width / size) + 2, taken = new Map();
+      const cell = (x, y) => Math.floor(x / size) + 1 + columns * (Math.floor(y / size) + 1);
+      const free = (x, y) => [-1, 0, 1].every((r) => [-1, 0, 1].every((c) => {
+        const other = taken.get(cell(x, y) + r * columns + c);
+        return other === undefined || Math.abs(screen[2 * other] - x) >= size || Math.abs(screen[2 * other + 1] - y) >= size;
+      }));
+      context.lineWidth = 1.5 * ratio;
       for (let i = 0; i < this.n; i++) {
-        const x = this.screen[2 * i], y = this.screen[2 * i + 1];
-        if (this.level[i] === 0 || x < 0 || y < 0 || x > this.width || y > this.height) continue;
-        const cell = Math.floor(x / size) + columns * Math.floor(y / size);
-        if (taken.has(cell)) continue;
+        const x = screen[2 * i], y = screen[2 * i + 1];
+        if (this.level[i] === 0 || !(x >= 0 && y >= 0 && x < this.width && y < this.height) || !free(x, y)) continue;
         const sheet = L.sheetFor(this.rows[i], () => this.ask());
         if (!sheet) continue;
-        taken.add(cell);
-        this.context.drawImage(sheet.image, sheet.x, sheet.y, sheet.side, sheet.side,
-          x - 0.46 * size, y - 0.46 * size, 0.92 * size, 0.92 * size);
-        const c = this.of[i];
-        this.context.strokeStyle = L.cssRgb(c < 0 ? this.none.colour : this.styles[c].colour);
-        this.context.lineWidth = 1.5 * this.ratio;
-        this.context.strokeRect(x - 0.46 * size, y - 0.46 * size, 0.92 * size, 0.92 * size);
+        taken.set(cell(x, y), i);
+        context.drawImage(sheet.image, sheet.x, sheet.y, sheet.side, sheet.side, x - half, y - half, 2 * half, 2 * half);
+        context.strokeStyle = L.cssRgb(this.of[i] < 0 ? this.none.colour : this.styles[this.of[i]].colour);
+        context.strokeRect(x - half, y - half, 2 * half, 2 * half);
       }
     }
 

@@ -70,7 +70,9 @@
     const play = L.button("Play", L.play, { class: "play", "aria-pressed": "false" });
     players.push(play);
     const marks = L.el("div", { class: "marks", "aria-hidden": "true" }, ...L.timeline.map((snapshot, s) => {
-      const mark = L.el("span", { text: snapshot.kind === "network" ? String(snapshot.epoch) : L.stopName(snapshot) });
+      // Among many stops there is no room for the word beside "pixels".
+      const short = snapshot.kind === "network" || (snapshot.kind === "untrained" && last > 8);
+      const mark = L.el("span", { text: short ? String(snapshot.epoch) : L.stopName(snapshot) });
       mark.style.left = last ? (100 * s) / last + "%" : "50%";
       if (last && (s === 0 || s === last)) mark.classList.add(s ? "last" : "first");
       return mark;
