@@ -10,21 +10,28 @@ import numpy as np
 from lookalike.evaluate.cosine_neighbours import nearest_rows
 from lookalike.report.images import Thumbnails
 from lookalike.report.runs import Run
+from lookalike.report.timeline import Timeline
 
 _LOOKED_AT = 10  # nearest images of each, by features
 _SAME_FEATURES = 0.999  # cosine of near duplicates where there are no thumbnails to compare
 _LIKE_FEATURES = 0.9  # cosine below which thumbnails are not compared
-_LIKE_PIXELS = 0.97  # correlation of thumbnails of near duplicates
-_SMALL = 16  # pixels a side of what is compared: noise and compression go, content stays
+_LIKE_PIXELS = 0.99  # correlation of thumbnails of near duplicates; of different digits of MNIST none reached it
+_SMALL = 32  # pixels a side of what is compared
 _MOST_OUTLIERS = 100
 
 
 class Cleaning:
-    """Looks through the images of a page by a run's features."""
+    """Looks through the images of a page by a run's features: those of its end, else those of the last snapshot."""
 
-    def __init__(self, run: Run, page_rows: np.ndarray, thumbnails: Thumbnails) -> None:
+    def __init__(self, run: Run, page_rows: np.ndarray, time: Timeline, thumbnails: Thumbnails) -> None:
         self.run, self.rows = run, page_rows
-        self.features = None if run.embeddings is None else np.asarray(run.embeddings[page_rows])
+        last = next((frame for frame in reversed(time.frames) if frame.kind == "network"), None)
+        self.features: np.ndarray | None = None
+        self.places = np.arange(len(page_rows))  # image numbers of the page that the features are of
+        if run.embeddings is not None:
+            self.features = np.asarray(run.embeddings[page_rows])
+        elif last is not None:
+            self.features, self.places = last.features_ND, time.places
         self.near = None if self.features is None else nearest_rows(self.features, _LOOKED_AT)
         self.tiles = _contents([thumbnails.tile(int(row)) for row in page_rows]) if thumbnails.place else None
 
@@ -38,7 +45,7 @@ class Cleaning:
         if hashes is None and self.features is None:
             return None
         alike = defaultdict(list)
-        for image, key in enumerate(self._feature_bytes() if hashes is None else hashes):
+        for image, key in enumerate(hashes) if hashes is not None else self._feature_bytes():
             if key is not None:
                 alike[key].append(image)
         exact = [group for group in alike.values() if len(group) > 1]
@@ -50,12 +57,13 @@ class Cleaning:
             return None
         score = 1 - self.near[1].astype(float).mean(1)
         most = min(_MOST_OUTLIERS, max(1, len(score) // 10))
-        return [{"image": int(i), "score": float(score[i])} for i in np.argsort(-score, kind="stable")[:most]]
+        order = np.argsort(-score, kind="stable")[:most]
+        return [{"image": int(self.places[i]), "score": float(score[i])} for i in order]
 
-    def _feature_bytes(self) -> list[bytes]:
+    def _feature_bytes(self) -> list[tuple[int, bytes]]:
         """What stands for pixels where their hashes were not recorded."""
         assert self.features is not None
-        return [row.tobytes() for row in self.features]
+        return [(int(image), row.tobytes()) for image, row in zip(self.places, self.features, strict=True)]
 
     def _hashes(self) -> list[int | None] | None:
         """Of each image's pixels; None for an image, or for all, where they were not recorded."""
@@ -71,17 +79,13 @@ class Cleaning:
         for group in exact:
             stands_for[group] = group[0]
         rows_NK, cosines_NK = self.near
-        pairs = set()
-        for image, place in np.argwhere(cosines_NK >= (_SAME_FEATURES if self.tiles is None else _LIKE_FEATURES)):
-            one, two = sorted((int(stands_for[image]), int(stands_for[rows_NK[image, place]])))
-            if one != two:
-                pairs.add((one, two))
-        if not pairs:
-            return []
-        at = np.array(sorted(pairs))
+        which, place = np.nonzero(cosines_NK >= (_SAME_FEATURES if self.tiles is None else _LIKE_FEATURES))
+        pairs = np.sort(stands_for[self.places[np.stack([which, rows_NK[which, place]], 1)]], axis=1)
+        pairs = np.unique(pairs[pairs[:, 0] != pairs[:, 1]], axis=0)
         if self.tiles is not None:
-            at = at[(self.tiles[at[:, 0]] * self.tiles[at[:, 1]]).sum(1) >= _LIKE_PIXELS]
-        return _connected(at, len(self.rows))
+            like = [(self.tiles[a] * self.tiles[b]).sum() >= _LIKE_PIXELS for a, b in pairs]
+            pairs = pairs[np.array(like, bool)]
+        return _connected(pairs, len(self.rows))
 
 
 def _contents(tiles: list[Any]) -> np.ndarray:

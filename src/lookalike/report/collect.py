@@ -73,7 +73,7 @@ def collect(paths: Sequence[Path], max_thumbs: int = 20_000, threads: int | None
 
 def _run(run: Run, rows: np.ndarray, label: np.ndarray, thumbnails: Thumbnails, threads: int) -> dict[str, Any]:
     moments = timeline(run, rows)
-    cleaning = Cleaning(run, rows, thumbnails)
+    cleaning = Cleaning(run, rows, moments, thumbnails)
     return {
         "method": run.method,
         "verdict": verdict(run),
@@ -109,8 +109,8 @@ def _missing(run: Run, name: str, runs: int) -> list[str]:
         found.append(f"No snapshot{of} of the network in training: it was interrupted before the first one.")
     if run.embeddings is None:
         found.append(
-            f"No features of all images{of}, so no duplicates by content, no outliers and no typical images: "
-            f"lookalike embed {run.path} DATA, or let the run finish."
+            f"No features of all images{of}, so what is said of duplicates, outliers and groups is of a part at most: "
+            "let the run finish."
         )
     if not any(row.get("label") for row in run.index):
         found.append(f"No labels{of}: accuracies and same-label marks are left out. Class folders give labels.")

@@ -50,8 +50,8 @@ class Thumbnails:
         if (number, i) not in self.sheets:
             picture: Image.Image
             try:
-                picture = Image.open(self.runs[number].path / "snapshots" / name)
-                picture.load()
+                with Image.open(self.runs[number].path / "snapshots" / name) as file:
+                    picture = file.copy()
             except (OSError, ValueError) as error:
                 self.runs[number].missing.append(
                     f"the thumbnails {name} of {self.runs[number].name} cannot be read: {error}."
