@@ -117,3 +117,32 @@ def test_arrays_are_packed_as_the_page_reads_them():
     found = packed(values)
     assert (found["dtype"], found["shape"]) == ("float32", [3, 2])
     assert (np.frombuffer(base64.b64decode(found["base64"]), "<f4").reshape(3, 2) == values).all()
+
+
+# Dichromacy of full severity on linear RGB (Machado, Oliveira and Fernandes 2009), and none.
+SIGHT = {
+    "all cones": [[1, 0, 0], [0, 1, 0], [0, 0, 1]],
+    "no L cones": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
+    "no M cones": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
+    "no S cones": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]],
+}
+
+
+def lightness_and_hue(colour: str, sight: list[list[float]]) -> np.ndarray:
+    """CIE L*a*b* of a colour as it is seen."""
+    part = np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)]) / 255
+    linear = np.array(sight) @ np.where(part <= 0.04045, part / 12.92, ((part + 0.055) / 1.055) ** 2.4)
+    to_xyz = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
+    xyz = to_xyz @ linear.clip(0, 1) / np.array([0.9505, 1, 1.089])
+    f = np.where(xyz > 0.008856, np.cbrt(xyz), 7.787 * xyz + 16 / 116)
+    return np.array([116 * f[1] - 16, 500 * (f[0] - f[1]), 200 * (f[1] - f[2])])
+
+
+@pytest.mark.parametrize("sight", SIGHT)
+@pytest.mark.parametrize("palette", ["LIGHT", "DARK"])
+def test_classes_are_told_apart_by_the_colour_blind(palette: str, sight: str):
+    line = re.search(rf"const {palette} = (\[.*\]);", (TEMPLATE / "colours.js").read_text())
+    assert line is not None
+    seen = [lightness_and_hue(colour, SIGHT[sight]) for colour in json.loads(line[1])]
+    nearest = min(float(np.linalg.norm(a - b)) for i, a in enumerate(seen) for b in seen[:i])
+    assert nearest > 13  # some five times what is noticed at all

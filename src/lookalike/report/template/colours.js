@@ -1,10 +1,10 @@
-/* Colours: the Okabe-Ito palette, which people with colour-blindness tell apart; more classes than that differ in
-   shape, then in lightness. What is ordered goes from dark to bright. */
+/* Colours: after the Okabe-Ito palette, which people with colour-blindness tell apart (its yellow cannot be seen on
+   white and gives way to violet there); more classes than that differ in shape, then in lightness. What is ordered goes from dark to bright. */
 (function () {
   "use strict";
   const L = window.LK;
-  const LIGHT = ["#0072b2", "#e08a00", "#009e73", "#cc6699", "#d55e00", "#4aa8dd", "#8a7a00", "#555b66"];
-  const DARK = ["#4aa3df", "#f0a830", "#22bb92", "#dd8ab8", "#f0763b", "#8fd0f5", "#d8cc4a", "#b9bec7"];
+  const LIGHT = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#c44a00", "#56b4e9", "#7a2fd0", "#3d3f45"];
+  const DARK = ["#3d8fd1", "#e69f00", "#00a878", "#d98cb9", "#d55e00", "#8cd0f8", "#f0e442", "#f4f4f4"];
   const SCALE = [[61, 38, 105], [52, 94, 141], [33, 144, 140], [94, 201, 98], [253, 231, 37]];
   const MOST_CATEGORIES = 200; // a column with more texts than this is no grouping
   const scheme = window.matchMedia("(prefers-color-scheme: dark)");

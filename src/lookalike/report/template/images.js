@@ -76,7 +76,7 @@
     if (i >= 0) L.set("query", i);
   });
   document.addEventListener("pointerover", (event) => {
-    const i = owner(event);
+    const i = event.pointerType === "touch" ? -1 : owner(event);
     if (i >= 0) {
       const box = event.target.closest(".thumb").getBoundingClientRect();
       L.tip(i, box.left + box.width / 2, box.top);
