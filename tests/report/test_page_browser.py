@@ -266,6 +266,12 @@ def test_keys_move_the_map(opened: Open):
     assert one.where(0)[0] == pytest.approx(before[0] + 40, abs=1)
     one.page.keyboard.press("0")
     assert len(one.ask("lookalike.visible()")) == 50
+    middle = one.page.locator("canvas.points").evaluate(
+        "c => { const b = c.getBoundingClientRect(); return [b.left + b.width / 2, b.top + b.height / 2]; }"
+    )
+    one.page.keyboard.press("Enter")
+    far = {i: float(np.hypot(*np.subtract(one.ask(f"lookalike.where({i})"), middle))) for i in range(50)}
+    assert one.state()["query"] == min(far, key=far.__getitem__)
     one.well()
 
 
@@ -360,6 +366,18 @@ def test_no_labels(opened: Open):
     one = opened(fake_report(40, labels=False))
     assert one.page.locator(".thumb.same, .thumb.other").count() == 0
     assert one.page.locator("#map select").first.input_value() == "cluster"
+    one.well()
+
+
+def test_images_of_several_sheets(opened: Open):
+    one = opened(fake_report(4200, neighbours=False, side=8))
+    one.ask("lookalike.select([1, 4150])")
+    pictures = one.page.locator("#tray .picture").evaluate_all(
+        "all => all.map((e) => [e.className, getComputedStyle(e).backgroundPosition, getComputedStyle(e).width])"
+    )
+    assert [p[0].split()[1] for p in pictures] == ["sheet0", "sheet1"]
+    column, row = (4150 - 4096) % 64, (4150 - 4096) // 64
+    assert pictures[1][1:] == [f"{-40 * column}px {-40 * row}px", "40px"]
     one.well()
 
 

@@ -40,7 +40,16 @@
     return out;
   }
 
-  L.firstQuery = () => (L.n ? (suggestions()[0] ?? 0) : -1);
+  /* The suggestion whose row changed most from the untrained network to the end shows best what a row can tell. */
+  L.firstQuery = function () {
+    const run = L.runs.find((r) => r.neighbours), offered = suggestions();
+    if (!run || !L.hasLabels) return offered[0] ?? (L.n ? 0 : -1);
+    const last = run.neighbours.frames.length - 1;
+    const untrained = Math.max(0, run.snapshots.findIndex((s) => s.kind === "untrained"));
+    const alike = (i, s) => (L.neighbours(run, i, s) || []).filter((j) => L.label(j) === L.label(i)).length;
+    const gain = new Map(offered.map((i) => [i, alike(i, last) - alike(i, untrained)]));
+    return offered.reduce((best, i) => (gain.get(i) > gain.get(best) ? i : best), offered[0] ?? -1);
+  };
 
   function row(run, query, snapshot) {
     const near = L.neighbours(run, query, snapshot) || [];

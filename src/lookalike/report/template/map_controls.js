@@ -70,7 +70,11 @@
     }
     canvas.addEventListener("pointerup", released);
     canvas.addEventListener("pointercancel", released);
-    canvas.addEventListener("pointerleave", () => { L.set("hover", -1); L.tip(-1); });
+    canvas.addEventListener("pointerleave", () => {
+      L.set("hover", -1);
+      L.tip(-1);
+      if (!canvas.matches(":focus-visible")) canvas.blur(); // the wheel scrolls the page again
+    });
     canvas.addEventListener("dblclick", (event) => view.zoomBy(event.shiftKey ? 0.5 : 2, ...at(event)));
 
     /* The wheel scrolls the page, as everywhere, until the map was clicked into or Ctrl is held. */
@@ -81,6 +85,8 @@
       view.zoomBy(Math.exp(-event.deltaY * lines * 0.0022), ...at(event));
     }, { passive: false });
 
+    canvas.addEventListener("focus", () => view.ask());
+    canvas.addEventListener("blur", () => view.ask());
     canvas.addEventListener("keydown", (event) => {
       const middle = [view.width / view.ratio / 2, view.height / view.ratio / 2];
       const moves = { ArrowLeft: [STEP, 0], ArrowRight: [-STEP, 0], ArrowUp: [0, STEP], ArrowDown: [0, -STEP] };
@@ -88,6 +94,10 @@
       else if (event.key === "+" || event.key === "=") view.zoomBy(1.3, ...middle);
       else if (event.key === "-") view.zoomBy(1 / 1.3, ...middle);
       else if (event.key === "0") view.reset();
+      else if (event.key === "Enter") {
+        const i = view.hit(...middle, middle[0] + middle[1]);
+        if (i >= 0) L.set("query", i);
+      }
       else return;
       event.preventDefault();
     });

@@ -21,7 +21,7 @@
       this.position = new Map(Array.from(this.rows, (image, p) => [image, p]));
       this.of = new Int32Array(this.n);
       this.canvas = L.el("canvas", { class: "points", tabindex: 0, role: "application",
-        "aria-label": "Map of " + L.count(this.n, "image") + ". Arrow keys move it, plus and minus zoom, 0 shows all, Escape clears the selection." });
+        "aria-label": "Map of " + L.count(this.n, "image") + ". Arrow keys move it, plus and minus zoom, 0 shows all, Enter asks about the image in the middle, Escape clears the selection." });
       this.name = L.el("span", { class: "momentname" });
       this.element = L.el("div", { class: "mapview" },
         L.el("div", { class: "maphead" }, L.several ? L.swatch(L.runs.indexOf(run)) : null,
@@ -172,6 +172,7 @@
         this.ring(query, r + 3, 2.5);
       }
       if (L.state.hover >= 0) this.ring(L.state.hover, r + 2, 2);
+      if (this.canvas.matches(":focus-visible")) this.cross();
       if (this.path && this.path.length > 1) {
         context.beginPath();
         this.path.forEach(([x, y], i) => context[i ? "lineTo" : "moveTo"](x * ratio, y * ratio));
@@ -182,6 +183,19 @@
         context.stroke();
         context.setLineDash([]);
       }
+    }
+
+    /* The middle, for whom the keys are the pointer. */
+    cross() {
+      const { context, ratio } = this, x = this.width / 2, y = this.height / 2;
+      context.lineWidth = 1.5 * ratio;
+      context.strokeStyle = L.theme().accent;
+      context.beginPath();
+      for (const [dx, dy] of [[9, 0], [-9, 0], [0, 9], [0, -9]]) {
+        context.moveTo(x + (dx * ratio) / 3, y + (dy * ratio) / 3);
+        context.lineTo(x + dx * ratio, y + dy * ratio);
+      }
+      context.stroke();
     }
 
     /* Coordinates of the map from CSS pixels of the canvas, and the page's from an image. */
@@ -199,10 +213,10 @@
     }
 
     /* The image under CSS pixel (x, y) of the canvas, or -1. */
-    hit(x, y) {
+    hit(x, y, within) {
       if (!this.grid) this.grid = new L.Grid(this.xy, this.n);
       const [mx, my] = this.toMap(x, y);
-      const p = this.grid.nearest(mx, my, (TOUCH * this.ratio) / this.scale());
+      const p = this.grid.nearest(mx, my, ((within || TOUCH) * this.ratio) / this.scale());
       return p < 0 ? -1 : this.rows[p];
     }
 
