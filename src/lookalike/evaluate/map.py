@@ -111,7 +111,7 @@ def _tsne(
     elif shared >= _RELATED:
         layout = layout.optimize(75, momentum=0.8)
     else:  # the images have to change places: pulled together they can pass one another
-        layout = layout.optimize(50, exaggeration=4, momentum=0.8).optimize(50, momentum=0.8)
+        layout = layout.optimize(75, exaggeration=12, momentum=0.8).optimize(50, momentum=0.8)
     return np.asarray(layout, np.float64)
 
 
