@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -81,3 +81,7 @@ class Opened:
     def close(self) -> None:
         """Close it."""
         self.context.close()
+
+
+Open = Callable[..., Opened]
+"""Writes the page of an object and opens it."""

@@ -21,7 +21,8 @@
       this.position = new Map(Array.from(this.rows, (image, p) => [image, p]));
       this.of = new Int32Array(this.n);
       this.canvas = L.el("canvas", { class: "points", tabindex: 0, role: "application",
-        "aria-label": "Map of " + L.count(this.n, "image") + ". Arrow keys move it, plus and minus zoom, 0 shows all, Enter asks about the image in the middle, Escape clears the selection." });
+        "aria-label": "Map of " + L.count(this.n, "image") +
+          ". Arrow keys move it, plus and minus zoom, 0 shows all, Enter asks about the image in the middle, Escape clears the selection." });
       this.name = L.el("span", { class: "momentname" });
       this.element = L.el("div", { class: "mapview" },
         L.el("div", { class: "maphead" }, L.several ? L.swatch(L.runs.indexOf(run)) : null,
@@ -78,7 +79,7 @@
       this.canvas.width = this.width;
       this.canvas.height = this.height;
       this.image = this.context.createImageData(this.width, this.height);
-      this.pixels = new Uint32Array(this.image.data.buffer);
+      this.pixels = new Int32Array(this.image.data.buffer);
       this.draw();
     }
 
