@@ -100,6 +100,7 @@ def test_killed_by_sigkill_at_any_moment(straight: RunFolder, tmp_path: Path, mo
     run = RunFolder(tmp_path / "run")
     flags = [f"--{key.replace('_', '-')}={value}" for key, value in SMALL.items()]
     command = [sys.executable, "-m", "lookalike", "train", "simclr", "digits", "--out", str(run.path), "--threads=1"]
+    command.append("--no-report")
     process = subprocess.Popen([*command, *flags, "--checkpoint-minutes=0"], stdout=subprocess.PIPE)
     while not run.metrics.exists() and process.poll() is None:
         time.sleep(0.02)
