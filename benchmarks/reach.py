@@ -18,7 +18,7 @@ from pathlib import Path
 from lookalike import api
 from lookalike.core import machine
 from lookalike.core.files import write_json
-from lookalike.engine.metrics import read_metrics
+from lookalike.core.metrics import read_metrics
 from lookalike.methods.simclr import Options
 
 KEYS = ("linear", "knn", "random.linear", "random.knn", "pixels.linear", "pixels.knn")

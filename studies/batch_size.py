@@ -22,10 +22,10 @@ from typing import Any
 from lookalike import api
 from lookalike.core import rng
 from lookalike.core.files import read_json, write_json
+from lookalike.core.metrics import read_metrics
 from lookalike.data.base import Images
 from lookalike.data.base import load as load_images
 from lookalike.engine.backbone import load_backbone
-from lookalike.engine.metrics import read_metrics
 from lookalike.evaluate.knn import knn_accuracy
 from lookalike.evaluate.linear import linear_accuracy
 from lookalike.methods.simclr import Options

@@ -89,6 +89,8 @@ def train(
     with ranks.together():
         if ranks.first:
             resumed = run.claim(method, options, images, command)
+            if not run.index.exists():  # what a run that is under way is shown with
+                write_index(run.path, images)
             if images.skipped:
                 write_csv(run.skipped, ("path", "reason"), images.skipped)
             done = run.status()["status"] in ("trained", "finished")
@@ -326,9 +328,14 @@ def embed(
 
 
 def write_features(folder: Path, images: Images, features_ND: Tensor) -> None:
-    """embeddings.npy and index.csv: path, split, label, cluster per row."""
+    """embeddings.npy and index.csv."""
     array = features_ND.numpy().astype(np.float32)
     write_atomically(folder / "embeddings.npy", lambda file: np.save(file, array))
+    write_index(folder, images)
+
+
+def write_index(folder: Path, images: Images) -> None:
+    """index.csv: path, split, label, cluster per row."""
     rows = []
     for i, path in enumerate(images.paths):
         code = -1 if images.labels is None else int(images.labels[i])

@@ -14,6 +14,7 @@ from lookalike.core.files import write_json
 from lookalike.data.base import Images
 from lookalike.data.base import load as load_images
 from lookalike.engine.backbone import load_backbone
+from lookalike.engine.grouping import group_run
 from lookalike.engine.looks import pixel_features
 from lookalike.evaluate.clusters import kmeans_accuracy
 from lookalike.evaluate.few_labels import few_labels_accuracy
@@ -47,10 +48,10 @@ def run_demo(out: str, seed: int, threads: int | None = None, **changes: Any) ->
     images = load_images("digits")
     rows = {"pixels": _row(pixel_features(images.pixels), images, seed)}
     seconds = {}
+    folders = dict(zip(METHODS, [out, *beside(out)], strict=True))
     for method, title in METHODS.items():
-        folder = out if method == "simclr" else f"{out}-{method}"
         kind = registry.find("methods", method, "method").Options
-        options = kind(data="digits", out=folder, seed=seed, threads=threads, **changes)
+        options = kind(data="digits", out=folders[method], seed=seed, threads=threads, **changes)
         run = api.train(method, options, {"seed", *changes}, images=images, command="lookalike demo")
         if "untrained" not in rows:
             untrained = api.untrained_backbone(api.options_of(run)[1], images, device)
@@ -58,11 +59,17 @@ def run_demo(out: str, seed: int, threads: int | None = None, **changes: Any) ->
         features = load_backbone(run.encoder, device).features(images.pixels)
         rows[title] = _row(features, images, seed)
         api.write_features(run.path, images, features)
+        group_run(run, len(images.classes), "kmeans", seed)
         api.finish(run)
         seconds[method] = run.status()["seconds"]["train"]
     result = {"rows": rows, "seconds": {"demo": round(time.monotonic() - begun, 1), **seconds}}
     write_json(Path(out) / "demo.json", result)
     return result
+
+
+def beside(out: str) -> list[str]:
+    """The run folders of the methods after the first, whose own is `out`."""
+    return [f"{out}-{method}" for method in list(METHODS)[1:]]
 
 
 def _row(x_ND: Tensor, images: Images, seed: int) -> dict[str, float]:

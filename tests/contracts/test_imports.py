@@ -16,10 +16,11 @@ ALLOWED = {
     **dict.fromkeys(MIDDLE, BELOW),
     "methods": BELOW | MIDDLE,
     "evaluate": BELOW | MIDDLE,
+    "report": BELOW | {"evaluate"},  # of which nothing that needs PyTorch: tests/report/test_collect.py
     "engine": BELOW | MIDDLE | {"methods", "evaluate"},
     "api": BELOW | MIDDLE | {"methods", "evaluate", "engine"},
     "demo": BELOW | MIDDLE | {"methods", "evaluate", "engine", "api"},
-    "cli": BELOW | MIDDLE | {"methods", "evaluate", "engine", "api", "demo"},
+    "cli": BELOW | MIDDLE | {"methods", "evaluate", "engine", "api", "demo", "report"},
 }
 
 

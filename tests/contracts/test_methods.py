@@ -13,10 +13,10 @@ from lookalike import api
 from lookalike.cli.main import main
 from lookalike.core import registry
 from lookalike.core.errors import Interrupted
+from lookalike.core.metrics import read_metrics
 from lookalike.core.options import flag
 from lookalike.engine.checkpoint import load_checkpoint
 from lookalike.engine.loop import Trainer
-from lookalike.engine.metrics import read_metrics
 from lookalike.engine.run_folder import RunFolder
 
 METHODS = registry.names("methods")

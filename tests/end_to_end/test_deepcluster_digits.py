@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from lookalike import api
+from lookalike.core.metrics import read_metrics
 from lookalike.engine.backbone import load_backbone
 from lookalike.engine.looks import pixel_features
-from lookalike.engine.metrics import read_metrics
 from lookalike.evaluate.clusters import kmeans_accuracy
 from lookalike.methods.deepcluster import Options
 

@@ -128,7 +128,7 @@ def test_memory_that_does_not_do_for_the_batch_makes_chunks_and_says_so(
     tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
 ):
     words = ["train", "simclr", "digits", "--width=4", "--epochs=1", "--batch-size=256", "--threads=1"]
-    words += ["--max-steps=2", "--precision=float32", "--out", str(tmp_path / "run")]
+    words += ["--max-steps=2", "--precision=float32", "--no-report", "--out", str(tmp_path / "run")]
     seen: list[int | None] = []
     fit = Trainer.fit
     monkeypatch.setattr(Trainer, "fit", lambda self, resumed: (fit(self, resumed), seen.append(self.chunk)))

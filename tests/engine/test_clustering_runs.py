@@ -12,11 +12,11 @@ from test_resume import Killed, assert_same_run
 from fakes import tiny_options
 from lookalike import api
 from lookalike.core.errors import ConfigurationError, Interrupted, LookalikeError
+from lookalike.core.metrics import read_metrics
 from lookalike.core.plan import Plan
 from lookalike.data.base import Images
 from lookalike.engine.journal import Journal
 from lookalike.engine.loop import Trainer
-from lookalike.engine.metrics import read_metrics
 from lookalike.engine.run_folder import RunFolder
 from lookalike.methods import deepcluster
 

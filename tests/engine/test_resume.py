@@ -13,11 +13,11 @@ import torch
 
 from lookalike import api
 from lookalike.core.errors import Interrupted, LookalikeError, MachineError
+from lookalike.core.metrics import read_metrics
 from lookalike.data.base import Images
 from lookalike.engine import checkpoint as checkpoint_module
 from lookalike.engine.checkpoint import load_checkpoint, save_checkpoint
 from lookalike.engine.loop import Trainer
-from lookalike.engine.metrics import read_metrics
 from lookalike.engine.run_folder import RunFolder
 from lookalike.methods.simclr import Options
 
@@ -100,6 +100,7 @@ def test_killed_by_sigkill_at_any_moment(straight: RunFolder, tmp_path: Path, mo
     run = RunFolder(tmp_path / "run")
     flags = [f"--{key.replace('_', '-')}={value}" for key, value in SMALL.items()]
     command = [sys.executable, "-m", "lookalike", "train", "simclr", "digits", "--out", str(run.path), "--threads=1"]
+    command.append("--no-report")
     process = subprocess.Popen([*command, *flags, "--checkpoint-minutes=0"], stdout=subprocess.PIPE)
     while not run.metrics.exists() and process.poll() is None:
         time.sleep(0.02)

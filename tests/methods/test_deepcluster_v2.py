@@ -11,8 +11,8 @@ from fakes import FakeCollection, noise, tiny_learner, tiny_options
 from lookalike import api
 from lookalike.core import rng
 from lookalike.core.errors import ConfigurationError
+from lookalike.core.metrics import read_metrics
 from lookalike.engine.checkpoint import load_checkpoint
-from lookalike.engine.metrics import read_metrics
 from lookalike.methods import deepcluster_v2
 
 

@@ -84,6 +84,10 @@ class TrainOptions:
     """CPU threads; default: all cores. Bit-for-bit repeats need the same number."""
     check_every: int = 0
     """Epochs between looks at what is learned (health, kNN); 0: about ten looks in a run."""
+    snapshots: bool = field(default=True, metadata=RUNTIME)
+    """Keep features of up to 5,000 images at each look, and thumbnails, for the page."""
+    report: bool = field(default=True, metadata=RUNTIME)
+    """Write the page, report.html, at the end; lookalike report RUN writes it later."""
     checkpoint_minutes: float = field(default=10.0, metadata=RUNTIME)
     """Minutes between checkpoints inside an epoch; every epoch ends with one anyway."""
     download: bool = field(default=False, metadata=RUNTIME)

@@ -15,7 +15,7 @@ from rich.live import Live
 from rich.text import Text
 
 from lookalike.core.files import machine_faults, write_text
-from lookalike.engine.metrics import read_metrics
+from lookalike.core.metrics import read_metrics
 
 _REFRESH_S = 0.25  # seconds between two states of the live line
 

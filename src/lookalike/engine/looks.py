@@ -68,9 +68,13 @@ class Looker:
         """Look at a network."""
         return self._look(backbone.features)
 
+    def calibrated(self, backbone: Backbone) -> Backbone:
+        """A network before its first step, its BatchNorm statistics taken from the gallery."""
+        return backbone.calibrated(self.gallery)
+
     def look_untrained(self, backbone: Backbone) -> Look:
-        """Look at a network before its first step, its BatchNorm statistics taken from the gallery."""
-        return self._look(backbone.calibrated(self.gallery).features)
+        """Look at a network before its first step."""
+        return self._look(self.calibrated(backbone).features)
 
     def look_at_pixels(self) -> Look:
         """The same with raw pixels as features."""

@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
 from lookalike.core.errors import Elsewhere, Interrupted, LookalikeError
+from lookalike.core.metrics import duration
 from lookalike.core.options import TrainOptions
 from lookalike.core.plan import Plan
 from lookalike.data.base import Images
@@ -28,11 +29,11 @@ from lookalike.engine.collection import TrainingImages
 from lookalike.engine.distributed import parallel, partners
 from lookalike.engine.journal import Journal, Quiet
 from lookalike.engine.looks import Look, Looker
-from lookalike.engine.memory import largest_chunk
-from lookalike.engine.metrics import duration
+from lookalike.engine.memory import chunk_size
 from lookalike.engine.run_folder import RunFolder
 from lookalike.engine.shared_norm import share_norms
 from lookalike.engine.signals import StopSignals
+from lookalike.engine.snapshots import snapshots
 from lookalike.engine.step import average_statistics, forward_backward, network_buffers, put_back
 from lookalike.engine.views import Views, resident
 from lookalike.engine.watch import Watch, label_agreement
@@ -78,6 +79,8 @@ class Trainer:
             method, options.optimizer, self.peak, options.momentum, options.weight_decay, method.own_settings()
         )
         self.looker = Looker(images, self.views.recipe, options.seed)
+        kept = options.snapshots and self.ranks.first
+        self.snapshots = snapshots(kept, run.snapshots, images, self.views.recipe, options.seed)
         self.step = 0  # optimiser steps done
         self.loss_sum, self.loss_count = 0.0, 0  # of the epoch under way
         self.pending: list[Tensor] = []  # losses not yet read from the device
@@ -160,10 +163,11 @@ class Trainer:
             self.restore()
         self.method.train()
         if not resumed:
-            self.chunk = self._chunk()
+            self.chunk = chunk_size(self.options, self.method, self.backbone, self.views, self.rows, self.share)
         journal = Journal(self.run.metrics, self.step) if self.ranks.first else Quiet()
         with journal as self.journal, self.signals:
             self.journal.say(self._opening())
+            self.snapshots.begin(self.step)
             if resumed and self.step < self.total:
                 where = f"epoch {self.step // self.batches + 1} of {self.options.epochs}"
                 self.journal.say(f"going on at {where} (step {self.step:,} of {self.total:,})")
@@ -185,16 +189,6 @@ class Trainer:
             dropout.stream = self.ranks.rank
         self.parallel = parallel(self.method)
 
-    def _chunk(self) -> int | None:
-        """Images whose graph is held at once, as asked for or as memory allows; None for all of a share."""
-        options, chunk = self.options, self.share
-        if options.micro_batch != "auto":
-            chunk = min(chunk, int(options.micro_batch))
-        else:
-            fits = largest_chunk(self.method, self.backbone, self.views, self.rows, self.share, options.memory)
-            chunk = int(self.ranks.gather(torch.tensor([fits or self.share])).min())
-        return chunk if chunk < self.share else None
-
     def _opening(self) -> str:
         """What is trained on what, in a line."""
         options, (channels, side, _) = self.options, self.images.shape
@@ -215,6 +209,7 @@ class Trainer:
         self.baselines = {"pixels": pixels.event(), "untrained": untrained.event()}
         for name, look in (("pixels", pixels), ("untrained", untrained)):
             self.journal.event("look", 0, epoch=0, of=name, **look.event())
+        self.snapshots.untrained(self.looker.calibrated(self.backbone))
 
     def _epoch(self, epoch: int) -> None:
         first = self.step - epoch * self.batches
@@ -344,6 +339,9 @@ class Trainer:
             look = self.looker.look(self.backbone)
             sentence = self._verdict(look, loss, chance)
             self.journal.event("look", self.step, epoch=epoch + 1, of="network", **look.event(), verdict=sentence)
+            assert self.plan is not None
+            clusters_N = self.plan.targets_NH[:, 0] if self.method.finds_clusters else None
+            self.snapshots.take(self.backbone, epoch + 1, self.step, clusters_N)
             words += f"  own image found {look.health.retrieval:.1%}"
             self.seen = f"  kNN {look.knn:.1%}" if look.knn is not None else ""
             words += self.seen

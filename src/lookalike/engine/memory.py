@@ -10,6 +10,7 @@ from torch import Tensor
 
 from lookalike.core.errors import LookalikeError
 from lookalike.core.machine import processes_here
+from lookalike.core.options import TrainOptions
 from lookalike.engine.backbone import Backbone
 from lookalike.engine.step import unchanged
 from lookalike.engine.views import Views
@@ -91,3 +92,16 @@ def largest_chunk(
             "choose a smaller network or image size (--encoder, --image-size), or allow more (--memory)"
         )
     return fit if fit < 8 else fit // 8 * 8
+
+
+def chunk_size(
+    options: TrainOptions, method: Method, backbone: Backbone, views: Views, rows: Tensor, share: int
+) -> int | None:
+    """Images whose graph is held at once, as asked for or as memory allows; None for all of a process's `share`."""
+    chunk = share
+    if options.micro_batch != "auto":
+        chunk = min(chunk, int(options.micro_batch))
+    else:
+        fits = largest_chunk(method, backbone, views, rows, share, options.memory)
+        chunk = int(method.ranks.gather(torch.tensor([fits or share])).min())
+    return chunk if chunk < share else None

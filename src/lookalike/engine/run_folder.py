@@ -32,6 +32,8 @@ class RunFolder:
         self.evaluation = path / "evaluation.json"
         self.clusters = path / "clusters.json"
         self.skipped = path / "skipped.csv"
+        self.snapshots = path / "snapshots"
+        self.report = path / "report.html"
 
     @classmethod
     def existing(cls, path: str | Path) -> RunFolder:

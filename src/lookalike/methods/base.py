@@ -56,6 +56,8 @@ class Method(nn.Module, ABC):
     """Area of the small views, as fractions of the image's."""
     needs_labels = False
     """Whether labels are what it learns from."""
+    finds_clusters = False
+    """Whether the targets of its plans are clusters that it found."""
 
     divided: tuple[str, ...] = ()
     """Buffers [V, own rows, ...] of which every process has its own rows; a checkpoint holds the whole."""

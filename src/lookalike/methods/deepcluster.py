@@ -74,6 +74,7 @@ class Learner(Method):
 
     options: Options
     views = 1
+    finds_clusters = True
     assignment_N: Tensor
 
     def __init__(self, encoder: nn.Module, options: Options, n: int, classes: int = 0, ranks: Ranks = ALONE) -> None:

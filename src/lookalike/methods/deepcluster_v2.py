@@ -80,6 +80,7 @@ class Learner(Method):
     """A projection head, a memory of projections, and prototypes that are centroids."""
 
     options: Options
+    finds_clusters = True
     divided = ("bank_VNP",)
     bank_VNP: Tensor
     prototypes_HKP: Tensor

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from pathlib import Path
 
+from lookalike.cli.page import report_line
 from lookalike.cli.parse import parse
+from lookalike.engine.run_folder import RunFolder
 
 USAGE = "lookalike demo"
 
@@ -20,6 +23,8 @@ class Demo:
     """Seed of weights, order and augmentation."""
     threads: int | None = None
     """CPU threads; default: all cores."""
+    report: bool = True
+    """Write the page of the first method, report.html."""
     json: bool = False
     """Print JSON instead of a table."""
 
@@ -27,11 +32,12 @@ class Demo:
 def run(words: list[str]) -> int:
     """Run the demonstration and print its table."""
     options = parse(Demo, words, "lookalike demo").options
-    from lookalike.demo import COLUMNS, run_demo
+    from lookalike.demo import COLUMNS, beside, run_demo
 
     if not options.json:
         print("Learning from 1,797 digits without their labels, then measuring with them.")
     result = run_demo(options.out, options.seed, options.threads)
+    page = report_line(RunFolder(Path(options.out)), options.threads) if options.report else ""
     if options.json:
         print(json.dumps(result, indent=2))
         return 0
@@ -47,5 +53,8 @@ def run(words: list[str]) -> int:
         table.add_row(name, *(f"{row[key]:.1%}" for key in COLUMNS))
     Console().print(table)
     print(f"{result['seconds']['demo']:.0f} s in all; everything is in {options.out}")
+    if page:
+        print(f"report: {page}")
+        print(f"all methods side by side: lookalike report {options.out} {' '.join(beside(options.out))}")
     print("Your own images: lookalike DIR")
     return 0

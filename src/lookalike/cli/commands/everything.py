@@ -1,4 +1,4 @@
-"""Everything at once: train, evaluate where there are labels, embed, group; says where everything is."""
+"""Everything at once: train, evaluate where there are labels, embed, group, write the page; says where it all is."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import shlex
 
 from lookalike.cli.commands.evaluate import show
 from lookalike.cli.commands.train import parse_train, take_config
+from lookalike.cli.page import report_line
 from lookalike.core.errors import LookalikeError
 from lookalike.core.files import read_json
 from lookalike.engine.run_folder import RunFolder
@@ -39,12 +40,15 @@ def run(words: list[str]) -> int:
         api.embed(folder, threads=options.threads)
     groups = _groups(folder, options.seed)
     api.finish(folder)
+    page = report_line(folder, options.threads) if parsed.options.report else ""
     print(f"run:        {folder.path}")
     print(f"encoder:    {folder.encoder}")
     print(f"embeddings: {folder.embeddings} and {folder.index.name}, one row an image")
     print(f"groups:     {groups}")
     if folder.evaluation.exists():
         print(f"evaluation: {folder.evaluation}")
+    if page:
+        print(f"report:     {page}")
     print(f"new images: lookalike embed {shlex.quote(str(folder.path))} DATA")
     return 0
 

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from lookalike.cli.page import report_line
 from lookalike.cli.parse import Parsed, parse, read_config
 from lookalike.core import registry
 from lookalike.core.errors import LookalikeError, did_you_mean
@@ -30,8 +31,11 @@ def run(words: list[str]) -> int:
     if folder.status()["status"] == "trained":
         api.embed(folder)
         api.finish(folder)
+    page = report_line(folder, parsed.options.threads) if parsed.options.report else ""
     print(f"encoder:     {folder.encoder}")
     print(f"embeddings:  {folder.embeddings} and {folder.index.name}")
+    if page:
+        print(f"report:      {page}")
     print(f"evaluate it: lookalike evaluate {shlex.quote(str(folder.path))}")
     return 0
 

@@ -1,0 +1,54 @@
+"""Seconds and bytes of the page of a run: collected, laid out and written, with the map made anew.
+
+    python benchmarks/report.py RUN [--threads 2]
+
+Prints the load of the machine before and after: on a machine that others use, seconds are an upper bound.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+
+from lookalike.evaluate.map import aligned_maps
+from lookalike.report.collect import collect
+from lookalike.report.packing import unpacked
+from lookalike.report.page import write_page
+from lookalike.report.runs import Run
+
+
+def main() -> None:
+    """Measure one run folder."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--threads", type=int, default=None)
+    options = parser.parse_args()
+    print("load before:", " ".join(f"{load:.1f}" for load in os.getloadavg()))
+    (options.run / "snapshots" / "map.npz").unlink(missing_ok=True)
+    for what in ("first page", "second page, map kept"):
+        begun, used = time.monotonic(), time.process_time()
+        data = collect([options.run], threads=options.threads)
+        collected = time.monotonic()
+        write_page(data, options.run / "report.html")
+        done = time.monotonic()
+        print(
+            f"{what}: {done - begun:.1f} s ({collected - begun:.1f} s to collect), of the processor "
+            f"{time.process_time() - used:.1f} s; {(options.run / 'report.html').stat().st_size / 1e6:.2f} MB"
+        )
+    part = data["runs"][0]
+    frames = np.stack([unpacked(frame) for frame in part["map"]["frames"]])
+    print(f"{len(data['images']['paths']):,} images, {frames.shape[1]:,} mapped, {len(frames)} snapshots")
+    features = Run(options.run).frames[-1].features_ND
+    same = aligned_maps([features] * 3)
+    moves = [float(np.median(np.linalg.norm(a - b, axis=1))) for a, b in pairwise(same)]
+    print("the same features again move by", " and ".join(f"{move:.2%}" for move in moves), "of the map's width")
+    print("load after:", " ".join(f"{load:.1f}" for load in os.getloadavg()))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,167 @@
+"""What the page shows of a training, kept while it runs: features of a fixed subset at each look, and thumbnails.
+
+Everything here is a function of the images, the seed and the weights of that moment, so that a run that was
+killed leaves the same files as one that was not: frames after the step it goes on from are dropped and written
+again. No label is looked at. docs/page.md says what is in which file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from lookalike.augment.base import Recipe
+from lookalike.augment.sheet import views_sheet
+from lookalike.core import rng
+from lookalike.core.errors import LookalikeError
+from lookalike.core.files import machine_faults, read_json, write_atomically, write_json
+from lookalike.data.base import Images
+from lookalike.engine.backbone import Backbone
+from lookalike.engine.looks import pixel_features
+
+FORMAT = 1
+SUBSET = 5_000  # images whose features are kept at each look
+THUMBNAILS = 20_000
+SIDE = 32  # pixels of a thumbnail; a whole number of JPEG's blocks, so that no neighbour bleeds into it
+_COLUMNS, _LINES = 64, 64  # of a sheet: 2,048 pixels a side at most, which every browser draws
+_QUALITY = 85
+_HASHES = "hashes.npy"
+_SHEET_ROWS, _SHEET_VIEWS, _SHEET_SIDE = 6, 5, 720  # of the picture of views; pixels at most
+
+
+class NoSnapshots:
+    """In place of `Snapshots` in a process that writes none, or where none are wanted."""
+
+    def begin(self, step: int) -> None: ...
+
+    def untrained(self, backbone: Backbone) -> None: ...
+
+    def take(self, backbone: Backbone, epoch: int, step: int, clusters_N: Tensor | None = None) -> None: ...
+
+
+class Snapshots(NoSnapshots):
+    """Writes the folder `snapshots` of a run."""
+
+    def __init__(self, folder: Path, images: Images, recipe: Recipe, seed: int) -> None:
+        """`recipe` makes the views of which a sheet is shown."""
+        self.folder, self.images, self.recipe, self.seed = folder, images, recipe, seed
+        # one order for both, so that every image of the subset has a thumbnail
+        order = rng.permutation(seed, "snapshots", 0, len(images))
+        self.rows = order[:SUBSET].sort().values
+        self.shown = order[:THUMBNAILS].sort().values
+        self.frames: list[dict[str, Any]] = []
+
+    def begin(self, step: int) -> None:
+        """Called before the first step, or where a run goes on: frames after `step` are dropped."""
+        self.frames = [frame for frame in self._written() if frame["step"] <= step] if step else []
+        kept = {frame[key] for frame in self.frames for key in ("file", "clusters") if key in frame}
+        with machine_faults("clear", self.folder):
+            for path in self.folder.glob("*.npy"):
+                if path.name not in {*kept, _HASHES}:
+                    path.unlink()
+        if not self.frames:
+            self._write_images()
+        else:
+            self._write_index()
+
+    def untrained(self, backbone: Backbone) -> None:
+        """Keep the features of a network before its first step."""
+        self._frame("untrained", 0, 0, backbone.features(self.images.pixels[self.rows]))
+
+    def take(self, backbone: Backbone, epoch: int, step: int, clusters_N: Tensor | None = None) -> None:
+        """Keep the features of a network after `epoch` epochs and `step` steps.
+
+        Args:
+            backbone: the network.
+            epoch: epochs done.
+            step: steps done.
+            clusters_N: int64, the cluster that each training image was trained to be in, where there are clusters.
+        """
+        self._frame("network", epoch, step, backbone.features(self.images.pixels[self.rows]), clusters_N)
+
+    def _written(self) -> list[dict[str, Any]]:
+        """The frames in the folder; none where it holds none, or those of another subset."""
+        path = self.folder / "index.json"
+        try:
+            index = read_json(path) if path.exists() else {}
+            if index.get("format") != FORMAT or index["rows"] != self.rows.tolist():
+                return []
+            return [frame for frame in index["frames"] if (self.folder / frame["file"]).exists()]
+        except (LookalikeError, KeyError, AttributeError, TypeError):  # a damaged index is written anew
+            return []
+
+    def _frame(self, kind: str, epoch: int, step: int, features_ND: Tensor, clusters_N: Tensor | None = None) -> None:
+        name = "pixels" if kind == "pixels" else f"{step:06d}"
+        frame: dict[str, Any] = {"file": f"{name}.npy", "kind": kind, "epoch": epoch, "step": step}
+        largest = torch.finfo(torch.float16).max
+        self._save(frame["file"], features_ND.clamp(-largest, largest).to(torch.float16).numpy())
+        if clusters_N is not None:
+            frame["clusters"] = f"{name}-clusters.npy"
+            every = torch.full((len(self.images),), -1, dtype=torch.int32)  # -1: not trained on
+            every[self.images.training] = clusters_N.cpu().to(torch.int32)
+            self._save(frame["clusters"], every[self.rows].numpy())
+        self.frames.append(frame)
+        self._write_index()  # last: what the index names is there
+
+    def _save(self, name: str, array: np.ndarray) -> None:
+        write_atomically(self.folder / name, lambda file: np.save(file, array))
+
+    def _write_index(self) -> None:
+        index = {"format": FORMAT, "rows": self.rows.tolist(), "side": SIDE, "frames": self.frames}
+        write_json(self.folder / "index.json", index, indent=None)
+
+    def _write_images(self) -> None:
+        """What depends on the images and not on a network: thumbnails, hashes, views, pixels as features."""
+        pixels = self.images.pixels
+        sheets = []
+        for i, first in enumerate(range(0, len(self.shown), _COLUMNS * _LINES)):
+            part = self.shown[first : first + _COLUMNS * _LINES]
+            sheet, name = sprite_sheet(pixels[part]), f"thumbs-{i}.jpg"
+            write_atomically(self.folder / name, partial(sheet.save, format="JPEG", quality=_QUALITY))
+            sheets.append({"file": name, "first": first, "count": len(part)})
+        table = {"side": SIDE, "columns": _COLUMNS, "rows": self.shown.tolist(), "sheets": sheets}
+        write_json(self.folder / "thumbs.json", table, indent=None)
+        self._save(_HASHES, pixel_hashes(pixels[self.shown]))
+        views = views_sheet(pixels, self.recipe, _SHEET_ROWS, _SHEET_VIEWS, self.seed)
+        views.thumbnail((_SHEET_SIDE, _SHEET_SIDE))
+        write_atomically(self.folder / "views.png", lambda file: views.save(file, "PNG"))
+        self._frame("pixels", 0, 0, pixel_features(pixels[self.rows]))
+
+
+def snapshots(wanted: bool, folder: Path, images: Images, recipe: Recipe, seed: int) -> NoSnapshots:
+    """What a process keeps of its training: `Snapshots` where they are wanted of it."""
+    return Snapshots(folder, images, recipe, seed) if wanted else NoSnapshots()
+
+
+def sprite_sheet(pixels_NCHW: Tensor) -> Image.Image:
+    """Thumbnails of SIDE pixels in rows of 64; grey where there is one channel, or any number but three.
+
+    Args:
+        pixels_NCHW: uint8, square images.
+    """
+    n, channels, height, _ = pixels_NCHW.shape
+    mode = "RGB" if channels == 3 else "L"
+    # a whole factor keeps the pixels of tiny images what they are; all else is interpolated
+    how = Image.Resampling.NEAREST if SIDE % height == 0 else Image.Resampling.LANCZOS
+    sheet = Image.new(mode, (min(n, _COLUMNS) * SIDE, -(-n // _COLUMNS) * SIDE))
+    for i, image in enumerate(pixels_NCHW):
+        array = image.permute(1, 2, 0).numpy() if channels == 3 else image[0].numpy()
+        tile = Image.fromarray(np.ascontiguousarray(array))
+        if height != SIDE:
+            tile = tile.resize((SIDE, SIDE), how)
+        sheet.paste(tile, (i % _COLUMNS * SIDE, i // _COLUMNS * SIDE))
+    return sheet
+
+
+def pixel_hashes(pixels_NCHW: Tensor) -> np.ndarray:
+    """A hash of each image's pixels (uint8 -> uint64 [N]): equal images have equal ones."""
+    flat = pixels_NCHW.contiguous().flatten(1).numpy()
+    found = [int.from_bytes(hashlib.blake2b(row.data, digest_size=8).digest(), "little") for row in flat]
+    return np.array(found, dtype="<u8")

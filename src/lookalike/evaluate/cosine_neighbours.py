@@ -1,0 +1,43 @@
+"""Exact nearest rows by cosine, in NumPy alone: for what has to work without PyTorch."""
+
+from __future__ import annotations
+
+import numpy as np
+
+_BLOCK = 1024  # rows compared with all at once
+
+
+def unit_rows(x_ND: np.ndarray) -> np.ndarray:
+    """Rows scaled to length 1 (float32 [N, D]); values that are not finite count as 0, and a row of 0 stays."""
+    x = np.nan_to_num(x_ND.astype(np.float32), nan=0.0, posinf=0.0, neginf=0.0)
+    x /= np.maximum(np.abs(x).max(1, keepdims=True), np.finfo(np.float32).tiny)  # squares neither over- nor underflow
+    return x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12)
+
+
+def nearest_rows(x_ND: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """The k nearest other rows of each row, the nearest first, equally near ones by number.
+
+    Args:
+        x_ND: floating features.
+        k: neighbours of a row; at most N - 1 are given.
+
+    Returns:
+        Rows (int64 [N, k]) and cosines (float32 [N, k]).
+    """
+    x = unit_rows(x_ND)
+    k = min(k, len(x) - 1)
+    row_NK = np.empty((len(x), max(0, k)), np.int64)
+    cosine_NK = np.empty(row_NK.shape, np.float32)
+    if k < 1:
+        return row_NK, cosine_NK
+    for start in range(0, len(x), _BLOCK):
+        block = slice(start, min(start + _BLOCK, len(x)))
+        similarity = x[block] @ x.T
+        own = np.arange(block.start, block.stop)
+        similarity[own - start, own] = -np.inf
+        best = np.argpartition(similarity, len(x) - k, axis=1)[:, len(x) - k :]
+        value = np.take_along_axis(similarity, best, 1)
+        order = np.lexsort((best, -value), axis=1)
+        row_NK[block] = np.take_along_axis(best, order, 1)
+        cosine_NK[block] = np.take_along_axis(value, order, 1).clip(-1, 1)
+    return row_NK, cosine_NK

@@ -1,0 +1,32 @@
+"""How a run was made, and what can be done with it next."""
+
+from __future__ import annotations
+
+import shlex
+from typing import Any
+
+from lookalike.report.runs import Run
+
+
+def card(run: Run) -> dict[str, Any]:
+    """`card` of docs/page.md."""
+    record, place = run.record, shlex.quote(str(run.path))
+    steps = [
+        ("go on with it, or repeat it", f"lookalike train --config {shlex.quote(str(run.path / 'config.toml'))}"),
+        ("measure it where there are labels", f"lookalike evaluate {place}"),
+        ("features of any images", f"lookalike embed {place} DATA"),
+        ("its images in groups", f"lookalike cluster {place} --k auto"),
+        ("this page again", f"lookalike report {place}"),
+    ]
+    return {
+        "command": str(record.get("command", "")),
+        "config": run.config,
+        "versions": record.get("versions", {}),
+        "machine": record.get("machine", {}),
+        "seed": record.get("seed", 0),
+        "fingerprint": str(record.get("fingerprint", "")),
+        "images": run.images,
+        "started": str(record.get("started", "")),
+        "seconds": record.get("seconds", {}),
+        "commands": [{"what": what, "line": line} for what, line in steps],
+    }

@@ -1,0 +1,112 @@
+"""What a collection may be cleaned of: images that are there twice, or nearly so, and images unlike all others."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Any
+
+import numpy as np
+
+from lookalike.evaluate.cosine_neighbours import nearest_rows
+from lookalike.report.images import Thumbnails
+from lookalike.report.runs import Run
+from lookalike.report.timeline import Timeline
+
+_LOOKED_AT = 10  # nearest images of each, by features
+_SAME_FEATURES = 0.999  # cosine of near duplicates where there are no thumbnails to compare
+_LIKE_FEATURES = 0.9  # cosine below which thumbnails are not compared
+_LIKE_PIXELS = 0.99  # correlation of thumbnails of near duplicates; of different digits of MNIST none reached it
+_SMALL = 32  # pixels a side of what is compared
+_MOST_OUTLIERS = 100
+
+
+class Cleaning:
+    """Looks through the images of a page by a run's features: those of its end, else those of the last snapshot."""
+
+    def __init__(self, run: Run, page_rows: np.ndarray, time: Timeline, thumbnails: Thumbnails) -> None:
+        self.run, self.rows = run, page_rows
+        last = next((frame for frame in reversed(time.frames) if frame.kind == "network"), None)
+        self.features: np.ndarray | None = None
+        self.places = np.arange(len(page_rows))  # image numbers of the page that the features are of
+        if run.embeddings is not None:
+            self.features = np.asarray(run.embeddings[page_rows])
+        elif last is not None:
+            self.features, self.places = last.features_ND, time.places
+        self.near = None if self.features is None else nearest_rows(self.features, _LOOKED_AT)
+        self.tiles = _contents([thumbnails.tile(int(row)) for row in page_rows]) if thumbnails.place else None
+
+    def duplicates(self) -> dict[str, Any] | None:
+        """`duplicates` of docs/page.md; None where there is nothing to compare.
+
+        Exact: the pixels that the network is given are the same. Near: each other's neighbours, whose thumbnails
+        are nearly the same; of exact duplicates one stands for all.
+        """
+        hashes = self._hashes()
+        if hashes is None and self.features is None:
+            return None
+        alike = defaultdict(list)
+        for image, key in enumerate(hashes) if hashes is not None else self._feature_bytes():
+            if key is not None:
+                alike[key].append(image)
+        exact = [group for group in alike.values() if len(group) > 1]
+        return {"exact": exact, "near": self._near(exact)}
+
+    def outliers(self) -> list[dict[str, Any]] | None:
+        """`outliers` of docs/page.md: the mean distance (1 - cosine) to the nearest ten, largest first."""
+        if self.near is None or not self.near[1].size:
+            return None
+        score = 1 - self.near[1].astype(float).mean(1)
+        most = min(_MOST_OUTLIERS, max(1, len(score) // 10))
+        order = np.argsort(-score, kind="stable")[:most]
+        return [{"image": int(self.places[i]), "score": float(score[i])} for i in order]
+
+    def _feature_bytes(self) -> list[tuple[int, bytes]]:
+        """What stands for pixels where their hashes were not recorded."""
+        assert self.features is not None
+        return [(int(image), row.tobytes()) for image, row in zip(self.places, self.features, strict=True)]
+
+    def _hashes(self) -> list[int | None] | None:
+        """Of each image's pixels; None for an image, or for all, where they were not recorded."""
+        if self.run.hashes is None or self.run.thumbs is None:
+            return None
+        by_row = dict(zip(self.run.thumbs["rows"], self.run.hashes.tolist(), strict=True))
+        return [by_row.get(int(row)) for row in self.rows]
+
+    def _near(self, exact: list[list[int]]) -> list[list[int]]:
+        if self.near is None:
+            return []
+        stands_for = np.arange(len(self.rows))
+        for group in exact:
+            stands_for[group] = group[0]
+        rows_NK, cosines_NK = self.near
+        which, place = np.nonzero(cosines_NK >= (_SAME_FEATURES if self.tiles is None else _LIKE_FEATURES))
+        pairs = np.sort(stands_for[self.places[np.stack([which, rows_NK[which, place]], 1)]], axis=1)
+        pairs = np.unique(pairs[pairs[:, 0] != pairs[:, 1]], axis=0)
+        if self.tiles is not None:
+            like = [(self.tiles[a] * self.tiles[b]).sum() >= _LIKE_PIXELS for a, b in pairs]
+            pairs = pairs[np.array(like, bool)]
+        return _connected(pairs, len(self.rows))
+
+
+def _contents(tiles: list[Any]) -> np.ndarray:
+    """Thumbnails as rows of length 1 around their mean (float32), whose products are correlations; 0 for none."""
+    x = np.zeros((len(tiles), _SMALL * _SMALL), np.float32)
+    for i, tile in enumerate(tiles):
+        if tile is not None:
+            x[i] = np.asarray(tile.convert("L").resize((_SMALL, _SMALL)), np.float32).ravel()
+    x -= x.mean(1, keepdims=True)
+    length = np.linalg.norm(x, axis=1, keepdims=True)
+    return np.where(length > 1, x / np.maximum(length, 1), 0)  # an even surface is like nothing
+
+
+def _connected(pairs: np.ndarray, n: int) -> list[list[int]]:
+    """Groups of images that are joined by pairs."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    joined = coo_array((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(n, n))
+    _, component = connected_components(joined, directed=False)
+    groups = defaultdict(list)
+    for image in np.unique(pairs):
+        groups[component[image]].append(int(image))
+    return list(groups.values())

@@ -1,0 +1,156 @@
+"""From run folders to the one object that a page is made of (docs/page.md). Needs no PyTorch."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lookalike import __version__
+from lookalike.core.errors import LookalikeError
+from lookalike.core.machine import cores
+from lookalike.report.card import card
+from lookalike.report.cleaning import Cleaning
+from lookalike.report.clusters import clusters
+from lookalike.report.images import Thumbnails, chosen_rows, described, sprite_sheets
+from lookalike.report.packing import data_uri, plain
+from lookalike.report.runs import Run
+from lookalike.report.timeline import timeline
+from lookalike.report.verdict import verdict
+
+FORMAT = 1
+
+
+def collect(paths: Sequence[Path], max_thumbs: int = 20_000, threads: int | None = None) -> dict[str, Any]:
+    """What the page of these runs shows, as plain JSON; docs/page.md says what is in it.
+
+    Args:
+        paths: run folders, all of runs on the same images.
+        max_thumbs: images shown at the most; those with snapshots come first.
+        threads: for the map; default: all cores.
+
+    Raises:
+        LookalikeError: a folder is no run, or the runs are on different images.
+    """
+    if not paths:
+        raise LookalikeError("no run named: lookalike report RUN [RUN ...]")
+    if max_thumbs < 1:
+        raise LookalikeError(f"--max-thumbs must be at least 1, got {max_thumbs}")
+    runs = [Run(path) for path in paths]
+    _raise_different_images(runs)
+    rows = chosen_rows(runs, max_thumbs)
+    indexed = next((run for run in runs if run.index), runs[0])
+    rows = rows[rows < len(indexed.index)] if indexed.index else rows
+    images = described(indexed, rows)
+    thumbnails = Thumbnails(runs)
+    images["sheets"] = sprite_sheets(thumbnails, rows)
+    label = np.array(images["label"], np.int64)
+    names = _names(runs)
+    parts = []
+    for run, name in zip(runs, names, strict=True):
+        parts.append({"name": name, **_run(run, rows, label, thumbnails, threads or cores())})
+    missing = [sentence for run, name in zip(runs, names, strict=True) for sentence in _missing(run, name, len(runs))]
+    if not images["sheets"]:
+        missing.append("There are no thumbnails: the run kept none (--no-snapshots, or an older version).")
+    elif len(rows) < max(run.images for run in runs):
+        missing.append(f"{len(rows):,} of {max(run.images for run in runs):,} images are shown.")
+    return plain(
+        {
+            "format": FORMAT,
+            "title": _title(runs),
+            "written": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+            "version": __version__,
+            "missing": missing,
+            "images": images,
+            "runs": parts,
+        }
+    )
+
+
+def _run(run: Run, rows: np.ndarray, label: np.ndarray, thumbnails: Thumbnails, threads: int) -> dict[str, Any]:
+    moments = timeline(run, rows)
+    cleaning = Cleaning(run, rows, moments, thumbnails)
+    return {
+        "method": run.method,
+        "verdict": verdict(run),
+        "snapshots": moments.snapshots(),
+        "map": moments.map(threads),
+        "neighbours": moments.neighbours(label),
+        "clusters": clusters(run, rows, moments),
+        "duplicates": cleaning.duplicates(),
+        "outliers": cleaning.outliers(),
+        "skipped": run.skipped,
+        "curves": {kind: run.of(kind) for kind in ("epoch", "look", "clustering")},
+        "evaluation": run.evaluation,
+        "views": _views(run),
+        "card": card(run),
+    }
+
+
+def _missing(run: Run, name: str, runs: int) -> list[str]:
+    """What is not there, and why; called when everything has been read."""
+    of = f" of {name}" if runs > 1 else ""
+    found = list(run.missing)
+    ours, theirs = _numbers(__version__), _numbers(str(run.record.get("versions", {}).get("lookalike", "")))
+    if theirs > ours:
+        found.append(f"The run{of} was written by lookalike {'.'.join(map(str, theirs))}, this is {__version__}.")
+    if not run.frames and not any("snapshots" in sentence for sentence in found):
+        why = (
+            "it was trained with --no-snapshots, or by an older version"
+            if run.embeddings is not None
+            else "it was interrupted before its first look at the network"
+        )
+        found.append(f"No snapshots{of}: {why}.")
+    elif run.frames and not any(frame.kind == "network" for frame in run.frames):
+        found.append(f"No snapshot{of} of the network in training: it was interrupted before the first one.")
+    if run.embeddings is None:
+        found.append(
+            f"No features of all images{of}, so what is said of duplicates, outliers and groups is of a part at most: "
+            "let the run finish."
+        )
+    if not any(row.get("label") for row in run.index):
+        found.append(f"No labels{of}: accuracies and same-label marks are left out. Class folders give labels.")
+    if not any(row.get("cluster") for row in run.index):
+        found.append(f"No groups of the images{of}: lookalike cluster {run.path} --k auto")
+    if run.evaluation is None and any(row.get("label") for row in run.index):
+        found.append(f"No evaluation{of}: lookalike evaluate {run.path}")
+    if not run.of("epoch"):
+        found.append(f"No epoch{of} was finished, so there are no curves.")
+    return found
+
+
+def _raise_different_images(runs: Sequence[Run]) -> None:
+    first = runs[0]
+    for run in runs[1:]:
+        if run.record.get("fingerprint") != first.record.get("fingerprint"):
+            raise LookalikeError(
+                f"{first.path} and {run.path} are of different images ({first.images:,} and {run.images:,}, other "
+                "content or names); a page compares runs on the same images. Write a page for each."
+            )
+
+
+def _views(run: Run) -> str | None:
+    try:
+        return data_uri("image/png", (run.path / "snapshots" / "views.png").read_bytes())
+    except OSError:
+        return None
+
+
+def _names(runs: Sequence[Run]) -> list[str]:
+    """The folders' names, or their paths where two have the same."""
+    count = Counter(run.name for run in runs)
+    return [run.name if count[run.name] == 1 else str(run.path) for run in runs]
+
+
+def _title(runs: Sequence[Run]) -> str:
+    methods = list(dict.fromkeys(run.method or "a run" for run in runs))
+    data = str(runs[0].config.get("data") or "images")
+    return f"{', '.join(methods)} on {Path(data).name or data}"
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split(".") if part.isdecimal())

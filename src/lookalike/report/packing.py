@@ -1,0 +1,37 @@
+"""Arrays as text of a JSON object, and numbers that JSON has no word for."""
+
+from __future__ import annotations
+
+import base64
+import math
+from typing import Any
+
+import numpy as np
+
+
+def packed(array: np.ndarray, dtype: str) -> dict[str, Any]:
+    """{"dtype", "shape", "base64"}, little-endian."""
+    plain = np.ascontiguousarray(array, np.dtype(dtype).newbyteorder("<"))
+    return {"dtype": dtype, "shape": list(plain.shape), "base64": base64.b64encode(plain.tobytes()).decode()}
+
+
+def unpacked(value: dict[str, Any]) -> np.ndarray:
+    """The array of what `packed` made."""
+    data = base64.b64decode(value["base64"])
+    return np.frombuffer(data, np.dtype(value["dtype"]).newbyteorder("<")).reshape(value["shape"])
+
+
+def data_uri(kind: str, data: bytes) -> str:
+    """Bytes as an address of their own, such as of an image/png."""
+    return f"data:{kind};base64,{base64.b64encode(data).decode()}"
+
+
+def plain(value: Any) -> Any:
+    """The same with NaN and infinite numbers as null, as JSON has none."""
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, float | np.floating):
+        return float(value) if math.isfinite(value) else None
+    return int(value) if isinstance(value, np.integer) else value

@@ -1,0 +1,215 @@
+"""What a run folder holds, read without PyTorch and with patience: what is damaged or absent is said, and left out."""
+
+from __future__ import annotations
+
+import csv
+import json
+import tomllib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from lookalike.core.errors import LookalikeError
+from lookalike.core.metrics import read_metrics
+
+_FORMAT = 1  # of snapshots/index.json
+_METHODS = {
+    "simclr": "SimCLR",
+    "deepcluster": "DeepCluster",
+    "deepcluster-v2": "DeepCluster-v2",
+    "supervised": "supervised training",
+}
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Features of the subset at one moment."""
+
+    kind: str
+    """pixels, untrained or network."""
+    epoch: int
+    step: int
+    features_ND: np.ndarray
+    clusters_N: np.ndarray | None = None
+    """int32, the cluster that an image was trained to be in; -1 for an image that was not trained on."""
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        return f"epoch {self.epoch}" if self.kind == "network" else self.kind
+
+
+@dataclass
+class Run:
+    """One run folder. `missing` gathers sentences about what could not be read."""
+
+    path: Path
+    missing: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        wanted = [name for name in ("config.toml", "run.json") if not (self.path / name).is_file()]
+        if wanted:
+            what = "there is no such folder" if not self.path.exists() else f"{' and '.join(wanted)} not found in it"
+            raise LookalikeError(f"{self.path} is no run folder: {what}. `lookalike runs ls` lists the runs.")
+
+    @property
+    def name(self) -> str:
+        """That of the folder."""
+        return self.path.resolve().name
+
+    @property
+    def method(self) -> str:
+        """The method's name as people write it."""
+        method = str(self.config.get("method", ""))
+        return _METHODS.get(method, method)
+
+    @cached_property
+    def config(self) -> dict[str, Any]:
+        """config.toml."""
+        return self._read("config.toml", _toml, {})
+
+    @cached_property
+    def record(self) -> dict[str, Any]:
+        """run.json."""
+        return self._read("run.json", _json_object, {})
+
+    @cached_property
+    def evaluation(self) -> dict[str, Any] | None:
+        """evaluation.json."""
+        return self._read("evaluation.json", _json_object, None)
+
+    @cached_property
+    def clusters(self) -> dict[str, Any]:
+        """clusters.json."""
+        return self._read("clusters.json", _json_object, {})
+
+    @cached_property
+    def index(self) -> list[dict[str, str]]:
+        """The rows of index.csv."""
+        return self._read("index.csv", _csv, [])
+
+    @cached_property
+    def skipped(self) -> list[dict[str, str]]:
+        """The rows of skipped.csv: files that were no images."""
+        rows: list[dict[str, str]] = self._read("skipped.csv", _csv, [])
+        return [{"path": row.get("path") or "", "reason": row.get("reason") or ""} for row in rows]
+
+    @cached_property
+    def events(self) -> list[dict[str, Any]]:
+        """metrics.jsonl, up to a line that was cut."""
+        path = self.path / "metrics.jsonl"
+        try:
+            events = [event for event in read_metrics(path) if isinstance(event, dict)]
+            lines = len(path.read_text().splitlines()) if path.exists() else 0
+        except (OSError, ValueError) as error:
+            self.missing.append(f"{path} cannot be read: {error}.")
+            return []
+        if lines > len(events):
+            self.missing.append(
+                f"{path} is cut or damaged after {len(events):,} of {lines:,} lines; the rest is left out."
+            )
+        return events
+
+    def of(self, kind: str) -> list[dict[str, Any]]:
+        """The events of one kind."""
+        return [event for event in self.events if event.get("event") == kind]
+
+    @cached_property
+    def images(self) -> int:
+        """The number of images."""
+        return len(self.index) or int(self.record.get("images") or 0)
+
+    @cached_property
+    def embeddings(self) -> np.ndarray | None:
+        """embeddings.npy [images, D], mapped and not read; None where it is absent or of other images."""
+        found = self._read("embeddings.npy", _mapped, None)
+        if found is not None and (found.ndim != 2 or len(found) != self.images):
+            self.missing.append(
+                f"{self.path / 'embeddings.npy'} does not belong to index.csv: lookalike embed writes both."
+            )
+            return None
+        return found
+
+    @cached_property
+    def thumbs(self) -> dict[str, Any] | None:
+        """snapshots/thumbs.json."""
+        found = self._read("snapshots/thumbs.json", _json_object, None)
+        return found if found is not None and {"side", "columns", "rows", "sheets"} <= found.keys() else None
+
+    @cached_property
+    def hashes(self) -> np.ndarray | None:
+        """snapshots/hashes.npy: uint64, of the images that have thumbnails."""
+        found = self._read("snapshots/hashes.npy", _mapped, None)
+        rows = (self.thumbs or {}).get("rows", ())
+        return found if found is not None and found.shape == (len(rows),) else None
+
+    @cached_property
+    def _snapshots(self) -> dict[str, Any]:
+        found: dict[str, Any] = self._read("snapshots/index.json", _json_object, {})
+        if found and found.get("format") != _FORMAT:
+            self.missing.append(
+                f"{self.path / 'snapshots'} is of format {found.get('format')!r}, and this version reads {_FORMAT}: "
+                "a newer lookalike shows it."
+            )
+            return {}
+        return found
+
+    @cached_property
+    def subset(self) -> np.ndarray:
+        """int64: the images whose features were kept."""
+        return np.array(self._snapshots.get("rows", []), np.int64)
+
+    @cached_property
+    def frames(self) -> list[Frame]:
+        """The snapshots, in the order of time; a damaged one is left out."""
+        found = []
+        for entry in self._snapshots.get("frames", []):
+            features = self._read(f"snapshots/{entry['file']}", _array, None)
+            clusters = self._read(f"snapshots/{entry['clusters']}", _array, None) if "clusters" in entry else None
+            if features is None or features.ndim != 2 or len(features) != len(self.subset):
+                self.missing.append(f"the snapshot {entry['file']} of {self.name} is missing or damaged.")
+                continue
+            if clusters is not None and clusters.shape != self.subset.shape:
+                clusters = None
+            found.append(Frame(entry["kind"], entry["epoch"], entry["step"], features, clusters))
+        return found
+
+    def _read(self, name: str, read: Callable[[Path], T], absent: T) -> T:
+        path = self.path / name
+        if not path.exists():
+            return absent
+        try:
+            return read(path)
+        except (OSError, ValueError, EOFError, KeyError, csv.Error) as error:
+            self.missing.append(f"{path} cannot be read: {error}.")
+            return absent
+
+
+def _toml(path: Path) -> dict[str, Any]:
+    return tomllib.loads(path.read_text(errors="surrogateescape"))
+
+
+def _json_object(path: Path) -> dict[str, Any] | Any:
+    found = json.loads(path.read_text(errors="surrogateescape"))
+    if not isinstance(found, dict):
+        raise ValueError("no JSON object")
+    return found
+
+
+def _csv(path: Path) -> list[dict[str, str]]:
+    with open(path, newline="", encoding="utf-8", errors="surrogateescape") as file:
+        return [{key: value or "" for key, value in row.items() if key is not None} for row in csv.DictReader(file)]
+
+
+def _array(path: Path) -> np.ndarray | Any:
+    return np.load(path, allow_pickle=False)
+
+
+def _mapped(path: Path) -> np.ndarray | Any:
+    return np.load(path, mmap_mode="r", allow_pickle=False)

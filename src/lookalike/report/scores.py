@@ -1,0 +1,104 @@
+"""The figures of a run, each beside what chance, raw pixels and the untrained network reach."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from lookalike.report.runs import Run
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A number, and what it is to be compared with."""
+
+    name: str
+    what: str
+    value: float
+    chance: float | None = None
+    pixels: float | None = None
+    untrained: float | None = None
+    percent: bool = True
+    """Whether it is a share in [0, 1]."""
+
+    def event(self) -> dict[str, Any]:
+        """As `figures` of docs/page.md."""
+        return asdict(self)
+
+    @property
+    def beside(self) -> str:
+        """What it is to be compared with, in words."""
+        known = (("pixels", self.pixels), ("the untrained network", self.untrained), ("chance", self.chance))
+        form = ".1%" if self.percent else ".1f"
+        return ", ".join(f"{name} {value:{form}}" for name, value in known if value is not None)
+
+
+def last_looks(run: Run) -> dict[str, dict[str, Any]]:
+    """The last look at `pixels`, at the network `untrained`, and at the `network`."""
+    return {str(event.get("of")): event for event in run.of("look")}
+
+
+def first_heads(run: Run) -> list[dict[str, Any]]:
+    """The clusterings of the first head."""
+    return [event for event in run.of("clustering") if event.get("head", 0) == 0]
+
+
+def scores(run: Run) -> dict[str, Figure]:
+    """What was measured, by name; what was not is not there."""
+    found = [*_of_looks(run), *(_of_evaluation(run) if run.evaluation is not None else _of_monitor(run))]
+    epochs, notes = run.of("epoch"), first_heads(run)
+    if epochs and epochs[-1].get("loss") is not None:
+        last = epochs[-1]
+        found.append(Figure("loss", "mean of the last epoch", last["loss"], last.get("chance_loss"), percent=False))
+    if notes and notes[-1].get("nmi_previous") is not None:
+        what = "agreement (NMI) of the last clustering with the one before"
+        found.append(Figure("clusters kept", what, notes[-1]["nmi_previous"], 0.0))
+    return {figure.name: figure for figure in found}
+
+
+def _look(run: Run, name: str, what: str, key: str, chance: float | None, percent: bool = True) -> list[Figure]:
+    now, pixels, untrained = (last_looks(run).get(of, {}).get(key) for of in ("network", "pixels", "untrained"))
+    return [] if now is None else [Figure(name, what, now, chance, pixels, untrained, percent)]
+
+
+def _of_looks(run: Run) -> list[Figure]:
+    look = last_looks(run).get("network", {})
+    n = look.get("images") or 0
+    own = f"a new view of an image is nearest to that image, of {n:,}"
+    rank = f"directions that the features use, of {look.get('dimensions', 0):,}"
+    closest = "of an image's 20 nearest training images are of its class"
+    return [
+        *_look(run, "own image found", own, "retrieval", 1 / n if n else None),
+        *_look(run, "effective rank", rank, "effective_rank", None, percent=False),
+        *_look(run, "closest 20", closest, "closest", _chances(run)[1]),
+    ]
+
+
+def _of_monitor(run: Run) -> list[Figure]:
+    return _look(run, "kNN", "within the training images, at the last look", "knn", _chances(run)[0])
+
+
+def _of_evaluation(run: Run) -> list[Figure]:
+    found = run.evaluation or {}
+    rules = found.get("protocol", {})
+    rows = f"accuracy on {rules.get('test_rows', 0):,} held-out images"
+    known = (
+        ("kNN", "knn", f"{rows}, by the {rules.get('k', '')} nearest"),
+        ("linear", "linear", f"{rows}, of a linear classifier of the features"),
+        ("groups", "cluster.accuracy", f"{rows}, of {rules.get('clusters', '')} groups made without labels"),
+    )
+    return [
+        Figure(name, what, found[key], rules.get("chance"), found.get(f"pixels.{key}"), found.get(f"random.{key}"))
+        for name, key, what in known
+        if found.get(key) is not None
+    ]
+
+
+def _chances(run: Run) -> tuple[float | None, float | None]:
+    """Of an even guess among the labels, and of two random images having the same one; None without two labels."""
+    counts = Counter(row["label"] for row in run.index if row.get("label"))
+    if len(counts) < 2:
+        return None, None
+    pairs = sum(count * (count - 1) for count in counts.values())
+    return 1 / len(counts), pairs / (counts.total() * (counts.total() - 1))

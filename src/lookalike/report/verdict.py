@@ -1,0 +1,146 @@
+"""What a run came to, in a few plain sentences, and what to try where it is not as it should be."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from lookalike.core.metrics import duration
+from lookalike.report.runs import Run
+from lookalike.report.scores import Figure, first_heads, last_looks, scores
+
+_CLOSE = 0.02  # difference of accuracies below which two are called alike
+_LARGEST = 0.5  # share of the images in one cluster from which a clustering says little
+_STABLE, _LOOSE = 0.8, 0.4  # NMI of a clustering with the one before
+_HEADS = {
+    "healthy": "It is learning: a",
+    "collapsed": "It has collapsed, nearly all images get the same features: a",
+    "not learning": "It is not learning: a",
+}
+
+
+def verdict(run: Run) -> dict[str, Any]:
+    """`verdict` of docs/page.md."""
+    known = scores(run)
+    said = [_opening(run), _learning(run, known), _accuracy(run, known), _closest(known), _rank(run, known)]
+    said += [_stability(run), _skipped(run), *_advice(run, known)]
+    return {
+        "sentences": [sentence for sentence in said if sentence],
+        "figures": [figure.event() for figure in known.values()],
+    }
+
+
+def _opening(run: Run) -> str:
+    config, record = run.config, run.record
+    channels, side = (record.get("shape") or [0, 0, 0])[:2]
+    data = Path(str(config.get("data") or "images")).name or "images"
+    parameters = record.get("parameters")
+    epochs = run.of("epoch")
+    done = epochs[-1].get("epoch", 0) if epochs else 0
+    seconds = (record.get("seconds") or {}).get("train")
+    words = f"{run.method or 'A method'} trained {_with_article(str(config.get('encoder', 'network')))}"
+    words += f" of {parameters / 1e6:.2f} M parameters" if parameters else ""
+    words += f" on {record.get('training_images', run.images):,} images of {data}"
+    words += f" ({side} x {side} pixels, {'colour' if channels == 3 else 'grey'})" if side else ""
+    words += f" for {done} of {config.get('epochs', '?')} epochs"
+    words += f" in {duration(seconds)}" if seconds else ""
+    words += ", with labels." if config.get("method") == "supervised" else "; no label was used."
+    if record.get("status") not in ("trained", "finished"):
+        words += f" The run is not complete (status: {record.get('status', 'unknown')})."
+    return words
+
+
+def _with_article(noun: str) -> str:
+    return f"{'an' if noun[:1] in 'aeiou' else 'a'} {noun}"
+
+
+def _judged(run: Run) -> str:
+    """The sentence of the last look."""
+    return str(last_looks(run).get("network", {}).get("verdict", ""))
+
+
+def _learning(run: Run, known: dict[str, Figure]) -> str:
+    found, loss = known.get("own image found"), known.get("loss")
+    if found is None:
+        return "Nothing can be said yet about what was learned: no look at the network was taken."
+    among = last_looks(run)["network"].get("images", 0)
+    words = _HEADS.get(_judged(run).split(":")[0], "A")
+    words += f" new view of an image finds that image among {among:,} in {found.value:.1%} of cases ({found.beside})"
+    if loss is not None and loss.chance is not None:
+        words += f"; the loss is {loss.value:.2f}, and {loss.chance:.2f} at chance"
+    return words + "."
+
+
+def _accuracy(run: Run, known: dict[str, Figure]) -> str:
+    measured = [known[name] for name in ("kNN", "linear", "groups") if name in known]
+    if not measured:
+        return "" if any(row.get("label") for row in run.index) else "There are no labels, so no accuracy."
+    where = "On held-out images" if run.evaluation is not None else "Within the training images"
+    said = "; ".join(f"{figure.name} {figure.value:.1%} ({figure.beside})" for figure in measured)
+    return f"{where}, measured with labels: {said}."
+
+
+def _closest(known: dict[str, Figure]) -> str:
+    figure = known.get("closest 20")
+    return "" if figure is None else f"Of an image's 20 nearest, {figure.value:.1%} are of its class ({figure.beside})."
+
+
+def _rank(run: Run, known: dict[str, Figure]) -> str:
+    figure = known.get("effective rank")
+    if figure is None:
+        return ""
+    dimensions = last_looks(run)["network"].get("dimensions", 0)
+    beside = f" ({figure.beside})" if figure.beside else ""
+    return f"The features use {figure.value:.1f} of {dimensions:,} directions{beside}."
+
+
+def _stability(run: Run) -> str:
+    notes = first_heads(run)
+    if not notes:
+        return ""
+    kept = notes[-1].get("nmi_previous")
+    if kept is None:
+        return "The images were clustered once, so whether the clusters last is not known."
+    state = "stable" if kept >= _STABLE else "still moving" if kept >= _LOOSE else "not stable"
+    words = f"The clusters are {state}: the last clustering agrees with the one before by an NMI of {kept:.2f}"
+    if notes[-1].get("nmi_labels") is not None:
+        words += f", and with the labels by {notes[-1]['nmi_labels']:.2f}"
+    return words + "."
+
+
+def _skipped(run: Run) -> str:
+    many = len(run.skipped)
+    if not many:
+        return ""
+    return (
+        f"{many:,} files could not be read and were skipped."
+        if many > 1
+        else "1 file could not be read and was skipped."
+    )
+
+
+def _advice(run: Run, known: dict[str, Figure]) -> list[str]:
+    advice = []
+    if "Try " in _judged(run):
+        advice.append(_judged(run)[_judged(run).index("Try ") :])
+    for figure in (known[name] for name in ("linear", "kNN") if name in known):
+        others = (("raw pixels", figure.pixels), ("the untrained network", figure.untrained))
+        # near 1 there is nothing left to gain, and being level says nothing
+        ahead = [name for name, x in others if x is not None and figure.value < min(x + _CLOSE, 1 - _CLOSE)]
+        if ahead:
+            advice.append(
+                f"By {figure.name} accuracy it is no better than {' and '.join(ahead)}: try more epochs (--epochs), or "
+                "views that vary in what must not matter (lookalike views DATA shows them)."
+            )
+            break
+    notes, training = first_heads(run), run.record.get("training_images") or run.images
+    if notes and notes[-1].get("largest", 0) > _LARGEST * training:
+        advice.append(
+            f"One cluster holds {notes[-1]['largest']:,} of {training:,} images: try more clusters (--n-clusters), a "
+            "lower learning rate, or more epochs between clusterings (--every)."
+        )
+    elif notes and (notes[-1].get("nmi_previous") or 1.0) < _LOOSE:
+        advice.append("Clusters that do not last teach little: try more epochs between clusterings (--every).")
+    if run.record.get("status") not in ("trained", "finished"):
+        advice.append(f"Go on with the run: lookalike train --config {run.path / 'config.toml'}")
+    return advice

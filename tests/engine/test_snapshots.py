@@ -1,0 +1,248 @@
+"""Snapshots: what is kept of a training, the same whether it was interrupted or not, without a label."""
+
+import dataclasses
+import json
+import os
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from lookalike import api
+from lookalike.core.errors import Interrupted
+from lookalike.data.base import Images
+from lookalike.data.base import load as load_images
+from lookalike.engine import snapshots as module
+from lookalike.engine.backbone import Backbone, load_backbone
+from lookalike.engine.looks import pixel_features
+from lookalike.engine.loop import Trainer
+from lookalike.engine.run_folder import RunFolder
+from lookalike.engine.snapshots import SIDE, pixel_hashes, sprite_sheet
+from lookalike.methods import deepcluster, simclr
+
+SMALL = {"epochs": 3, "batch_size": 128, "width": 4, "check_every": 2, "precision": "float32"}
+
+
+def digits(n: int = 300) -> Images:
+    """The first n digits."""
+    images = load_images("digits")
+    assert images.labels is not None
+    return dataclasses.replace(images, pixels=images.pixels[:n], paths=images.paths[:n], labels=images.labels[:n])
+
+
+def train(out: Path, method: str = "simclr", images: Images | None = None, **changes: object) -> RunFolder:
+    """A short run on 300 digits."""
+    said = {**SMALL, **({"n_clusters": 10} if method == "deepcluster" else {"head_size": 16}), **changes}
+    kind = deepcluster.Options if method == "deepcluster" else simclr.Options
+    options = kind(data="digits", out=str(out), threads=1, **said)
+    return api.train(method, options, set(said), images=images or digits())
+
+
+def contents(run: RunFolder) -> dict[str, bytes]:
+    """The files of snapshots/."""
+    return {path.name: path.read_bytes() for path in sorted(run.snapshots.iterdir())}
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    """A run that nobody interrupted."""
+    return train(tmp_path_factory.mktemp("straight") / "run")
+
+
+def index(run: RunFolder) -> dict:
+    """snapshots/index.json."""
+    return json.loads((run.snapshots / "index.json").read_text())
+
+
+def test_a_snapshot_is_taken_at_every_look(run: RunFolder):
+    found = index(run)
+    assert found["format"] == 1
+    assert found["rows"] == list(range(300))
+    assert [(f["file"], f["kind"], f["epoch"], f["step"]) for f in found["frames"]] == [
+        ("pixels.npy", "pixels", 0, 0),
+        ("000000.npy", "untrained", 0, 0),
+        ("000004.npy", "network", 2, 4),
+        ("000006.npy", "network", 3, 6),
+    ]
+    assert all(np.load(run.snapshots / f["file"]).dtype == np.float16 for f in found["frames"])
+
+
+def test_features_are_those_of_pixels_and_of_the_network(run: RunFolder):
+    images = digits()
+    pixels, last = (np.load(run.snapshots / name) for name in ("pixels.npy", "000006.npy"))
+    assert np.array_equal(pixels, pixel_features(images.pixels).half().numpy())
+    assert np.array_equal(last, load_backbone(run.encoder, "cpu").features(images.pixels).half().numpy())
+    untrained = np.load(run.snapshots / "000000.npy").astype(np.float32)
+    assert untrained.std() > 0.01  # BatchNorm was calibrated: features are not close to nothing
+
+
+@pytest.mark.parametrize("method", ["simclr", "deepcluster"])
+@pytest.mark.parametrize("stop_after", [1, 4, 5])
+def test_a_run_that_was_stopped_has_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str, stop_after: int
+):
+    straight = train(tmp_path / "straight", method)
+    step = Trainer._step
+
+    def stepping(self: Trainer, epoch: int, k: int) -> None:
+        step(self, epoch, k)
+        if self.step == stop_after:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(Trainer, "_step", stepping)
+    with pytest.raises(Interrupted):
+        train(tmp_path / "run", method)
+    monkeypatch.undo()
+    assert contents(train(tmp_path / "run", method)) == contents(straight)
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL inside the process."""
+
+
+@pytest.mark.parametrize("moment", ["before the index", "before the checkpoint"])
+def test_frames_after_the_checkpoint_are_written_again(
+    run: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+):
+    def killed(self: object, *_: object) -> None:
+        raise Killed
+
+    if moment == "before the index":
+        write = module.Snapshots._write_index
+        counted: list[int] = []
+
+        def writing(self: module.Snapshots) -> None:
+            counted.append(1)
+            if len(counted) == 4:  # pixels, untrained, epoch 2, epoch 3
+                raise Killed
+            write(self)
+
+        monkeypatch.setattr(module.Snapshots, "_write_index", writing)
+    else:
+        save = Trainer.save
+        monkeypatch.setattr(Trainer, "save", lambda self: save(self) if self.step < 6 else killed(self))
+    with pytest.raises(Killed):
+        train(tmp_path / "run")
+    assert (tmp_path / "run" / "snapshots" / "000006.npy").exists()
+    monkeypatch.undo()
+    begun: list[list[str]] = []
+    begin = module.Snapshots.begin
+
+    def beginning(self: module.Snapshots, step: int) -> None:
+        begin(self, step)
+        begun.append(sorted(path.name for path in self.folder.glob("0*.npy")))
+
+    monkeypatch.setattr(module.Snapshots, "begin", beginning)
+    assert contents(train(tmp_path / "run")) == contents(run)
+    assert begun == [["000000.npy", "000004.npy"]]
+
+
+def test_labels_are_never_used(run: RunFolder, tmp_path: Path):
+    assert contents(train(tmp_path / "run", images=dataclasses.replace(digits(), labels=None, classes=()))) == contents(
+        run
+    )
+
+
+def test_subset_and_thumbnails_of_a_larger_collection(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(module, "SUBSET", 50)
+    monkeypatch.setattr(module, "THUMBNAILS", 200)
+    asked: list[int] = []
+    features = Backbone.features
+
+    def counting(self: Backbone, images: torch.Tensor, *ranks: object) -> torch.Tensor:
+        asked.append(len(images))
+        return features(self, images, *ranks)
+
+    monkeypatch.setattr(Backbone, "features", counting)
+    one, two = train(tmp_path / "one"), train(tmp_path / "two", seed=1)
+    assert asked.count(50) == 2 * 3  # untrained, epoch 2 and epoch 3 of each run: no more than the subset at a look
+    rows, shown = index(one)["rows"], json.loads((one.snapshots / "thumbs.json").read_text())["rows"]
+    assert len(rows) == 50 and len(shown) == 200
+    assert rows == sorted(rows) and shown == sorted(shown)
+    assert set(rows) <= set(shown)
+    assert rows != index(two)["rows"]
+    assert max(rows) > 250 and min(rows) < 50  # from everywhere
+    last = np.load(one.snapshots / "000006.npy")
+    expected = load_backbone(one.encoder, "cpu").features(digits().pixels[torch.tensor(rows)])
+    assert np.array_equal(last, expected.half().numpy())
+    assert np.array_equal(np.load(one.snapshots / "hashes.npy"), pixel_hashes(digits().pixels[torch.tensor(shown)]))
+
+
+def test_clusters_are_kept_with_the_frames(tmp_path: Path):
+    images = digits()
+    run = train(
+        tmp_path / "run", "deepcluster", images=dataclasses.replace(images, split=("train",) * 280 + ("test",) * 20)
+    )
+    frames = index(run)["frames"]
+    assert [f.get("clusters") for f in frames] == [None, None, "000004-clusters.npy", "000006-clusters.npy"]
+    clusters = np.load(run.snapshots / "000006-clusters.npy")
+    assert clusters.dtype == np.int32
+    trained = torch.load(run.checkpoint, weights_only=True)["method"]["assignment_N"].numpy()
+    assert np.array_equal(clusters, np.concatenate([trained, np.full(20, -1)]))
+
+
+def test_snapshots_may_be_left_out_and_taken_up_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    out = tmp_path / "run"
+    step = Trainer._step
+
+    def stepping(self: Trainer, epoch: int, k: int) -> None:
+        step(self, epoch, k)
+        if self.step == 5:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(Trainer, "_step", stepping)
+    with pytest.raises(Interrupted):
+        train(out, snapshots=False)
+    monkeypatch.undo()
+    assert not (out / "snapshots").exists()
+    train(out)
+    assert [f["file"] for f in index(RunFolder(out))["frames"]] == ["pixels.npy", "000006.npy"]
+
+
+def test_a_damaged_index_is_written_anew(tmp_path: Path):
+    options = simclr.Options(seed=0)
+    images = digits()
+    recipe = torch.nn.Identity()
+    kept = module.Snapshots(tmp_path, images, recipe, options.seed)  # type: ignore[arg-type]
+    kept.frames = [{"file": "a.npy", "step": 3}]
+    for text in ("{", "[]", '{"format": 1}', '{"format": 2, "rows": [], "frames": []}'):
+        (tmp_path / "index.json").write_text(text)
+        assert kept._written() == []
+
+
+def test_the_index_of_images_is_there_from_the_beginning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(Trainer, "fit", lambda *_: (_ for _ in ()).throw(Interrupted("stop", 2)))
+    with pytest.raises(Interrupted):
+        train(tmp_path / "run")
+    assert len((tmp_path / "run" / "index.csv").read_text().splitlines()) == 301
+
+
+@pytest.mark.parametrize(("side", "channels"), [(8, 1), (28, 1), (32, 3), (64, 3), (20, 4)])
+def test_sprite_sheets(side: int, channels: int):
+    pixels = torch.arange(70, dtype=torch.uint8)[:, None, None, None].expand(70, channels, side, side) * 3
+    sheet = sprite_sheet(pixels)
+    assert sheet.size == (64 * SIDE, 2 * SIDE)
+    assert sheet.mode == ("RGB" if channels == 3 else "L")
+    tile = np.asarray(sheet.crop((3 * SIDE, SIDE, 4 * SIDE, 2 * SIDE)))
+    assert (tile == 67 * 3).all()
+
+
+def test_thumbnails_on_disk_show_the_images(run: RunFolder):
+    table = json.loads((run.snapshots / "thumbs.json").read_text())
+    assert (table["side"], table["columns"]) == (32, 64)
+    assert table["sheets"] == [{"file": "thumbs-0.jpg", "first": 0, "count": 300}]
+    with Image.open(run.snapshots / "thumbs-0.jpg") as sheet:
+        tile = np.asarray(sheet.crop((5 * 32, 2 * 32, 6 * 32, 3 * 32)), np.float32)
+    assert np.abs(tile - digits().pixels[133, 0].repeat_interleave(2, 0).repeat_interleave(2, 1).numpy()).mean() < 6
+    assert (run.snapshots / "thumbs-0.jpg").stat().st_size < 300 * 500
+
+
+def test_hashes_tell_images_apart():
+    pixels = digits().pixels
+    hashes = pixel_hashes(torch.cat([pixels, pixels[:3]]))
+    assert hashes.dtype == np.dtype("<u8")
+    assert hashes[300:].tolist() == hashes[:3].tolist()
+    assert len(set(hashes.tolist())) == len({image.numpy().tobytes() for image in pixels})
