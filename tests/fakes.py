@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Callable
 
+import pytest
 import torch
 from torch import Tensor, nn
 
 from lookalike.core import registry
 from lookalike.encoders.base import EncoderSpec, build_encoder
+from lookalike.engine.loop import Trainer
 
 TINY = {"norm": "group", "width": 4, "image_size": 16, "n_clusters": 6, "head_size": 16}
 """Options of a tiny learner, where its method has them."""
@@ -53,3 +57,15 @@ class FakeCollection:
 def noise(n: int, seed: int) -> Tensor:
     """Images [n, 1, 16, 16] of uniform noise."""
     return torch.rand(n, 1, 16, 16, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+
+
+def signal_after(monkeypatch: pytest.MonkeyPatch, steps: int) -> None:
+    """Let every training be asked to stop (SIGTERM) when it has made so many steps."""
+    made = Trainer._step
+
+    def stepping(self: Trainer, epoch: int, k: int) -> None:
+        made(self, epoch, k)
+        if self.step == steps:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(Trainer, "_step", stepping)

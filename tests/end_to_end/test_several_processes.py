@@ -1,5 +1,6 @@
 """Whole runs of two processes: the same weights as one, resumed with any number, and what happens when one dies."""
 
+import dataclasses
 import os
 import signal
 import socket
@@ -19,6 +20,7 @@ from lookalike.core.errors import Elsewhere, Interrupted, LookalikeError
 from lookalike.core.files import read_json
 from lookalike.core.metrics import read_metrics
 from lookalike.core.ranks import Ranks
+from lookalike.data.base import load as load_images
 from lookalike.engine.checkpoint import load_checkpoint
 from lookalike.engine.loop import Trainer
 from lookalike.engine.run_folder import RunFolder
@@ -125,10 +127,14 @@ def test_two_processes_measure_what_one_measures(runs: Path):
         assert value == (pytest.approx(by_two[key], abs=0.003) if isinstance(value, float) else by_two[key]), key
 
 
-def quarrel(ranks: Ranks, folder: Path) -> str:
-    options = tiny_options("simclr", **SAID, seed=ranks.rank, out=str(folder / "quarrel"))
+def quarrel(ranks: Ranks, folder: Path, about: str) -> str:
+    seed = ranks.rank if about == "seed" else 0
+    options = tiny_options("simclr", **SAID, seed=seed, out=str(folder / "quarrel"))
+    images = load_images("digits")
+    if about == "images" and ranks.rank == 1:
+        images = dataclasses.replace(images, pixels=images.pixels.flip(0))
     try:
-        api.train("simclr", options)
+        api.train("simclr", options, images=images)
     except Elsewhere:
         return ""
     except LookalikeError as error:
@@ -136,9 +142,13 @@ def quarrel(ranks: Ranks, folder: Path) -> str:
     raise AssertionError("they did not notice")
 
 
-def test_processes_that_disagree_are_told_once(tmp_path: Path):
-    words, silence = in_processes(quarrel, tmp_path)
-    assert "seed is 1 for process 1 and 0 for process 0; they must agree" in words
+@pytest.mark.parametrize(
+    ("about", "said"), [("seed", "seed is 1 for process 1 and 0 for process 0"), ("images", "images is ")]
+)
+def test_processes_that_disagree_are_told_once(tmp_path: Path, about: str, said: str):
+    words, silence = in_processes(quarrel, tmp_path, about)
+    assert said in words
+    assert words.count("they must agree") == 1
     assert silence == ""
     assert not (tmp_path / "quarrel").exists()
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from test_resume import Killed, assert_same_run
 
-from fakes import tiny_options
+from fakes import signal_after, tiny_options
 from lookalike import api
 from lookalike.core.errors import ConfigurationError, Interrupted, LookalikeError
 from lookalike.core.metrics import read_metrics
@@ -83,17 +83,10 @@ def test_stopped_by_a_signal(
     straight: tuple[str, RunFolder], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop_after: int
 ):
     name, run = straight
-    step = Trainer._step
-
-    def stepping(self: Trainer, epoch: int, k: int) -> None:
-        step(self, epoch, k)
-        if self.step == stop_after:
-            os.kill(os.getpid(), signal.SIGTERM)
-
-    monkeypatch.setattr(Trainer, "_step", stepping)
+    signal_after(monkeypatch, stop_after)
     with pytest.raises(Interrupted):
         train(name, tmp_path / "run")
-    monkeypatch.setattr(Trainer, "_step", step)
+    monkeypatch.undo()
     assert_same(run, train(name, tmp_path / "run"))
 
 

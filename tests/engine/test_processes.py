@@ -139,6 +139,8 @@ def furthest(one: dict[str, Tensor], two: dict[str, Tensor]) -> float:
 def test_two_processes_have_the_gradients_of_one(name: str, chunk: int | None):
     for found in in_two():
         assert furthest(found[f"{name} {chunk}"], alone()[f"{name} None"]) <= 1e-10
+    one, two = (found[f"{name} {chunk}"] for found in in_two())
+    assert all(torch.equal(one[key], two[key]) for key in two)  # so that weights never drift apart
 
 
 @pytest.mark.slow

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from fakes import signal_after
 from lookalike import api
 from lookalike.core.errors import Interrupted, LookalikeError, MachineError
 from lookalike.core.metrics import read_metrics
@@ -56,14 +57,7 @@ def events(run: RunFolder) -> list[dict]:
 
 @pytest.mark.parametrize("stop_after", [1, 6, 7, 10, 14])
 def test_stopped_by_a_signal(straight: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop_after: int):
-    step = Trainer._step
-
-    def stepping(self: Trainer, epoch: int, k: int) -> None:
-        step(self, epoch, k)
-        if self.step == stop_after:
-            os.kill(os.getpid(), signal.SIGTERM)
-
-    monkeypatch.setattr(Trainer, "_step", stepping)
+    signal_after(monkeypatch, stop_after)
     with pytest.raises(Interrupted, match="Go on with the same command") as stopped:
         train(tmp_path / "run")
     assert stopped.value.exit_status == 128 + signal.SIGTERM

@@ -2,8 +2,6 @@
 
 import dataclasses
 import json
-import os
-import signal
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
+from fakes import signal_after
 from lookalike import api
 from lookalike.core.errors import Interrupted
 from lookalike.data.base import Images
@@ -85,14 +84,7 @@ def test_a_run_that_was_stopped_has_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str, stop_after: int
 ):
     straight = train(tmp_path / "straight", method)
-    step = Trainer._step
-
-    def stepping(self: Trainer, epoch: int, k: int) -> None:
-        step(self, epoch, k)
-        if self.step == stop_after:
-            os.kill(os.getpid(), signal.SIGTERM)
-
-    monkeypatch.setattr(Trainer, "_step", stepping)
+    signal_after(monkeypatch, stop_after)
     with pytest.raises(Interrupted):
         train(tmp_path / "run", method)
     monkeypatch.undo()
@@ -186,14 +178,7 @@ def test_clusters_are_kept_with_the_frames(tmp_path: Path):
 
 def test_snapshots_may_be_left_out_and_taken_up_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     out = tmp_path / "run"
-    step = Trainer._step
-
-    def stepping(self: Trainer, epoch: int, k: int) -> None:
-        step(self, epoch, k)
-        if self.step == 5:
-            os.kill(os.getpid(), signal.SIGTERM)
-
-    monkeypatch.setattr(Trainer, "_step", stepping)
+    signal_after(monkeypatch, 5)
     with pytest.raises(Interrupted):
         train(out, snapshots=False)
     monkeypatch.undo()
@@ -206,7 +191,7 @@ def test_a_damaged_index_is_written_anew(tmp_path: Path):
     options = simclr.Options(seed=0)
     images = digits()
     recipe = torch.nn.Identity()
-    kept = module.Snapshots(tmp_path, images, recipe, options.seed)  # type: ignore[arg-type]
+    kept = module.Snapshots(tmp_path, images, recipe, options.seed)  # type: ignore[arg-type]  # a stand-in
     kept.frames = [{"file": "a.npy", "step": 3}]
     for text in ("{", "[]", '{"format": 1}', '{"format": 2, "rows": [], "frames": []}'):
         (tmp_path / "index.json").write_text(text)

@@ -96,18 +96,12 @@ def test_compiled_tiles_give_the_same(monkeypatch: pytest.MonkeyPatch, really: b
     torch.testing.assert_close(gradient, wanted_gradient, rtol=1e-10, atol=1e-14)
 
 
-def test_a_projection_of_length_zero_is_what_it_is_without_tiles():
-    z_RP, ids_R = some_rows(5, 2, torch.float64)
-    z_RP[3] = 0
-    loss, gradient = loss_and_gradient(z_RP, ids_R, 0.5, 4)
-    wanted, wanted_gradient = loss_and_gradient(z_RP, ids_R, 0.5, None)
-    torch.testing.assert_close(loss, wanted, rtol=1e-12, atol=0)
-    torch.testing.assert_close(gradient, wanted_gradient, rtol=1e-12, atol=1e-14)
-
-
-def test_images_of_two_and_of_three_views():
+@pytest.mark.parametrize("ids", [[0, 1, 2, 3, 4, 0, 1, 2, 3, 4], [7, 7, 3, 3, 3, 9, 9, 1, 1, 1]])
+@pytest.mark.parametrize("length", [0.0, 1.0])
+def test_a_row_of_length_zero_and_images_of_two_and_three_views(ids: list[int], length: float):
     z_RP, _ = some_rows(5, 2, torch.float64)
-    ids_R = torch.tensor([7, 7, 3, 3, 3, 9, 9, 1, 1, 1])
+    z_RP[3] *= length
+    ids_R = torch.tensor(ids)
     loss, gradient = loss_and_gradient(z_RP, ids_R, 0.5, 4)
     wanted, wanted_gradient = loss_and_gradient(z_RP, ids_R, 0.5, None)
     torch.testing.assert_close(loss, wanted, rtol=1e-12, atol=0)

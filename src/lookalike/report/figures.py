@@ -34,7 +34,7 @@ def need_matplotlib() -> None:
         LookalikeError: it is not; says how to install it.
     """
     try:
-        import matplotlib  # noqa: F401
+        import matplotlib  # noqa: F401 - only to see whether it is there
     except Exception as error:  # a broken installation raises anything
         raise LookalikeError(
             f"--matplotlib needs matplotlib, which cannot be imported ({error}): pip install 'lookalike[matplotlib]'"
