@@ -99,9 +99,7 @@ class Trainer:
 
     def state(self) -> dict[str, Any]:
         """Everything a checkpoint holds; all processes ask for it together."""
-        plan = None
-        if self.plan is not None:
-            plan = {"order": self.plan.order_M, "targets": self.plan.targets_NH}
+        plan = None if self.plan is None else {"order": self.plan.order_M, "targets": self.plan.targets_NH}
         return {
             "architecture": {**asdict(self.backbone.spec), "method": type(self.method).__module__},
             "step": self.step,
@@ -114,6 +112,7 @@ class Trainer:
             "baselines": self.baselines,
             "unrelated": self.watch.unrelated,
             "chunk": self.chunk,
+            "processes": self.ranks.size,
         }
 
     def restore(self) -> None:
@@ -138,7 +137,8 @@ class Trainer:
         self.step = state["step"]
         self.loss_sum, self.loss_count, self.seconds = state["loss_sum"], state["loss_count"], state["seconds"]
         self.baselines, self.watch.unrelated = state["baselines"], state["unrelated"]
-        self.chunk = state["chunk"]
+        # chunks are those that the run began with, but memory that did for one share need not do for a larger one
+        self.chunk = state["chunk"] if state.get("processes", 1) == self.ranks.size else self._chunk()
         if state["plan"] is not None:
             self.plan = Plan(state["plan"]["order"], state["plan"]["targets"])
 
@@ -163,7 +163,7 @@ class Trainer:
             self.restore()
         self.method.train()
         if not resumed:
-            self.chunk = chunk_size(self.options, self.method, self.backbone, self.views, self.rows, self.share)
+            self.chunk = self._chunk()
         journal = Journal(self.run.metrics, self.step) if self.ranks.first else Quiet()
         with journal as self.journal, self.signals:
             self.journal.say(self._opening())
@@ -178,6 +178,9 @@ class Trainer:
             while self.step < self.total:
                 self._epoch(self.step // self.batches)
             self.plan = None
+
+    def _chunk(self) -> int | None:
+        return chunk_size(self.options, self.method, self.backbone, self.views, self.rows, self.share)
 
     def _join(self) -> None:
         """From here on the processes exchange gradients, and statistics where that is asked for."""
@@ -295,7 +298,7 @@ class Trainer:
                 chunk = (self.chunk or self.share) // 2
                 if self.ranks.size > 1:  # the others are past the point where they could be told
                     raise LookalikeError(
-                        f"the GPU of process {self.ranks.rank} is full; go on with --micro-batch {max(1, chunk)}"
+                        f"the GPU of process {self.ranks.rank} is full; start anew with --micro-batch {max(1, chunk)}"
                     ) from error
                 if chunk < 1:
                     raise LookalikeError(
