@@ -8,15 +8,15 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from fakes import FakeCollection, noise, tiny_options
+from fakes import FakeCollection, noise, signal_after, tiny_options
 from lookalike import api
 from lookalike.cli.main import main
 from lookalike.core import registry
-from lookalike.core.errors import ConfigurationError, LookalikeError
+from lookalike.core.errors import ConfigurationError, Interrupted, LookalikeError
 from lookalike.encoders.base import EncoderSpec, build_encoder
 from lookalike.engine import loop, step
 from lookalike.engine.backbone import Backbone
-from lookalike.engine.checkpoint import load_checkpoint
+from lookalike.engine.checkpoint import load_checkpoint, save_checkpoint
 from lookalike.engine.loop import Trainer
 from lookalike.engine.memory import graph_bytes, parse_bytes
 from lookalike.engine.step import Part, forward_backward
@@ -228,3 +228,20 @@ def test_a_batch_of_512_in_chunks_of_64(name: str, monkeypatch: pytest.MonkeyPat
     _, whole, _ = gradients(name, None)
     _, chunked, _ = gradients(name, 64)
     assert furthest(chunked, whole) <= 1e-10
+
+
+def test_with_another_number_of_processes_what_fits_is_measured_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A chunk that did for the share of one of two processes says nothing about the whole batch."""
+    said = {"data": "digits", "batch_size": 256, "epochs": 1, "image_size": None, "threads": 1}
+    out = tmp_path / "run"
+    signal_after(monkeypatch, 2)
+    with pytest.raises(Interrupted):
+        api.train("simclr", tiny_options("simclr", **said, out=str(out)))
+    monkeypatch.undo()
+    path = out / "checkpoints" / "last.pt"
+    state = load_checkpoint(path)
+    assert (state["chunk"], state["processes"]) == (None, 1)
+    state.pop("format")
+    save_checkpoint(path, {**state, "chunk": 7, "processes": 2})
+    api.train("simclr", tiny_options("simclr", **said, out=str(out)))
+    assert load_checkpoint(path)["chunk"] is None
