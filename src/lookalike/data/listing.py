@@ -1,0 +1,45 @@
+"""What a source of image files says: names and how to open each, with labels and splits where there are some.
+
+Sources (folder, list, archive...) only list. Decoding (`decode.py`), examination (`health.py`) and the store
+(`store.py`) are the same for all of them, so that equal pixels are equal images wherever they come from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+Raw = Image.Image | np.ndarray
+"""An image as its file gives it: opened by Pillow and not yet decoded, or an array [H, W] or [H, W, C]."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One image that can be read."""
+
+    name: str
+    """Relative to the source, posix separators, unique in its listing."""
+    stamp: tuple[int | str, ...]
+    """Changes when the content does: size and time of change of a file, position in an archive."""
+    open: Callable[[], Raw]
+    """The image; raises anything at all where the file is broken. Called from several threads."""
+
+
+@dataclass(frozen=True)
+class Listing:
+    """Images of a source, in the order of their names."""
+
+    entries: tuple[Entry, ...]
+    name: str
+    """A short name, for run folders."""
+    labels: tuple[str | None, ...] | None = None
+    """Name of each entry's class, None where it has none; for evaluation only."""
+    split: tuple[str, ...] | None = None
+    """"train" or "test" per entry, where the source has a split."""
+    refused: tuple[tuple[str, str], ...] = ()
+    """What was found and is not listed, with the reason: a pipe, a file that may not be read, a member with ../"""
+    notes: tuple[str, ...] = ()
+    """What somebody should be told of the source: a link in a circle, two names that differ in case only."""
