@@ -18,6 +18,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
+from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import estimator_html_repr
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -235,7 +236,7 @@ class Learner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     def _images(self, X: Any, reset: bool = False) -> Images:
         """X as squares; on `reset` what is found out about it is remembered."""
         array = as_array(X)
-        rows = array is not None and array.ndim not in (3, 4)
+        rows = issparse(X) or (array is not None and array.ndim not in (3, 4))
         if reset:
             self._rows = rows
         elif rows != self._rows:

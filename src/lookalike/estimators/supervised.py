@@ -54,6 +54,7 @@ class Supervised(ClassifierMixin, Learner):  # type: ignore[misc]  # scikit-lear
 
     def predict(self, X: Any) -> np.ndarray:
         """The likeliest class of each image."""
+        check_is_fitted(self)
         return self.classes_[self._logits(X).argmax(1).numpy()]
 
     def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
