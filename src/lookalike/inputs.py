@@ -213,11 +213,11 @@ def _from_items(items: Sequence[Any], image_size: int | None, scale: Scale | Non
     channels = {a.shape[0] for a in arrays if isinstance(a, np.ndarray)}
     if len(channels - {1, 3}) and len(channels) > 1:
         raise InputError(f"images of {sorted(channels)} channels do not go together")
-    pixels = torch.empty(len(arrays), max(channels), side, side, dtype=torch.uint8)
+    pixels = np.empty((len(arrays), max(channels), side, side), np.uint8)
     for i, a in enumerate(arrays):
         assert isinstance(a, np.ndarray)
-        pixels[i] = torch.from_numpy(a)  # one channel broadcasts to three: grey beside colour becomes colour
-    return Images(pixels=pixels, paths=_unique([_name(item, i) for i, item in enumerate(items)]))
+        pixels[i] = a  # one channel broadcasts to three: grey beside colour becomes colour
+    return Images(pixels=torch.from_numpy(pixels), paths=_unique([_name(item, i) for i, item in enumerate(items)]))
 
 
 def _size(item: Any) -> tuple[int, int] | None:

@@ -7,11 +7,17 @@ features.
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+
 import numpy as np
+from threadpoolctl import ThreadpoolController
 
 from lookalike.core.errors import LookalikeError
+from lookalike.core.machine import cores
 
 _BLOCK_BYTES = 8 << 20  # of similarities, and of rows, held at once
+_QUERIES = 512  # compared at once
 _LEAST = 1e-12  # length below which a row has no direction
 
 
@@ -64,14 +70,29 @@ class Index:
         query *= _inverse_lengths(query)[:, None]
         if not np.isfinite(query).all():
             raise LookalikeError("the features of a query are not finite")
-        k, q = min(k, len(self)), len(query)
+        k = min(k, len(self))
+        parts = [self._nearest(query[first : first + _QUERIES], k) for first in range(0, len(query), _QUERIES)]
+        row_QK = np.concatenate([np.empty((0, k), np.int64), *(row for row, _ in parts)])
+        cosine_QK = np.concatenate([np.empty((0, k), np.float32), *(cosine for _, cosine in parts)])
+        return row_QK, cosine_QK.clip(-1, 1)
+
+    def _nearest(self, query: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+        """`nearest` of some queries of length 1."""
+        q = len(query)
         row_QK, cosine_QK = np.empty((q, 0), np.int64), np.empty((q, 0), np.float32)
-        for block in self._blocks(q):
+
+        def best(block: slice) -> tuple[np.ndarray, np.ndarray]:
             similarity = self._block(block) @ query.T
             similarity *= self.inverse_N[block, None]
             row, cosine = _best(np.ascontiguousarray(similarity.T), k)
-            row_QK, cosine_QK = _merged(row_QK, cosine_QK, row + block.start, cosine, k)
-        return row_QK, cosine_QK.clip(-1, 1)
+            return row + block.start, cosine
+
+        # a thread a block, each with a BLAS of one: the threads of a BLAS wait for each other in every product, which
+        # on a busy machine took eight times as long as the product of one query
+        with _pools().limit(limits=1, user_api="blas"), ThreadPoolExecutor(cores()) as threads:
+            for row, cosine in threads.map(best, self._blocks(q)):
+                row_QK, cosine_QK = _merged(row_QK, cosine_QK, row, cosine, k)
+        return row_QK, cosine_QK
 
     def _blocks(self, queries: int) -> list[slice]:
         size = max(1, _BLOCK_BYTES // (4 * max(queries, self.rows_ND.shape[1])))
@@ -79,6 +100,12 @@ class Index:
 
     def _block(self, block: slice) -> np.ndarray:
         return np.asarray(self.rows_ND[block], np.float32)
+
+
+@cache
+def _pools() -> ThreadpoolController:
+    """The libraries' thread pools; finding them takes longer than a query."""
+    return ThreadpoolController()
 
 
 def _inverse_lengths(x_ND: np.ndarray) -> np.ndarray:
