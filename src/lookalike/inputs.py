@@ -104,8 +104,11 @@ def as_array(X: Any) -> np.ndarray | None:
         return None if X.dtype.kind in "US" or (X.dtype == object and X.ndim == 1) else X
     if hasattr(X, "__array__") and not isinstance(X, list | tuple):
         return np.asarray(X)
-    if isinstance(X, list | tuple) and len(X) and not _is_image(X[0]):
-        found = np.asarray(X)
+    if isinstance(X, list | tuple) and len(X) and not _holds_image(X[0]):
+        try:
+            found = np.asarray(X)
+        except ValueError:  # of several shapes
+            return None
         return None if found.dtype.kind in "USO" else found
     return None
 
@@ -182,8 +185,11 @@ def warn(said: str) -> None:
 # -- sequences ------------------------------------------------------------------------------------
 
 
-def _is_image(item: Any) -> bool:
-    return isinstance(item, str | os.PathLike | Image.Image)
+def _holds_image(item: Any) -> bool:
+    """Whether an item of a list is an image rather than a row of numbers; of a tuple, its first part."""
+    if isinstance(item, tuple) and item:
+        return isinstance(item[0], np.ndarray) or _holds_image(item[0])
+    return isinstance(item, str | os.PathLike | Image.Image | Tensor)
 
 
 def _is_file_of_image(X: Any) -> bool:

@@ -202,7 +202,7 @@ class Run:
 
     def report(self, threads: int | None = None) -> Page:
         """The page of the run, which a notebook shows inline; written where it is absent or older than the run."""
-        return page_of(self.path, threads)
+        return page_of(self.folder, threads)
 
     def _repr_html_(self) -> str:
         return self.report()._repr_html_()

@@ -6,6 +6,7 @@ import html
 import webbrowser
 from pathlib import Path
 
+from lookalike.engine.run_folder import RunFolder
 from lookalike.report.collect import collect
 from lookalike.report.page import SINGLE_FILE, render
 from lookalike.report.write import write_report
@@ -24,8 +25,9 @@ _MADE_FROM = (
 class Page:
     """A page that was written. Displayed in a notebook it shows itself in a frame."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, run: RunFolder) -> None:
         self.path = path
+        self._run = run  # a temporary run lives as long as it is held
 
     def __repr__(self) -> str:
         return f"<page {self.path}>"
@@ -37,7 +39,7 @@ class Page:
     def html(self) -> str:
         """The page as text, in one piece also where its thumbnails lie in a folder beside it."""
         if (self.path.parent / self.path.stem).is_dir():
-            return render(collect([self.path.parent], SINGLE_FILE))
+            return render(collect([self._run.path], SINGLE_FILE))
         return self.path.read_text(encoding="utf-8")
 
     def _repr_html_(self) -> str:
@@ -50,14 +52,14 @@ class Page:
         )
 
 
-def page_of(run: Path, threads: int | None = None) -> Page:
-    """The page of a run folder, written where it is absent or older than what it is made from.
+def page_of(run: RunFolder, threads: int | None = None) -> Page:
+    """The page of a run, written where it is absent or older than what it is made from.
 
     Raises:
-        LookalikeError: the folder is no run, or the page cannot be written.
+        LookalikeError: the folder is gone, or the page cannot be written.
     """
-    path = run / "report.html"
-    times = [file.stat().st_mtime_ns for name in _MADE_FROM if (file := run / name).exists()]
+    path = run.report
+    times = [file.stat().st_mtime_ns for name in _MADE_FROM if (file := run.path / name).exists()]
     if not path.is_file() or path.stat().st_mtime_ns < max(times, default=0):
-        write_report([run], threads=threads)
-    return Page(path)
+        write_report([run.path], threads=threads)
+    return Page(path, run)

@@ -20,11 +20,11 @@ ALLOWED = {
     "engine": BELOW | MIDDLE | {"methods", "evaluate"},
     "api": BELOW | MIDDLE | {"methods", "evaluate", "engine"},
     "inputs": {"core", "data"},
-    "shown": {"core", "report"},
+    "shown": {"core", "report", "engine"},
     "run": BELOW | MIDDLE | {"methods", "evaluate", "engine", "inputs", "shown"},
     "estimators": BELOW | MIDDLE | {"methods", "evaluate", "engine", "api", "inputs", "shown"},
     "demo": BELOW | MIDDLE | {"methods", "evaluate", "engine", "api"},
-    "cli": BELOW | MIDDLE | {"methods", "evaluate", "engine", "api", "demo", "report", "run"},
+    "cli": BELOW | MIDDLE | {"methods", "evaluate", "engine", "api", "demo", "report", "inputs", "run"},
 }
 
 

@@ -1,4 +1,4 @@
-"""The estimators on images: all forms of input, parameters, pickles, pipelines, and what is said when things are wrong."""
+"""The estimators on images: forms of input, parameters, pickles, pipelines, and what is said when things are wrong."""
 
 from __future__ import annotations
 

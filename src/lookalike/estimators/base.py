@@ -14,6 +14,7 @@ import re
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -31,8 +32,9 @@ from lookalike.core.options import TrainOptions
 from lookalike.data.base import Images
 from lookalike.engine.backbone import load_backbone
 from lookalike.engine.journal import silence
+from lookalike.engine.run_folder import RunFolder
 from lookalike.estimators.batches import batch_size
-from lookalike.estimators.folder import TemporaryFolder
+from lookalike.estimators.folder import TemporaryRun
 from lookalike.estimators.packing import pack, unpack
 from lookalike.estimators.parameters import constructor, defaults, documentation
 from lookalike.estimators.rows import as_pictures
@@ -119,7 +121,7 @@ class Learner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         run = getattr(self, "run_", None)
         if run is None:
             raise LookalikeError("this estimator came without its run folder: fit it with out= to keep the folder")
-        return page_of(run.path, self.threads)
+        return page_of(run, self.threads)
 
     def _repr_html_inner(self) -> str:
         return self._page_or_diagram()
@@ -143,10 +145,10 @@ class Learner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             raise UnfitError(f"n_samples={rows}: {type(self).__name__} learns by telling images apart, and needs two")
         options, said = self._said(X, rows)
         network = self.encoder if isinstance(self.encoder, nn.Module) else None
-        folder = None if self.out is not None else TemporaryFolder()
-        options.out = os.fspath(self.out if folder is None else folder.path)
+        run = TemporaryRun() if self.out is None else RunFolder(Path(self.out))
+        options.out = str(run.path)
         with self._in_words(), self._threads(), nullcontext() if self.verbose else silence():
-            run = api.train(
+            api.train(
                 self.method,
                 options,
                 said,
@@ -160,7 +162,7 @@ class Learner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             api.finish(run)
             if self.scale_ is not None:
                 run.update(scale=dataclasses.astuple(self.scale_))
-            self.run_, self._folder, self._backbone = run, folder, backbone
+            self.run_, self._backbone = run, backbone
             self.encoder_ = backbone.encoder
             self._n_features_out = features.shape[1]
             if not self._rows:
@@ -273,8 +275,8 @@ class Learner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     def __getstate__(self) -> dict[str, Any]:
         """Parameters, the network's weights as arrays, what was found; not the temporary folder."""
         state = dict(super().__getstate__())
-        if state.pop("_folder", None) is not None:
-            state.pop("run_", None)
+        if isinstance(state.get("run_"), TemporaryRun):
+            del state["run_"]
         state.pop("encoder_", None)
         if "_backbone" in state:
             state["_backbone"] = pack(state["_backbone"])
@@ -284,7 +286,7 @@ class Learner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         packed = state.get("_backbone")
         if packed is not None:
             backbone = unpack(packed, self._usable(state.get("device", "auto")))
-            state = {**state, "_backbone": backbone, "encoder_": backbone.encoder, "_folder": None}
+            state = {**state, "_backbone": backbone, "encoder_": backbone.encoder}
         super().__setstate__(state)
 
     @staticmethod

@@ -1,4 +1,4 @@
-"""A run folder that lives as long as the estimator whose run it holds."""
+"""A run folder for those who asked for none."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ import tempfile
 import weakref
 from pathlib import Path
 
+from lookalike.engine.run_folder import RunFolder
 
-class TemporaryFolder:
-    """A folder that goes when this object does, at the end of the process at the latest."""
+
+class TemporaryRun(RunFolder):
+    """A run in a temporary folder, which goes when this object does, at the end of the process at the latest."""
 
     def __init__(self) -> None:
-        self.path = Path(tempfile.mkdtemp(prefix="lookalike-"))
+        super().__init__(Path(tempfile.mkdtemp(prefix="lookalike-")))
         weakref.finalize(self, shutil.rmtree, self.path, ignore_errors=True)
