@@ -187,8 +187,8 @@ class Run:
         return found[0] if one_image(images) else found
 
     def search_features(self, features_QD: np.ndarray, n: int = 20) -> list[list[Hit]]:
-        """The same for features (float [Q, D]) that are there already, such as rows of `features`."""
-        rows_QK, cosine_QK = self.searched.nearest(np.asarray(features_QD), n)
+        """The same for features (float [Q, D], or [D] for one) that are there already, such as rows of `features`."""
+        rows_QK, cosine_QK = self.searched.nearest(np.atleast_2d(features_QD), n)
         return [
             [self._hit(int(row), float(cosine)) for row, cosine in zip(rows, cosines, strict=True)]
             for rows, cosines in zip(rows_QK, cosine_QK, strict=True)

@@ -20,6 +20,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import torch
 from scipy.sparse import issparse
+from sklearn import get_config
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import estimator_html_repr
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -127,7 +128,8 @@ class Learner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         return self._page_or_diagram()
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
-        return {"text/plain": repr(self), "text/html": self._page_or_diagram()}
+        shown = {"text/plain": repr(self)}
+        return shown | {"text/html": self._page_or_diagram()} if get_config()["display"] == "diagram" else shown
 
     def _page_or_diagram(self) -> str:
         """The page once there is a run to show, until then scikit-learn's own picture of an estimator."""
