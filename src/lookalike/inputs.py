@@ -31,6 +31,7 @@ from lookalike.data.folder import SUFFIXES, choose_side, decode, header_size
 
 _LEVELS = 255
 _GREY = (19595, 38470, 7471)  # weights of red, green and blue in 65,536ths, as Pillow's convert("L") has them
+_BLOCK = 1024  # images converted at once
 _NAMED = 3  # unreadable images that a message names
 
 
@@ -56,9 +57,12 @@ class Scale:
 
     def levels(self, x: np.ndarray) -> np.ndarray:
         """uint8 levels; what is beyond the range becomes black or white. Each value for itself."""
-        span = self.high - self.low
-        unit = (x.astype(np.float64) - self.low) / span if span > 0 else np.zeros(x.shape)
-        return (unit.clip(0, 1) * _LEVELS).round().astype(np.uint8)
+        span = self.high - self.low or 1.0  # one value only is black
+        found = np.empty(x.shape, np.uint8)
+        for start in range(0, len(x), _BLOCK):  # doubles take eight times the memory of levels
+            unit = (x[start : start + _BLOCK].astype(np.float64) - self.low) / span
+            found[start : start + _BLOCK] = (unit.clip(0, 1) * _LEVELS).round()
+        return found
 
 
 def levels(x: np.ndarray, scale: Scale | None) -> np.ndarray:
@@ -81,7 +85,7 @@ def levels(x: np.ndarray, scale: Scale | None) -> np.ndarray:
             raise InputError(
                 f"float images must lie in [0, 1] here, got {x.min():g} to {x.max():g}: scale them, or give uint8"
             )
-        return (x.astype(np.float64) * _LEVELS).round().astype(np.uint8)
+        return Scale(0.0, 1.0).levels(x)
     if x.size and not (x.min() >= 0 and x.max() <= _LEVELS):
         raise InputError(f"integer images must lie in 0..255 here, got {x.min()} to {x.max()}")
     return x.astype(np.uint8)
@@ -97,7 +101,8 @@ def _raise_no_numbers(x: np.ndarray) -> None:
 def as_array(X: Any) -> np.ndarray | None:
     """X as an array where it is one: an array, a tensor, a table, nested lists of numbers; None for anything else."""
     if isinstance(X, Tensor):
-        return X.detach().cpu().numpy()
+        x = X.detach().cpu()
+        return (x.float() if x.dtype == torch.bfloat16 else x).numpy()  # numpy has no bfloat16
     if isinstance(X, str | os.PathLike | Image.Image | Images):
         return None
     if isinstance(X, np.ndarray):
@@ -255,10 +260,11 @@ def _square(item: Any, side: int, scale: Scale | None) -> np.ndarray | str:
 def _as_file(image: Image.Image) -> io.BytesIO:
     """A PIL image as a file that holds the same pixels upright, so that it enters as files do."""
     upright = ImageOps.exif_transpose(image)
-    if upright.mode not in ("1", "L", "LA", "P", "RGB", "RGBA", "I", "I;16"):
+    deep = upright.mode.startswith("I")
+    if not deep and upright.mode not in ("1", "L", "LA", "P", "RGB", "RGBA"):
         upright = upright.convert("L" if upright.mode == "F" else "RGB")
     file = io.BytesIO()
-    upright.save(file, "PNG", compress_level=0)
+    upright.save(file, "TIFF" if deep else "PNG", **({} if deep else {"compress_level": 0}))
     file.seek(0)
     return file
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import copy
 import gc
+import os
 import pickle
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,7 @@ from torch import nn
 import lookalike
 from lookalike import DeepCluster, DeepClusterV2, SimCLR, Supervised
 from lookalike.core.errors import LookalikeError
+from lookalike.engine.loop import Trainer
 from lookalike.engine.run_folder import RunFolder
 from lookalike.inputs import InputError
 from lookalike.methods import deepcluster, simclr
@@ -112,7 +115,9 @@ def test_images_of_other_size_and_channels_are_converted_and_it_is_said(fitted: 
         colour = model.transform(np.repeat(grey, 3, axis=3))
     assert np.allclose(colour, model.transform(grey), atol=1e-6)  # equal channels are that grey
     assert fitted.transform(patterns(side=24, channels=3)[0]).shape == (40, 32)
-    assert fitted.transform([Image.new("CMYK", (30, 20)), Image.new("F", (9, 9))]).shape == (2, 32)
+    modes = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "LAB", "HSV", "I", "F", "I;16")
+    assert fitted.transform([Image.new(mode, (30, 20)) for mode in modes]).shape == (len(modes), 32)
+    assert fitted.transform(torch.zeros(2, 3, 12, 12, dtype=torch.bfloat16)).shape == (2, 32)
 
 
 @pytest.mark.parametrize(
@@ -215,6 +220,23 @@ def test_random_state():
     assert np.array_equal(*drawn)
     free = [SimCLR(**QUICK, random_state=None).fit_transform(x) for _ in range(2)]
     assert not np.array_equal(*free)
+
+
+def test_a_stop_stops_python_and_a_folder_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    x, _ = patterns()
+    step = Trainer._step
+
+    def stopped(self: Trainer, epoch: int, k: int) -> None:
+        step(self, epoch, k)
+        if epoch == 1:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    model = SimCLR(**{**QUICK, "epochs": 3}, out=tmp_path / "run")
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt, match="the state is saved"):
+        patched.setattr(Trainer, "_step", stopped)
+        model.fit(x)
+    assert model.fit(x).run_.status()["status"] == "finished"
+    assert np.array_equal(model.transform(x), SimCLR(**{**QUICK, "epochs": 3}).fit_transform(x))
 
 
 def test_silent_unless_asked(capsys: pytest.CaptureFixture):

@@ -10,7 +10,6 @@ from __future__ import annotations
 import copy
 import dataclasses
 import os
-import re
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -37,7 +36,7 @@ from lookalike.engine.run_folder import RunFolder
 from lookalike.estimators.batches import batch_size
 from lookalike.estimators.folder import TemporaryRun
 from lookalike.estimators.packing import pack, unpack
-from lookalike.estimators.parameters import constructor, defaults, documentation
+from lookalike.estimators.parameters import constructor, defaults, documentation, in_python
 from lookalike.estimators.rows import as_pictures
 from lookalike.inputs import InputError, Scale, as_array, entering, levels, read, warn
 from lookalike.shown import Page, page_of
@@ -216,13 +215,9 @@ class Learner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             raise
         except LookalikeError as error:
             text = str(error) if not isinstance(error, ConfigurationError) else "; ".join(error.problems)
-            raise UnfitError(re.sub(r"--([a-z][a-z-]*)", self._parameter, text)) from error
+            raise UnfitError(in_python(text, self.renamed)) from error
         except TypeError as error:  # values of a type that cannot be compared with numbers
             raise UnfitError(f"a parameter of {type(self).__name__} is of the wrong type: {error}") from error
-
-    def _parameter(self, found: re.Match[str]) -> str:
-        name = found[1].replace("-", "_")
-        return self.renamed.get(name, name)
 
     @contextmanager
     def _threads(self) -> Iterator[None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from typing import Any
 
@@ -14,12 +15,14 @@ from lookalike.engine.backbone import Backbone, placed
 def pack(backbone: Backbone) -> dict[str, Any]:
     """Architecture, statistics, weights; a network that was given from Python comes along as the module it is."""
     own = backbone.spec.name.startswith("python:")
+    on_cpu = backbone.device == "cpu"
     return {
         "spec": dataclasses.asdict(backbone.spec),
         "mean": backbone.mean,
         "std": backbone.std,
         "precision": backbone.precision,
-        "module": backbone.encoder.cpu() if own else None,
+        # moving a module moves the one that is there: a copy is sent, to be read on a machine without that device too
+        "module": (backbone.encoder if on_cpu else copy.deepcopy(backbone.encoder).cpu()) if own else None,
         "weights": {name: t.detach().cpu().numpy().copy() for name, t in backbone.encoder.state_dict().items()},
     }
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import re
 import textwrap
 from collections.abc import Callable, Mapping
 from inspect import Parameter, Signature
@@ -50,6 +51,16 @@ def constructor(name: str, parameters: Mapping[str, Any]) -> Callable[..., None]
     return __init__
 
 
+def in_python(text: str, renamed: Mapping[str, str]) -> str:
+    """A text with its flags as parameters: `--batch-size` is `batch_size`."""
+
+    def parameter(found: re.Match[str]) -> str:
+        name = found[1].replace("-", "_")
+        return renamed.get(name, name)
+
+    return re.sub(r"--([a-z][a-z-]*)", parameter, text)
+
+
 def documentation(
     text: str | None, own: Mapping[str, tuple[Any, str]], options: type[TrainOptions], renamed: Mapping[str, str]
 ) -> str:
@@ -61,7 +72,8 @@ def documentation(
         options: where the others come from.
         renamed: option -> parameter, where the names differ.
     """
-    plain, said = options(), field_docs(options)
+    plain = options()
+    said = {name: in_python(words, renamed) for name, words in field_docs(options).items()}
     lines = [f"{name}: {words}" for name, (_, words) in own.items()]
     for name, default in defaults(options).items():
         usual = getattr(plain, name)
