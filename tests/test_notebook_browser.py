@@ -1,5 +1,6 @@
 """What a notebook shows of a fitted estimator and of a run, in a real browser: the page in a frame, at work."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,8 @@ def test_a_fitted_estimator_shows_its_page(browser: Any, photos: Path, tmp_path:
     notebook.well()
     notebook.context.close()
     assert model.report().path.stat().st_size < 1_000_000
+    shutil.rmtree(model.run_.path)
+    assert "sk-container" in model._repr_html_()
 
 
 def test_a_run_shows_its_page_and_names_run_nothing(browser: Any, photo_run: Path, tmp_path: Path):

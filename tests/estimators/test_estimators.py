@@ -331,6 +331,7 @@ def test_groups(kind: type):
     )
     assert max((labels == y).mean(), (labels != y).mean()) == 1
     assert model.cluster_centers_.shape == (2, 32)
+    assert [int(row["cluster"]) for row in lookalike.load(model.run_).index] == labels.tolist()  # as the page shows
     proposed = kind(**QUICK, n_clusters="auto").fit(x)
     assert len(proposed.cluster_centers_) == len(np.unique(proposed.labels_)) >= 2
 

@@ -56,12 +56,24 @@ def group_run(run: RunFolder, k: int | str, way: str, seed: int = 0) -> dict[str
         known = [i for i, row in enumerate(rows) if row["label"]]
         truth = torch.tensor([names.index(rows[i]["label"]) for i in known])
         result |= {"labelled": len(known), **asdict(agreement(labels_N[known], truth))}
+    _write(run, rows, found, result)
+    return result
+
+
+def record_groups(run: RunFolder, labels_N: np.ndarray) -> None:
+    """Groups (int64 [N]) that k-means made of a run's features elsewhere, put on record as `group_run` does."""
+    _, rows = _features(run)
+    found = labels_N.tolist()
+    k = max(found) + 1
+    _write(run, rows, found, {"way": "kmeans", "seed": 0, "k": k, "sizes": [Counter(found)[c] for c in range(k)]})
+
+
+def _write(run: RunFolder, rows: list[dict[str, str]], found: list[int], result: dict[str, Any]) -> None:
     head = tuple(rows[0])
     write_csv(
         run.index, head, ([{**row, "cluster": c}[name] for name in head] for row, c in zip(rows, found, strict=True))
     )
     write_json(run.clusters, result)
-    return result
 
 
 def _features(run: RunFolder) -> tuple[np.ndarray, list[dict[str, str]]]:

@@ -135,7 +135,10 @@ class Learner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         run = getattr(self, "run_", None)
         if run is None or not run.record.is_file():
             return estimator_html_repr(self)
-        return self.report()._repr_html_()
+        try:
+            return self.report()._repr_html_()
+        except LookalikeError:  # a full disk, say: whoever looks at an estimator shall see it all the same
+            return estimator_html_repr(self)
 
     # -- fitting ----------------------------------------------------------------------------------
 
@@ -159,8 +162,9 @@ class Learner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             )
             backbone = load_backbone(run.encoder, machine.resolve_device(options.device), copy.deepcopy(network))
             features = backbone.features(images.pixels)
-            api.write_features(run.path, images, features)
-            api.finish(run)
+            if run.status()["status"] != "finished":  # what a folder that was given holds already may be grouped
+                api.write_features(run.path, images, features)
+                api.finish(run)
             if self.scale_ is not None:
                 run.update(scale=dataclasses.astuple(self.scale_))
             self.run_, self._backbone = run, backbone

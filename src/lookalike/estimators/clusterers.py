@@ -13,6 +13,7 @@ from torch import Tensor
 
 from lookalike.clustering.lloyd import assign
 from lookalike.data.base import Images
+from lookalike.engine.grouping import record_groups
 from lookalike.estimators.base import Learner, Own, UnfitError
 from lookalike.evaluate.choose_k import propose, score_k
 from lookalike.evaluate.clusters import kmeans_found
@@ -46,6 +47,7 @@ class Clusterer(ClusterMixin, Learner):  # type: ignore[misc]  # scikit-learn ha
         with self._in_words():
             found = kmeans_found(features_ND, k)
         self.cluster_centers_, self.labels_ = found.centroids_KD.numpy(), found.labels_N.numpy()
+        record_groups(self.run_, self.labels_)  # for the page
 
     def _nearest(self, features_ND: Tensor) -> np.ndarray:
         labels_N, _ = assign(F.normalize(features_ND, dim=1), torch.from_numpy(self.cluster_centers_))
