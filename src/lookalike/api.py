@@ -22,6 +22,7 @@ from lookalike.data.base import load as load_images
 from lookalike.encoders.base import EncoderSpec, build_encoder
 from lookalike.encoders.weights import load_weights
 from lookalike.engine.backbone import Backbone, load_backbone, placed
+from lookalike.engine.budget import already_chosen, keep_budget, needs_budget
 from lookalike.engine.checkpoint import load_checkpoint
 from lookalike.engine.distributed import disagreements, join, own_device, processes_problems
 from lookalike.engine.looks import pixel_features
@@ -43,6 +44,7 @@ def train(
     images: Images | None = None,
     encoder: nn.Module | None = None,
     command: str = "python",
+    begun: float | None = None,
 ) -> RunFolder:
     """Train an encoder, or go on with a run that was interrupted.
 
@@ -54,6 +56,7 @@ def train(
         images: the data set, where it is not to be loaded from `options.data`.
         encoder: an untrained network of your own, [B, C, S, S] -> [B, D], instead of `options.encoder`.
         command: for the record.
+        begun: `time.monotonic()` from when a budget counts; default: now.
 
     Returns:
         The run folder; its encoder.safetensors holds the trained encoder. Of several processes (torchrun) the first
@@ -62,10 +65,11 @@ def train(
     Raises:
         LookalikeError: anything the user can put right. Interrupted: a signal asked to stop.
     """
-    begun = time.monotonic()
+    begun = time.monotonic() if begun is None else begun
     machine.prepare(options.threads)
     device = own_device(machine.resolve_device(options.device))
     ranks = join(device)
+    forecast: dict[str, float] | None = None
     with ranks.together():
         images = images or load_images(options.data, options.image_size, options.download)
         loaded = time.monotonic()
@@ -82,6 +86,12 @@ def train(
             load_weights(backbone.encoder, Path(options.init))
         learner = module.Learner(backbone.encoder, options, len(rows), len(images.classes), ranks)
         learner = placed(learner.double() if options.precision == "float64" else learner, device)
+        options = dataclasses.replace(options, **already_chosen(options, run, named))
+        if needs_budget(options, named) and not run.config.exists():
+            spent = time.monotonic() - begun
+            chosen, forecast = keep_budget(learner, backbone, options, images, rows, spent, can_evaluate(images))
+            options = dataclasses.replace(options, **chosen)
+        learner.options = options
     told = {"method": method, **lasting(options), "run folder": str(run.path), "images": images.fingerprint}
     with ranks.together():
         raise_problems(disagreements(ranks.objects(told)))
@@ -99,7 +109,7 @@ def train(
         return run
     trainer = Trainer(learner, backbone, options, images, rows, run)
     if ranks.first:
-        run.update("running", {"load": loaded - begun})
+        run.update("running", {"load": loaded - begun}, **({"budget": forecast} if forecast else {}))
     status = "failed"
     try:
         trainer.fit(resumed)

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from lookalike.core.durations import parse_duration
 from lookalike.core.errors import ConfigurationError, did_you_mean
 
 DEFAULT_LR = {"sgd": 0.25, "lars": 1.0, "adamw": 1e-3}
@@ -38,6 +39,8 @@ class TrainOptions:
     """Seed of weights, order and augmentation."""
     epochs: int = 100
     """Passes over the images."""
+    budget: str | None = None
+    """Time for everything, such as 20m or 1h30m: epochs are chosen so that training, features and page end in it."""
     max_steps: int | None = None
     """Stop after this many optimiser steps; the schedule ends there too."""
     batch_size: int = 512
@@ -105,6 +108,11 @@ class TrainOptions:
                 yield f"--micro-batch {self.micro_batch} is more than --batch-size {self.batch_size}"
         if self.memory is not None and not _MEMORY.fullmatch(self.memory):
             yield f"--memory must be a size such as 4GB or 500MB, got {self.memory!r}"
+        if self.budget is not None:
+            try:
+                parse_duration(self.budget)
+            except ValueError as error:
+                yield f"--budget {error}"
         if self.lr is not None and not self.lr > 0:
             yield f"--lr must be positive, got {self.lr}"
         if self.momentum >= 1:

@@ -17,8 +17,8 @@ import torch
 from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
+from lookalike.core.durations import duration
 from lookalike.core.errors import Elsewhere, Interrupted, LookalikeError
-from lookalike.core.metrics import duration
 from lookalike.core.options import TrainOptions
 from lookalike.core.plan import Plan
 from lookalike.data.base import Images

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from lookalike.core.metrics import duration
+from lookalike.core.durations import duration
 from lookalike.report.runs import Run
 from lookalike.report.scores import Figure, first_heads, last_looks, scores
 
