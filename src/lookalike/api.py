@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from lookalike.augment.normalize import channel_statistics
 from lookalike.core import machine, registry
 from lookalike.core.errors import Interrupted, LookalikeError
 from lookalike.core.files import write_atomically, write_csv, write_json
-from lookalike.core.options import TrainOptions, lasting, raise_problems
+from lookalike.core.options import AUTO, TrainOptions, lasting, raise_problems
 from lookalike.core.ranks import Ranks
 from lookalike.data.base import Images
 from lookalike.data.base import load as load_images
@@ -24,10 +25,11 @@ from lookalike.encoders.weights import load_weights
 from lookalike.engine.backbone import Backbone, load_backbone, placed
 from lookalike.engine.budget import already_chosen, keep_budget, needs_budget
 from lookalike.engine.checkpoint import load_checkpoint
+from lookalike.engine.choose_views import Choice, settle_views
 from lookalike.engine.distributed import disagreements, join, own_device, processes_problems
 from lookalike.engine.looks import pixel_features
 from lookalike.engine.loop import Trainer
-from lookalike.engine.resolve import resolve
+from lookalike.engine.resolve import recipe_values, resolve
 from lookalike.engine.run_folder import RunFolder
 from lookalike.evaluate.knn import K
 from lookalike.evaluate.protocol import measure, protocol
@@ -81,6 +83,12 @@ def train(
         options = resolve(options, method, named | ({"encoder"} if encoder is not None else set()), images, rows)
         raise_problems(processes_problems(options, len(rows), ranks))
         run = RunFolder(Path(options.out or default_run(method, images)))
+        choice: Choice | None = None
+        if options.augment == AUTO:
+            fallback = recipe_values(options.recipe, method).get("augment", TrainOptions.augment)
+            for_copies = partial(untrained_backbone, device=device)
+            augment, choice = settle_views(options, fallback, images, rows, run, for_copies, ranks)
+            options = dataclasses.replace(options, augment=augment)
         backbone = untrained_backbone(options, images, device, encoder)
         if options.init is not None:
             load_weights(backbone.encoder, Path(options.init))
@@ -89,8 +97,8 @@ def train(
         options = dataclasses.replace(options, **already_chosen(options, run, named))
         if needs_budget(options, named) and not run.config.exists():
             spent = time.monotonic() - begun
-            chosen, forecast = keep_budget(learner, backbone, options, images, rows, spent, can_evaluate(images))
-            options = dataclasses.replace(options, **chosen)
+            fitting, forecast = keep_budget(learner, backbone, options, images, rows, spent, can_evaluate(images))
+            options = dataclasses.replace(options, **fitting)
         learner.options = options
     told = {"method": method, **lasting(options), "run folder": str(run.path), "images": images.fingerprint}
     with ranks.together():
@@ -109,7 +117,8 @@ def train(
         return run
     trainer = Trainer(learner, backbone, options, images, rows, run)
     if ranks.first:
-        run.update("running", {"load": loaded - begun}, **({"budget": forecast} if forecast else {}))
+        chosen = {"budget": forecast, "views": choice.record() if choice else None}
+        run.update("running", {"load": loaded - begun}, **{key: value for key, value in chosen.items() if value})
     status = "failed"
     try:
         trainer.fit(resumed)

@@ -1,8 +1,9 @@
 """Augmentation recipes by name.
 
 `simclr` is the ImageNet recipe (SimCLR paper, appendix A, strength 1), `simclr-small` the one for
-images of 32 to 64 pixels (appendix B.9: strength 0.5, no blur), `crop-flip` what DeepCluster's released
-code and most supervised training use, `digits` for written signs, which must not be mirrored: small
+images of 32 to 64 pixels (appendix B.9: strength 0.5, no blur), `simclr-light` keeps what colour tells (half the
+saturation, a fifth of the hue, nothing made grey), `crop-flip` is what DeepCluster's released
+code and most supervised training use, `digits` is for written signs, which must not be mirrored: small
 rotations, crops (which shift and scale), and brightness and contrast, as without these the amount of
 ink tells one sign from another and little else need be learned.
 """
@@ -39,6 +40,11 @@ def _simclr_small(size: int, area: Area) -> list[Operation]:
     return [crop, RandomHorizontalFlip(), _jitter(0.5), RandomGrayscale()]
 
 
+def _simclr_light(size: int, area: Area) -> list[Operation]:
+    crop = RandomResizedCrop(size, area)
+    return [crop, RandomHorizontalFlip(), ColorJitter(0.4, 0.4, 0.2, 0.02)]
+
+
 def _crop_flip(size: int, area: Area) -> list[Operation]:
     return [RandomResizedCrop(size, area), RandomHorizontalFlip()]
 
@@ -51,6 +57,7 @@ def _digits(size: int, area: Area) -> list[Operation]:
 _RECIPES: dict[str, tuple[Callable[[int, Area], list[Operation]], float]] = {  # builder, default crop_min
     "simclr": (_simclr, 0.08),
     "simclr-small": (_simclr_small, 0.08),
+    "simclr-light": (_simclr_light, 0.08),
     "crop-flip": (_crop_flip, 0.08),
     "digits": (_digits, 0.5),
 }

@@ -16,6 +16,9 @@ from typing import Any, Literal
 from lookalike.core.durations import parse_duration
 from lookalike.core.errors import ConfigurationError, did_you_mean
 
+AUTO = "auto"
+"""A value that stands for: choose for me."""
+
 DEFAULT_LR = {"sgd": 0.25, "lars": 1.0, "adamw": 1e-3}
 """Learning rates where neither the user nor the recipe names one; lars as SimCLR on CIFAR-10."""
 
@@ -64,7 +67,9 @@ class TrainOptions:
     init: str | None = None
     """Start the encoder from a .safetensors or .pt file with torchvision or timm names."""
     augment: str = "simclr-small"
-    """Recipe of random views: simclr, simclr-small, crop-flip or digits."""
+    """Recipe of random views: simclr, simclr-small, simclr-light, crop-flip, digits, or auto: short trainings tell."""
+    augment_by: str | None = field(default=None, metadata=RUNTIME)
+    """CSV file (path,label) of a few labels for --augment auto to choose by; default: it chooses without labels."""
     crop_min: float | None = None
     """Smallest crop, as a fraction of the image's area; default: the augmentation recipe's."""
     optimizer: Literal["sgd", "lars", "adamw"] = "sgd"

@@ -7,12 +7,9 @@ that a run which goes on later, or elsewhere, is the same run: time is looked at
 
 from __future__ import annotations
 
-import copy
-import dataclasses
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from torch import Tensor
@@ -22,8 +19,7 @@ from lookalike.core.errors import LookalikeError
 from lookalike.core.options import TrainOptions
 from lookalike.data.base import Images
 from lookalike.engine.backbone import Backbone
-from lookalike.engine.journal import Quiet
-from lookalike.engine.loop import Trainer
+from lookalike.engine.rehearsal import Rehearsal
 from lookalike.engine.run_folder import RunFolder
 from lookalike.engine.snapshots import SUBSET
 from lookalike.methods.base import Method
@@ -62,42 +58,23 @@ class Pace:
     """The features of an image."""
 
 
-class Rehearsal(Trainer):
-    """A trainer of copies, which says nothing and writes nothing."""
+def measure_pace(trainer: Rehearsal, seconds: float, clock: Clock = time.monotonic) -> Pace:
+    """Train for about so many seconds; the same number of steps in every process."""
+    plan = _timed(clock, lambda n: trainer.plan_epoch(0))
+    step = _timed(clock, trainer.steps, _WARM)
+    count = max(_WARM, int(seconds / max(step, 1e-6)))
+    step = _timed(clock, trainer.steps, trainer.ranks.objects(count)[0])
+    rows = trainer.rows[:_TIMED_IMAGES]
+    image = _timed(clock, lambda n: trainer.backbone.features(trainer.images.pixels[rows]), len(rows))
+    look = _timed(clock, lambda n: trainer.looker.look(trainer.backbone))
+    return trainer.ranks.objects(Pace(step, plan, look, image))[0]
 
-    def __init__(self, method: Method, backbone: Backbone, options: TrainOptions, images: Images, rows: Tensor) -> None:
-        twin = copy.deepcopy(method)
-        options = dataclasses.replace(options, snapshots=False)
-        nowhere = RunFolder(Path("rehearsal"))  # a checkpoint is never due
-        super().__init__(twin, dataclasses.replace(backbone, encoder=twin.encoder), options, images, rows, nowhere)
-        self.journal = Quiet()
 
-    def pace(self, seconds: float, clock: Clock = time.monotonic) -> Pace:
-        """Train for about so many seconds; the same number of steps in every process."""
-        self.method.train()
-        self.chunk = self._chunk()
-        plan = self._timed(clock, self._rehearse_plan)
-        step = self._timed(clock, self._rehearse_steps, _WARM)
-        count = max(_WARM, int(seconds / max(step, 1e-6)))
-        step = self._timed(clock, self._rehearse_steps, self.ranks.objects(count)[0])
-        rows = self.rows[:_TIMED_IMAGES]
-        image = self._timed(clock, lambda n: self.backbone.features(self.images.pixels[rows]), len(rows))
-        look = self._timed(clock, lambda n: self.looker.look(self.backbone))
-        return self.ranks.objects(Pace(step, plan, look, image))[0]
-
-    def _timed(self, clock: Clock, work: Callable[[int], object], count: int = 1) -> float:
-        """Seconds of one of `count` pieces of work."""
-        begun = clock()
-        work(count)
-        return (clock() - begun) / count
-
-    def _rehearse_plan(self, _: int) -> None:
-        self.plan = self._plan(0)
-
-    def _rehearse_steps(self, count: int) -> None:
-        for k in range(count):
-            self._step(0, k % self.batches)
-        self._settle()
+def _timed(clock: Clock, work: Callable[[int], object], count: int = 1) -> float:
+    """Seconds of one of `count` pieces of work."""
+    begun = clock()
+    work(count)
+    return (clock() - begun) / count
 
 
 def fit_budget(
@@ -170,6 +147,6 @@ def keep_budget(
     begun = clock()
     budget = parse_duration(options.budget or "")
     seconds = min(max(_SHARE * budget, _LEAST), _MOST)
-    pace = Rehearsal(method, backbone, options, images, rows).pace(seconds, clock)
+    pace = measure_pace(Rehearsal(method, backbone, options, images, rows), seconds, clock)
     left = budget - spent - (clock() - begun)
     return fit_budget(pace, options, len(rows), len(images), left, labelled)

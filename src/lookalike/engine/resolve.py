@@ -14,7 +14,7 @@ from torch import Tensor
 from lookalike.augment.recipes import recipe_names
 from lookalike.core import machine
 from lookalike.core.errors import LookalikeError, did_you_mean
-from lookalike.core.options import DEFAULT_LR, TrainOptions, raise_problems
+from lookalike.core.options import AUTO, DEFAULT_LR, TrainOptions, raise_problems
 from lookalike.data.base import Images
 from lookalike.encoders.base import encoder_names
 
@@ -56,8 +56,8 @@ def early_problems(options: TrainOptions) -> Iterator[str]:
     yield from options.problems()
     if options.recipe != "auto" and options.recipe not in recipe_table():
         yield f"unknown recipe {options.recipe!r}: {did_you_mean(options.recipe, ['auto', *recipe_table()])}"
-    if options.augment not in recipe_names():
-        yield f"unknown augmentation {options.augment!r}: {did_you_mean(options.augment, recipe_names())}"
+    if options.augment not in (AUTO, *recipe_names()):
+        yield f"unknown augmentation {options.augment!r}: {did_you_mean(options.augment, [AUTO, *recipe_names()])}"
     if options.encoder not in encoder_names() and not options.encoder.startswith("python:"):
         yield f"unknown encoder {options.encoder!r}: {did_you_mean(options.encoder, encoder_names())}"
 
