@@ -1,10 +1,11 @@
 """`--augment auto`: which views to learn from, found by short trainings and without labels.
 
-What two views of an image may differ in is what the network learns to ignore, and no single answer serves all
-collections: hue means little for animals and everything for apples. So a small network is trained for a hundred
-steps or so with each recipe, on small copies of some of the images, and asked which way up images are
-(`evaluate/rotation.py`): no recipe here teaches that, and features that know what is in a picture know it. Where a
-user has a few labels, they decide instead.
+What two views of an image may differ in is what the network learns to ignore. The more it is, the more is learned,
+as long as it can be learned at all (Tian et al. 2020, "What makes for good views for contrastive learning?"): a few
+thousand photos of a shop do not teach what a fruit is to a network that may not use its colour. So one begins with
+the views that are usual for such images, trains a small network on small copies for a hundred steps or so, and asks
+how often a view finds its own image among others. Where training has hardly helped with that, beside raw pixels and
+the network untrained, the views are too hard, and weaker ones are tried. Where a user has a few labels, they decide.
 """
 
 from __future__ import annotations
@@ -30,20 +31,20 @@ from lookalike.data.base import Images
 from lookalike.engine.backbone import Backbone
 from lookalike.engine.rehearsal import Rehearsal
 from lookalike.engine.run_folder import RunFolder
-from lookalike.evaluate.rotation import CHANCE, rotation_accuracy
 
 SIDE = 32
 """Pixels of the copies: what colours and orientations mean shows at this size, at a fraction of the work."""
 
-_CANDIDATES = ("simclr-small", "simclr-light", "crop-flip", "digits", "simclr")
+_WEAKER = ("simclr", "simclr-small", "simclr-light", "crop-flip")
+"""From strong to weak; without colour, light is the same as small."""
+_OTHERS = ("digits",)  # of no place in that order; compared by labels only
+
 _MOST, _FEWEST = 8192, 256  # training images that are looked at; below the least nothing is chosen
-_PROBED = 2048  # images whose turn is asked for
 _BATCH = 256
 _STEPS = 128
-_LEAST_STEPS = 48  # of a training that is worth comparing
+_LEAST_STEPS = 48  # of a training that says something
 _SHARE = 0.1  # of a budget that choosing may take
-_TOLD = 0.03  # above chance: less than that, and the images have no way up that could be told
-_MARGIN = 0.02  # by which a recipe must be ahead of the one made for such images; closer is chance
+_HELPED = 1.4  # times as often as untrained must a view find its own image for its recipe to be learnable
 
 Backbones = Callable[[TrainOptions, Images], Backbone]
 
@@ -54,10 +55,9 @@ class Choice:
 
     chosen: str
     scores: dict[str, float]
-    """What each recipe reached, in [0, 1]; empty where nothing was compared."""
+    """What each recipe that was tried reached."""
     by: str
-    """What the scores are."""
-    chance: float
+    """What the scores are: "learnable", "labels" or "none"."""
     reason: str
 
     def record(self) -> dict[str, Any]:
@@ -86,41 +86,46 @@ def choose_views(
         clock: seconds, for the share of a budget.
     """
     if len(rows) < _FEWEST:
-        return Choice(fallback, {}, "none", 0.0, f"{len(rows)} images are too few to compare recipes of views")
+        return Choice(fallback, {}, "none", f"{len(rows)} images are too few to compare recipes of views")
     copies = _small_copies(images, rows, options.seed, sorted(known or ()))
     labels = None if known is None else torch.tensor([known[row] for row in sorted(known)])
-    steps, scores = _STEPS, {}
-    names = _candidates(images.shape[0], fallback)
-    begun = clock()
+    names = _candidates(images.shape[0], fallback, labels is not None)
+    scores: dict[str, float] = {}
+    steps, begun = _STEPS, clock()
     for name in names:
-        scores[name] = round(_score(name, steps, options, copies, backbone_for, labels), 4)
-        if len(scores) == 1 and options.budget is not None:
-            # the first one tells the price; recipes are compared at equal steps, so it is trained again
+        trainer = _trained(name, steps, options, copies, backbone_for)
+        if not scores and options.budget is not None:
+            # the first one tells the price; recipes are compared at equal steps, so it may have to be trained again
             room = _SHARE * parse_duration(options.budget) / len(names)
             steps = max(_LEAST_STEPS, min(_STEPS, int(_STEPS * room / (clock() - begun))))
-            if steps < _STEPS:
-                scores[name] = round(_score(name, steps, options, copies, backbone_for, labels), 4)
-    return _decide(scores, fallback, known is not None, labels)
-
-
-def _decide(scores: dict[str, float], fallback: str, labelled: bool, labels: Tensor | None) -> Choice:
+            trainer = trainer if steps == _STEPS else _trained(name, steps, options, copies, backbone_for)
+        if labels is not None:
+            scores[name] = round(_leave_one_out(trainer.backbone.features(copies.pixels[: len(labels)]), labels), 4)
+        else:
+            scores[name] = round(helped(trainer), 3)
+            if scores[name] >= _HELPED:
+                break
     best = max(scores, key=lambda name: scores[name])
-    if scores[best] < scores[fallback] + _MARGIN:
-        best = fallback
-    table = ", ".join(f"{name} {score:.0%}" for name, score in sorted(scores.items(), key=lambda item: -item[1]))
-    if labelled and labels is not None:
-        chance = float(torch.bincount(labels).max()) / len(labels)
-        return Choice(best, scores, "labels", chance, f"nearest labelled image of its class: {table}")
-    if scores[best] < CHANCE + _TOLD:
-        reason = f"these images have no way up that could be told ({table}), so recipes cannot be compared by it"
-        return Choice(fallback, scores, "rotation", CHANCE, reason)
-    return Choice(best, scores, "rotation", CHANCE, f"which way up an image is, told from features: {table}")
+    if labels is not None:
+        table = ", ".join(f"{name} {score:.0%}" for name, score in scores.items())
+        return Choice(best, scores, "labels", f"nearest labelled image of its class: {table}")
+    table = ", ".join(f"{name} {score:.1f}" for name, score in scores.items())
+    return Choice(best, scores, "learnable", f"times as often as untrained a view finds its own image: {table}")
 
 
-def _candidates(channels: int, fallback: str) -> list[str]:
-    """Recipes that differ for images of so many channels; without colour, light and small are the same."""
-    names = [name for name in _CANDIDATES if channels == 3 or name != "simclr-light"]
-    return [fallback, *(name for name in names if name != fallback)]
+def _candidates(channels: int, usual: str, by_labels: bool) -> list[str]:
+    """The usual recipe, then those that are weaker; by labels, all that differ for images of so many channels."""
+    order = [name for name in _WEAKER if channels == 3 or name != "simclr-light"]
+    if by_labels:
+        return [usual, *(name for name in (*order, *_OTHERS) if name != usual)]
+    weaker = order[order.index(usual) + 1 :] if usual in order else ["crop-flip"]
+    return [usual, *weaker]
+
+
+def helped(trainer: Rehearsal) -> float:
+    """How many times as often a view finds its own image as with raw pixels or untrained, whichever is better."""
+    before = max(trainer.looker.look_at_pixels().health.retrieval, trainer.untrained.health.retrieval)
+    return trainer.looker.look(trainer.backbone).health.retrieval / max(before, 1 / len(trainer.looker.gallery))
 
 
 def _small_copies(images: Images, rows: Tensor, seed: int, needed: list[int]) -> Images:
@@ -139,15 +144,8 @@ def _shrunk(pixels_BCHW: Tensor) -> Tensor:
     return small.round().clamp(0, 255).to(torch.uint8)
 
 
-def _score(
-    name: str,
-    steps: int,
-    options: TrainOptions,
-    copies: Images,
-    backbone_for: Backbones,
-    labels: Tensor | None,
-) -> float:
-    """Train on trial with one recipe, and measure."""
+def _trained(name: str, steps: int, options: TrainOptions, copies: Images, backbone_for: Backbones) -> Rehearsal:
+    """A small network trained on trial with one recipe."""
     module = registry.find("methods", "simclr", "method")
     batch = min(_BATCH, len(copies) // 4)
     told = module.Options(
@@ -171,9 +169,7 @@ def _score(
     learner = module.Learner(backbone.encoder, told, len(copies)).to(backbone.device)
     trainer = Rehearsal(learner, backbone, told, copies, torch.arange(len(copies)))
     trainer.through()
-    if labels is not None:
-        return _leave_one_out(trainer.backbone.features(copies.pixels[: len(labels)]), labels)
-    return rotation_accuracy(trainer.backbone.features, copies.pixels[-_PROBED:])
+    return trainer
 
 
 def _leave_one_out(x_ND: Tensor, labels_N: Tensor) -> float:
