@@ -7,6 +7,7 @@ that a run which goes on later, or elsewhere, is the same run: time is looked at
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -108,10 +109,11 @@ def fit_budget(
     steps = int((room - pace.plan) / pace.step)
     if steps < _FEWEST_STEPS:
         least = (looks + after + pace.plan + max(batches, _FEWEST_STEPS) * pace.step) / _AIM
+        spent = parse_duration(options.budget or "") - left
         raise LookalikeError(
             f"--budget {options.budget} is too little: {duration(max(0.0, left))} of it are left, and looks, features "
             f"and page will take about {duration(looks + after)}. An epoch takes {duration(epoch)}; allow "
-            f"{duration(least)} more than what has passed, or train on fewer or smaller images (--image-size)"
+            f"at least {duration(math.ceil(spent + least))}, or train on fewer or smaller images (--image-size)"
         )
     epochs = min(int(room / epoch), _MOST_EPOCHS)
     changes: dict[str, Any] = {"epochs": epochs} if epochs else {"epochs": 1, "max_steps": steps}
