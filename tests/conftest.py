@@ -1,9 +1,18 @@
 """Fixtures shared by all tests."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
+
+from browser import chromium
+
+HOSTILE = "<img src=x onerror=alert(1)>.png"
+"""A file name that would run a script on a page that did not escape it."""
 
 
 @pytest.fixture(scope="session")
@@ -14,3 +23,36 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real images in {folder}; set LOOKALIKE_DATA to the folder that holds them")
     return folder
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """A headless Chromium; the test skips where there is none."""
+    with chromium() as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """60 colour images of 20 x 20 pixels in three class folders, one of them with a hostile name."""
+    folder = tmp_path_factory.mktemp("data") / "photos"
+    generator = np.random.default_rng(0)
+    for c, name in enumerate(("blue", "green", "red")):
+        (folder / name).mkdir(parents=True)
+        for i in range(20):
+            pixels = generator.integers(0, 90, (20, 20, 3), dtype=np.uint8)
+            pixels[..., 2 - c] += 160
+            file = HOSTILE if (c, i) == (2, 19) else f"{i:03d}.png"
+            Image.fromarray(pixels).save(folder / name / file)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def photo_run(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run folder of one epoch of a tiny network on `photos`."""
+    from lookalike.cli.main import main
+
+    out = tmp_path_factory.mktemp("runs") / "photos"
+    words = ["train", "simclr", str(photos), "--out", str(out), "--epochs=2", "--width=4", "--threads=1"]
+    assert main([*words, "--batch-size=20", "--precision=float32", "--no-report"]) == 0
+    return out

@@ -1,3 +1,32 @@
 """lookalike learns what the images of a collection have in common, without labels, and shows it."""
 
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lookalike.estimators import DeepCluster, DeepClusterV2, SimCLR, Supervised
+    from lookalike.run import load
+
 __version__ = "0.1.0"
+__all__ = ["DeepCluster", "DeepClusterV2", "SimCLR", "Supervised", "__version__", "load"]
+
+# imported when they are asked for: the command line answers --help without torch and scikit-learn
+_LATER = {
+    "DeepCluster": "estimators",
+    "DeepClusterV2": "estimators",
+    "SimCLR": "estimators",
+    "Supervised": "estimators",
+    "load": "run",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_LATER[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LATER})

@@ -19,8 +19,12 @@ ALLOWED = {
     "report": BELOW | {"evaluate"},  # of which nothing that needs PyTorch: tests/report/test_collect.py
     "engine": BELOW | MIDDLE | {"methods", "evaluate"},
     "api": BELOW | MIDDLE | {"methods", "evaluate", "engine"},
+    "inputs": {"core", "data"},
+    "shown": {"core", "report", "engine"},
+    "run": BELOW | MIDDLE | {"methods", "evaluate", "engine", "inputs", "shown"},
+    "estimators": BELOW | MIDDLE | {"methods", "evaluate", "engine", "api", "inputs", "shown"},
     "demo": BELOW | MIDDLE | {"methods", "evaluate", "engine", "api"},
-    "cli": BELOW | MIDDLE | {"methods", "evaluate", "engine", "api", "demo", "report"},
+    "cli": BELOW | MIDDLE | {"methods", "evaluate", "engine", "api", "demo", "report", "inputs", "run"},
 }
 
 

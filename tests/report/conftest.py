@@ -1,19 +1,13 @@
-"""A browser for the tests of the page, and what opens pages in it."""
+"""What opens pages in a browser."""
 
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from browser import Open, Opened, chromium
 
+from browser import Open, Opened
 from lookalike.report.page import write_page
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Any]:
-    with chromium() as found:
-        yield found
 
 
 @pytest.fixture

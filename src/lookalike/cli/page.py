@@ -15,24 +15,10 @@ MOST = 20_000
 def write_report(
     runs: Sequence[Path], out: Path | None = None, most: int = MOST, threads: int | None = None
 ) -> tuple[Path, dict]:
-    """Write the page of these runs; where it is, and what it was made of.
+    """Write the page of these runs (`report/write.py` says how); its libraries are loaded here and not for `--help`."""
+    from lookalike.report import write
 
-    Args:
-        runs: run folders.
-        out: the file; default: report.html in the run folder, or compare.html in the first of several.
-        most: images shown.
-        threads: for the map; default: all cores.
-
-    Raises:
-        LookalikeError: a folder is no run, the runs are of different images, or the file cannot be written.
-    """
-    from lookalike.report.collect import collect
-    from lookalike.report.page import write_page
-
-    data = collect(runs, most, threads)
-    path = out or (RunFolder(runs[0]).report if len(runs) == 1 else runs[0] / "compare.html")
-    write_page(data, path)
-    return path, data
+    return write.write_report(runs, out, most, threads)
 
 
 def report_line(run: RunFolder, threads: int | None = None) -> str:

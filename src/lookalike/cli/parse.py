@@ -7,10 +7,8 @@ no mistake hides another. Keys of a TOML file pass through the same conversion, 
 from __future__ import annotations
 
 import argparse
-import ast
 import dataclasses
 import inspect
-import textwrap
 import tomllib
 import types
 import typing
@@ -18,6 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar
 
+from lookalike.core.docs import field_docs
 from lookalike.core.errors import LookalikeError, did_you_mean
 from lookalike.core.options import flag, raise_problems, unknown_keys
 
@@ -117,20 +116,6 @@ def _with_values(kind: type[Any], words: Sequence[str]) -> list[str]:
         if word in takes_value and following.startswith("--"):
             marked.append(_NO_VALUE)
     return marked
-
-
-def field_docs(kind: type[Any]) -> dict[str, str]:
-    """The docstring below each field of a dataclass and of those it inherits from, on one line."""
-    found: dict[str, str] = {}
-    for base in reversed(kind.__mro__):
-        if not dataclasses.is_dataclass(base):
-            continue
-        body = ast.parse(textwrap.dedent(inspect.getsource(base))).body[0]
-        assert isinstance(body, ast.ClassDef)
-        for field, text in zip(body.body, body.body[1:], strict=False):
-            if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) and isinstance(text, ast.Expr):
-                found[field.target.id] = " ".join(str(ast.literal_eval(text.value)).split())
-    return found
 
 
 def _plain(hint: Any) -> Any:

@@ -6,6 +6,9 @@ import json
 import os
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TextIO
@@ -18,6 +21,18 @@ from lookalike.core.files import machine_faults, write_text
 from lookalike.core.metrics import read_metrics
 
 _REFRESH_S = 0.25  # seconds between two states of the live line
+
+_SILENT: ContextVar[bool] = ContextVar("silent", default=False)
+
+
+@contextmanager
+def silence() -> Iterator[None]:
+    """Within it a journal writes metrics.jsonl and says nothing; for this thread alone."""
+    token = _SILENT.set(True)
+    try:
+        yield
+    finally:
+        _SILENT.reset(token)
 
 
 class Quiet:
@@ -46,14 +61,14 @@ class Journal:
 
     def __init__(self, path: Path, step: int, stream: TextIO | None = None) -> None:
         self.path = path
-        self.console = Console(file=stream or sys.stdout, highlight=False, soft_wrap=True)
+        self.console = Console(file=stream or sys.stdout, highlight=False, soft_wrap=True, quiet=_SILENT.get())
         self.live: Live | None = None
         self.shown = 0.0
         kept = [event for event in read_metrics(path) if event.get("step", 0) <= step]
         write_text(path, "".join(json.dumps(event) + "\n" for event in kept if step > 0))
 
     def __enter__(self) -> Journal:
-        if self.console.is_terminal and "NO_COLOR" not in os.environ:
+        if self.console.is_terminal and not self.console.quiet and "NO_COLOR" not in os.environ:
             self.live = Live(Text(), console=self.console, auto_refresh=False, transient=True)
             self.live.start()
         return self

@@ -21,7 +21,7 @@ from lookalike.encoders.base import encoder_names
 O = TypeVar("O", bound=TrainOptions)  # noqa: E741
 
 _ROWS_PER_CLUSTER = 10  # images of a cluster below which a default number of clusters is lowered
-_FEWEST = 16  # images of a batch below which contrast has nothing to contrast
+FEWEST = 16  # images of a batch below which contrast has nothing to contrast
 
 
 def recipe_table() -> dict[str, dict[str, Any]]:
@@ -105,13 +105,13 @@ def _batch(options: TrainOptions, explicit: bool, n: int) -> int:
     """The batch size: what was asked for, or the default made smaller for a small collection."""
     if options.batch_size <= n:
         return options.batch_size
-    if explicit or n < 2 * _FEWEST:
+    if explicit or n < 2 * FEWEST:
         raise LookalikeError(
             f"{options.data or 'the data'} has {n} training images, fewer than "
-            + (f"--batch-size {options.batch_size}" if explicit else f"the {2 * _FEWEST} that training needs")
+            + (f"--batch-size {options.batch_size}" if explicit else f"the {2 * FEWEST} that training needs")
             + ("; add images or name a smaller batch" if explicit else "; add images")
         )
-    return max(_FEWEST, 1 << ((n // 2).bit_length() - 1))
+    return max(FEWEST, 1 << ((n // 2).bit_length() - 1))
 
 
 def _clusters(options: Any, n: int) -> int:

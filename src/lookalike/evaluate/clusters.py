@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lookalike.clustering.agreement import ari, matched_accuracy, nmi, purity
-from lookalike.clustering.lloyd import assign, lloyd
+from lookalike.clustering.lloyd import Clustering, assign, lloyd
 from lookalike.clustering.spectral import spectral
 from lookalike.core import rng
 from lookalike.core.errors import LookalikeError, did_you_mean
@@ -36,8 +36,8 @@ class Agreement:
     purity: float
 
 
-def kmeans_groups(x_ND: Tensor, k: int, seed: int = 0, restarts: int = RESTARTS) -> tuple[Tensor, Predict]:
-    """k-means of features scaled to unit length: labels [N], and a function that gives new rows theirs.
+def kmeans_found(x_ND: Tensor, k: int, seed: int = 0, restarts: int = RESTARTS) -> Clustering:
+    """k-means of features scaled to unit length.
 
     Restarts end in different groupings, of which few are good; the one of least inertia is kept. They are
     made on a sample of the rows, and the best goes on with all.
@@ -49,7 +49,12 @@ def kmeans_groups(x_ND: Tensor, k: int, seed: int = 0, restarts: int = RESTARTS)
         for i in range(restarts)
     )
     best = min(tries, key=lambda found: found.inertia)
-    best = lloyd(x, k, init=best.centroids_KD, max_iter=_ITERATIONS, tol=_TOLERANCE)
+    return lloyd(x, k, init=best.centroids_KD, max_iter=_ITERATIONS, tol=_TOLERANCE)
+
+
+def kmeans_groups(x_ND: Tensor, k: int, seed: int = 0, restarts: int = RESTARTS) -> tuple[Tensor, Predict]:
+    """The groups of `kmeans_found`: labels [N], and a function that gives new rows theirs."""
+    best = kmeans_found(x_ND, k, seed, restarts)
     return best.labels_N, lambda new_ND: assign(F.normalize(new_ND.float(), dim=1), best.centroids_KD)[0]
 
 

@@ -57,6 +57,18 @@
     }
   }
 
+  /* A notebook holds the page in a frame without an address of its own, where #map would be a place in the notebook. */
+  function stayInFrame() {
+    if (location.protocol !== "about:") return;
+    document.addEventListener("click", (event) => {
+      const link = event.target.closest("a[href^='#']");
+      const place = link && document.getElementById(link.getAttribute("href").slice(1));
+      if (!place) return;
+      event.preventDefault();
+      place.scrollIntoView();
+    });
+  }
+
   /* What tests ask and do; it does what a person can, and no more. */
   window.lookalike = {
     ready: false,
@@ -90,6 +102,7 @@
   L.moment = L.state.stop;
   L.state.query = L.firstQuery();
   dock();
+  stayInFrame();
   fillSections();
   requestAnimationFrame(() => requestAnimationFrame(() => {
     window.lookalike.readyAfter = performance.now();

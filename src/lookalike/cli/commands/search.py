@@ -1,0 +1,144 @@
+"""The images of a run that are nearest to new images."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lookalike.cli.parse import parse
+from lookalike.core.options import at_least
+from lookalike.engine.run_folder import RunFolder
+
+if TYPE_CHECKING:  # torch is loaded when a search begins, not for --help
+    from lookalike.run import Hit
+
+USAGE = "lookalike search RUN IMAGE..."
+
+
+@dataclass(kw_only=True)
+class Search:
+    """Find the images of a run that are nearest to new ones by cosine similarity of features (1 is the same)."""
+
+    run: str = ""
+    """Run folder."""
+    image: tuple[str, ...] = ()
+    """Image files, or folders of them."""
+    n: int = 20
+    """Images to find for each; -n for short."""
+    html: str | None = None
+    """Write a small page with pictures to this file as well."""
+    json: bool = False
+    """Print JSON instead of tables."""
+    device: str = "auto"
+    """cpu, cuda, mps or auto."""
+    threads: int | None = None
+    """CPU threads; default: all cores."""
+
+    def problems(self) -> Iterator[str]:
+        """Every value that cannot be, in words."""
+        if not self.run:
+            yield f"no run named: {USAGE}"
+        elif not self.image:
+            yield f"no image named: {USAGE}"
+        yield from at_least(self, 1, "n", "threads")
+
+
+def run(words: list[str]) -> int:
+    """Search and show what was found."""
+    options = parse(Search, long(words), "lookalike search", ("run", "image"), check=Search.problems).options
+    RunFolder.existing(options.run)
+    from lookalike.core import machine
+    from lookalike.inputs import entering
+    from lookalike.run import load
+
+    machine.prepare(options.threads)
+    loaded = load(options.run, options.device)
+    files = image_files(options.image)
+    index = loaded.searched  # what is wrong with the run is said before images are read
+    images = loaded.read(files)
+    pixels, note = entering(images, loaded.backbone.spec.channels)
+    found = loaded.search_features(loaded.backbone.features(pixels).numpy(), options.n)
+    notes = [note] if note else []
+    if options.json:
+        print(json.dumps({"run": options.run, "notes": notes, "queries": as_json(files, found)}, indent=2))
+    else:
+        print(f"{len(index):,} images of {options.run}" + (f"; {note}" if note else ""))
+        show(files, found)
+    if options.html is not None:
+        write_html(Path(options.html), options.run, files, found, notes)
+        if not options.json:
+            print(f"page: {options.html}")
+    return 0
+
+
+def long(words: Sequence[str]) -> list[str]:
+    """The words with `-n 5`, as every search of this kind has it, spelt as the option is."""
+    return ["--n" if word == "-n" else word for word in words]
+
+
+def image_files(places: Sequence[str]) -> list[str]:
+    """The image files that were named, and those below the folders that were.
+
+    Raises:
+        LookalikeError: one of them is not there, or a folder holds none.
+    """
+    from lookalike.core.errors import LookalikeError
+    from lookalike.data.folder import walk
+
+    found: list[str] = []
+    for place in places:
+        if Path(place).is_dir():
+            below = sorted(walk(Path(place)))
+            if not below:
+                raise LookalikeError(f"no images in {place}")
+            found += [str(Path(place) / name) for name in below]
+        elif Path(place).is_file():
+            found.append(place)
+        else:
+            raise LookalikeError(f"no such image: {place} (working folder {Path.cwd()})")
+    return found
+
+
+def as_json(files: Sequence[str], found: Sequence[Sequence[Hit]]) -> list[dict[str, Any]]:
+    """Each image with what was found for it."""
+    keys = ("row", "path", "similarity", "distance", "label", "cluster")
+    return [
+        {"image": file, "hits": [{key: getattr(hit, key) for key in keys} for hit in hits]}
+        for file, hits in zip(files, found, strict=True)
+    ]
+
+
+def show(files: Sequence[str], found: Sequence[Sequence[Hit]]) -> None:
+    """A table for each image."""
+    for file, hits in zip(files, found, strict=True):
+        print(f"\n{_plain(file)}")
+        width = max((len(_plain(hit.label)) for hit in hits), default=0)
+        for place, hit in enumerate(hits, 1):
+            label = f"  {_plain(hit.label):<{width}}" if width else ""
+            print(f"  {place:>4}  {hit.similarity:6.3f}{label}  {_plain(hit.path)}")
+
+
+def _plain(text: str) -> str:
+    """A name as a terminal may show it: control characters, which could move its cursor, are written out."""
+    shown = text.encode(errors="surrogateescape").decode(errors="backslashreplace")
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in shown)
+
+
+def write_html(
+    path: Path, run: str, files: Sequence[str], found: Sequence[Sequence[Hit]], notes: Sequence[str]
+) -> None:
+    """The page with pictures."""
+    from lookalike.report.search import Found, Pictures, picture_of, write_search
+
+    pictures = Pictures(Path(run))
+    asked = [
+        (
+            Found(file, picture_of(Path(file))),
+            [Found(hit.path, pictures.of(hit.row, hit.path), hit.row, hit.similarity, hit.label) for hit in hits],
+        )
+        for file, hits in zip(files, found, strict=True)
+    ]
+    write_search(path, f"Nearest images in {run}", asked, notes)

@@ -1,0 +1,295 @@
+"""What the estimators share: images in, a run trained, features out; pickling; the page in a notebook.
+
+The constructor stores, `fit` trains a run as the command line does, and what the object keeps afterwards is the
+network with all that images need to enter it. The run folder is for looking: nothing that `transform` or `predict`
+do needs it, and a pickle does not hold it.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import torch
+from scipy.sparse import issparse
+from sklearn import get_config
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils import estimator_html_repr
+from sklearn.utils.validation import check_is_fitted, validate_data
+from torch import Tensor, nn
+
+from lookalike import api
+from lookalike.core import machine
+from lookalike.core.errors import ConfigurationError, Interrupted, LookalikeError, MachineError
+from lookalike.core.options import TrainOptions
+from lookalike.data.base import Images
+from lookalike.engine.backbone import load_backbone
+from lookalike.engine.journal import silence
+from lookalike.engine.run_folder import RunFolder
+from lookalike.estimators.batches import batch_size
+from lookalike.estimators.folder import TemporaryRun
+from lookalike.estimators.packing import pack, unpack
+from lookalike.estimators.parameters import constructor, defaults, documentation, in_python
+from lookalike.estimators.rows import as_pictures
+from lookalike.inputs import InputError, Scale, as_array, entering, levels, read, warn
+from lookalike.shown import Page, page_of
+
+Own = dict[str, tuple[Any, str]]
+"""Parameters that are no options of a method: default and meaning."""
+
+_SHARED: Own = {
+    "random_state": (0, "an int, a numpy RandomState to draw one from, or None for a different result each time"),
+    "image_shape": (None, "(H, W), (C, H, W) or (H, W, C) of the images in 2-D rows; None lays a row into a square"),
+    "out": (None, "run folder, in which fit goes on where it was stopped; None: a temporary one, gone with the object"),
+    "verbose": (0, "0 is silent, 1 says how training goes"),
+}
+
+
+class UnfitError(InputError):
+    """What cannot be fitted; a ValueError too."""
+
+
+class Learner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
+    """An estimator around one method; subclasses name it and its options."""
+
+    method: ClassVar[str]
+    options: ClassVar[type[TrainOptions]]
+    renamed: ClassVar[dict[str, str]] = {}
+    """Option -> parameter, where the names differ."""
+
+    def __init_subclass__(cls, *, own: Own | None = None, **rest: Any) -> None:
+        super().__init_subclass__(**rest)
+        if "options" not in cls.__dict__:
+            return
+        parameters = {**(own or {}), **_SHARED}
+        options = {cls.renamed.get(name, name): value for name, value in defaults(cls.options).items()}
+        cls.__init__ = constructor(  # type: ignore[method-assign]
+            cls.__name__, {name: value for name, (value, _) in parameters.items()} | options
+        )
+        cls.__doc__ = documentation(cls.__doc__, parameters, cls.options, cls.renamed)
+
+    # -- scikit-learn's verbs ---------------------------------------------------------------------
+
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Train on the images of X; y is ignored.
+
+        Args:
+            X: a folder or other DATA as on the command line, a list of paths or PIL images, an array or tensor
+                [N, H, W], [N, H, W, C] or [N, C, H, W], rows [N, D] (see `image_shape`), or a torch dataset. uint8 is
+                0..255; other numbers lie in [0, 1], or else in the range that is found now (`scale_`).
+            y: ignored.
+
+        Raises:
+            UnfitError: no images, too few, or parameters that cannot be; a ValueError.
+        """
+        self._learn(X, y)
+        return self
+
+    def fit_transform(self, X: Any, y: Any = None, **_: Any) -> np.ndarray:
+        """`fit`, then the features (float32 [N, D]) of the same images."""
+        return self._learn(X, y)
+
+    def transform(self, X: Any) -> np.ndarray:
+        """Features (float32 [N, D]) of images; each depends on its own image alone.
+
+        Args:
+            X: what `fit` takes. Images of another size are brought to that of the network, and grey ones and colour
+                ones into each other, with a warning.
+
+        Raises:
+            NotFittedError: not fitted yet. InputError: images that do not fit the network, in words; a ValueError.
+        """
+        check_is_fitted(self)
+        return self._features(self._images(X))
+
+    # -- the page ---------------------------------------------------------------------------------
+
+    def report(self) -> Page:
+        """The page of the run (written where it is not there yet), which a notebook shows inline.
+
+        Raises:
+            NotFittedError: not fitted yet. LookalikeError: the run folder is gone, as with an unpickled estimator.
+        """
+        check_is_fitted(self)
+        run = getattr(self, "run_", None)
+        if run is None:
+            raise LookalikeError("this estimator came without its run folder: fit it with out= to keep the folder")
+        return page_of(run, self.threads)
+
+    def _repr_html_inner(self) -> str:
+        return self._page_or_diagram()
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        shown = {"text/plain": repr(self)}
+        return shown | {"text/html": self._page_or_diagram()} if get_config()["display"] == "diagram" else shown
+
+    def _page_or_diagram(self) -> str:
+        """The page once there is a run to show, until then scikit-learn's own picture of an estimator."""
+        run = getattr(self, "run_", None)
+        if run is None or not run.record.is_file():
+            return estimator_html_repr(self)
+        return self.report()._repr_html_()
+
+    # -- fitting ----------------------------------------------------------------------------------
+
+    def _learn(self, X: Any, y: Any) -> np.ndarray:
+        images = self._with_labels(self._images(X, reset=True), y)
+        rows = self._trained_on(images)
+        if rows < 2:
+            raise UnfitError(f"n_samples={rows}: {type(self).__name__} learns by telling images apart, and needs two")
+        options, said = self._said(X, rows)
+        network = self.encoder if isinstance(self.encoder, nn.Module) else None
+        run = TemporaryRun() if self.out is None else RunFolder(Path(self.out))
+        options.out = str(run.path)
+        with self._in_words(), self._threads(), nullcontext() if self.verbose else silence():
+            api.train(
+                self.method,
+                options,
+                said,
+                images=images,
+                encoder=copy.deepcopy(network),  # what the constructor was given stays untrained
+                command=f"{type(self).__name__}.fit",
+            )
+            backbone = load_backbone(run.encoder, machine.resolve_device(options.device), copy.deepcopy(network))
+            features = backbone.features(images.pixels)
+            api.write_features(run.path, images, features)
+            api.finish(run)
+            if self.scale_ is not None:
+                run.update(scale=dataclasses.astuple(self.scale_))
+            self.run_, self._backbone = run, backbone
+            self.encoder_ = backbone.encoder
+            self._n_features_out = features.shape[1]
+            if not self._rows:
+                self.n_features_in_ = images.pixels[0].numel()
+            self._after_training(images, features)
+        return features.numpy()
+
+    def _with_labels(self, images: Images, y: Any) -> Images:
+        """The images to train on; y is not looked at."""
+        return images
+
+    def _trained_on(self, images: Images) -> int:
+        """How many of the images are trained on."""
+        return len(images.training)
+
+    def _after_training(self, images: Images, features_ND: Tensor) -> None:
+        """What is found in the features of all images."""
+
+    def _said(self, X: Any, n: int) -> tuple[TrainOptions, set[str]]:
+        """The options, and the names of those that somebody said: all that are not None."""
+        values = {name: getattr(self, self.renamed.get(name, name)) for name in defaults(self.options)}
+        # numpy's numbers, as a grid of parameters gives them, have no place in a configuration file
+        said = {name: v.item() if isinstance(v, np.generic) else v for name, v in values.items() if v is not None}
+        if isinstance(said.get("encoder"), nn.Module):
+            del said["encoder"]
+        with self._in_words():
+            size = batch_size(said.get("batch_size"), n)
+            said |= {"seed": self._draw_seed()} | ({} if size is None else {"batch_size": size})
+            if isinstance(X, str | os.PathLike):
+                said["data"] = os.fspath(X)
+            return self.options(**said), set(said)
+
+    def _draw_seed(self) -> int:
+        state = self.random_state
+        if state is None:
+            return int(np.random.SeedSequence().generate_state(1, np.uint32)[0] >> 1)
+        return int(state) if isinstance(state, int | np.integer) else int(state.randint(2**31 - 1))
+
+    @contextmanager
+    def _in_words(self) -> Iterator[None]:
+        """Errors of the engine as errors of an estimator: flags become parameters, a stop becomes what stops Python."""
+        try:
+            yield
+        except Interrupted as error:
+            if error.exit_status == 128 + signal.SIGINT:
+                raise KeyboardInterrupt(str(error)) from error
+            raise
+        except (InputError, MachineError):
+            raise
+        except LookalikeError as error:
+            text = str(error) if not isinstance(error, ConfigurationError) else "; ".join(error.problems)
+            raise UnfitError(in_python(text, self.renamed)) from error
+        except TypeError as error:  # values of a type that cannot be compared with numbers
+            raise UnfitError(f"a parameter of {type(self).__name__} is of the wrong type: {error}") from error
+
+    @contextmanager
+    def _threads(self) -> Iterator[None]:
+        """Leaves PyTorch's number of threads as it was."""
+        before = torch.get_num_threads()
+        if self.threads is not None:
+            torch.set_num_threads(self.threads)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(before)
+
+    # -- images in, features out ------------------------------------------------------------------
+
+    def _images(self, X: Any, reset: bool = False) -> Images:
+        """X as squares; on `reset` what is found out about it is remembered."""
+        array = as_array(X)
+        rows = issparse(X) or (array is not None and array.ndim not in (3, 4))
+        if reset:
+            self._rows = rows
+        elif rows != self._rows:
+            was, now = ("rows of numbers", "images") if self._rows else ("images", "rows of numbers")
+            raise InputError(f"this {type(self).__name__} was fitted to {was}, and these are {now}")
+        if rows:  # scikit-learn's own checks of a matrix
+            array = validate_data(self, array if isinstance(X, Tensor) else X, reset=reset, dtype="numeric")
+        if reset:
+            self.scale_ = None if array is None else Scale.of(array)
+        size = self.image_size if reset else self._backbone.spec.image_size
+        with self._in_words():
+            if array is None:
+                return read(X, size, self.scale_, self.download)
+            array = levels(array, self.scale_)
+            return read(as_pictures(array, self.image_shape) if rows else array, size)
+
+    def _features(self, images: Images) -> np.ndarray:
+        pixels, said = entering(images, self._backbone.spec.channels)
+        warn(said)
+        with self._threads():
+            return self._backbone.features(pixels).numpy()
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "_backbone")
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        tags.transformer_tags.preserves_dtype = []  # features are float32 whatever the images were
+        return tags
+
+    # -- pickling ---------------------------------------------------------------------------------
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Parameters, the network's weights as arrays, what was found; not the temporary folder."""
+        state = dict(super().__getstate__())
+        if isinstance(state.get("run_"), TemporaryRun):
+            del state["run_"]
+        state.pop("encoder_", None)
+        if "_backbone" in state:
+            state["_backbone"] = pack(state["_backbone"])
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        packed = state.get("_backbone")
+        if packed is not None:
+            backbone = unpack(packed, self._usable(state.get("device", "auto")))
+            state = {**state, "_backbone": backbone, "encoder_": backbone.encoder}
+        super().__setstate__(state)
+
+    @staticmethod
+    def _usable(device: str) -> str:
+        """A device, or the CPU where that one is not on this machine."""
+        try:
+            return machine.resolve_device(device)
+        except LookalikeError:
+            return "cpu"

@@ -1,0 +1,294 @@
+"""Images as people hand them over in Python: folders, paths, PIL images, arrays, tensors, datasets.
+
+One way in for the estimators and for `load(RUN)`. Arrays of numbers become the 256 levels that images have
+(`Scale`); everything becomes squares of one size; channels are brought to those a network was trained on where
+that is sound.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import warnings
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps
+from torch import Tensor
+
+from lookalike.core.errors import LookalikeError
+from lookalike.core.machine import cores
+from lookalike.data.array import from_array
+from lookalike.data.base import Images, resize
+from lookalike.data.base import load as load_images
+from lookalike.data.folder import SUFFIXES, choose_side, decode, header_size
+
+_LEVELS = 255
+_GREY = (19595, 38470, 7471)  # weights of red, green and blue in 65,536ths, as Pillow's convert("L") has them
+_BLOCK = 1024  # images converted at once
+_NAMED = 3  # unreadable images that a message names
+
+
+class InputError(LookalikeError, ValueError):
+    """What cannot be taken as images; a ValueError too, as scikit-learn's users expect."""
+
+
+@dataclass(frozen=True)
+class Scale:
+    """The range of numbers that stands for black to white."""
+
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, x: np.ndarray) -> Scale | None:
+        """That of an array: None for uint8, 0..1 for booleans and what lies within it, else the range of its values."""
+        _raise_no_numbers(x)
+        if x.dtype == np.uint8:
+            return None
+        low, high = (float(x.min()), float(x.max())) if x.size else (0.0, 1.0)
+        return cls(0.0, 1.0) if low >= 0 and high <= 1 else cls(low, high)
+
+    def levels(self, x: np.ndarray) -> np.ndarray:
+        """uint8 levels; what is beyond the range becomes black or white. Each value for itself."""
+        span = self.high - self.low or 1.0  # one value only is black
+        found = np.empty(x.shape, np.uint8)
+        for start in range(0, len(x), _BLOCK):  # doubles take eight times the memory of levels
+            unit = (x[start : start + _BLOCK].astype(np.float64) - self.low) / span
+            found[start : start + _BLOCK] = (unit.clip(0, 1) * _LEVELS).round()
+        return found
+
+
+def levels(x: np.ndarray, scale: Scale | None) -> np.ndarray:
+    """Numbers as uint8 levels.
+
+    Args:
+        x: numbers of any kind.
+        scale: as `Scale.of` the first array said; None where images have been bytes or files.
+
+    Raises:
+        InputError: not numbers, not finite, or (scale None) outside of what a byte or [0, 1] can say.
+    """
+    _raise_no_numbers(x)
+    if scale is not None and not (x.dtype == np.uint8 and scale == Scale(0.0, 1.0)):
+        return scale.levels(x)
+    if x.dtype == np.uint8:
+        return x
+    if x.dtype.kind in "bf":
+        if x.size and not (x.min() >= 0 and x.max() <= 1):
+            raise InputError(
+                f"float images must lie in [0, 1] here, got {x.min():g} to {x.max():g}: scale them, or give uint8"
+            )
+        return Scale(0.0, 1.0).levels(x)
+    if x.size and not (x.min() >= 0 and x.max() <= _LEVELS):
+        raise InputError(f"integer images must lie in 0..255 here, got {x.min()} to {x.max()}")
+    return x.astype(np.uint8)
+
+
+def _raise_no_numbers(x: np.ndarray) -> None:
+    if x.dtype.kind not in "buif":
+        raise InputError(f"images must be numbers, got an array of {x.dtype}")
+    if x.dtype.kind == "f" and not np.isfinite(x).all():
+        raise InputError("images hold NaN or infinity")
+
+
+def as_array(X: Any) -> np.ndarray | None:
+    """X as an array where it is one: an array, a tensor, a table, nested lists of numbers; None for anything else."""
+    if isinstance(X, Tensor):
+        x = X.detach().cpu()
+        return (x.float() if x.dtype == torch.bfloat16 else x).numpy()  # numpy has no bfloat16
+    if isinstance(X, str | os.PathLike | Image.Image | Images):
+        return None
+    if isinstance(X, np.ndarray):
+        return None if X.dtype.kind in "US" or (X.dtype == object and X.ndim == 1) else X
+    if hasattr(X, "__array__") and not isinstance(X, list | tuple):
+        return np.asarray(X)
+    if isinstance(X, list | tuple) and len(X) and not _holds_image(X[0]):
+        try:
+            found = np.asarray(X)
+        except ValueError:  # of several shapes
+            return None
+        return None if found.dtype.kind in "USO" else found
+    return None
+
+
+def read(X: Any, image_size: int | None = None, scale: Scale | None = None, download: bool = False) -> Images:
+    """The images of X as squares of one size.
+
+    Args:
+        X: DATA as on the command line (a folder, FILE.npy, digits...), an image file, a sequence of paths, PIL images,
+            arrays or tensors (of tuples the first item counts, as datasets give them), an array or a tensor
+            [N, H, W], [N, H, W, C] or [N, C, H, W], or `Images`.
+        image_size: side of the squares, pixels; None: the images' own where they are small squares, else 64; of an
+            array its shorter side.
+        scale: of the numbers of arrays.
+        download: fetch `mnist:` or `cifar10:` where they are missing.
+
+    Raises:
+        LookalikeError: nothing is there, or something in it is no image; says what.
+    """
+    if isinstance(X, Images):
+        return _squared(X, image_size)
+    if isinstance(X, str | os.PathLike) and not _is_file_of_image(X):
+        return load_images(os.fspath(X), image_size, download)
+    array = as_array(X)
+    if array is not None:
+        if array.ndim not in (3, 4) or 0 in array.shape:
+            raise InputError(f"images must be [N, H, W], [N, H, W, C] or [N, C, H, W], got {list(array.shape)}")
+        return _squared(from_array(levels(array, scale)), image_size)
+    items = [X] if isinstance(X, str | os.PathLike | Image.Image) else _items(X)
+    return _from_items(items, image_size, scale)
+
+
+def one_image(X: Any) -> bool:
+    """Whether X is a single image: an image file, a PIL image, an array [H, W], [H, W, 1], [H, W, 3] or [H, W, 4]."""
+    if isinstance(X, Image.Image):
+        return True
+    if isinstance(X, str | os.PathLike):
+        return _is_file_of_image(X)
+    shape = getattr(X, "shape", None)
+    return shape is not None and (len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 3, 4)))
+
+
+def entering(images: Images, channels: int) -> tuple[Tensor, str]:
+    """Pixels (uint8 [N, channels, S, S]) for a network of so many channels, and what was done to them in words.
+
+    Raises:
+        InputError: channels that cannot soundly be brought to those.
+    """
+    x, found = images.pixels, images.shape[0]
+    if found == channels:
+        return x, ""
+    if found == 1 and channels == 3:
+        return x.expand(-1, 3, -1, -1), "grey images were given to a network for colour: each channel is the grey"
+    if found == 3 and channels == 1:
+        return grey(x), "colour images were given to a network for grey ones: their colour was left out"
+    raise InputError(
+        f"the network was trained on images of {channels} channel{'s' if channels != 1 else ''}, these have {found}; "
+        "only grey and colour (1 and 3) are converted into each other"
+    )
+
+
+def grey(x_NCHW: Tensor) -> Tensor:
+    """uint8 [N, 1, H, W] of colours [N, 3, H, W]: luma as ITU-R 601 has it, the same bits as Pillow's."""
+    red, green, blue = (x_NCHW[:, c].int() * weight for c, weight in enumerate(_GREY))
+    return ((red + green + blue + (1 << 15)) >> 16).to(torch.uint8)[:, None]
+
+
+def warn(said: str) -> None:
+    """Say what was done to images, to somebody who calls from Python."""
+    if said:
+        warnings.warn(said, UserWarning, stacklevel=4)
+
+
+# -- sequences ------------------------------------------------------------------------------------
+
+
+def _holds_image(item: Any) -> bool:
+    """Whether an item of a list is an image rather than a row of numbers; of a tuple, its first part."""
+    if isinstance(item, tuple) and item:
+        return isinstance(item[0], np.ndarray) or _holds_image(item[0])
+    return isinstance(item, str | os.PathLike | Image.Image | Tensor)
+
+
+def _is_file_of_image(X: Any) -> bool:
+    return os.fspath(X).lower().endswith(SUFFIXES) and Path(X).is_file()
+
+
+def _items(X: Any) -> list[Any]:
+    if not hasattr(X, "__len__") or not hasattr(X, "__getitem__"):
+        raise InputError(
+            f"{type(X).__name__} is not taken as images: give a folder, a list of paths or PIL images, an array "
+            "[N, H, W], [N, H, W, C] or [N, C, H, W], or rows of numbers"
+        )
+    items = [X[i] for i in range(len(X))]
+    return [item[0] if isinstance(item, tuple) else item for item in items]
+
+
+def _from_items(items: Sequence[Any], image_size: int | None, scale: Scale | None) -> Images:
+    if not items:
+        raise InputError("no images: the sequence is empty")
+    with ThreadPoolExecutor(cores()) as pool:
+        side = image_size or choose_side(set(pool.map(_size, items)))
+        arrays = list(pool.map(lambda item: _square(item, side, scale), items))
+    broken = [f"{_name(item, i)}: {a}" for i, (item, a) in enumerate(zip(items, arrays, strict=True)) if _words(a)]
+    if broken:  # rows of the result are those of the sequence, so none can be passed over
+        more = f"; and {len(broken) - _NAMED} more" if len(broken) > _NAMED else ""
+        raise InputError(f"{len(broken)} of {len(items)} images cannot be read: {'; '.join(broken[:_NAMED])}{more}")
+    channels = {a.shape[0] for a in arrays if isinstance(a, np.ndarray)}
+    if len(channels - {1, 3}) and len(channels) > 1:
+        raise InputError(f"images of {sorted(channels)} channels do not go together")
+    pixels = np.empty((len(arrays), max(channels), side, side), np.uint8)
+    for i, a in enumerate(arrays):
+        assert isinstance(a, np.ndarray)
+        pixels[i] = a  # one channel broadcasts to three: grey beside colour becomes colour
+    return Images(pixels=torch.from_numpy(pixels), paths=_unique([_name(item, i) for i, item in enumerate(items)]))
+
+
+def _size(item: Any) -> tuple[int, int] | None:
+    if isinstance(item, str | os.PathLike):
+        return header_size(Path(item))
+    if isinstance(item, Image.Image):
+        return item.size
+    shape = np.shape(item.detach().cpu() if isinstance(item, Tensor) else item)
+    return (int(shape[1]), int(shape[0])) if len(shape) in (2, 3) else None
+
+
+def _square(item: Any, side: int, scale: Scale | None) -> np.ndarray | str:
+    """uint8 [C, side, side], or the reason why there is none."""
+    if isinstance(item, str | os.PathLike):
+        found = decode(Path(item), side)
+    elif isinstance(item, Image.Image):
+        found = decode(_as_file(item), side)  # type: ignore[arg-type]  # Pillow opens a path and a file alike
+    else:
+        array = as_array(item)
+        if array is None or array.ndim not in (2, 3):
+            return f"no path, PIL image or array, but {type(item).__name__}"
+        try:
+            return resize(from_array(levels(array, scale)[None]).pixels, side)[0].numpy()
+        except LookalikeError as error:
+            return str(error)
+    return found if isinstance(found, str) else np.ascontiguousarray(found.transpose(2, 0, 1))
+
+
+def _as_file(image: Image.Image) -> io.BytesIO:
+    """A PIL image as a file that holds the same pixels upright, so that it enters as files do."""
+    upright = ImageOps.exif_transpose(image)
+    deep = upright.mode.startswith("I")
+    if not deep and upright.mode not in ("1", "L", "LA", "P", "RGB", "RGBA"):
+        upright = upright.convert("L" if upright.mode == "F" else "RGB")
+    file = io.BytesIO()
+    upright.save(file, "TIFF" if deep else "PNG", **({} if deep else {"compress_level": 0}))
+    file.seek(0)
+    return file
+
+
+def _words(found: np.ndarray | str) -> bool:
+    return isinstance(found, str)
+
+
+def _name(item: Any, i: int) -> str:
+    return os.fspath(item) if isinstance(item, str | os.PathLike) else f"image {i}"
+
+
+def _unique(names: Sequence[str]) -> tuple[str, ...]:
+    """The names, a number behind those that have been there before."""
+    count: Counter[str] = Counter()
+    found = []
+    for name in names:
+        count[name] += 1
+        found.append(name if count[name] == 1 else f"{name} ({count[name]})")
+    return tuple(found)
+
+
+def _squared(images: Images, image_size: int | None) -> Images:
+    side = image_size or min(images.shape[1:])
+    if images.shape[1:] == (side, side):
+        return images
+    return replace(images, pixels=resize(images.pixels, side))

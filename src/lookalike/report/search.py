@@ -1,0 +1,107 @@
+"""What a search found, as a small page: one file without a script, opened by a double click. Needs no PyTorch.
+
+Names of files and classes are untrusted text; the template escapes them, and the page's policy allows no script and
+no request at all.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+from PIL import Image, ImageOps
+
+from lookalike.core.files import write_text
+from lookalike.report.images import Thumbnails
+from lookalike.report.packing import data_uri
+from lookalike.report.runs import Run
+
+_TEMPLATE = Path(__file__).parent / "template"
+_SIDE = 96  # pixels of a picture on the page
+_QUALITY = 85
+
+
+@dataclass(frozen=True)
+class Found:
+    """A line of the page: an image, or what was found for it."""
+
+    name: str
+    picture: Image.Image | None
+    """None where there is none to be had: the name stands alone."""
+    row: int = -1
+    """Of the run; -1 for the image that was asked about."""
+    similarity: float = 1.0
+    label: str = ""
+
+
+class Pictures:
+    """Pictures of a run's images: thumbnails that the run kept, else the files, where they still are."""
+
+    def __init__(self, run: Path) -> None:
+        self.run = Run(run)
+        self.thumbnails = Thumbnails([self.run])
+        self.folder = Path(str(self.run.config.get("data") or "."))
+
+    def of(self, row: int, path: str) -> Image.Image | None:
+        """The picture of the image in that row of index.csv."""
+        return self.thumbnails.tile(row) or picture_of(self.folder / path)
+
+
+def picture_of(path: Path) -> Image.Image | None:
+    """A small upright picture of an image file; None where it cannot be read."""
+    try:
+        with Image.open(path) as file:
+            file.draft(None, (_SIDE, _SIDE))
+            upright = ImageOps.exif_transpose(file).convert("RGB")
+            upright.thumbnail((_SIDE, _SIDE))
+            return upright
+    except Exception:  # Pillow raises nearly anything on a broken file, and a name can be no path at all
+        return None
+
+
+def write_search(path: Path, title: str, asked: Sequence[tuple[Found, Sequence[Found]]], notes: Sequence[str]) -> None:
+    """Write the page: each image that was asked about with the images found, the nearest first.
+
+    Args:
+        path: the file.
+        title: of the page.
+        asked: images with what was found for them.
+        notes: what was done to images, in sentences.
+
+    Raises:
+        MachineError: the file cannot be written.
+    """
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATE), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+    page = environment.get_template("search.html").render(
+        title=_printable(title),
+        styles=Markup((_TEMPLATE / "search.css").read_text(encoding="utf-8")),
+        notes=[_printable(note) for note in notes],
+        asked=[(_shown(query), [_shown(hit) for hit in hits]) for query, hits in asked],
+    )
+    write_text(path, page)
+
+
+def _shown(found: Found) -> dict[str, str]:
+    return {
+        "name": _printable(found.name),
+        "label": _printable(found.label),
+        "similarity": "" if found.row < 0 else f"{found.similarity:.3f}",
+        "picture": "" if found.picture is None else _uri(found.picture),
+    }
+
+
+def _uri(picture: Image.Image) -> str:
+    file = io.BytesIO()
+    picture.convert("L" if picture.mode == "L" else "RGB").save(file, "JPEG", quality=_QUALITY)
+    return data_uri("image/jpeg", file.getvalue())
+
+
+def _printable(text: str) -> str:
+    """Text as it can be written: bytes of names that are no UTF-8 show as a replacement character."""
+    return text.encode(errors="surrogateescape").decode(errors="replace")

@@ -1,0 +1,33 @@
+"""The page of run folders, written where it belongs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from lookalike.report.collect import collect
+from lookalike.report.page import SINGLE_FILE, write_page
+
+MOST = SINGLE_FILE
+"""Images of a page, where nobody says."""
+
+
+def write_report(
+    runs: Sequence[Path], out: Path | None = None, most: int = MOST, threads: int | None = None
+) -> tuple[Path, dict[str, Any]]:
+    """Write the page of these runs; where it is, and what it was made of.
+
+    Args:
+        runs: run folders.
+        out: the file; default: report.html in the run folder, or compare.html in the first of several.
+        most: images shown.
+        threads: for the map; default: all cores.
+
+    Raises:
+        LookalikeError: a folder is no run, the runs are of different images, or the file cannot be written.
+    """
+    data = collect(runs, most, threads)
+    path = out or runs[0] / ("report.html" if len(runs) == 1 else "compare.html")
+    write_page(data, path)
+    return path, data

@@ -1,0 +1,211 @@
+"""A finished run in Python: `load(RUN)` embeds, searches, shows, and hands out the network.
+
+run = lookalike.load("runs/a")
+run.search("new.jpg", n=20)
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import Tensor, nn
+
+from lookalike.core import machine
+from lookalike.core.errors import LookalikeError
+from lookalike.core.metrics import read_metrics
+from lookalike.data.base import Images
+from lookalike.engine.backbone import Backbone, load_backbone
+from lookalike.engine.run_folder import RunFolder
+from lookalike.evaluate.search import Index
+from lookalike.inputs import Scale, entering, one_image, read, warn
+from lookalike.shown import Page, page_of
+
+
+@dataclass(frozen=True)
+class Hit:
+    """An image of the run that a search found."""
+
+    row: int
+    """Its row in `index` and `features`."""
+    path: str
+    similarity: float
+    """Cosine of the angle between the features, in [-1, 1]."""
+    label: str = ""
+    """Empty where it has none."""
+    cluster: str = ""
+    """The group of `lookalike cluster`; empty where images are not grouped."""
+
+    @property
+    def distance(self) -> float:
+        """1 - similarity, in [0, 2]: 0 for the same direction."""
+        return 1.0 - self.similarity
+
+
+def load(run: str | os.PathLike | RunFolder, device: str = "auto", encoder: nn.Module | None = None) -> Run:
+    """A run to work with.
+
+    Args:
+        run: its folder.
+        device: cpu, cuda, mps or auto, for embedding.
+        encoder: the network that was given to `train` from Python, where it was.
+
+    Raises:
+        LookalikeError: the folder is no run.
+    """
+    return Run(run.path if isinstance(run, RunFolder) else run, device, encoder)
+
+
+class Run:
+    """A run folder as an object. What it needs is read when it is asked for."""
+
+    def __init__(self, path: str | os.PathLike, device: str = "auto", encoder: nn.Module | None = None) -> None:
+        self.folder = RunFolder.existing(Path(path))
+        self.path = self.folder.path
+        self._device, self._given = device, encoder
+
+    def __repr__(self) -> str:
+        return f"<lookalike run {self.path}: {self.settings.get('method')}, {self.folder.status().get('status')}>"
+
+    # -- what the run holds -----------------------------------------------------------------------
+
+    @cached_property
+    def settings(self) -> dict[str, Any]:
+        """The configuration as it was resolved (config.toml)."""
+        return self.folder.settings()
+
+    def metrics(self, kind: str | None = None) -> list[dict[str, Any]]:
+        """The events of metrics.jsonl, all or those of one kind (`epoch`, `look`, `clustering`)."""
+        events = read_metrics(self.folder.metrics)
+        return [event for event in events if kind in (None, event.get("event"))]
+
+    @cached_property
+    def index(self) -> list[dict[str, str]]:
+        """index.csv: `path`, `split`, `label`, `cluster` of each image, in the order of the features."""
+        try:
+            with open(self.folder.index, newline="", encoding="utf-8", errors="surrogateescape") as file:
+                return list(csv.DictReader(file))
+        except (OSError, csv.Error) as error:
+            raise LookalikeError(f"cannot read {self.folder.index}: {error}") from error
+
+    @property
+    def labels(self) -> list[str | None]:
+        """The label of each image, None where it has none."""
+        return [row.get("label") or None for row in self.index]
+
+    @cached_property
+    def features(self) -> np.ndarray:
+        """embeddings.npy: float32 [N, D], mapped and not read.
+
+        Raises:
+            LookalikeError: it is not there, or does not belong to index.csv.
+        """
+        file = self.folder.embeddings
+        if not file.is_file():
+            raise LookalikeError(
+                f"{file} is not there; let the training finish, or write the features: lookalike embed {self.path}"
+            )
+        try:
+            found = np.load(file, mmap_mode="r", allow_pickle=False)
+        except (OSError, ValueError, EOFError) as error:
+            raise LookalikeError(f"cannot read {file}: {error}") from error
+        if found.ndim != 2 or len(found) != len(self.index):
+            raise LookalikeError(
+                f"{file} is of shape {list(found.shape)} and index.csv has {len(self.index):,} rows: they do not "
+                f"belong together. Write both with: lookalike embed {self.path}"
+            )
+        return found
+
+    # -- the network ------------------------------------------------------------------------------
+
+    @cached_property
+    def backbone(self) -> Backbone:
+        """The network with all that images need to enter it."""
+        return load_backbone(self.folder.encoder, machine.resolve_device(self._device), self._given)
+
+    @property
+    def encoder(self) -> nn.Module:
+        """The trained network, a plain module in eval mode: normalised images [B, C, S, S] to features [B, D]."""
+        return self.backbone.encoder
+
+    def preprocess(self, images: Any) -> Tensor:
+        """What the encoder takes (float [N, C, S, S], normalised, on its device) from images in any form.
+
+        Args:
+            images: a folder, paths, PIL images, arrays, tensors; one of them or many (`lookalike.inputs.read`).
+        """
+        return self.backbone.prepare(self._pixels(images))
+
+    def embed(self, images: Any) -> np.ndarray:
+        """Features (float32 [N, D]) of images in any form, as `preprocess` takes them.
+
+        Raises:
+            InputError: what is no image, or has channels that the network cannot be given.
+        """
+        return self.backbone.features(self._pixels(images)).numpy()
+
+    def _pixels(self, images: Any) -> Tensor:
+        pixels, said = entering(self.read(images), self.backbone.spec.channels)
+        warn(said)
+        return pixels
+
+    def read(self, images: Any) -> Images:
+        """Images in any form as squares of the network's size, their channels as they were."""
+        if one_image(images) and not isinstance(images, str | os.PathLike):
+            images = [images]
+        return read(images, self.backbone.spec.image_size, self._scale)
+
+    @cached_property
+    def _scale(self) -> Scale | None:
+        """The range of numbers that an estimator was fitted to; None for bytes and files."""
+        stored = self.folder.status().get("scale")
+        return None if stored is None else Scale(*map(float, stored))
+
+    # -- search -----------------------------------------------------------------------------------
+
+    @cached_property
+    def searched(self) -> Index:
+        """The features as an index to search in."""
+        return Index(self.features)
+
+    def search(self, images: Any, n: int = 20) -> Any:
+        """The images of the run that are nearest to new images.
+
+        Args:
+            images: one image (a file, a PIL image, an array [H, W] or [H, W, C]) or many, as `embed` takes them.
+            n: how many to find for each.
+
+        Returns:
+            A list of `Hit`, the nearest first, for one image; a list of such lists for many.
+        """
+        found = self.search_features(self.embed(images), n)
+        return found[0] if one_image(images) else found
+
+    def search_features(self, features_QD: np.ndarray, n: int = 20) -> list[list[Hit]]:
+        """The same for features (float [Q, D], or [D] for one) that are there already, such as rows of `features`."""
+        rows_QK, cosine_QK = self.searched.nearest(np.atleast_2d(features_QD), n)
+        return [
+            [self._hit(int(row), float(cosine)) for row, cosine in zip(rows, cosines, strict=True)]
+            for rows, cosines in zip(rows_QK, cosine_QK, strict=True)
+        ]
+
+    def _hit(self, row: int, cosine: float) -> Hit:
+        known = self.index[row]
+        return Hit(row, known.get("path", ""), cosine, known.get("label", ""), known.get("cluster", ""))
+
+    # -- the page ---------------------------------------------------------------------------------
+
+    def report(self, threads: int | None = None) -> Page:
+        """The page of the run, which a notebook shows inline; written where it is absent or older than the run."""
+        return page_of(self.folder, threads)
+
+    def _repr_html_(self) -> str:
+        return self.report()._repr_html_()
+
+
+__all__ = ["Hit", "Page", "Run", "load"]
