@@ -33,6 +33,7 @@ from lookalike.evaluate.protocol import measure, protocol
 from lookalike.methods.base import Projections
 
 _CALIBRATION = 2048  # images from which the untrained network takes its BatchNorm statistics
+_STATISTICS = 2**28  # values of which mean and deviation are taken: 21,845 colour images of 64 pixels, first by content
 
 
 def train(
@@ -142,14 +143,15 @@ def untrained_backbone(
     if not hasattr(network, "out_features"):
         network.out_features = _output_width(network, channels, side)  # type: ignore[assignment]  # an int, not a module
     network = network.double() if options.precision == "float64" else network
-    mean, std = channel_statistics(images.pixels[images.training])
+    seen = max(1, _STATISTICS // (channels * side * side))
+    mean, std = channel_statistics(images.squares.take(images.training[:seen]))
     network = placed(network, device)
     return Backbone(network, spec, tuple(mean.tolist()), tuple(std.tolist()), options.precision, device)
 
 
 def calibrated(backbone: Backbone, images: Images) -> Backbone:
     """An untrained backbone with the BatchNorm statistics of training images."""
-    return backbone.calibrated(images.pixels[images.training[:_CALIBRATION]])
+    return backbone.calibrated(images.squares[images.training[:_CALIBRATION]])
 
 
 def _output_width(network: nn.Module, channels: int, side: int) -> int:
@@ -247,8 +249,8 @@ def evaluate(
     features = {}
     if baselines:  # the untrained network comes first: from Python, one instance serves as both
         untrained = calibrated(untrained_backbone(options, images, device, encoder), images)
-        features = {"pixels.": pixel_features(images.pixels), "random.": untrained.features(images.pixels, ranks)}
-    features[""] = load_backbone(run.encoder, device, encoder).features(images.pixels, ranks)
+        features = {"pixels.": pixel_features(images.squares), "random.": untrained.features(images.squares, ranks)}
+    features[""] = load_backbone(run.encoder, device, encoder).features(images.squares, ranks)
     result: dict[str, Any] = {}
     penalties = {}
     for prefix in ("", "pixels.", "random.") if baselines else ("",):
@@ -279,7 +281,7 @@ def _classifier_accuracy(run: RunFolder, method: str, options: TrainOptions, ima
     learner = placed(learner.double() if options.precision == "float64" else learner, device)
     learner.load_state_dict(load_checkpoint(run.checkpoint)["method"])
     classifier = dataclasses.replace(backbone, encoder=Projections(learner))
-    return float((classifier.features(images.pixels[test]).argmax(1) == images.labels[test]).double().mean())
+    return float((classifier.features(images.squares.take(test)).argmax(1) == images.labels[test]).double().mean())
 
 
 def _training_saw(method: str, images: Images) -> str:
@@ -319,7 +321,7 @@ def embed(
     else:
         images = load_images(data, backbone.spec.image_size)
         folder = out or run.path / "embeddings" / images.name
-    features = backbone.features(images.pixels)
+    features = backbone.features(images.squares)
     write_features(folder, images, features)
     if data is None and out is None:
         run.clusters.unlink(missing_ok=True)  # groups of the features that were there before

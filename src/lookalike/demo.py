@@ -46,7 +46,7 @@ def run_demo(out: str, seed: int, threads: int | None = None, **changes: Any) ->
     begun = time.monotonic()
     device = machine.resolve_device("auto")
     images = load_images("digits")
-    rows = {"pixels": _row(pixel_features(images.pixels), images, seed)}
+    rows = {"pixels": _row(pixel_features(images.squares), images, seed)}
     seconds = {}
     folders = dict(zip(METHODS, [out, *beside(out)], strict=True))
     for method, title in METHODS.items():
@@ -55,8 +55,8 @@ def run_demo(out: str, seed: int, threads: int | None = None, **changes: Any) ->
         run = api.train(method, options, {"seed", *changes}, images=images, command="lookalike demo")
         if "untrained" not in rows:
             untrained = api.untrained_backbone(api.options_of(run)[1], images, device)
-            rows["untrained"] = _row(api.calibrated(untrained, images).features(images.pixels), images, seed)
-        features = load_backbone(run.encoder, device).features(images.pixels)
+            rows["untrained"] = _row(api.calibrated(untrained, images).features(images.squares), images, seed)
+        features = load_backbone(run.encoder, device).features(images.squares)
         rows[title] = _row(features, images, seed)
         api.write_features(run.path, images, features)
         group_run(run, len(images.classes), "kmeans", seed)
