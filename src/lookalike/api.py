@@ -17,7 +17,7 @@ from lookalike.core.errors import Interrupted, LookalikeError
 from lookalike.core.files import write_atomically, write_csv, write_json
 from lookalike.core.options import TrainOptions, lasting, raise_problems
 from lookalike.core.ranks import Ranks
-from lookalike.data.base import Images
+from lookalike.data.base import Images, Loading
 from lookalike.data.base import load as load_images
 from lookalike.encoders.base import EncoderSpec, build_encoder
 from lookalike.encoders.weights import load_weights
@@ -68,7 +68,7 @@ def train(
     device = own_device(machine.resolve_device(options.device))
     ranks = join(device)
     with ranks.together():
-        images = images or load_images(options.data, options.image_size, options.download)
+        images = images or load_images(options.data, options.image_size, options.download, loading(options))
         loaded = time.monotonic()
         if encoder is not None:
             options = dataclasses.replace(options, encoder=f"python:{type(encoder).__name__}")
@@ -114,6 +114,11 @@ def train(
         if ranks.first:
             run.update(status, {"train": trainer.seconds}, parameters=_count(backbone.encoder))
     return run
+
+
+def loading(options: TrainOptions) -> Loading:
+    """Whether and where decoded images are kept, as the options say."""
+    return Loading(options.store, options.cache, options.store_limit, options.skip_bad)
 
 
 def training_rows(images: Images, with_labels: bool) -> Tensor:
@@ -192,7 +197,7 @@ def images_of(run: RunFolder, options: TrainOptions) -> Images:
     Raises:
         LookalikeError: they have changed since.
     """
-    images = load_images(options.data, options.image_size)
+    images = load_images(options.data, options.image_size, how=loading(options))
     if images.fingerprint != run.status().get("fingerprint"):
         raise LookalikeError(f"{options.data} holds other images now than {run.path} was trained on")
     return images
@@ -319,7 +324,7 @@ def embed(
         images = images_of(run, options_of(run)[1])
         folder = out or run.path
     else:
-        images = load_images(data, backbone.spec.image_size)
+        images = load_images(data, backbone.spec.image_size, how=loading(options_of(run)[1]))
         folder = out or run.path / "embeddings" / images.name
     features = backbone.features(images.squares)
     write_features(folder, images, features)

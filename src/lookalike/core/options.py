@@ -93,6 +93,15 @@ class TrainOptions:
     download: bool = field(default=False, metadata=RUNTIME)
     """Fetch mnist: or cifar10: first, where the files are not there."""
 
+    store: bool = field(default=True, metadata=RUNTIME)
+    """Keep decoded images in a store on the disk, which the next run finds again; else they are decoded each time."""
+    cache: str | None = field(default=None, metadata=RUNTIME)
+    """Folder of stores; default: $XDG_CACHE_HOME/lookalike, or ~/.cache/lookalike."""
+    store_limit: str | None = field(default=None, metadata=RUNTIME)
+    """What a store may take on the disk, such as 50GB; default: half of what is free."""
+    skip_bad: bool = field(default=False, metadata=RUNTIME)
+    """Go on where more than a fifth of the images cannot be read."""
+
     def problems(self) -> Iterator[str]:
         """Every value that cannot be, in words."""
         yield from at_least(self, 1, "epochs", "max_steps", "image_size", "width", "threads")
@@ -103,8 +112,10 @@ class TrainOptions:
                 yield f"--micro-batch must be auto or a positive integer, got {self.micro_batch!r}"
             elif int(self.micro_batch) > self.batch_size:
                 yield f"--micro-batch {self.micro_batch} is more than --batch-size {self.batch_size}"
-        if self.memory is not None and not _MEMORY.fullmatch(self.memory):
-            yield f"--memory must be a size such as 4GB or 500MB, got {self.memory!r}"
+        for name in ("memory", "store_limit"):
+            value = getattr(self, name)
+            if value is not None and not _MEMORY.fullmatch(value):
+                yield f"{flag(name)} must be a size such as 4GB or 500MB, got {value!r}"
         if self.lr is not None and not self.lr > 0:
             yield f"--lr must be positive, got {self.lr}"
         if self.momentum >= 1:

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sys
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,9 +23,30 @@ from torch import Tensor
 from lookalike.core import registry
 from lookalike.core.errors import LookalikeError, did_you_mean
 from lookalike.data.canvas import Canvases, Squares, digests, places
+from lookalike.data.listing import Listing
 
 HELD_OUT = 0.2  # share of the labelled images held out for evaluation where the data has no split
 _PATHS = {"folder", "array"}  # sources named by a path alone
+
+
+def _tell(words: str) -> None:
+    print(words, file=sys.stderr, flush=True)
+
+
+@dataclass(frozen=True)
+class Loading:
+    """How image files become images: whether and where what is decoded is kept."""
+
+    store: bool = True
+    """Keep decoded images in a store on the disk, which the next run finds again."""
+    cache: str | None = None
+    """Folder of stores; None: $XDG_CACHE_HOME/lookalike, or ~/.cache/lookalike."""
+    limit: str | None = None
+    """What a store may take, such as "50GB"; None: half of the free disk."""
+    skip_bad: bool = False
+    """Go on however many images cannot be read, as long as some can."""
+    say: Callable[[str], None] = _tell
+    """Is told what takes its time."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +79,8 @@ class Images:
     """Whether three channels mean red, green and blue."""
     known_digests: np.ndarray | None = None
     """`digests`, where whoever made the images has them."""
+    examined: Sequence[Any] = ()
+    """What decoding told of each image that was listed, readable or not (`health.Examined`), where it was decoded."""
 
     def __post_init__(self) -> None:
         for what, values in (("pixels", self.pixels), ("sizes", self.sizes), ("digests", self.known_digests)):
@@ -126,13 +152,14 @@ def _hash_fraction(path: str) -> float:
     return int.from_bytes(hashlib.blake2b(os.fsencode(path), digest_size=8).digest(), "big") / 2**64
 
 
-def load(data: str, image_size: int | None = None, download: bool = False) -> Images:
+def load(data: str, image_size: int | None = None, download: bool = False, how: Loading | None = None) -> Images:
     """Images of a DATA argument.
 
     Args:
         data: a folder, FILE.npy, FILE.npz, `digits`, `mnist:DIR` or `cifar10:DIR`.
         image_size: side of the square that images of differing size are brought to, pixels.
         download: fetch `mnist:` or `cifar10:` first where the files are missing.
+        how: whether and where decoded image files are kept.
 
     Raises:
         LookalikeError: nothing is there, or it cannot be read; the message says what was found.
@@ -143,12 +170,18 @@ def load(data: str, image_size: int | None = None, download: bool = False) -> Im
     named = [name for name in registry.names("data") if name not in _PATHS]
     if Path(data).exists() and not (colon and kind in named):
         source = "array" if Path(data).is_file() else "folder"
-        images = registry.find("data", source, "source").load(Path(data), image_size, download)
+        found: Images | Listing = registry.find("data", source, "source").load(Path(data), image_size, download)
     elif kind in named:
-        images = registry.find("data", kind, "source").load(Path(place).expanduser(), image_size, download)
+        found = registry.find("data", kind, "source").load(Path(place).expanduser(), image_size, download)
     else:
         hint = did_you_mean(kind, named) if colon else "give a folder, a .npy file, digits, mnist:DIR or cifar10:DIR"
         raise LookalikeError(f"no such folder or file: {data} (working folder {Path.cwd()}); {hint}")
+    if isinstance(found, Listing):
+        from lookalike.data import store  # it makes what this module says
+
+        images = store.load(found, image_size, how)
+    else:
+        images = found
     if len(images) == 0:
         raise LookalikeError(f"{data} holds no images")
     if image_size is not None and image_size != images.shape[1]:
