@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import partial
@@ -19,6 +20,8 @@ from lookalike.data.canvas import Canvases, prefetch
 from lookalike.engine.backbone import Backbone
 from lookalike.engine.step import Part
 from lookalike.methods.base import Method
+
+_BLOCK = 2**24  # values of the canvases of which views are made together: as floats they take four bytes each
 
 
 class Views:
@@ -86,15 +89,19 @@ def view_of(
 
     An image is called by its place among the images by content, so that its views do not depend on its name.
     """
-    return recipe(
-        images.pixels[rows_B].to(device, non_blocking=True),
-        seed=seed,
-        epoch=epoch,
-        index_B=images.order[rows_B],
-        view=view,
-        sizes_B2=None if images.sizes is None else images.sizes[rows_B],
-        size=images.shape[1],
-    )
+    parts = []
+    for part_B in rows_B.split(max(1, _BLOCK // math.prod(images.pixels.shape[1:]))):
+        made = recipe(
+            images.pixels[part_B].to(device, non_blocking=True),
+            seed=seed,
+            epoch=epoch,
+            index_B=images.order[part_B],
+            view=view,
+            sizes_B2=None if images.sizes is None else images.sizes[part_B],
+            size=images.shape[1],
+        )
+        parts.append(made)
+    return torch.cat(parts) if len(parts) > 1 else parts[0]
 
 
 def sheet_of(images: Images, recipe: Recipe, rows: int, views: int, seed: int) -> Image.Image:
