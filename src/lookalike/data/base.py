@@ -1,26 +1,23 @@
 """Images in memory: uint8 [N, C, H, W] with paths, and labels and splits where there are some.
 
-A source is a module of this room with a function `load(place, options) -> Images`; `lookalike DATA`
-finds it by the name before the colon (`mnist:DIR`) or by what the path is (a folder, a .npy file).
+`sources.py` says which module of this room reads what.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lookalike.core import registry
-from lookalike.core.errors import LookalikeError, did_you_mean
+from lookalike.core.errors import LookalikeError
 
 HELD_OUT = 0.2  # share of the labelled images held out for evaluation where the data has no split
-_PATHS = {"folder", "array"}  # sources named by a path alone
 
 
 @dataclass(frozen=True)
@@ -87,31 +84,23 @@ def _hash_fraction(path: str) -> float:
     return int.from_bytes(hashlib.blake2b(os.fsencode(path), digest_size=8).digest(), "big") / 2**64
 
 
-def load(data: str, image_size: int | None = None, download: bool = False) -> Images:
+def load(data: str | Sequence[str], image_size: int | None = None, download: bool = False) -> Images:
     """Images of a DATA argument.
 
     Args:
-        data: a folder, FILE.npy, FILE.npz, `digits`, `mnist:DIR` or `cifar10:DIR`.
+        data: one place or several; see `sources.find`.
         image_size: side of the square that images of differing size are brought to, pixels.
         download: fetch `mnist:` or `cifar10:` first where the files are missing.
 
     Raises:
         LookalikeError: nothing is there, or it cannot be read; the message says what was found.
     """
-    if not data:
-        raise LookalikeError("no images named: give a folder, a .npy file, digits, mnist:DIR or cifar10:DIR")
-    kind, colon, place = data.partition(":")
-    named = [name for name in registry.names("data") if name not in _PATHS]
-    if Path(data).exists() and not (colon and kind in named):
-        source = "array" if Path(data).is_file() else "folder"
-        images = registry.find("data", source, "source").load(Path(data), image_size, download)
-    elif kind in named:
-        images = registry.find("data", kind, "source").load(Path(place).expanduser(), image_size, download)
-    else:
-        hint = did_you_mean(kind, named) if colon else "give a folder, a .npy file, digits, mnist:DIR or cifar10:DIR"
-        raise LookalikeError(f"no such folder or file: {data} (working folder {Path.cwd()}); {hint}")
+    from lookalike.data import sources, squares  # they import this module
+
+    found = sources.find(data, download, image_size)
+    images = found if isinstance(found, Images) else squares.load(found, image_size)
     if len(images) == 0:
-        raise LookalikeError(f"{data} holds no images")
+        raise LookalikeError(f"{images.name} holds no images")
     side = image_size or min(images.shape[1:])
     if images.shape[1:] != (side, side):
         images = replace(images, pixels=resize(images.pixels, side))
