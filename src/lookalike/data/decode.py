@@ -15,6 +15,8 @@ from typing import IO, Literal
 
 import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL import TiffImagePlugin as _tiff  # noqa: F401
+from PIL import WebPImagePlugin as _webp  # noqa: F401
 
 from lookalike.data.listing import Raw
 
@@ -23,7 +25,7 @@ MOST_PIXELS = 178_956_970
 MOST_CHANNELS = 16
 """An axis of an array up to this long may mean channels."""
 _MOST_VALUES = 4 * MOST_PIXELS  # of an array, over all channels
-_FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "BMP", "DIB", "GIF", "TIFF", "PPM")
+_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "DIB", "GIF", "TIFF", "PPM")  # no program is started for any of them
 _PERCENTILES = (0.5, 99.5)
 _GAP = 3.0  # Pillow first averages whole blocks, down to this many times the size asked for
 _GREY = ("1", "L", "LA", "La", "I", "F")
@@ -31,6 +33,8 @@ _BITS = {"1": 1, "I": 32, "F": 32}
 _ON_ITS_SIDE = (5, 6, 7, 8)  # EXIF orientations that swap width and height
 
 Kind = Literal["grey", "colour", "channels"]
+
+Image.preinit()  # knows all of the formats above but two, which the imports of their modules add
 
 # The limit above is this module's. Pillow's own warns at half of it, and of what is then decoded all the same.
 if Image.MAX_IMAGE_PIXELS is not None:
@@ -110,7 +114,7 @@ def decode(raw: Raw, side: int, channels: int | None = None) -> np.ndarray:
             raise Unreadable(f"has {_channel_words(found.channels)} where the collection has {_channel_words(wanted)}")
         size = fitted(found.width, found.height, side)
         if isinstance(raw, np.ndarray):
-            pixels = _resize_array(_eight_bits(raw.reshape(*raw.shape[:2], -1)), size)
+            pixels = _resize_array(eight_bits(raw.reshape(*raw.shape[:2], -1)), size)
         else:
             pixels = _decode_image(raw, size)
         return pixels if pixels.shape[2] == wanted else np.repeat(pixels, wanted, axis=2)
@@ -222,7 +226,7 @@ def _decode_image(image: Image.Image, size: tuple[int, int]) -> np.ndarray:
     if image.format == "TIFF":
         image = ImageOps.exif_transpose(image)
     if image.mode in ("I", "F") or image.mode.startswith("I;16"):
-        pixels = _resize_array(_eight_bits(np.asarray(image)[:, :, None]), stored)
+        pixels = _resize_array(eight_bits(np.asarray(image)[:, :, None]), stored)
     else:
         flat = _flat(image)
         if flat.size != stored or box is not None:
@@ -258,8 +262,12 @@ def _upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
     return np.ascontiguousarray(pixels)
 
 
-def _eight_bits(x_HWC: np.ndarray) -> np.ndarray:
-    """uint8 by the rule at the top of this module."""
+def eight_bits(x_HWC: np.ndarray) -> np.ndarray:
+    """An image [H, W, C] as uint8, by the rule at the top of this module; uint8 as it is.
+
+    Raises:
+        Unreadable: it holds no finite value.
+    """
     if x_HWC.dtype == np.uint8:
         return x_HWC
     if x_HWC.dtype == np.bool_:
