@@ -29,7 +29,7 @@ def load(place: Path, image_size: int | None = None, download: bool = False) -> 
     try:
         if place.suffix.lower() == ".npy":
             # copied on write: torch wants an array that could be written, and the file stays as it is
-            arrays = {"images": np.load(place, mmap_mode="c", allow_pickle=False)}
+            arrays: dict[str, np.ndarray] = {"images": np.load(place, mmap_mode="c", allow_pickle=False)}
         else:
             _refuse_bomb(place)
             with open(place, "rb") as file:  # numpy leaves a damaged .npz open when it opens it itself
@@ -40,9 +40,9 @@ def load(place: Path, image_size: int | None = None, download: bool = False) -> 
         raise
     except Exception as error:  # what a damaged header says can make numpy raise nearly anything
         raise LookalikeError(f"cannot read {place}: {reason_of(error)}") from error
-    key = next((k for k in ("images", "x") if k in arrays), None)
+    key: str | None = next((k for k in ("images", "x") if k in arrays), None)
     if key is None and len(arrays) == 1:
-        key = next(iter(arrays))
+        (key,) = arrays
     if key is None:
         raise LookalikeError(f"{place} holds {sorted(arrays)}; the images must be called 'images' or 'x'")
     return from_array(

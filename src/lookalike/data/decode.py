@@ -14,9 +14,7 @@ from os import PathLike
 from typing import IO, Literal
 
 import numpy as np
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
-from PIL import TiffImagePlugin as _tiff  # noqa: F401
-from PIL import WebPImagePlugin as _webp  # noqa: F401
+from PIL import ExifTags, Image, ImageOps, TiffImagePlugin, UnidentifiedImageError, WebPImagePlugin  # noqa: F401
 
 from lookalike.data.listing import Raw
 
@@ -153,7 +151,7 @@ def channels_last(x: np.ndarray) -> np.ndarray:
 def reason_of(error: BaseException) -> str:
     """Why something cannot be read, in words and on one line."""
     if isinstance(error, UnidentifiedImageError):
-        return "no image of a known format: damaged, or something else by an image's name"
+        return "no image of a known format (damaged or misnamed)"
     if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
         return _too_large()
     if isinstance(error, MemoryError):
