@@ -53,7 +53,10 @@ def metadata_of(folder: Path) -> Listing | None:
     lists = [(part, folder / part / _METADATA) for part in _PARTS if (folder / part / _METADATA).is_file()]
     rows: list[_Row] = []
     for part, place in lists:
-        if "file_name" not in _head(place):
+        try:
+            if "file_name" not in _head(place):
+                continue
+        except LookalikeError:  # a table of something else
             continue
         rows += [
             replace(row, path=f"{part}/{row.path}" if part else row.path, split=row.split or SPLITS.get(part))
