@@ -15,7 +15,7 @@ from lookalike.augment.normalize import channel_statistics
 from lookalike.core import machine, registry
 from lookalike.core.errors import Interrupted, LookalikeError
 from lookalike.core.files import write_atomically, write_csv, write_json
-from lookalike.core.options import TrainOptions, lasting, raise_problems
+from lookalike.core.options import TrainOptions, lasting, raise_problems, spoken
 from lookalike.core.ranks import Ranks
 from lookalike.data.base import Images, Loading
 from lookalike.data.base import load as load_images
@@ -199,7 +199,7 @@ def images_of(run: RunFolder, options: TrainOptions) -> Images:
     """
     images = load_images(options.data, options.image_size, how=loading(options))
     if images.fingerprint != run.status().get("fingerprint"):
-        raise LookalikeError(f"{options.data} holds other images now than {run.path} was trained on")
+        raise LookalikeError(f"{spoken(options.data)} holds other images now than {run.path} was trained on")
     return images
 
 
@@ -245,8 +245,8 @@ def evaluate(
     split = images.evaluation
     if split is None or images.labels is None:
         raise LookalikeError(
-            f"{options.data} has no labels to evaluate against; put images of a class into a folder of their own, "
-            "or look at the features themselves (lookalike embed)"
+            f"{spoken(options.data)} has no labels to evaluate against; put images of a class into a folder of "
+            "their own, or look at the features themselves (lookalike embed)"
         )
     bank, test = split
     if not can_evaluate(images):
@@ -297,7 +297,7 @@ def _training_saw(method: str, images: Images) -> str:
 
 def embed(
     run: RunFolder,
-    data: str | None = None,
+    data: str | tuple[str, ...] | None = None,
     *,
     out: Path | None = None,
     device: str = "auto",

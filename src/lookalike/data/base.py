@@ -1,7 +1,6 @@
 """Images: uint8 canvases with paths, and labels and splits where there are some.
 
-A source is a module of this room with a function `load(place, options) -> Images`; `lookalike DATA`
-finds it by the name before the colon (`mnist:DIR`) or by what the path is (a folder, a .npy file).
+`sources.py` says which module of this room reads what.
 """
 
 from __future__ import annotations
@@ -12,7 +11,6 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,13 +18,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lookalike.core import registry
-from lookalike.core.errors import LookalikeError, did_you_mean
+from lookalike.core.errors import LookalikeError
 from lookalike.data.canvas import Canvases, Squares, digests, places
-from lookalike.data.listing import Listing
 
 HELD_OUT = 0.2  # share of the labelled images held out for evaluation where the data has no split
-_PATHS = {"folder", "array"}  # sources named by a path alone
 
 
 def _tell(words: str) -> None:
@@ -152,11 +147,13 @@ def _hash_fraction(path: str) -> float:
     return int.from_bytes(hashlib.blake2b(os.fsencode(path), digest_size=8).digest(), "big") / 2**64
 
 
-def load(data: str, image_size: int | None = None, download: bool = False, how: Loading | None = None) -> Images:
+def load(
+    data: str | Sequence[str], image_size: int | None = None, download: bool = False, how: Loading | None = None
+) -> Images:
     """Images of a DATA argument.
 
     Args:
-        data: a folder, FILE.npy, FILE.npz, `digits`, `mnist:DIR` or `cifar10:DIR`.
+        data: one place or several; see `sources.find`.
         image_size: side of the square that images of differing size are brought to, pixels.
         download: fetch `mnist:` or `cifar10:` first where the files are missing.
         how: whether and where decoded image files are kept.
@@ -164,26 +161,12 @@ def load(data: str, image_size: int | None = None, download: bool = False, how: 
     Raises:
         LookalikeError: nothing is there, or it cannot be read; the message says what was found.
     """
-    if not data:
-        raise LookalikeError("no images named: give a folder, a .npy file, digits, mnist:DIR or cifar10:DIR")
-    kind, colon, place = data.partition(":")
-    named = [name for name in registry.names("data") if name not in _PATHS]
-    if Path(data).exists() and not (colon and kind in named):
-        source = "array" if Path(data).is_file() else "folder"
-        found: Images | Listing = registry.find("data", source, "source").load(Path(data), image_size, download)
-    elif kind in named:
-        found = registry.find("data", kind, "source").load(Path(place).expanduser(), image_size, download)
-    else:
-        hint = did_you_mean(kind, named) if colon else "give a folder, a .npy file, digits, mnist:DIR or cifar10:DIR"
-        raise LookalikeError(f"no such folder or file: {data} (working folder {Path.cwd()}); {hint}")
-    if isinstance(found, Listing):
-        from lookalike.data import store  # it makes what this module says
+    from lookalike.data import sources, store  # they import this module
 
-        images = store.load(found, image_size, how)
-    else:
-        images = found
+    found = sources.find(data, download, image_size)
+    images = found if isinstance(found, Images) else store.load(found, image_size, how)
     if len(images) == 0:
-        raise LookalikeError(f"{data} holds no images")
+        raise LookalikeError(f"{images.name} holds no images")
     if image_size is not None and image_size != images.shape[1]:
         images = fitted(images, image_size)
     return images

@@ -151,7 +151,7 @@ def channels_last(x: np.ndarray) -> np.ndarray:
 def reason_of(error: BaseException) -> str:
     """Why something cannot be read, in words and on one line."""
     if isinstance(error, UnidentifiedImageError):
-        return "no image of a known format: damaged, or something else by an image's name"
+        return "no image of a known format (damaged or misnamed)"
     if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
         return _too_large()
     if isinstance(error, MemoryError):
@@ -211,17 +211,16 @@ def _turned_by_pillow(image: Image.Image) -> bool:
 
 
 def _decode_image(image: Image.Image, size: tuple[int, int]) -> np.ndarray:
-    orientation = _orientation(image)
-    # TIFF is turned by Pillow while it loads, or else by its tag afterwards
-    turned = orientation in _ON_ITS_SIDE and image.format != "TIFF"
-    stored = size[::-1] if turned else size
+    tiff = image.format == "TIFF"  # is turned by Pillow while it loads, or else by its tag afterwards
+    orientation = 1 if tiff else _orientation(image)
+    stored = size[::-1] if orientation in _ON_ITS_SIDE else size
     box = None
     if image.format in ("JPEG", "MPO") and image.width >= 2 * stored[0] and image.height >= 2 * stored[1]:
         drafted = image.draft(None, stored)
         box = None if drafted is None else drafted[1]
     image.load()
     _check_size(*image.size)
-    if image.format == "TIFF":
+    if tiff:
         image = ImageOps.exif_transpose(image)
     if image.mode in ("I", "F") or image.mode.startswith("I;16"):
         pixels = _resize_array(eight_bits(np.asarray(image)[:, :, None]), stored)
@@ -230,7 +229,7 @@ def _decode_image(image: Image.Image, size: tuple[int, int]) -> np.ndarray:
         if flat.size != stored or box is not None:
             flat = flat.resize(stored, Image.Resampling.BILINEAR, box=box, reducing_gap=_GAP)
         pixels = np.array(flat).reshape(stored[1], stored[0], -1)
-    return pixels if image.format == "TIFF" else _upright(pixels, orientation)
+    return _upright(pixels, orientation)
 
 
 def _flat(image: Image.Image) -> Image.Image:

@@ -13,7 +13,7 @@ from torch import Tensor
 from lookalike.augment.recipes import recipe_names
 from lookalike.core import machine
 from lookalike.core.errors import LookalikeError, did_you_mean
-from lookalike.core.options import DEFAULT_LR, TrainOptions, raise_problems
+from lookalike.core.options import DEFAULT_LR, TrainOptions, raise_problems, spoken
 from lookalike.data.base import Images
 from lookalike.encoders.base import encoder_names
 
@@ -106,7 +106,7 @@ def _batch(options: TrainOptions, explicit: bool, n: int) -> int:
         return options.batch_size
     if explicit or n < 2 * _FEWEST:
         raise LookalikeError(
-            f"{options.data or 'the data'} has {n} training images, fewer than "
+            f"{spoken(options.data) or 'the data'} has {n} training images, fewer than "
             + (f"--batch-size {options.batch_size}" if explicit else f"the {2 * _FEWEST} that training needs")
             + ("; add images or name a smaller batch" if explicit else "; add images")
         )

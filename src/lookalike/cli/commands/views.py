@@ -16,8 +16,8 @@ USAGE = "lookalike views DATA"
 class Views:
     """Write a picture: each row an original, then random views of it."""
 
-    data: str = ""
-    """Images: a folder, FILE.npy, FILE.npz, digits, mnist:DIR or cifar10:DIR."""
+    data: str | tuple[str, ...] = ""
+    """Images: folders, image files, lists, archives, FILE.npy, digits, mnist:DIR, cifar10:DIR or hf:NAME."""
     out: str = "views.png"
     """The picture to write."""
     augment: str | None = None
