@@ -16,9 +16,9 @@ from lookalike.augment.normalize import channel_statistics
 from lookalike.core import machine, registry
 from lookalike.core.errors import Interrupted, LookalikeError
 from lookalike.core.files import write_atomically, write_csv, write_json
-from lookalike.core.options import AUTO, TrainOptions, lasting, raise_problems
+from lookalike.core.options import AUTO, TrainOptions, lasting, raise_problems, spoken
 from lookalike.core.ranks import Ranks
-from lookalike.data.base import Images
+from lookalike.data.base import Images, Loading
 from lookalike.data.base import load as load_images
 from lookalike.encoders.base import EncoderSpec, build_encoder
 from lookalike.encoders.weights import load_weights
@@ -36,6 +36,7 @@ from lookalike.evaluate.protocol import measure, protocol
 from lookalike.methods.base import Projections
 
 _CALIBRATION = 2048  # images from which the untrained network takes its BatchNorm statistics
+_STATISTICS = 2**28  # values of which mean and deviation are taken: 21,845 colour images of 64 pixels, first by content
 
 
 def train(
@@ -73,7 +74,7 @@ def train(
     ranks = join(device)
     forecast: dict[str, float] | None = None
     with ranks.together():
-        images = images or load_images(options.data, options.image_size, options.download)
+        images = images or load_images(options.data, options.image_size, options.download, loading(options))
         loaded = time.monotonic()
         if encoder is not None:
             options = dataclasses.replace(options, encoder=f"python:{type(encoder).__name__}")
@@ -134,6 +135,11 @@ def train(
     return run
 
 
+def loading(options: TrainOptions) -> Loading:
+    """Whether and where decoded images are kept, as the options say."""
+    return Loading(options.store, options.cache, options.store_limit, options.skip_bad)
+
+
 def training_rows(images: Images, with_labels: bool) -> Tensor:
     """Rows (int64) to train on: the training split, or the labelled rows that evaluation learns from.
 
@@ -161,14 +167,15 @@ def untrained_backbone(
     if not hasattr(network, "out_features"):
         network.out_features = _output_width(network, channels, side)  # type: ignore[assignment]  # an int, not a module
     network = network.double() if options.precision == "float64" else network
-    mean, std = channel_statistics(images.pixels[images.training])
+    seen = max(1, _STATISTICS // (channels * side * side))
+    mean, std = channel_statistics(images.squares.take(images.training[:seen]))
     network = placed(network, device)
     return Backbone(network, spec, tuple(mean.tolist()), tuple(std.tolist()), options.precision, device)
 
 
 def calibrated(backbone: Backbone, images: Images) -> Backbone:
     """An untrained backbone with the BatchNorm statistics of training images."""
-    return backbone.calibrated(images.pixels[images.training[:_CALIBRATION]])
+    return backbone.calibrated(images.squares[images.training[:_CALIBRATION]])
 
 
 def _output_width(network: nn.Module, channels: int, side: int) -> int:
@@ -209,9 +216,9 @@ def images_of(run: RunFolder, options: TrainOptions) -> Images:
     Raises:
         LookalikeError: they have changed since.
     """
-    images = load_images(options.data, options.image_size)
+    images = load_images(options.data, options.image_size, how=loading(options))
     if images.fingerprint != run.status().get("fingerprint"):
-        raise LookalikeError(f"{options.data} holds other images now than {run.path} was trained on")
+        raise LookalikeError(f"{spoken(options.data)} holds other images now than {run.path} was trained on")
     return images
 
 
@@ -257,8 +264,8 @@ def evaluate(
     split = images.evaluation
     if split is None or images.labels is None:
         raise LookalikeError(
-            f"{options.data} has no labels to evaluate against; put images of a class into a folder of their own, "
-            "or look at the features themselves (lookalike embed)"
+            f"{spoken(options.data)} has no labels to evaluate against; put images of a class into a folder of "
+            "their own, or look at the features themselves (lookalike embed)"
         )
     bank, test = split
     if not can_evaluate(images):
@@ -266,8 +273,8 @@ def evaluate(
     features = {}
     if baselines:  # the untrained network comes first: from Python, one instance serves as both
         untrained = calibrated(untrained_backbone(options, images, device, encoder), images)
-        features = {"pixels.": pixel_features(images.pixels), "random.": untrained.features(images.pixels, ranks)}
-    features[""] = load_backbone(run.encoder, device, encoder).features(images.pixels, ranks)
+        features = {"pixels.": pixel_features(images.squares), "random.": untrained.features(images.squares, ranks)}
+    features[""] = load_backbone(run.encoder, device, encoder).features(images.squares, ranks)
     result: dict[str, Any] = {}
     penalties = {}
     for prefix in ("", "pixels.", "random.") if baselines else ("",):
@@ -298,7 +305,7 @@ def _classifier_accuracy(run: RunFolder, method: str, options: TrainOptions, ima
     learner = placed(learner.double() if options.precision == "float64" else learner, device)
     learner.load_state_dict(load_checkpoint(run.checkpoint)["method"])
     classifier = dataclasses.replace(backbone, encoder=Projections(learner))
-    return float((classifier.features(images.pixels[test]).argmax(1) == images.labels[test]).double().mean())
+    return float((classifier.features(images.squares.take(test)).argmax(1) == images.labels[test]).double().mean())
 
 
 def _training_saw(method: str, images: Images) -> str:
@@ -309,7 +316,7 @@ def _training_saw(method: str, images: Images) -> str:
 
 def embed(
     run: RunFolder,
-    data: str | None = None,
+    data: str | tuple[str, ...] | None = None,
     *,
     out: Path | None = None,
     device: str = "auto",
@@ -336,9 +343,9 @@ def embed(
         images = images_of(run, options_of(run)[1])
         folder = out or run.path
     else:
-        images = load_images(data, backbone.spec.image_size)
+        images = load_images(data, backbone.spec.image_size, how=loading(options_of(run)[1]))
         folder = out or run.path / "embeddings" / images.name
-    features = backbone.features(images.pixels)
+    features = backbone.features(images.squares)
     write_features(folder, images, features)
     if data is None and out is None:
         run.clusters.unlink(missing_ok=True)  # groups of the features that were there before

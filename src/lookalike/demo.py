@@ -54,10 +54,10 @@ def run_demo(out: str, seed: int, threads: int | None = None, **changes: Any) ->
         found = api.evaluate(run, images=images, baselines=not rows, threads=threads)
         if not rows:
             untrained = api.untrained_backbone(api.options_of(run)[1], images, device)
-            rows["pixels"] = _row(pixel_features(images.pixels), images, seed, found, "pixels.")
-            features = api.calibrated(untrained, images).features(images.pixels)
+            rows["pixels"] = _row(pixel_features(images.squares), images, seed, found, "pixels.")
+            features = api.calibrated(untrained, images).features(images.squares)
             rows["untrained"] = _row(features, images, seed, found, "random.")
-        features = load_backbone(run.encoder, device).features(images.pixels)
+        features = load_backbone(run.encoder, device).features(images.squares)
         rows[title] = _row(features, images, seed, found)
         api.write_features(run.path, images, features)
         group_run(run, len(images.classes), "kmeans", seed)

@@ -11,6 +11,7 @@ ink tells one sign from another and little else need be learned.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from lookalike.augment.affine import RandomAffine
 from lookalike.augment.base import Operation, Recipe
@@ -68,8 +69,12 @@ def recipe_names() -> list[str]:
     return list(_RECIPES)
 
 
-def build_recipe(name: str, size: int, crop_min: float | None = None, crop_max: float = _WHOLE) -> Recipe:
+def build_recipe(
+    name: str, size: int, crop_min: float | None = None, crop_max: float = _WHOLE, *, colour: bool = True
+) -> Recipe:
     """The recipe `name` for views of size x size pixels; `crop_min` overrides its smallest crop (area).
+
+    Without `colour`, three channels are not taken for red, green and blue.
 
     Raises:
         LookalikeError: the name is unknown; the nearest is offered.
@@ -77,4 +82,11 @@ def build_recipe(name: str, size: int, crop_min: float | None = None, crop_max: 
     if name not in _RECIPES:
         raise LookalikeError(f"unknown augmentation {name!r}: {did_you_mean(name, _RECIPES)}")
     build, default = _RECIPES[name]
-    return Recipe(build(size, (default if crop_min is None else crop_min, crop_max)))
+    operations = build(size, (default if crop_min is None else crop_min, crop_max))
+    return Recipe([op if colour else _colourless(op) for op in operations])
+
+
+def _colourless(operation: Operation) -> Operation:
+    if isinstance(operation, ColorJitter | RandomGrayscale):
+        return replace(operation, colour=False)
+    return operation

@@ -66,7 +66,7 @@ def measure_pace(trainer: Rehearsal, seconds: float, clock: Clock = time.monoton
     count = max(_WARM, int(seconds / max(step, 1e-6)))
     step = _timed(clock, trainer.steps, trainer.ranks.objects(count)[0])
     rows = trainer.rows[:_TIMED_IMAGES]
-    image = _timed(clock, lambda n: trainer.backbone.features(trainer.images.pixels[rows]), len(rows))
+    image = _timed(clock, lambda n: trainer.backbone.features(trainer.images.squares[rows]), len(rows))
     look = _timed(clock, lambda n: trainer.looker.look(trainer.backbone))
     return trainer.ranks.objects(Pace(step, plan, look, image))[0]
 

@@ -89,7 +89,7 @@ def choose_views(
         return Choice(fallback, {}, "none", f"{len(rows)} images are too few to compare recipes of views")
     copies = _small_copies(images, rows, options.seed, sorted(known or ()))
     labels = None if known is None else torch.tensor([known[row] for row in sorted(known)])
-    names = _candidates(images.shape[0], fallback, labels is not None)
+    names = _candidates(images.shape[0] == 3 and images.colour, fallback, labels is not None)
     scores: dict[str, float] = {}
     steps, begun = _STEPS, clock()
     for name in names:
@@ -100,7 +100,9 @@ def choose_views(
             steps = max(_LEAST_STEPS, min(_STEPS, int(_STEPS * room / (clock() - begun))))
             trainer = trainer if steps == _STEPS else _trained(name, steps, options, copies, backbone_for)
         if labels is not None:
-            scores[name] = round(_leave_one_out(trainer.backbone.features(copies.pixels[: len(labels)]), labels), 4)
+            scores[name] = round(
+                _leave_one_out(trainer.backbone.features(copies.squares[slice(len(labels))]), labels), 4
+            )
         else:
             scores[name] = round(helped(trainer), 3)
             if scores[name] >= _HELPED:
@@ -113,9 +115,9 @@ def choose_views(
     return Choice(best, scores, "learnable", f"times as often as untrained a view finds its own image: {table}")
 
 
-def _candidates(channels: int, usual: str, by_labels: bool) -> list[str]:
-    """The usual recipe, then those that are weaker; by labels, all that differ for images of so many channels."""
-    order = [name for name in _WEAKER if channels == 3 or name != "simclr-light"]
+def _candidates(colour: bool, usual: str, by_labels: bool) -> list[str]:
+    """The usual recipe, then those that are weaker; by labels, all that differ for such images."""
+    order = [name for name in _WEAKER if colour or name != "simclr-light"]
     if by_labels:
         return [usual, *(name for name in (*order, *_OTHERS) if name != usual)]
     weaker = order[order.index(usual) + 1 :] if usual in order else ["crop-flip"]
@@ -129,12 +131,13 @@ def helped(trainer: Rehearsal) -> float:
 
 
 def _small_copies(images: Images, rows: Tensor, seed: int, needed: list[int]) -> Images:
-    """Images of at most `SIDE` pixels, without labels: the needed rows, then a sample of the training rows."""
+    """Squares of at most `SIDE` pixels, without labels: the needed rows, then a sample of the training rows."""
     sample = rows[rng.permutation(seed, "views/sample", 0, len(rows))[:_MOST]]
     wanted = torch.tensor(needed, dtype=torch.int64)
     chosen = torch.cat([wanted, sample[~torch.isin(sample, wanted)]])
-    parts = [_shrunk(images.pixels[part]) for part in chosen.split(512)]
-    return Images(torch.cat(parts), tuple(str(row) for row in chosen.tolist()), name="copies")
+    parts = [_shrunk(images.squares[part]) for part in chosen.split(512)]
+    paths = tuple(str(row) for row in chosen.tolist())
+    return Images(torch.cat(parts), paths, name="copies", colour=images.colour)
 
 
 def _shrunk(pixels_BCHW: Tensor) -> Tensor:
@@ -167,7 +170,7 @@ def _trained(name: str, steps: int, options: TrainOptions, copies: Images, backb
     )
     backbone = backbone_for(told, copies)
     learner = module.Learner(backbone.encoder, told, len(copies)).to(backbone.device)
-    trainer = Rehearsal(learner, backbone, told, copies, torch.arange(len(copies)))
+    trainer = Rehearsal(learner, backbone, told, copies, copies.training)
     trainer.through()
     return trainer
 

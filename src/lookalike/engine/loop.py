@@ -35,7 +35,7 @@ from lookalike.engine.shared_norm import share_norms
 from lookalike.engine.signals import StopSignals
 from lookalike.engine.snapshots import snapshots
 from lookalike.engine.step import average_statistics, forward_backward, network_buffers, put_back
-from lookalike.engine.views import Views, resident
+from lookalike.engine.views import Views
 from lookalike.engine.watch import Watch, label_agreement
 from lookalike.evaluate.health import verdict
 from lookalike.methods.base import Method
@@ -65,7 +65,7 @@ class Trainer:
         self.parallel: DistributedDataParallel | None = None
         self.method, self.backbone, self.options, self.run = method, backbone, options, run
         self.images, self.rows, self.n = images, rows, len(rows)
-        self.views = Views(method, backbone, options, resident(images.pixels, backbone.device))
+        self.views = Views(method, backbone, options, images)
         self.labels_N = None if images.labels is None else images.labels[rows]
         self.data = TrainingImages(method, backbone, self.views, rows, self.labels_N)
         self.batches = self.n // options.batch_size
@@ -219,7 +219,8 @@ class Trainer:
         if self.plan is None or first == 0:
             self.plan = self._plan(epoch)
             self.loss_sum, self.loss_count = 0.0, 0
-        begun, done = time.monotonic(), 0
+        begun, done, size, plan = time.monotonic(), 0, self.options.batch_size, self.plan
+        self.views.expect(self.rows[plan.batch(k, size, self.ranks)] for k in range(first, self.batches))
         for k in range(first, self.batches):
             self._step(epoch, k)
             done += 1
@@ -231,7 +232,7 @@ class Trainer:
             if due:
                 self.save()
         self._settle()
-        rate = done * self.options.batch_size / max(1e-9, time.monotonic() - begun)
+        rate = done * size / max(1e-9, time.monotonic() - begun)
         self._end_of_epoch(epoch, rate)
         stop, _ = self._agreed()
         if stop is not None and self.step < self.total:
@@ -263,8 +264,7 @@ class Trainer:
         begun = time.monotonic()
         assert self.plan is not None
         size = self.options.batch_size
-        start = k * size + self.ranks.rank * self.share
-        local_B = self.plan.order_M[start : start + self.share]  # rows among the training images
+        local_B = self.plan.batch(k, size, self.ranks)
         set_rate(self.optimizer, warmup_cosine(self.step, self.peak, self.warmup, self.total), self.peak)
         targets_BH = self.plan.targets_NH[local_B].to(self.backbone.device)
         self.optimizer.zero_grad(set_to_none=True)

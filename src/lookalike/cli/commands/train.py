@@ -80,6 +80,6 @@ def parse_train(method: str, words: list[str], program: str, config: Path | None
     def check(options: TrainOptions) -> Iterator[str]:
         yield from early_problems(options)
         if not options.data:
-            yield f"no images named: {program} DATA, where DATA is a folder, digits, mnist:DIR, cifar10:DIR or a .npy"
+            yield f"no images named: {program} DATA, where DATA is folders, image files, a list, an archive, digits..."
 
     return parse(kind, words, program, ("data",), config, check, beside=("method",))
