@@ -16,20 +16,20 @@ from lookalike.augment.normalize import channel_statistics
 from lookalike.core import machine, registry
 from lookalike.core.errors import Interrupted, LookalikeError
 from lookalike.core.files import write_atomically, write_csv, write_json
-from lookalike.core.options import AUTO, TrainOptions, lasting, raise_problems, spoken
+from lookalike.core.options import TrainOptions, lasting, raise_problems, spoken
 from lookalike.core.ranks import Ranks
 from lookalike.data.base import Images, Loading
 from lookalike.data.base import load as load_images
 from lookalike.encoders.base import EncoderSpec, build_encoder
 from lookalike.encoders.weights import load_weights
 from lookalike.engine.backbone import Backbone, load_backbone, placed
-from lookalike.engine.budget import already_chosen, keep_budget, needs_budget
+from lookalike.engine.budget import settle_epochs
 from lookalike.engine.checkpoint import load_checkpoint
-from lookalike.engine.choose_views import Choice, settle_views
+from lookalike.engine.choose_views import settle_views
 from lookalike.engine.distributed import disagreements, join, own_device, processes_problems
 from lookalike.engine.looks import pixel_features
 from lookalike.engine.loop import Trainer
-from lookalike.engine.resolve import recipe_values, resolve
+from lookalike.engine.resolve import resolve
 from lookalike.engine.run_folder import RunFolder
 from lookalike.evaluate.knn import K
 from lookalike.evaluate.protocol import measure, protocol
@@ -48,6 +48,7 @@ def train(
     encoder: nn.Module | None = None,
     command: str = "python",
     begun: float | None = None,
+    graceful: bool = False,
 ) -> RunFolder:
     """Train an encoder, or go on with a run that was interrupted.
 
@@ -60,6 +61,7 @@ def train(
         encoder: an untrained network of your own, [B, C, S, S] -> [B, D], instead of `options.encoder`.
         command: for the record.
         begun: `time.monotonic()` from when a budget counts; default: now.
+        graceful: SIGINT ends the training, and the run is complete; else it is saved and Interrupted is raised.
 
     Returns:
         The run folder; its encoder.safetensors holds the trained encoder. Of several processes (torchrun) the first
@@ -72,7 +74,6 @@ def train(
     machine.prepare(options.threads)
     device = own_device(machine.resolve_device(options.device))
     ranks = join(device)
-    forecast: dict[str, float] | None = None
     with ranks.together():
         images = images or load_images(options.data, options.image_size, options.download, loading(options))
         loaded = time.monotonic()
@@ -84,23 +85,20 @@ def train(
         options = resolve(options, method, named | ({"encoder"} if encoder is not None else set()), images, rows)
         raise_problems(processes_problems(options, len(rows), ranks))
         run = RunFolder(Path(options.out or default_run(method, images)))
-        choice: Choice | None = None
-        if options.augment == AUTO:
-            fallback = recipe_values(options.recipe, method).get("augment", TrainOptions.augment)
-            for_copies = partial(untrained_backbone, device=device)
-            augment, choice = settle_views(options, fallback, images, rows, run, for_copies, ranks)
-            options = dataclasses.replace(options, augment=augment)
+        augment, choice = settle_views(
+            options, method, images, rows, run, partial(untrained_backbone, device=device), ranks
+        )
+        options = dataclasses.replace(options, augment=augment)
         backbone = untrained_backbone(options, images, device, encoder)
         if options.init is not None:
             load_weights(backbone.encoder, Path(options.init))
         learner = module.Learner(backbone.encoder, options, len(rows), len(images.classes), ranks)
         learner = placed(learner.double() if options.precision == "float64" else learner, device)
-        options = dataclasses.replace(options, **already_chosen(options, run, named))
-        if needs_budget(options, named) and not run.config.exists():
-            spent = time.monotonic() - begun
-            fitting, forecast = keep_budget(learner, backbone, options, images, rows, spent, can_evaluate(images))
-            options = dataclasses.replace(options, **fitting)
-        learner.options = options
+        spent = time.monotonic() - begun
+        fitting, forecast = settle_epochs(
+            learner, backbone, options, named, images, rows, run, spent, can_evaluate(images)
+        )
+        options = learner.options = dataclasses.replace(options, **fitting)
     told = {"method": method, **lasting(options), "run folder": str(run.path), "images": images.fingerprint}
     with ranks.together():
         raise_problems(disagreements(ranks.objects(told)))
@@ -112,14 +110,19 @@ def train(
                 write_index(run.path, images)
             if images.skipped:
                 write_csv(run.skipped, ("path", "reason"), images.skipped)
-            done = run.status()["status"] in ("trained", "finished")
+            record = run.status()
+            done = record["status"] in ("trained", "finished") and not record.get("ended_at")
+            if not done:
+                run.forget_features()
     resumed, done = ranks.objects((resumed, done))[0]
     if done:
         return run
     trainer = Trainer(learner, backbone, options, images, rows, run)
+    trainer.graceful = graceful
+    trainer.remarks = tuple(found.words() for found in (choice, forecast) if found is not None)
     if ranks.first:
-        chosen = {"budget": forecast, "views": choice.record() if choice else None}
-        run.update("running", {"load": loaded - begun}, **{key: value for key, value in chosen.items() if value})
+        chosen = {key: found.record() for key, found in (("views", choice), ("budget", forecast)) if found is not None}
+        run.update("running", {"load": loaded - begun}, **chosen)
     status = "failed"
     try:
         trainer.fit(resumed)
@@ -131,7 +134,8 @@ def train(
         raise
     finally:
         if ranks.first:
-            run.update(status, {"train": trainer.seconds}, parameters=_count(backbone.encoder))
+            ended_at = trainer.step if trainer.ended else None
+            run.update(status, {"train": trainer.seconds}, parameters=_count(backbone.encoder), ended_at=ended_at)
     return run
 
 

@@ -12,7 +12,7 @@ from lookalike.core.errors import ConfigurationError, Interrupted, LookalikeErro
 from lookalike.core.files import read_json
 from lookalike.data.base import load
 from lookalike.engine import budget
-from lookalike.engine.budget import LOOKS, Pace, fit_budget, measure_pace
+from lookalike.engine.budget import LOOKS, Forecast, Pace, fit_budget, measure_pace
 from lookalike.engine.journal import Quiet
 from lookalike.engine.rehearsal import Rehearsal
 from lookalike.methods.simclr import Options
@@ -20,7 +20,9 @@ from lookalike.methods.simclr import Options
 PACE = Pace(step=0.05, plan=0.2, look=0.5, image=0.001)
 
 
-def fitted(left: float, pace: Pace = PACE, labelled: bool = True, n: int = 2560, **said: object) -> tuple[dict, dict]:
+def fitted(
+    left: float, pace: Pace = PACE, labelled: bool = True, n: int = 2560, **said: object
+) -> tuple[dict, Forecast]:
     options = Options(batch_size=256, budget="20m", **said)  # type: ignore[arg-type]
     return fit_budget(pace, options, n, n, left, labelled)
 
@@ -29,8 +31,8 @@ def fitted(left: float, pace: Pace = PACE, labelled: bool = True, n: int = 2560,
 @pytest.mark.parametrize("labelled", [False, True])
 def test_all_of_it_fits_and_little_is_left(left: float, labelled: bool):
     changes, forecast = fitted(left, labelled=labelled)
-    total = changes["epochs"] * forecast["epoch"] + forecast["looks"] + forecast["after"]
-    assert left * 0.97 - forecast["epoch"] < total <= left
+    total = changes["epochs"] * forecast.epoch + forecast.looks + forecast.after
+    assert left * 0.97 - forecast.epoch < total <= left
     assert changes["check_every"] == max(1, round(changes["epochs"] / LOOKS))
 
 
@@ -38,7 +40,7 @@ def test_a_machine_of_half_the_speed_gets_half_the_epochs():
     fast, _ = fitted(1200)
     slow, forecast = fitted(1200, Pace(*(2 * value for value in (PACE.step, PACE.plan, PACE.look, PACE.image))))
     assert abs(slow["epochs"] - fast["epochs"] / 2) < 0.05 * fast["epochs"]
-    assert slow["epochs"] * forecast["epoch"] < 1200
+    assert slow["epochs"] * forecast.epoch < 1200
 
 
 def test_without_a_page_or_labels_there_is_more_time_to_train():
@@ -49,9 +51,9 @@ def test_without_a_page_or_labels_there_is_more_time_to_train():
 def test_a_part_of_an_epoch_where_no_whole_one_fits():
     pace = Pace(step=0.05, plan=0.2, look=0.5, image=0.0001)
     changes, forecast = fitted(60, pace, n=256_000, report=False, labelled=False)
-    assert forecast["epoch"] > 50
+    assert forecast.epoch > 50
     assert changes["epochs"] == 1
-    assert changes["max_steps"] * PACE.step + forecast["looks"] + forecast["after"] <= 60
+    assert changes["max_steps"] * PACE.step + forecast.looks + forecast.after <= 60
 
 
 def test_no_more_epochs_than_help():

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from torch import Tensor
@@ -43,6 +43,30 @@ _TIMED_IMAGES = 1024  # whose features are timed
 _PAGE, _PAGE_FRAME = 3.0, 0.35  # the page, and each frame of the map for a thousand images
 _PROBES = 0.45  # linear probe, kNN and groups of one set of features for a thousand images
 _GROUPS = 4.0  # groups of all images, their number chosen
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """Where the time of a budget will go, in seconds."""
+
+    epoch: float
+    looks: float
+    """All looks, and the frames kept at them."""
+    after: float
+    """Evaluation, features, groups and page."""
+    left: float
+    """Of the budget, when it was looked at."""
+
+    def words(self) -> str:
+        """For the lines a run begins with."""
+        return (
+            f"{duration(self.left)} left of the budget: about {duration(self.looks)} for looks, {duration(self.after)} "
+            f"for features, evaluation and page, {duration(self.epoch)} for an epoch"
+        )
+
+    def record(self) -> dict[str, float]:
+        """For run.json."""
+        return {name: round(seconds, 3) for name, seconds in asdict(self).items()}
 
 
 @dataclass(frozen=True)
@@ -80,7 +104,7 @@ def _timed(clock: Clock, work: Callable[[int], object], count: int = 1) -> float
 
 def fit_budget(
     pace: Pace, options: TrainOptions, n: int, images: int, left: float, labelled: bool
-) -> tuple[dict[str, Any], dict[str, float]]:
+) -> tuple[dict[str, Any], Forecast]:
     """Epochs (or steps, where not even one epoch fits) that end in time, and the forecast behind them.
 
     Args:
@@ -92,7 +116,7 @@ def fit_budget(
         labelled: whether there will be an evaluation.
 
     Returns:
-        Options to change; and seconds: an epoch, what comes after, all looks.
+        Options to change, and the forecast.
 
     Raises:
         LookalikeError: too little time for anything; names what would do.
@@ -105,7 +129,7 @@ def fit_budget(
     batches = n // options.batch_size
     epoch = pace.plan + batches * pace.step
     room = _AIM * left - looks - after
-    forecast = {"epoch": epoch, "looks": looks, "after": after, "left": left}
+    forecast = Forecast(epoch, looks, after, left)
     steps = int((room - pace.plan) / pace.step)
     if steps < _FEWEST_STEPS:
         least = (looks + after + pace.plan + max(batches, _FEWEST_STEPS) * pace.step) / _AIM
@@ -118,36 +142,33 @@ def fit_budget(
     epochs = min(int(room / epoch), _MOST_EPOCHS)
     changes: dict[str, Any] = {"epochs": epochs} if epochs else {"epochs": 1, "max_steps": steps}
     changes["check_every"] = max(1, round(changes["epochs"] / LOOKS))
-    return changes, {name: round(seconds, 3) for name, seconds in forecast.items()}
+    return changes, forecast
 
 
-def needs_budget(options: TrainOptions, explicit: set[str]) -> bool:
-    """Whether epochs are to be chosen by time: a budget is given, and neither epochs nor steps are."""
-    return options.budget is not None and not {"epochs", "max_steps"} & explicit
-
-
-def already_chosen(options: TrainOptions, run: RunFolder, explicit: set[str]) -> dict[str, Any]:
-    """What an earlier start of the same run chose: that is kept, whatever the machine is doing today."""
-    if not run.config.exists():
-        return {}
-    stored = run.settings()
-    names = ("epochs", "max_steps", "check_every") if needs_budget(options, explicit) else ()
-    return {name: stored.get(name) for name in names}
-
-
-def keep_budget(
+def settle_epochs(
     method: Method,
     backbone: Backbone,
     options: TrainOptions,
+    explicit: set[str],
     images: Images,
     rows: Tensor,
+    run: RunFolder,
     spent: float,
     labelled: bool,
     clock: Clock = time.monotonic,
-) -> tuple[dict[str, Any], dict[str, float]]:
-    """What `fit_budget` finds after a rehearsal; `spent` seconds of the budget are gone already."""
+) -> tuple[dict[str, Any], Forecast | None]:
+    """Options to change so that a budget is kept; nothing where there is none, or epochs or steps were said.
+
+    What an earlier start of the same run chose is kept, whatever the machine is doing today. `spent` seconds of the
+    budget are gone already.
+    """
+    if options.budget is None or {"epochs", "max_steps"} & explicit:
+        return {}, None
+    if run.config.exists():
+        stored = run.settings()
+        return {name: stored.get(name) for name in ("epochs", "max_steps", "check_every")}, None
     begun = clock()
-    budget = parse_duration(options.budget or "")
+    budget = parse_duration(options.budget)
     seconds = min(max(_SHARE * budget, _LEAST), _MOST)
     pace = measure_pace(Rehearsal(method, backbone, options, images, rows), seconds, clock)
     left = budget - spent - (clock() - begun)

@@ -25,11 +25,12 @@ from torch import Tensor
 from lookalike.core import registry, rng
 from lookalike.core.durations import parse_duration
 from lookalike.core.errors import LookalikeError
-from lookalike.core.options import TrainOptions
+from lookalike.core.options import AUTO, TrainOptions
 from lookalike.core.ranks import Ranks
 from lookalike.data.base import Images
 from lookalike.engine.backbone import Backbone
 from lookalike.engine.rehearsal import Rehearsal
+from lookalike.engine.resolve import recipe_values
 from lookalike.engine.run_folder import RunFolder
 
 SIDE = 32
@@ -59,6 +60,10 @@ class Choice:
     by: str
     """What the scores are: "learnable", "labels" or "none"."""
     reason: str
+
+    def words(self) -> str:
+        """For the lines a run begins with."""
+        return f"views {self.chosen}, chosen for these images: {self.reason}"
 
     def record(self) -> dict[str, Any]:
         """For run.json."""
@@ -207,23 +212,26 @@ def few_labels(images: Images, named: dict[str, str]) -> dict[int, int]:
 
 def settle_views(
     options: TrainOptions,
-    fallback: str,
+    method: str,
     images: Images,
     rows: Tensor,
     run: RunFolder,
     backbone_for: Backbones,
     ranks: Ranks,
 ) -> tuple[str, Choice | None]:
-    """The recipe of views for `--augment auto`: that of an earlier start of the run, else one that is chosen now.
+    """The recipe of views: as said; for `auto` that of an earlier start of the run, else one that is chosen now.
 
     The first of several processes chooses for all.
     """
+    if options.augment != AUTO:
+        return options.augment, None
+    usual = recipe_values(options.recipe, method).get("augment", TrainOptions.augment)
     if run.config.exists():
-        return str(run.settings().get("augment", fallback)), None
+        return str(run.settings().get("augment", usual)), None
     choice = None
     if ranks.first:
         known = None if options.augment_by is None else few_labels(images, read_labels(Path(options.augment_by)))
-        choice = choose_views(options, fallback, images, rows, backbone_for, known)
+        choice = choose_views(options, usual, images, rows, backbone_for, known)
     choice = ranks.objects(choice)[0]
     assert choice is not None
     return choice.chosen, choice

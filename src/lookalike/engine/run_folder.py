@@ -126,6 +126,11 @@ class RunFolder:
             },
         )
 
+    def forget_features(self) -> None:
+        """Remove what was found with the network as it was, before it is trained on."""
+        for path in (self.evaluation, self.embeddings, self.clusters):
+            path.unlink(missing_ok=True)
+
     def update(self, status: str | None = None, seconds: dict[str, float] | None = None, **values: Any) -> None:
         """Change run.json: the status, seconds of phases, anything else."""
         record = self.status()

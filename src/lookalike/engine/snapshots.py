@@ -45,7 +45,9 @@ class NoSnapshots:
 
     def untrained(self, backbone: Backbone) -> None: ...
 
-    def take(self, backbone: Backbone, epoch: int, step: int, clusters_N: Tensor | None = None) -> None: ...
+    def take(
+        self, backbone: Backbone, epoch: int, step: int, clusters_N: Tensor | None = None, early: bool = False
+    ) -> None: ...
 
 
 class Snapshots(NoSnapshots):
@@ -62,7 +64,8 @@ class Snapshots(NoSnapshots):
 
     def begin(self, step: int) -> None:
         """Called before the first step, or where a run goes on: frames after `step` are dropped."""
-        self.frames = [frame for frame in self._written() if frame["step"] <= step] if step else []
+        self.frames = [frame for frame in self._written() if frame["step"] <= step and "early" not in frame]
+        self.frames = self.frames if step else []
         kept = {frame[key] for frame in self.frames for key in ("file", "clusters") if key in frame}
         with machine_faults("clear", self.folder):
             for path in self.folder.glob("*.npy"):
@@ -77,7 +80,9 @@ class Snapshots(NoSnapshots):
         """Keep the features of a network before its first step."""
         self._frame("untrained", 0, 0, backbone.features(self.images.squares.take(self.rows)))
 
-    def take(self, backbone: Backbone, epoch: int, step: int, clusters_N: Tensor | None = None) -> None:
+    def take(
+        self, backbone: Backbone, epoch: int, step: int, clusters_N: Tensor | None = None, early: bool = False
+    ) -> None:
         """Keep the features of a network after `epoch` epochs and `step` steps.
 
         Args:
@@ -85,8 +90,11 @@ class Snapshots(NoSnapshots):
             epoch: epochs done.
             step: steps done.
             clusters_N: int64, the cluster that each training image was trained to be in, where there are clusters.
+            early: the training ends here before its last step; should it go on, this frame is dropped.
         """
-        self._frame("network", epoch, step, backbone.features(self.images.squares.take(self.rows)), clusters_N)
+        marked = {"early": True} if early else {}
+        features = backbone.features(self.images.squares.take(self.rows))
+        self._frame("network", epoch, step, features, clusters_N, **marked)
 
     def _written(self) -> list[dict[str, Any]]:
         """The frames in the folder; none where it holds none, or those of another subset."""
@@ -99,9 +107,17 @@ class Snapshots(NoSnapshots):
         except (LookalikeError, KeyError, AttributeError, TypeError):  # a damaged index is written anew
             return []
 
-    def _frame(self, kind: str, epoch: int, step: int, features_ND: Tensor, clusters_N: Tensor | None = None) -> None:
+    def _frame(
+        self,
+        kind: str,
+        epoch: int,
+        step: int,
+        features_ND: Tensor,
+        clusters_N: Tensor | None = None,
+        **marked: bool,
+    ) -> None:
         name = "pixels" if kind == "pixels" else f"{step:06d}"
-        frame: dict[str, Any] = {"file": f"{name}.npy", "kind": kind, "epoch": epoch, "step": step}
+        frame: dict[str, Any] = {"file": f"{name}.npy", "kind": kind, "epoch": epoch, "step": step, **marked}
         largest = torch.finfo(torch.float16).max
         self._save(frame["file"], features_ND.clamp(-largest, largest).to(torch.float16).numpy())
         if clusters_N is not None:

@@ -30,7 +30,9 @@ def run(words: list[str]) -> int:
     options, explicit = parsed.options, parsed.explicit
     if "augment" not in explicit:
         options, explicit = dataclasses.replace(options, augment=AUTO), explicit | {"augment"}
-    folder = api.train(_METHOD, options, explicit, command=shlex.join(["lookalike", *words]), begun=begun)
+    folder = api.train(
+        _METHOD, options, explicit, command=shlex.join(["lookalike", *words]), begun=begun, graceful=True
+    )
     if not first_process():
         return 0
     _, options = api.options_of(folder)
