@@ -58,7 +58,7 @@ def resnet18_step(batch: int) -> Callable[[int | None], None]:
     images = Images(pixels, tuple(map(str, range(batch))))
     backbone = untrained_backbone(options, images, "cpu")
     learner = placed(Learner(backbone.encoder, options, batch), "cpu").train()
-    views = Views(learner, backbone, options, pixels)
+    views = Views(learner, backbone, options, images)
     optimizer = build_optimizer(learner, "sgd", 0.1, 0.9, 1e-4, {})
     index = torch.arange(batch)
 

@@ -15,6 +15,14 @@ HOSTILE = "<img src=x onerror=alert(1)>.png"
 """A file name that would run a script on a page that did not escape it."""
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Stores that tests make are not left among the user's."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The folder of real images (../shared/data or LOOKALIKE_DATA); the test skips where it is absent."""

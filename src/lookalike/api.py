@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +16,16 @@ from lookalike.augment.normalize import channel_statistics
 from lookalike.core import machine, registry
 from lookalike.core.errors import Interrupted, LookalikeError
 from lookalike.core.files import write_atomically, write_csv, write_json
-from lookalike.core.options import TrainOptions, lasting, raise_problems
+from lookalike.core.options import TrainOptions, lasting, raise_problems, spoken
 from lookalike.core.ranks import Ranks
-from lookalike.data.base import Images
+from lookalike.data.base import Images, Loading
 from lookalike.data.base import load as load_images
 from lookalike.encoders.base import EncoderSpec, build_encoder
 from lookalike.encoders.weights import load_weights
 from lookalike.engine.backbone import Backbone, load_backbone, placed
+from lookalike.engine.budget import settle_epochs
 from lookalike.engine.checkpoint import load_checkpoint
+from lookalike.engine.choose_views import settle_views
 from lookalike.engine.distributed import disagreements, join, own_device, processes_problems
 from lookalike.engine.looks import pixel_features
 from lookalike.engine.loop import Trainer
@@ -33,6 +36,7 @@ from lookalike.evaluate.protocol import measure, protocol
 from lookalike.methods.base import Projections
 
 _CALIBRATION = 2048  # images from which the untrained network takes its BatchNorm statistics
+_STATISTICS = 2**28  # values of which mean and deviation are taken: 21,845 colour images of 64 pixels, first by content
 
 
 def train(
@@ -43,6 +47,8 @@ def train(
     images: Images | None = None,
     encoder: nn.Module | None = None,
     command: str = "python",
+    begun: float | None = None,
+    graceful: bool = False,
 ) -> RunFolder:
     """Train an encoder, or go on with a run that was interrupted.
 
@@ -54,6 +60,8 @@ def train(
         images: the data set, where it is not to be loaded from `options.data`.
         encoder: an untrained network of your own, [B, C, S, S] -> [B, D], instead of `options.encoder`.
         command: for the record.
+        begun: `time.monotonic()` from when a budget counts; default: now.
+        graceful: SIGINT ends the training, and the run is complete; else it is saved and Interrupted is raised.
 
     Returns:
         The run folder; its encoder.safetensors holds the trained encoder. Of several processes (torchrun) the first
@@ -62,12 +70,12 @@ def train(
     Raises:
         LookalikeError: anything the user can put right. Interrupted: a signal asked to stop.
     """
-    begun = time.monotonic()
+    begun = time.monotonic() if begun is None else begun
     machine.prepare(options.threads)
     device = own_device(machine.resolve_device(options.device))
     ranks = join(device)
     with ranks.together():
-        images = images or load_images(options.data, options.image_size, options.download)
+        images = images or load_images(options.data, options.image_size, options.download, loading(options))
         loaded = time.monotonic()
         if encoder is not None:
             options = dataclasses.replace(options, encoder=f"python:{type(encoder).__name__}")
@@ -77,11 +85,20 @@ def train(
         options = resolve(options, method, named | ({"encoder"} if encoder is not None else set()), images, rows)
         raise_problems(processes_problems(options, len(rows), ranks))
         run = RunFolder(Path(options.out or default_run(method, images)))
+        augment, choice = settle_views(
+            options, method, images, rows, run, partial(untrained_backbone, device=device), ranks
+        )
+        options = dataclasses.replace(options, augment=augment)
         backbone = untrained_backbone(options, images, device, encoder)
         if options.init is not None:
             load_weights(backbone.encoder, Path(options.init))
         learner = module.Learner(backbone.encoder, options, len(rows), len(images.classes), ranks)
         learner = placed(learner.double() if options.precision == "float64" else learner, device)
+        spent = time.monotonic() - begun
+        fitting, forecast = settle_epochs(
+            learner, backbone, options, named, images, rows, run, spent, can_evaluate(images)
+        )
+        options = learner.options = dataclasses.replace(options, **fitting)
     told = {"method": method, **lasting(options), "run folder": str(run.path), "images": images.fingerprint}
     with ranks.together():
         raise_problems(disagreements(ranks.objects(told)))
@@ -93,13 +110,19 @@ def train(
                 write_index(run.path, images)
             if images.skipped:
                 write_csv(run.skipped, ("path", "reason"), images.skipped)
-            done = run.status()["status"] in ("trained", "finished")
+            record = run.status()
+            done = record["status"] in ("trained", "finished") and not record.get("ended_at")
+            if not done:
+                run.forget_features()
     resumed, done = ranks.objects((resumed, done))[0]
     if done:
         return run
     trainer = Trainer(learner, backbone, options, images, rows, run)
+    trainer.graceful = graceful
+    trainer.remarks = tuple(found.words() for found in (choice, forecast) if found is not None)
     if ranks.first:
-        run.update("running", {"load": loaded - begun})
+        chosen = {key: found.record() for key, found in (("views", choice), ("budget", forecast)) if found is not None}
+        run.update("running", {"load": loaded - begun}, **chosen)
     status = "failed"
     try:
         trainer.fit(resumed)
@@ -111,8 +134,14 @@ def train(
         raise
     finally:
         if ranks.first:
-            run.update(status, {"train": trainer.seconds}, parameters=_count(backbone.encoder))
+            ended_at = trainer.step if trainer.ended else None
+            run.update(status, {"train": trainer.seconds}, parameters=_count(backbone.encoder), ended_at=ended_at)
     return run
+
+
+def loading(options: TrainOptions) -> Loading:
+    """Whether and where decoded images are kept, as the options say."""
+    return Loading(options.store, options.cache, options.store_limit, options.skip_bad)
 
 
 def training_rows(images: Images, with_labels: bool) -> Tensor:
@@ -142,14 +171,15 @@ def untrained_backbone(
     if not hasattr(network, "out_features"):
         network.out_features = _output_width(network, channels, side)  # type: ignore[assignment]  # an int, not a module
     network = network.double() if options.precision == "float64" else network
-    mean, std = channel_statistics(images.pixels[images.training])
+    seen = max(1, _STATISTICS // (channels * side * side))
+    mean, std = channel_statistics(images.squares.take(images.training[:seen]))
     network = placed(network, device)
     return Backbone(network, spec, tuple(mean.tolist()), tuple(std.tolist()), options.precision, device)
 
 
 def calibrated(backbone: Backbone, images: Images) -> Backbone:
     """An untrained backbone with the BatchNorm statistics of training images."""
-    return backbone.calibrated(images.pixels[images.training[:_CALIBRATION]])
+    return backbone.calibrated(images.squares[images.training[:_CALIBRATION]])
 
 
 def _output_width(network: nn.Module, channels: int, side: int) -> int:
@@ -190,9 +220,9 @@ def images_of(run: RunFolder, options: TrainOptions) -> Images:
     Raises:
         LookalikeError: they have changed since.
     """
-    images = load_images(options.data, options.image_size)
+    images = load_images(options.data, options.image_size, how=loading(options))
     if images.fingerprint != run.status().get("fingerprint"):
-        raise LookalikeError(f"{options.data} holds other images now than {run.path} was trained on")
+        raise LookalikeError(f"{spoken(options.data)} holds other images now than {run.path} was trained on")
     return images
 
 
@@ -238,8 +268,8 @@ def evaluate(
     split = images.evaluation
     if split is None or images.labels is None:
         raise LookalikeError(
-            f"{options.data} has no labels to evaluate against; put images of a class into a folder of their own, "
-            "or look at the features themselves (lookalike embed)"
+            f"{spoken(options.data)} has no labels to evaluate against; put images of a class into a folder of "
+            "their own, or look at the features themselves (lookalike embed)"
         )
     bank, test = split
     if not can_evaluate(images):
@@ -247,8 +277,8 @@ def evaluate(
     features = {}
     if baselines:  # the untrained network comes first: from Python, one instance serves as both
         untrained = calibrated(untrained_backbone(options, images, device, encoder), images)
-        features = {"pixels.": pixel_features(images.pixels), "random.": untrained.features(images.pixels, ranks)}
-    features[""] = load_backbone(run.encoder, device, encoder).features(images.pixels, ranks)
+        features = {"pixels.": pixel_features(images.squares), "random.": untrained.features(images.squares, ranks)}
+    features[""] = load_backbone(run.encoder, device, encoder).features(images.squares, ranks)
     result: dict[str, Any] = {}
     penalties = {}
     for prefix in ("", "pixels.", "random.") if baselines else ("",):
@@ -279,7 +309,7 @@ def _classifier_accuracy(run: RunFolder, method: str, options: TrainOptions, ima
     learner = placed(learner.double() if options.precision == "float64" else learner, device)
     learner.load_state_dict(load_checkpoint(run.checkpoint)["method"])
     classifier = dataclasses.replace(backbone, encoder=Projections(learner))
-    return float((classifier.features(images.pixels[test]).argmax(1) == images.labels[test]).double().mean())
+    return float((classifier.features(images.squares.take(test)).argmax(1) == images.labels[test]).double().mean())
 
 
 def _training_saw(method: str, images: Images) -> str:
@@ -290,7 +320,7 @@ def _training_saw(method: str, images: Images) -> str:
 
 def embed(
     run: RunFolder,
-    data: str | None = None,
+    data: str | tuple[str, ...] | None = None,
     *,
     out: Path | None = None,
     device: str = "auto",
@@ -317,9 +347,9 @@ def embed(
         images = images_of(run, options_of(run)[1])
         folder = out or run.path
     else:
-        images = load_images(data, backbone.spec.image_size)
+        images = load_images(data, backbone.spec.image_size, how=loading(options_of(run)[1]))
         folder = out or run.path / "embeddings" / images.name
-    features = backbone.features(images.pixels)
+    features = backbone.features(images.squares)
     write_features(folder, images, features)
     if data is None and out is None:
         run.clusters.unlink(missing_ok=True)  # groups of the features that were there before

@@ -18,8 +18,6 @@ from lookalike.engine.grouping import group_run
 from lookalike.engine.looks import pixel_features
 from lookalike.evaluate.clusters import kmeans_accuracy
 from lookalike.evaluate.few_labels import few_labels_accuracy
-from lookalike.evaluate.knn import knn_accuracy
-from lookalike.evaluate.linear import linear_accuracy
 
 METHODS = {"simclr": "SimCLR", "deepcluster": "DeepCluster", "deepcluster-v2": "DeepCluster-v2"}
 """Methods that learn without labels, with the names of their rows."""
@@ -46,18 +44,21 @@ def run_demo(out: str, seed: int, threads: int | None = None, **changes: Any) ->
     begun = time.monotonic()
     device = machine.resolve_device("auto")
     images = load_images("digits")
-    rows = {"pixels": _row(pixel_features(images.pixels), images, seed)}
+    rows: dict[str, dict[str, float]] = {}
     seconds = {}
     folders = dict(zip(METHODS, [out, *beside(out)], strict=True))
     for method, title in METHODS.items():
         kind = registry.find("methods", method, "method").Options
         options = kind(data="digits", out=folders[method], seed=seed, threads=threads, **changes)
         run = api.train(method, options, {"seed", *changes}, images=images, command="lookalike demo")
-        if "untrained" not in rows:
+        found = api.evaluate(run, images=images, baselines=not rows, threads=threads)
+        if not rows:
             untrained = api.untrained_backbone(api.options_of(run)[1], images, device)
-            rows["untrained"] = _row(api.calibrated(untrained, images).features(images.pixels), images, seed)
-        features = load_backbone(run.encoder, device).features(images.pixels)
-        rows[title] = _row(features, images, seed)
+            rows["pixels"] = _row(pixel_features(images.squares), images, seed, found, "pixels.")
+            features = api.calibrated(untrained, images).features(images.squares)
+            rows["untrained"] = _row(features, images, seed, found, "random.")
+        features = load_backbone(run.encoder, device).features(images.squares)
+        rows[title] = _row(features, images, seed, found)
         api.write_features(run.path, images, features)
         group_run(run, len(images.classes), "kmeans", seed)
         api.finish(run)
@@ -72,14 +73,14 @@ def beside(out: str) -> list[str]:
     return [f"{out}-{method}" for method in list(METHODS)[1:]]
 
 
-def _row(x_ND: Tensor, images: Images, seed: int) -> dict[str, float]:
-    assert images.labels is not None and images.evaluation is not None  # the digits have labels
-    y, (bank, test) = images.labels, images.evaluation
-    one_label, spread = few_labels_accuracy(x_ND, y, per_class=1, seed=seed)
+def _row(x_ND: Tensor, images: Images, seed: int, found: dict[str, Any], prefix: str = "") -> dict[str, float]:
+    """What `evaluate` found of these features, and what it does not measure."""
+    assert images.labels is not None  # the digits have labels
+    one_label, spread = few_labels_accuracy(x_ND, images.labels, per_class=1, seed=seed)
     return {
-        "kmeans": kmeans_accuracy(x_ND, y, len(images.classes), seed),
+        "kmeans": kmeans_accuracy(x_ND, images.labels, len(images.classes), seed),
         "one_label": one_label,
         "one_label_spread": spread,
-        "knn": knn_accuracy(x_ND[bank], y[bank], x_ND[test], y[test]),
-        "linear": linear_accuracy(x_ND[bank], y[bank], x_ND[test], y[test])[0],
+        "knn": found[prefix + "knn"],
+        "linear": found[prefix + "linear"],
     }

@@ -7,27 +7,27 @@ that is sound.
 
 from __future__ import annotations
 
-import io
 import os
 import warnings
 from collections import Counter
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image
 from torch import Tensor
 
 from lookalike.core.errors import LookalikeError
-from lookalike.core.machine import cores
 from lookalike.data.array import from_array
-from lookalike.data.base import Images, resize
+from lookalike.data.base import Images, Loading, fitted
 from lookalike.data.base import load as load_images
-from lookalike.data.folder import SUFFIXES, choose_side, decode, header_size
+from lookalike.data.canvas import Squares
+from lookalike.data.layout import is_image
+from lookalike.data.sequence import from_sequence
+from lookalike.data.store import load as load_listing
 
 _LEVELS = 255
 _GREY = (19595, 38470, 7471)  # weights of red, green and blue in 65,536ths, as Pillow's convert("L") has them
@@ -156,19 +156,20 @@ def one_image(X: Any) -> bool:
     return shape is not None and (len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 3, 4)))
 
 
-def entering(images: Images, channels: int) -> tuple[Tensor, str]:
-    """Pixels (uint8 [N, channels, S, S]) for a network of so many channels, and what was done to them in words.
+def entering(images: Images, channels: int) -> tuple[Tensor | Squares, str]:
+    """Squares (uint8 [N, channels, S, S]) for a network of so many channels, and what was done to them in words.
 
     Raises:
         InputError: channels that cannot soundly be brought to those.
     """
-    x, found = images.pixels, images.shape[0]
+    found = images.shape[0]
     if found == channels:
-        return x, ""
+        return images.squares, ""
     if found == 1 and channels == 3:
-        return x.expand(-1, 3, -1, -1), "grey images were given to a network for colour: each channel is the grey"
+        x = images.squares[:].expand(-1, 3, -1, -1)
+        return x, "grey images were given to a network for colour: each channel is the grey"
     if found == 3 and channels == 1:
-        return grey(x), "colour images were given to a network for grey ones: their colour was left out"
+        return grey(images.squares[:]), "colour images were given to a network for grey ones: their colour was left out"
     raise InputError(
         f"the network was trained on images of {channels} channel{'s' if channels != 1 else ''}, these have {found}; "
         "only grey and colour (1 and 3) are converted into each other"
@@ -198,7 +199,7 @@ def _holds_image(item: Any) -> bool:
 
 
 def _is_file_of_image(X: Any) -> bool:
-    return os.fspath(X).lower().endswith(SUFFIXES) and Path(X).is_file()
+    return is_image(os.fspath(X)) and Path(X).suffix != ".npy" and Path(X).is_file()
 
 
 def _items(X: Any) -> list[Any]:
@@ -214,63 +215,25 @@ def _items(X: Any) -> list[Any]:
 def _from_items(items: Sequence[Any], image_size: int | None, scale: Scale | None) -> Images:
     if not items:
         raise InputError("no images: the sequence is empty")
-    with ThreadPoolExecutor(cores()) as pool:
-        side = image_size or choose_side(set(pool.map(_size, items)))
-        arrays = list(pool.map(lambda item: _square(item, side, scale), items))
-    broken = [f"{_name(item, i)}: {a}" for i, (item, a) in enumerate(zip(items, arrays, strict=True)) if _words(a)]
-    if broken:  # rows of the result are those of the sequence, so none can be passed over
+    names = [_name(item, i) for i, item in enumerate(items)]
+    listing = from_sequence([_as_levels(item, scale) for item in items])
+    images = load_listing(listing, image_size, Loading(store=False, skip_bad=True, say=lambda words: None))
+    if images.skipped:  # rows of the result are those of the sequence, so none can be passed over
+        broken = [f"{names[int(name.split()[0].rsplit('/', 1)[1])]}: {reason}" for name, reason in images.skipped]
         more = f"; and {len(broken) - _NAMED} more" if len(broken) > _NAMED else ""
         raise InputError(f"{len(broken)} of {len(items)} images cannot be read: {'; '.join(broken[:_NAMED])}{more}")
-    channels = {a.shape[0] for a in arrays if isinstance(a, np.ndarray)}
-    if len(channels - {1, 3}) and len(channels) > 1:
-        raise InputError(f"images of {sorted(channels)} channels do not go together")
-    pixels = np.empty((len(arrays), max(channels), side, side), np.uint8)
-    for i, a in enumerate(arrays):
-        assert isinstance(a, np.ndarray)
-        pixels[i] = a  # one channel broadcasts to three: grey beside colour becomes colour
-    return Images(pixels=torch.from_numpy(pixels), paths=_unique([_name(item, i) for i, item in enumerate(items)]))
+    return replace(images, paths=_unique(names))
 
 
-def _size(item: Any) -> tuple[int, int] | None:
-    if isinstance(item, str | os.PathLike):
-        return header_size(Path(item))
-    if isinstance(item, Image.Image):
-        return item.size
-    shape = np.shape(item.detach().cpu() if isinstance(item, Tensor) else item)
-    return (int(shape[1]), int(shape[0])) if len(shape) in (2, 3) else None
-
-
-def _square(item: Any, side: int, scale: Scale | None) -> np.ndarray | str:
-    """uint8 [C, side, side], or the reason why there is none."""
-    if isinstance(item, str | os.PathLike):
-        found = decode(Path(item), side)
-    elif isinstance(item, Image.Image):
-        found = decode(_as_file(item), side)  # type: ignore[arg-type]  # Pillow opens a path and a file alike
-    else:
-        array = as_array(item)
-        if array is None or array.ndim not in (2, 3):
-            return f"no path, PIL image or array, but {type(item).__name__}"
-        try:
-            return resize(from_array(levels(array, scale)[None]).pixels, side)[0].numpy()
-        except LookalikeError as error:
-            return str(error)
-    return found if isinstance(found, str) else np.ascontiguousarray(found.transpose(2, 0, 1))
-
-
-def _as_file(image: Image.Image) -> io.BytesIO:
-    """A PIL image as a file that holds the same pixels upright, so that it enters as files do."""
-    upright = ImageOps.exif_transpose(image)
-    deep = upright.mode.startswith("I")
-    if not deep and upright.mode not in ("1", "L", "LA", "P", "RGB", "RGBA"):
-        upright = upright.convert("L" if upright.mode == "F" else "RGB")
-    file = io.BytesIO()
-    upright.save(file, "TIFF" if deep else "PNG", **({} if deep else {"compress_level": 0}))
-    file.seek(0)
-    return file
-
-
-def _words(found: np.ndarray | str) -> bool:
-    return isinstance(found, str)
+def _as_levels(item: Any, scale: Scale | None) -> Any:
+    """Arrays and tensors as bytes; files and pictures as they are."""
+    array = None if isinstance(item, str | os.PathLike | Image.Image) else as_array(item)
+    if array is None:
+        return item
+    if array.ndim not in (2, 3):
+        raise InputError(f"an image must be an array [H, W], [H, W, C] or [C, H, W], got {list(array.shape)}")
+    found = from_array(levels(array, scale)[None]).pixels[:][0].permute(1, 2, 0).numpy()
+    return np.ascontiguousarray(found)
 
 
 def _name(item: Any, i: int) -> str:
@@ -288,7 +251,6 @@ def _unique(names: Sequence[str]) -> tuple[str, ...]:
 
 
 def _squared(images: Images, image_size: int | None) -> Images:
-    side = image_size or min(images.shape[1:])
-    if images.shape[1:] == (side, side):
+    if image_size is None or image_size == images.shape[1] or not isinstance(images.pixels, Tensor):
         return images
-    return replace(images, pixels=resize(images.pixels, side))
+    return fitted(images, image_size)

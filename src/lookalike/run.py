@@ -20,6 +20,7 @@ from lookalike.core import machine
 from lookalike.core.errors import LookalikeError
 from lookalike.core.metrics import read_metrics
 from lookalike.data.base import Images
+from lookalike.data.canvas import Squares
 from lookalike.engine.backbone import Backbone, load_backbone
 from lookalike.engine.run_folder import RunFolder
 from lookalike.evaluate.search import Index
@@ -139,7 +140,7 @@ class Run:
         Args:
             images: a folder, paths, PIL images, arrays, tensors; one of them or many (`lookalike.inputs.read`).
         """
-        return self.backbone.prepare(self._pixels(images))
+        return self.backbone.prepare(self._pixels(images)[:])
 
     def embed(self, images: Any) -> np.ndarray:
         """Features (float32 [N, D]) of images in any form, as `preprocess` takes them.
@@ -149,7 +150,7 @@ class Run:
         """
         return self.backbone.features(self._pixels(images)).numpy()
 
-    def _pixels(self, images: Any) -> Tensor:
+    def _pixels(self, images: Any) -> Tensor | Squares:
         pixels, said = entering(self.read(images), self.backbone.spec.channels)
         warn(said)
         return pixels

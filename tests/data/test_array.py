@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+import torch
 
 from lookalike.core.errors import LookalikeError
+from lookalike.data import array
 from lookalike.data.base import load
 
 
@@ -78,11 +80,56 @@ def test_unknown_split_is_refused(tmp_path):
         load(save(tmp_path / "a.npz", images=noise(2, 8, 8), split=np.array(["train", "dev"])))
 
 
-@pytest.mark.parametrize("dtype", ["float32", "int64", "bool"])
-def test_wrong_dtype(tmp_path, dtype):
-    np.save(tmp_path / "x.npy", noise(3, 8, 8).astype(dtype))
-    with pytest.raises(LookalikeError, match=f"must be uint8 in 0..255, got {dtype}"):
+@pytest.mark.parametrize("dtype", ["float32", "int64", "uint16"])
+def test_other_numbers_are_stretched_image_by_image(tmp_path, dtype):
+    x = np.arange(2 * 20 * 20).reshape(2, 20, 20).astype(dtype)
+    np.save(tmp_path / "x.npy", x)
+    pixels = load(str(tmp_path / "x.npy")).pixels
+    assert torch.equal(pixels[0], pixels[1])  # the second is the first, 400 brighter
+    assert pixels[0].min() == 0 and pixels[0].max() == 255
+    middle = pixels[0, 0].flatten().double()[200]
+    assert abs(middle - 255 * (200 - 0.005 * 399) / (0.99 * 399)) <= 0.5  # between 0.5 % and 99.5 %
+
+
+def test_truth_values_are_black_and_white(tmp_path):
+    x = noise(2, 8, 8) > 100
+    np.save(tmp_path / "x.npy", x)
+    assert np.array_equal(load(str(tmp_path / "x.npy")).pixels[:, 0], x * 255)
+
+
+@pytest.mark.parametrize("channels", [2, 4, 5])
+@pytest.mark.parametrize("last", [True, False])
+def test_any_number_of_channels(tmp_path, channels, last):
+    x = noise(3, 9, 9, channels)
+    np.save(tmp_path / "x.npy", x if last else x.transpose(0, 3, 1, 2))
+    assert np.array_equal(load(str(tmp_path / "x.npy")).pixels, x.transpose(0, 3, 1, 2))
+
+
+@pytest.mark.parametrize("dtype", ["complex64", "U3", "datetime64[s]"])
+def test_what_is_no_number(tmp_path, dtype):
+    np.save(tmp_path / "x.npy", np.zeros((3, 8, 8), dtype))
+    with pytest.raises(LookalikeError, match="images must be numbers"):
         load(str(tmp_path / "x.npy"))
+
+
+def test_an_image_without_a_finite_value_is_named(tmp_path):
+    x = np.ones((3, 8, 8), np.float32)
+    x[1] = np.nan
+    np.save(tmp_path / "x.npy", x)
+    with pytest.raises(LookalikeError, match="image 1 holds no finite value"):
+        load(str(tmp_path / "x.npy"))
+
+
+def test_a_large_file_is_mapped_and_never_written(tmp_path, monkeypatch):
+    monkeypatch.setattr(array, "_SMALL", 1000)
+    x = noise(20, 8, 8, 3)
+    np.save(tmp_path / "x.npy", x)
+    before = (tmp_path / "x.npy").read_bytes()
+    images = array.load(tmp_path / "x.npy")
+    assert not images.pixels.is_contiguous()  # as it lies in the file: channels last
+    assert np.array_equal(images.pixels, x.transpose(0, 3, 1, 2))
+    images.pixels[0] = 0
+    assert (tmp_path / "x.npy").read_bytes() == before
 
 
 @pytest.mark.parametrize("shape", [(), (64,), (8, 8), (2, 3, 8, 8, 3)])
@@ -114,7 +161,7 @@ class Malicious:
 def test_pickled_objects_are_refused(tmp_path):
     hostile = np.array([Malicious()], dtype=object)
     np.save(tmp_path / "x.npy", hostile, allow_pickle=True)
-    with pytest.raises(LookalikeError, match=r"cannot read .*x\.npy: Object arrays cannot be loaded"):
+    with pytest.raises(LookalikeError, match=r"cannot read .*x\.npy: Array can't be memory-mapped: Python objects"):
         load(str(tmp_path / "x.npy"))
     with pytest.raises(LookalikeError, match=r"cannot read .*a\.npz: Object arrays cannot be loaded"):
         load(save(tmp_path / "a.npz", images=noise(1, 8, 8), labels=hostile))
@@ -151,19 +198,22 @@ def test_text_named_npy(tmp_path):
 
 
 def test_a_file_of_another_kind(tmp_path):
-    (tmp_path / "photo.jpg").touch()
-    with pytest.raises(LookalikeError, match=r"photo\.jpg is no \.npy or \.npz file; give a folder"):
-        load(str(tmp_path / "photo.jpg"))
+    (tmp_path / "movie.mp4").touch()
+    with pytest.raises(LookalikeError, match=r"movie\.mp4 is none of what can be read: a folder, image files"):
+        load(str(tmp_path / "movie.mp4"))
 
 
-def test_non_square_images_are_cut_to_the_central_square(tmp_path):
+def test_of_oblong_images_the_central_square_is_seen(tmp_path):
     x = noise(2, 8, 14, 3)
     np.save(tmp_path / "x.npy", x)
-    pixels = load(str(tmp_path / "x.npy")).pixels
-    assert np.array_equal(pixels, x[:, :, 3:11].transpose(0, 3, 1, 2))
+    images = load(str(tmp_path / "x.npy"))
+    assert images.shape == (3, 8, 8)
+    assert np.array_equal(images.squares[:], x[:, :, 3:11].transpose(0, 3, 1, 2))
+    assert np.array_equal(images.pixels, x.transpose(0, 3, 1, 2))  # crops may reach all of it
 
 
 def test_image_size_scales(tmp_path):
     np.save(tmp_path / "x.npy", np.full((2, 30, 20), 77, dtype=np.uint8))
-    pixels = load(str(tmp_path / "x.npy"), image_size=10).pixels
-    assert pixels.shape == (2, 1, 10, 10) and pixels.unique().tolist() == [77]
+    images = load(str(tmp_path / "x.npy"), image_size=10)
+    assert images.shape == (1, 10, 10) and images.squares[:].unique().tolist() == [77]
+    assert images.pixels.shape == (2, 1, 20, 13) and images.pixels.unique().tolist() == [77]  # crops need no more

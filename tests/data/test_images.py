@@ -1,14 +1,17 @@
 """Pins what training and evaluation may see of the images, their fingerprint, and how sources are found."""
 
+import hashlib
+import time
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from PIL import Image
 
 from lookalike.core.errors import LookalikeError
-from lookalike.data.base import Images, load, resize
+from lookalike.data.base import Images, fitted, load
 
 
 def make(n, labels="zeros", split=None, prefix="image"):
@@ -23,11 +26,56 @@ def make(n, labels="zeros", split=None, prefix="image"):
 
 
 def test_training_without_a_split_is_everything():
-    assert make(5).training.tolist() == [0, 1, 2, 3, 4]
+    assert sorted(make(5).training.tolist()) == [0, 1, 2, 3, 4]
 
 
 def test_training_is_the_training_split():
-    assert make(4, split=("test", "train", "test", "train")).training.tolist() == [1, 3]
+    assert sorted(make(4, split=("test", "train", "test", "train")).training.tolist()) == [1, 3]
+
+
+def test_training_rows_come_in_the_order_of_content():
+    images, turn = make(200, split=("train", "test") * 100), torch.randperm(200)
+    turned = replace(images, pixels=images.pixels[turn], split=tuple(images.split[i] for i in turn))
+    assert torch.equal(turned.pixels[turned.training], images.pixels[images.training])
+    assert images.training.tolist() != sorted(images.training.tolist())
+    assert torch.equal(turned.order, images.order[turn])
+
+
+def test_places_are_those_of_sorted_hashes():
+    images = make(300)
+    pixels = images.pixels.clone()
+    pixels[7] = pixels[200] = pixels[31]  # copies come by row
+    found = replace(images, pixels=pixels)
+    hashes = []
+    for x in pixels.numpy():  # the words of the documentation, one image at a time
+        sizes = b"".join(n.to_bytes(4, "little") for n in (2, 2, 1))
+        hashes.append(hashlib.blake2b(sizes + x.tobytes(), digest_size=16).digest())
+    assert [bytes(d) for d in found.digests] == hashes
+    expected = sorted(range(300), key=lambda row: (hashes[row], row))
+    assert torch.argsort(found.order).tolist() == expected
+
+
+def test_what_lies_beside_an_image_is_no_part_of_its_digest():
+    sizes = torch.tensor([[3, 2], [2, 3], [4, 4]], dtype=torch.int32)
+    pixels = torch.zeros(3, 1, 4, 4, dtype=torch.uint8)
+    noisy = pixels.clone()
+    noisy[0, :, 3:], noisy[1, :, :, 3:] = 9, 7
+    one, two = (Images(x, ("a", "b", "c"), sizes=sizes) for x in (pixels, noisy))
+    assert np.array_equal(one.digests, two.digests)
+    assert len({bytes(d) for d in one.digests}) == 3  # black images of three sizes are three images
+
+
+def test_digests_of_sixty_thousand_small_images_take_less_than_a_second():
+    pixels = torch.randint(256, (60_000, 1, 28, 28), dtype=torch.uint8)
+    begun = time.process_time()
+    images = Images(pixels, tuple(map(str, range(60_000))))
+    assert len(images.order) == 60_000
+    assert time.process_time() - begun < 1
+
+
+def test_numbers_must_agree():
+    with pytest.raises(ValueError, match="4 images but sizes of 3"):
+        replace(make(4), sizes=torch.ones(3, 2))
 
 
 def test_evaluation_holds_out_a_fifth():
@@ -91,18 +139,49 @@ def test_fingerprint_does_not_depend_on_the_memory_layout():
     assert not turned.pixels.is_contiguous() and turned.fingerprint == images.fingerprint
 
 
-def test_resize_keeps_the_central_square():
-    x = torch.zeros(1, 1, 4, 12, dtype=torch.uint8)
-    x[..., 4:8] = 200
-    assert torch.equal(resize(x, 4), torch.full((1, 1, 4, 4), 200, dtype=torch.uint8))
+def resized(x_NCHW, side):
+    """The central square by PyTorch's own resizing: one image after the other."""
+    out = []
+    for x in x_NCHW:
+        least = min(x.shape[1:])
+        top, left = ((n - least) // 2 for n in x.shape[1:])
+        cut = x[None, :, top : top + least, left : left + least].float()
+        out.append(F.interpolate(cut, size=(side, side), mode="bilinear", antialias=True)[0])
+    return torch.stack(out)
 
 
-def test_resize_averages_and_works_in_blocks():
-    x = torch.randint(256, (1030, 2, 6, 6), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
-    small = resize(x, 2)
-    assert small.shape == (1030, 2, 2, 2) and small.dtype == torch.uint8
-    assert torch.equal(small[1029:], resize(x[1029:], 2))
-    assert abs(small.float().mean() - x.float().mean()) < 1
+@pytest.mark.parametrize(("height", "width", "side"), [(12, 12, 4), (9, 20, 6), (20, 7, 16), (4, 12, 4), (5, 5, 11)])
+def test_squares_are_the_central_square_resized(height, width, side):
+    x = torch.randint(256, (5, 2, height, width), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    images = Images(x, tuple("abcde"), side=side)
+    assert images.shape == (2, side, side) and images.squares.shape == (5, 2, side, side)
+    found = images.squares[:]
+    assert found.dtype == torch.uint8 and (found.float() - resized(x, side)).abs().max() < 0.51
+
+
+def test_squares_do_not_depend_on_what_is_asked_with_them():
+    x = torch.randint(256, (300, 3, 16, 16), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    sizes = torch.randint(1, 17, (300, 2), generator=torch.Generator().manual_seed(1), dtype=torch.int32)
+    squares = Images(x, tuple(map(str, range(300))), sizes=sizes, side=8).squares
+    together = squares[:]
+    for k in range(0, 300, 7):
+        height, width = sizes[k].tolist()
+        alone = Images(x[k : k + 1, :, :height, :width], ("alone",), side=8).squares[:]
+        assert torch.equal(squares[torch.tensor([k])][0], together[k]) and torch.equal(alone[0], together[k])
+    assert torch.equal(torch.cat(list(squares.blocks(64))), together)
+    rows = torch.tensor([5, 299, 0, 5])
+    assert torch.equal(squares.take(rows)[:], together[rows])
+    assert torch.equal(squares.take(rows).take(torch.tensor([1]))[:], together[299:])
+    assert torch.equal(squares.take(rows)[1:3], together[rows[1:3]])
+
+
+def test_images_in_memory_are_made_no_larger_than_views_need():
+    x = torch.randint(256, (1030, 2, 24, 12), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    images = Images(x, tuple(map(str, range(1030))))
+    small, same = fitted(images, 3), fitted(images, 12)
+    assert small.pixels.shape == (1030, 2, 6, 3) and small.shape == (2, 3, 3)
+    assert same.pixels is x and same.shape == (2, 12, 12)
+    assert abs(small.pixels.float().mean() - x.float().mean()) < 1
 
 
 def test_digits():

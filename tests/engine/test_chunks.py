@@ -13,12 +13,13 @@ from lookalike import api
 from lookalike.cli.main import main
 from lookalike.core import registry
 from lookalike.core.errors import ConfigurationError, Interrupted, LookalikeError
+from lookalike.core.machine import parse_bytes
 from lookalike.encoders.base import EncoderSpec, build_encoder
 from lookalike.engine import loop, step
 from lookalike.engine.backbone import Backbone
 from lookalike.engine.checkpoint import load_checkpoint, save_checkpoint
 from lookalike.engine.loop import Trainer
-from lookalike.engine.memory import graph_bytes, parse_bytes
+from lookalike.engine.memory import graph_bytes
 from lookalike.engine.step import Part, forward_backward
 from lookalike.engine.views import Views
 
@@ -151,7 +152,7 @@ def test_what_a_graph_keeps_grows_with_the_network_and_not_with_who_asks():
         of = api.untrained_backbone(options, images, "cpu")
         method = registry.find("methods", "simclr", "method").Learner(of.encoder, options, len(images)).train()
         before = {key: value.clone() for key, value in method.state_dict().items()}
-        views = Views(method, of, options, images.pixels)
+        views = Views(method, of, options, images)
         found = graph_bytes(method, of, views, torch.arange(rows))
         assert all(torch.equal(value, before[key]) for key, value in method.state_dict().items())
         return found

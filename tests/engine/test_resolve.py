@@ -109,13 +109,14 @@ def test_the_batch_fits_the_images_that_are_trained_on(table: None):
 
 
 def test_distinct_images_are_counted_among_the_rows():
-    pixels = images(6).pixels
+    data = images(6)
+    pixels = data.pixels
     pixels[3], pixels[4] = pixels[0], pixels[0]
     pixels[5] = pixels[1]
     pixels[5, 0, 15, 15] ^= 1  # one bit makes another image
-    assert count_distinct(pixels, torch.arange(6)) == 4
-    assert count_distinct(pixels, torch.tensor([0, 3, 4])) == 1
-    assert count_distinct(pixels, torch.tensor([1, 5])) == 2
+    assert count_distinct(data, torch.arange(6)) == 4
+    assert count_distinct(data, torch.tensor([0, 3, 4])) == 1
+    assert count_distinct(data, torch.tensor([1, 5])) == 2
 
 
 def test_copies_are_not_counted_where_nobody_asks(monkeypatch: pytest.MonkeyPatch, table: None):

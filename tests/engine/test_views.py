@@ -19,7 +19,7 @@ def views(method: str = "deepcluster-v2", **said: object) -> Views:
     module = registry.find("methods", method, "method")
     options = tiny_options(method, augment="digits", precision="float32", out=str(Path("nowhere")), **said)
     backbone = api.untrained_backbone(options, images, "cpu")
-    return Views(module.Learner(backbone.encoder, options, len(images), 10), backbone, options, images.pixels)
+    return Views(module.Learner(backbone.encoder, options, len(images), 10), backbone, options, images)
 
 
 INDEX = torch.tensor([5, 1700, 31])
@@ -50,13 +50,13 @@ def test_small_views_leave_the_others_as_they_are():
 def test_each_view_is_the_recipe_s_view_of_that_number():
     of = views(small_crops=2, small_crop_size=10, crop_min=0.4)
     large, small = made(of, 4)
-    pixels = of.pixels[INDEX]
+    pixels, called = of.images.pixels[INDEX], of.images.order[INDEX]
     for recipe, found, first in (
         (build_recipe("digits", 16, 0.4), large, 0),
         (build_recipe("digits", 10, 0.05, 0.4), small, 2),
     ):
         for i in range(2):
-            expected = of.backbone.prepare(recipe(pixels, seed=0, epoch=4, index_B=INDEX, view=first + i))
+            expected = of.backbone.prepare(recipe(pixels, seed=0, epoch=4, index_B=called, view=first + i))
             torch.testing.assert_close(found[i], expected, rtol=0, atol=1e-6)
 
 
@@ -83,7 +83,7 @@ def test_views_of_a_collection_are_those_of_its_rows_in_train_mode():
     assert data.labels_N is None
     method.train()
     assert torch.equal(data.view_outputs(flat, epoch=-1, view=1), of.one(-1, INDEX, 1).flatten(1))
-    assert torch.equal(data.outputs(flat), of.backbone.prepare(of.pixels[INDEX]).flatten(1))
+    assert torch.equal(data.outputs(flat), of.backbone.prepare(of.images.pixels[INDEX]).flatten(1))
     assert modes == [(True, False), (False, False)]
     assert method.training
 

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-def affine(x_BCHW: Tensor, forward_B22: Tensor, shift_B2: Tensor) -> Tensor:
+def affine(x_BCHW: Tensor, forward_B22: Tensor, shift_B2: Tensor, sizes_B2: Tensor | None = None) -> Tensor:
     """Move each image's content by a linear map about the centre, then by a shift.
 
     Args:
@@ -18,21 +18,30 @@ def affine(x_BCHW: Tensor, forward_B22: Tensor, shift_B2: Tensor) -> Tensor:
         forward_B22: maps (right, down) offsets from the centre, in pixels, of the original to those of
             the result; invertible.
         shift_B2: (right, down), as fractions of width and height.
+        sizes_B2: height and width of the images, which lie in the upper left corner of canvases that are black
+            elsewhere; None where they fill them. Each is moved about its own centre, and what comes to lie outside
+            of its own size means nothing.
     """
     height, width = x_BCHW.shape[2:]
     a, b, c, d = forward_B22.flatten(1).unbind(1)
     adjugate = torch.stack([torch.stack([d, -b], 1), torch.stack([-c, a], 1)], 1)
     backward = adjugate / (a * d - b * c)[:, None, None]  # a batch of LAPACK calls takes longer than the rest
-    side = torch.tensor([width, height], dtype=backward.dtype)
+    full = torch.tensor([[width, height]], dtype=backward.dtype)
+    own_B2 = full if sizes_B2 is None else sizes_B2.flip(1).to(backward.dtype)
     # grid_sample counts from -1 to 1 over each side: scale the map to that, for oblong images too
-    scaled = backward * side / side[:, None]
+    scaled = backward * own_B2[:, None] / own_B2[:, :, None]
     offset = -2 * (scaled @ shift_B2[:, :, None])
     theta = torch.cat([scaled, offset], 2).to(x_BCHW.device, x_BCHW.dtype, non_blocking=True)
     x_1W1 = _centres(width, x_BCHW).view(1, 1, -1, 1)
     y_H11 = _centres(height, x_BCHW).view(1, -1, 1, 1)
     across, down, constant = (theta[:, None, None, :, k] for k in range(3))
     # as affine_grid, whose many tiny matrix products take longer than these three passes
-    grid_BHW2 = x_1W1 * across + (y_H11 * down + constant)
+    if sizes_B2 is None:
+        grid_BHW2 = x_1W1 * across + (y_H11 * down + constant)
+    else:
+        share = (own_B2 / full).to(x_BCHW.device, x_BCHW.dtype, non_blocking=True)[:, None, None]
+        x_B1W1, y_BH11 = ((c + 1) / share[..., k, None] - 1 for k, c in enumerate((x_1W1, y_H11)))
+        grid_BHW2 = (x_B1W1 * across + (y_BH11 * down + constant) + 1) * share - 1
     return F.grid_sample(x_BCHW, grid_BHW2, mode="bilinear", padding_mode="zeros", align_corners=False)
 
 
@@ -70,3 +79,7 @@ class RandomAffine:
 
     def apply(self, x_BCHW: Tensor, forward_B22: Tensor, shift_B2: Tensor) -> Tensor:
         return affine(x_BCHW, forward_B22, shift_B2)
+
+    def on_canvas(self, x_BCHW: Tensor, u_BU: Tensor, sizes_B2: Tensor) -> tuple[Tensor, Tensor]:
+        """The same about the centre of each image of a canvas."""
+        return affine(x_BCHW, *self.draw(u_BU, (0, 0, 0)), sizes_B2), sizes_B2

@@ -8,12 +8,13 @@ images, C channels, H rows, W columns; images are float32 in [0, 1].
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
 from lookalike.core import rng
+from lookalike.core.resample import central_boxes, resized_crop
 
 
 class Operation(Protocol):
@@ -33,6 +34,18 @@ class Operation(Protocol):
         ...
 
 
+@runtime_checkable
+class CanvasOperation(Operation, Protocol):
+    """An operation that may come while images of differing size lie in the upper left corners of canvases."""
+
+    def on_canvas(self, x_BCHW: Tensor, u_BU: Tensor, sizes_B2: Tensor) -> tuple[Tensor, Tensor | None]:
+        """The operation on images of these heights and widths, and their sizes after it.
+
+        The sizes are None where the images are of one size now and fill what is returned.
+        """
+        ...
+
+
 class Recipe:
     """Operations in order, giving random views of images.
 
@@ -43,18 +56,49 @@ class Recipe:
     def __init__(self, operations: Sequence[Operation]) -> None:
         self.operations = tuple(operations)
 
-    def __call__(self, images_BCHW: Tensor, *, seed: int, epoch: int, index_B: Tensor, view: int) -> Tensor:
+    def __call__(
+        self,
+        images_BCHW: Tensor,
+        *,
+        seed: int,
+        epoch: int,
+        index_B: Tensor,
+        view: int,
+        sizes_B2: Tensor | None = None,
+        size: int | None = None,
+    ) -> Tensor:
         """Views of `images_BCHW` (uint8 on any device), float32 in [0, 1].
 
-        `index_B` (int64, CPU) names the images in the data set: the view of an image depends on
-        (seed, epoch, its index, view) and on nothing else.
+        Args:
+            images_BCHW: the images, or canvases with an image in the upper left corner of each.
+            seed: of the run.
+            epoch: of the training.
+            index_B: int64, CPU: what the images are called. The view of an image depends on (seed, epoch, its
+                index, view) and on nothing else.
+            view: number of the view.
+            sizes_B2: integers, CPU: height and width of the image on each canvas; None where it fills it.
+            size: side of the square that a view is, where no operation makes it one; None for that of the images.
         """
         x_BCHW = images_BCHW
-        channels, height, width = images_BCHW.shape[1:]
+        if sizes_B2 is None and size is not None and tuple(images_BCHW.shape[2:]) != (size, size):
+            sizes_B2 = torch.tensor([images_BCHW.shape[2:]]).expand(len(images_BCHW), 2)
         for k, operation in enumerate(self.operations):
             u_BU = rng.uniform(seed, f"augment/{k}", epoch, index_B, view, operation.draws)
-            x_BCHW = operation.apply(as_float(x_BCHW), *operation.draw(u_BU, (channels, height, width)))
-        return as_float(x_BCHW)
+            x_BCHW = as_float(x_BCHW)
+            if sizes_B2 is not None and isinstance(operation, CanvasOperation):
+                x_BCHW, sizes_B2 = operation.on_canvas(x_BCHW, u_BU, sizes_B2)
+                continue
+            if sizes_B2 is not None:
+                x_BCHW, sizes_B2 = _squares(x_BCHW, sizes_B2, size), None
+            channels, height, width = x_BCHW.shape[1:]
+            x_BCHW = operation.apply(x_BCHW, *operation.draw(u_BU, (channels, height, width)))
+        x_BCHW = as_float(x_BCHW)
+        return x_BCHW if sizes_B2 is None else _squares(x_BCHW, sizes_B2, size)
+
+
+def _squares(x_BCHW: Tensor, sizes_B2: Tensor, size: int | None) -> Tensor:
+    """The central squares of images on canvases."""
+    return resized_crop(x_BCHW, central_boxes(sizes_B2), size or x_BCHW.shape[-1])
 
 
 def as_float(x_BCHW: Tensor) -> Tensor:

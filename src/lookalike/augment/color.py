@@ -1,14 +1,16 @@
 """Colour jitter: brightness, contrast, saturation and hue in an order drawn per image.
 
 The four operations are those of torchvision's ColorJitter on float images, clamped to [0, 1] after
-each (SimCLR paper, appendix A). Saturation and hue need three channels that mean colour; on images
-with another number of channels only brightness and contrast act.
+each (SimCLR paper, appendix A). Saturation and hue need three channels that mean colour; where channels are
+something else only brightness and contrast act, on all of an image's channels alike.
 """
 
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -29,9 +31,9 @@ def adjust_brightness(x_BCHW: Tensor, factor_B111: Tensor) -> Tensor:
     return (x_BCHW * factor_B111).clamp_(0.0, 1.0)
 
 
-def adjust_contrast(x_BCHW: Tensor, factor_B111: Tensor) -> Tensor:
-    """Blend with the mean grey of the image."""
-    grey = luma(x_BCHW) if x_BCHW.shape[1] == 3 else x_BCHW
+def adjust_contrast(x_BCHW: Tensor, factor_B111: Tensor, colour: bool = True) -> Tensor:
+    """Blend with the mean grey of the image; three channels are weighted as the eye does where they mean colour."""
+    grey = luma(x_BCHW) if colour and x_BCHW.shape[1] == 3 else x_BCHW
     return _blend(x_BCHW, grey.mean((1, 2, 3), keepdim=True), factor_B111)
 
 
@@ -57,31 +59,33 @@ def adjust_hue(x_B3HW: Tensor, shift_B111: Tensor) -> Tensor:
 
 
 _OPERATIONS = (adjust_brightness, adjust_contrast, adjust_saturation, adjust_hue)
+_PLAIN = (adjust_brightness, partial(adjust_contrast, colour=False))  # what makes sense for any channels
 
 
-def color_jitter(x_BCHW: Tensor, factors_B4: Tensor, order_B: Tensor) -> Tensor:
+def color_jitter(x_BCHW: Tensor, factors_B4: Tensor, order_B: Tensor, colour: bool = True) -> Tensor:
     """Apply the four operations to each image in its own order.
 
     Args:
         x_BCHW: float images in [0, 1].
         factors_B4: brightness, contrast and saturation factors and hue shift (fraction of the circle).
         order_B: int64 on the CPU, a row of `ORDERS` for each image; -1 leaves the image as it is.
+        colour: whether three channels mean red, green and blue.
 
     Images of one order are processed together, a block that stays in the cache of a CPU.
     """
     if x_BCHW.shape[0] == 0:
         return x_BCHW
-    usable = 4 if x_BCHW.shape[1] == 3 else 2
+    acts: Sequence[Callable[[Tensor, Tensor], Tensor]] = _OPERATIONS if colour and x_BCHW.shape[1] == 3 else _PLAIN
     alike: dict[tuple[int, ...], list[int]] = {}  # rows of ORDERS by what they do to these images
     for k, order in enumerate(ORDERS):
-        alike.setdefault(tuple(operation for operation in order if operation < usable), []).append(k)
+        alike.setdefault(tuple(operation for operation in order if operation < len(acts)), []).append(k)
     factors_B4 = factors_B4.to(x_BCHW.device, x_BCHW.dtype, non_blocking=True)
     out = x_BCHW.clone()
     for operations, rows in alike.items():
         index = chosen(torch.isin(order_B, torch.tensor(rows)), x_BCHW.device)
         part, factors = x_BCHW[index], factors_B4[index]
         for operation in operations if len(index) else ():
-            part = _OPERATIONS[operation](part, factors[:, operation].view(-1, 1, 1, 1))
+            part = acts[operation](part, factors[:, operation].view(-1, 1, 1, 1))
         out[index] = part
     return out
 
@@ -98,6 +102,7 @@ class ColorJitter:
     saturation: float
     hue: float  # fraction of the colour circle, at most 0.5
     p: float = 0.8
+    colour: bool = True  # whether three channels mean red, green and blue
 
     draws = 6
 
@@ -113,4 +118,4 @@ class ColorJitter:
         return self.brightness, self.contrast, self.saturation
 
     def apply(self, x_BCHW: Tensor, factors_B4: Tensor, order_B: Tensor) -> Tensor:
-        return color_jitter(x_BCHW, factors_B4, order_B)
+        return color_jitter(x_BCHW, factors_B4, order_B, self.colour)

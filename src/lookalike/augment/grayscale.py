@@ -22,9 +22,10 @@ def grayscale(x_B3HW: Tensor, index_K: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class RandomGrayscale:
-    """Make an image grey with probability `p`; does nothing unless there are three channels."""
+    """Make an image grey with probability `p`; does nothing unless there are three channels that mean colour."""
 
     p: float = 0.2
+    colour: bool = True  # whether three channels do
 
     draws = 1
 
@@ -33,4 +34,4 @@ class RandomGrayscale:
         return (u_BU[:, 0] < self.p,)
 
     def apply(self, x_BCHW: Tensor, mask_B: Tensor) -> Tensor:
-        return grayscale(x_BCHW, chosen(mask_B, x_BCHW.device)) if x_BCHW.shape[1] == 3 else x_BCHW
+        return grayscale(x_BCHW, chosen(mask_B, x_BCHW.device)) if self.colour and x_BCHW.shape[1] == 3 else x_BCHW

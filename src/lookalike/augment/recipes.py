@@ -1,8 +1,9 @@
 """Augmentation recipes by name.
 
 `simclr` is the ImageNet recipe (SimCLR paper, appendix A, strength 1), `simclr-small` the one for
-images of 32 to 64 pixels (appendix B.9: strength 0.5, no blur), `crop-flip` what DeepCluster's released
-code and most supervised training use, `digits` for written signs, which must not be mirrored: small
+images of 32 to 64 pixels (appendix B.9: strength 0.5, no blur), `simclr-light` keeps what colour tells (half the
+saturation, a fifth of the hue, nothing made grey), `crop-flip` is what DeepCluster's released
+code and most supervised training use, `digits` is for written signs, which must not be mirrored: small
 rotations, crops (which shift and scale), and brightness and contrast, as without these the amount of
 ink tells one sign from another and little else need be learned.
 """
@@ -10,6 +11,7 @@ ink tells one sign from another and little else need be learned.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from lookalike.augment.affine import RandomAffine
 from lookalike.augment.base import Operation, Recipe
@@ -39,6 +41,11 @@ def _simclr_small(size: int, area: Area) -> list[Operation]:
     return [crop, RandomHorizontalFlip(), _jitter(0.5), RandomGrayscale()]
 
 
+def _simclr_light(size: int, area: Area) -> list[Operation]:
+    crop = RandomResizedCrop(size, area)
+    return [crop, RandomHorizontalFlip(), ColorJitter(0.4, 0.4, 0.2, 0.02)]
+
+
 def _crop_flip(size: int, area: Area) -> list[Operation]:
     return [RandomResizedCrop(size, area), RandomHorizontalFlip()]
 
@@ -51,6 +58,7 @@ def _digits(size: int, area: Area) -> list[Operation]:
 _RECIPES: dict[str, tuple[Callable[[int, Area], list[Operation]], float]] = {  # builder, default crop_min
     "simclr": (_simclr, 0.08),
     "simclr-small": (_simclr_small, 0.08),
+    "simclr-light": (_simclr_light, 0.08),
     "crop-flip": (_crop_flip, 0.08),
     "digits": (_digits, 0.5),
 }
@@ -61,8 +69,12 @@ def recipe_names() -> list[str]:
     return list(_RECIPES)
 
 
-def build_recipe(name: str, size: int, crop_min: float | None = None, crop_max: float = _WHOLE) -> Recipe:
+def build_recipe(
+    name: str, size: int, crop_min: float | None = None, crop_max: float = _WHOLE, *, colour: bool = True
+) -> Recipe:
     """The recipe `name` for views of size x size pixels; `crop_min` overrides its smallest crop (area).
+
+    Without `colour`, three channels are not taken for red, green and blue.
 
     Raises:
         LookalikeError: the name is unknown; the nearest is offered.
@@ -70,4 +82,11 @@ def build_recipe(name: str, size: int, crop_min: float | None = None, crop_max: 
     if name not in _RECIPES:
         raise LookalikeError(f"unknown augmentation {name!r}: {did_you_mean(name, _RECIPES)}")
     build, default = _RECIPES[name]
-    return Recipe(build(size, (default if crop_min is None else crop_min, crop_max)))
+    operations = build(size, (default if crop_min is None else crop_min, crop_max))
+    return Recipe([op if colour else _colourless(op) for op in operations])
+
+
+def _colourless(operation: Operation) -> Operation:
+    if isinstance(operation, ColorJitter | RandomGrayscale):
+        return replace(operation, colour=False)
+    return operation

@@ -73,7 +73,7 @@ def _dispatch(words: list[str]) -> int:
 
 
 def _is_data(word: str) -> bool:
-    return Path(word).exists() or ":" in word or word == "digits" or "/" in word
+    return Path(word).exists() or ":" in word or word == "digits" or "/" in word or any(sign in word for sign in "*?[")
 
 
 def command_names() -> list[str]:
@@ -99,7 +99,8 @@ def overview() -> str:
         lines.append(f"  {usage[name]:<{width}}  {summary}")
     lines += [
         "",
-        "DATA: a folder of images, FILE.npy, FILE.npz, digits, mnist:DIR or cifar10:DIR.",
+        "DATA: folders, image files, a list of them (.txt, .csv), an archive (.zip, .tar), FILE.npy, FILE.npz,",
+        "digits, mnist:DIR, cifar10:DIR or hf:NAME; several folders, files, lists and archives are one collection.",
         "lookalike COMMAND --help shows a command's options; lookalike --version the version.",
     ]
     return "\n".join(lines)

@@ -44,7 +44,7 @@ def parse(
     """Options of `kind` from words.
 
     Args:
-        kind: a dataclass whose fields have defaults and docstrings; a tuple field takes many words.
+        kind: a dataclass whose fields have defaults and docstrings; a field that may be a tuple takes many words.
         words: the command line after the program's name.
         program: for the usage line.
         positional: fields given without a flag, in order.
@@ -62,10 +62,13 @@ def parse(
     known, unknown = parser.parse_known_args(_with_values(kind, words))
     said |= {name: value for name, value in vars(known).items() if value is not None and value != []}
     valid = [flag(f.name) for f in dataclasses.fields(kind)]  # type: ignore[arg-type]  # always a dataclass
+    many = next((name for name in positional if _takes_many(typing.get_type_hints(kind)[name])), None)
     after_unknown = False
     for word in unknown:
         if word.startswith("-"):
             problems.append(f"unknown option {word}: {did_you_mean(word.split('=')[0], valid)}")
+        elif not after_unknown and many is not None:  # argparse takes those before the first flag only
+            said[many] = [*_as_list(said.get(many, ())), word]
         elif not after_unknown:  # else it is the value of the unknown option
             problems.append(f"unexpected word {word!r}; {parser.format_usage().strip()}")
         after_unknown = word.startswith("-") and "=" not in word
@@ -97,7 +100,7 @@ def _parser(kind: type[Any], program: str, positional: Sequence[str]) -> argpars
         text = docs.get(f.name, "").replace("%", "%%")
         default = "" if f.default in (None, "", ()) else f" (default: {f.default})"
         if f.name in positional:
-            many = isinstance(f.default, tuple)
+            many = _takes_many(hints[f.name])
             parser.add_argument(f.name, nargs="*" if many else "?", metavar=f.name.upper(), help=text + default)
         elif hints[f.name] is bool:
             parser.add_argument(flag(f.name), action=argparse.BooleanOptionalAction, default=None, help=text + default)
@@ -125,6 +128,15 @@ def _plain(hint: Any) -> Any:
     return hint
 
 
+def _takes_many(hint: Any) -> bool:
+    """Whether a field may be a tuple: `tuple[str, ...]`, or `str | tuple[str, ...]`, a text where it is one."""
+    return typing.get_origin(hint) is tuple or any(typing.get_origin(part) is tuple for part in typing.get_args(hint))
+
+
+def _as_list(value: Any) -> list[Any]:
+    return [value] if isinstance(value, str) else list(value)
+
+
 def _type_words(hint: Any) -> str:
     hint = _plain(hint)
     if typing.get_origin(hint) is Literal:
@@ -138,6 +150,7 @@ def _convert(raw: Any, hint: Any) -> Any:
     Raises:
         ValueError: with words that follow the name of the flag.
     """
+    one_or_many = _takes_many(hint) and typing.get_origin(hint) is not tuple
     hint = _plain(hint)
     if raw is _NO_VALUE:
         raise ValueError(f"needs a value ({_type_words(hint)})")
@@ -146,6 +159,10 @@ def _convert(raw: Any, hint: Any) -> Any:
         if raw not in choices:
             raise ValueError(f"cannot be {raw!r}: {did_you_mean(str(raw), choices)}")
         return raw
+    if one_or_many:
+        if not isinstance(raw, str | list | tuple) or not all(isinstance(word, str) for word in raw):
+            raise ValueError(f"must be a text or a list of texts, got {raw!r}")
+        return raw if isinstance(raw, str) else raw[0] if len(raw) == 1 else tuple(raw)
     if typing.get_origin(hint) is tuple:
         return tuple(raw)
     if hint is bool and not isinstance(raw, bool):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import platform
+import re
 import sys
 from functools import cache
 from pathlib import Path
@@ -14,6 +15,7 @@ from lookalike.core.errors import LookalikeError
 
 Precision = Literal["auto", "bf16", "float32", "float64"]
 
+_UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4  # glibc, malloc.h
 
 
@@ -91,6 +93,34 @@ def resolve_precision(name: Precision, device: str) -> Precision:
     if device.startswith("cuda"):
         return "bf16" if torch.cuda.is_bf16_supported() else "float32"
     return "bf16" if device == "cpu" and cpu_has_bf16() else "float32"
+
+
+def parse_bytes(text: str) -> int:
+    """A number of bytes from "4GB" or "500 MB" (units of 1024).
+
+    Raises:
+        ValueError: it is none.
+    """
+    found = re.fullmatch(r"\s*([0-9.]+)\s*([KMGT]?)i?B?\s*", text, re.IGNORECASE)
+    if not found:
+        raise ValueError(f"not a size of memory: {text!r}; write it as 4GB or 500MB")
+    return int(float(found[1]) * _UNITS[found[2].upper()])
+
+
+def size_words(n: float) -> str:
+    """A number of bytes for people: 1.2 GB, 340 MB (units of 1024)."""
+    unit = next((u for u in ("T", "G", "M", "K") if n >= _UNITS[u]), "")
+    value = n / _UNITS[unit]
+    return f"{value:.1f} {unit}B" if unit and value < 10 else f"{value:.0f} {unit}B"
+
+
+def available_bytes() -> int:
+    """Memory that the system says may be taken without swapping."""
+    try:
+        line = next(x for x in Path("/proc/meminfo").read_text().splitlines() if x.startswith("MemAvailable"))
+        return int(line.split()[1]) * 1024
+    except (OSError, StopIteration):
+        return 4 * 2**30  # a system that does not say: what any machine of today has
 
 
 def versions() -> dict[str, str]:

@@ -9,16 +9,23 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
+from lookalike.core.durations import parse_duration
 from lookalike.core.errors import ConfigurationError, did_you_mean
+
+AUTO = "auto"
+"""A value that stands for: choose for me."""
 
 DEFAULT_LR = {"sgd": 0.25, "lars": 1.0, "adamw": 1e-3}
 """Learning rates where neither the user nor the recipe names one; lars as SimCLR on CIFAR-10."""
 
 _MEMORY = re.compile(r"\s*[0-9.]+\s*[KMGT]?i?B?\s*", re.IGNORECASE)
+
+_MOST_SPOKEN = 4  # places that are all named in a sentence
 
 RUNTIME = {"runtime": True}
 """Metadata of options that say where or how fast, not what: they may change when a run goes on."""
@@ -28,8 +35,9 @@ RUNTIME = {"runtime": True}
 class TrainOptions:
     """Options that every method has."""
 
-    data: str = field(default="", metadata=RUNTIME)
-    """Images: a folder, FILE.npy, FILE.npz, digits, mnist:DIR or cifar10:DIR."""
+    data: str | tuple[str, ...] = field(default="", metadata=RUNTIME)
+    """Images: one or several of: a folder, image files, a list (.txt, .csv), an archive (.zip, .tar); or FILE.npy,
+    FILE.npz, digits, mnist:DIR, cifar10:DIR or hf:NAME."""
     out: str | None = field(default=None, metadata=RUNTIME)
     """Run folder; default runs/METHOD-DATA."""
     recipe: str = "auto"
@@ -38,6 +46,8 @@ class TrainOptions:
     """Seed of weights, order and augmentation."""
     epochs: int = 100
     """Passes over the images."""
+    budget: str | None = None
+    """Time for everything, such as 20m or 1h30m: epochs are chosen so that training, features and page end in it."""
     max_steps: int | None = None
     """Stop after this many optimiser steps; the schedule ends there too."""
     batch_size: int = 512
@@ -61,7 +71,9 @@ class TrainOptions:
     init: str | None = None
     """Start the encoder from a .safetensors or .pt file with torchvision or timm names."""
     augment: str = "simclr-small"
-    """Recipe of random views: simclr, simclr-small, crop-flip or digits."""
+    """Recipe of random views: simclr, simclr-small, simclr-light, crop-flip, digits, or auto: short trainings tell."""
+    augment_by: str | None = field(default=None, metadata=RUNTIME)
+    """CSV file (path,label) of a few labels for --augment auto to choose by; default: it chooses without labels."""
     crop_min: float | None = None
     """Smallest crop, as a fraction of the image's area; default: the augmentation recipe's."""
     optimizer: Literal["sgd", "lars", "adamw"] = "sgd"
@@ -93,6 +105,18 @@ class TrainOptions:
     download: bool = field(default=False, metadata=RUNTIME)
     """Fetch mnist: or cifar10: first, where the files are not there."""
 
+    store: bool = field(default=True, metadata=RUNTIME)
+    """Keep decoded images in a store on the disk, which the next run finds again; else they are decoded each time."""
+    cache: str | None = field(default=None, metadata=RUNTIME)
+    """Folder of stores; default: $XDG_CACHE_HOME/lookalike, or ~/.cache/lookalike."""
+    store_limit: str | None = field(default=None, metadata=RUNTIME)
+    """What a store may take on the disk, such as 50GB; default: half of what is free."""
+    skip_bad: bool = field(default=False, metadata=RUNTIME)
+    """Go on where more than a fifth of the images cannot be read."""
+
+    def __post_init__(self) -> None:
+        self.data = places(self.data)
+
     def problems(self) -> Iterator[str]:
         """Every value that cannot be, in words."""
         yield from at_least(self, 1, "epochs", "max_steps", "image_size", "width", "threads")
@@ -103,8 +127,15 @@ class TrainOptions:
                 yield f"--micro-batch must be auto or a positive integer, got {self.micro_batch!r}"
             elif int(self.micro_batch) > self.batch_size:
                 yield f"--micro-batch {self.micro_batch} is more than --batch-size {self.batch_size}"
-        if self.memory is not None and not _MEMORY.fullmatch(self.memory):
-            yield f"--memory must be a size such as 4GB or 500MB, got {self.memory!r}"
+        for name in ("memory", "store_limit"):
+            value = getattr(self, name)
+            if value is not None and not _MEMORY.fullmatch(value):
+                yield f"{flag(name)} must be a size such as 4GB or 500MB, got {value!r}"
+        if self.budget is not None:
+            try:
+                parse_duration(self.budget)
+            except ValueError as error:
+                yield f"--budget {error}"
         if self.lr is not None and not self.lr > 0:
             yield f"--lr must be positive, got {self.lr}"
         if self.momentum >= 1:
@@ -115,6 +146,28 @@ class TrainOptions:
     def data_problems(self, n: int, distinct: Callable[[], int]) -> Iterator[str]:
         """Every value that does not go with n training images, of which `distinct()` differ."""
         yield from ()
+
+
+def places(data: str | Iterable[str]) -> str | tuple[str, ...]:
+    """DATA in its plain form: one place is a string, several are a tuple of them."""
+    if isinstance(data, str):
+        return data
+    several = tuple(map(str, data))
+    return several if len(several) > 1 else "".join(several)
+
+
+def spoken(data: str | Sequence[str]) -> str:
+    """DATA in a sentence."""
+    if isinstance(data, str) or len(data) == 1:
+        return data if isinstance(data, str) else data[0]
+    if len(data) > _MOST_SPOKEN:
+        return f"{data[0]} and {len(data) - 1} other places"
+    return ", ".join(data[:-1]) + " and " + data[-1] if data else ""
+
+
+def short(data: str | Sequence[str]) -> str:
+    """DATA in a sentence, without the folders that the places lie in."""
+    return spoken([Path(place).name or place for place in ([data] if isinstance(data, str) else data)])
 
 
 def flag(name: str) -> str:

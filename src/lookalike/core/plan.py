@@ -7,6 +7,8 @@ from typing import Any
 
 from torch import Tensor
 
+from lookalike.core.ranks import ALONE, Ranks
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -20,3 +22,9 @@ class Plan:
     """Names of parameters that were initialised anew for this plan: their optimiser state is stale."""
     notes: tuple[dict[str, Any], ...] = ()
     """For the record, where images were clustered for this plan: one dictionary per head."""
+
+    def batch(self, k: int, size: int, ranks: Ranks = ALONE) -> Tensor:
+        """Rows among the training images of batch k of `size` images: those that are this process's."""
+        share = size // ranks.size
+        start = k * size + ranks.rank * share
+        return self.order_M[start : start + share]

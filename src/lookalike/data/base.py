@@ -1,34 +1,59 @@
-"""Images in memory: uint8 [N, C, H, W] with paths, and labels and splits where there are some.
+"""Images: uint8 canvases with paths, and labels and splits where there are some.
 
-A source is a module of this room with a function `load(place, options) -> Images`; `lookalike DATA`
-finds it by the name before the colon (`mnist:DIR`) or by what the path is (a folder, a .npy file).
+`sources.py` says which module of this room reads what.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+import sys
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lookalike.core import registry
-from lookalike.core.errors import LookalikeError, did_you_mean
+from lookalike.core.errors import LookalikeError
+from lookalike.data.canvas import Canvases, Squares, digests, places
 
 HELD_OUT = 0.2  # share of the labelled images held out for evaluation where the data has no split
-_PATHS = {"folder", "array"}  # sources named by a path alone
+
+
+def _tell(words: str) -> None:
+    print(words, file=sys.stderr, flush=True)
+
+
+@dataclass(frozen=True)
+class Loading:
+    """How image files become images: whether and where what is decoded is kept."""
+
+    store: bool = True
+    """Keep decoded images in a store on the disk, which the next run finds again."""
+    cache: str | None = None
+    """Folder of stores; None: $XDG_CACHE_HOME/lookalike, or ~/.cache/lookalike."""
+    limit: str | None = None
+    """What a store may take, such as "50GB"; None: half of the free disk."""
+    skip_bad: bool = False
+    """Go on however many images cannot be read, as long as some can."""
+    say: Callable[[str], None] = _tell
+    """Is told what takes its time."""
 
 
 @dataclass(frozen=True)
 class Images:
-    """A data set. N images in a fixed order, C channels."""
+    """A data set. N images in a fixed order, C channels.
 
-    pixels: Tensor
-    """uint8 [N, C, H, W], on the CPU."""
+    Training takes its views from `pixels`; everything else looks at `squares`.
+    """
+
+    pixels: Tensor | Canvases
+    """uint8 canvases [N, C, M, M] on the CPU, an image in the upper left corner of each: a tensor, or what gives rows
+    when asked. Images that are all of one size may fill oblong canvases."""
     paths: tuple[str, ...]
     """One name per image, relative to the source, unique."""
     labels: Tensor | None = None
@@ -41,22 +66,56 @@ class Images:
     """A short name, for run folders."""
     skipped: tuple[tuple[str, str], ...] = field(default=())
     """Files that were passed over, with the reason."""
+    sizes: Tensor | None = None
+    """int32 [N, 2], height and width of each image; None where every image fills its canvas."""
+    side: int | None = None
+    """S, the side of the square that the network sees; None for that of the canvases."""
+    colour: bool = True
+    """Whether three channels mean red, green and blue."""
+    known_digests: np.ndarray | None = None
+    """`digests`, where whoever made the images has them."""
+    examined: Sequence[Any] = ()
+    """What decoding told of each image that was listed, readable or not (`health.Examined`), where it was decoded."""
+
+    def __post_init__(self) -> None:
+        for what, values in (("pixels", self.pixels), ("sizes", self.sizes), ("digests", self.known_digests)):
+            if values is not None and len(values) != len(self.paths):
+                raise ValueError(f"{len(self.paths)} images but {what} of {len(values)}")
 
     def __len__(self) -> int:
         return len(self.paths)
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """(C, H, W)."""
-        c, h, w = self.pixels.shape[1:]
-        return c, h, w
+        """(C, S, S): what the network sees."""
+        side = self.side or min(self.pixels.shape[2:])
+        return self.pixels.shape[1], side, side
+
+    @cached_property
+    def squares(self) -> Squares:
+        """The central square of each image, [N, C, S, S] when asked."""
+        return Squares(self.pixels, self.sizes, self.shape[1], self.order)
+
+    @cached_property
+    def digests(self) -> np.ndarray:
+        """uint8 [N, 16]: a hash of each image's size and pixels. Equal images have equal ones."""
+        return digests(self.pixels, self.sizes) if self.known_digests is None else self.known_digests
+
+    @cached_property
+    def order(self) -> Tensor:
+        """int64 [N]: the place of each image when all are sorted by their digests (copies by row).
+
+        It names an image wherever something random is asked of it, so that neither names nor folders matter.
+        """
+        return torch.from_numpy(places(self.digests))
 
     @cached_property
     def training(self) -> Tensor:
-        """Rows (int64) that training may see: the training split, or all where there is no split."""
+        """Rows (int64) that training may see, sorted by `order`: the training split, or all where there is none."""
+        rows = torch.argsort(self.order)
         if self.split is None:
-            return torch.arange(len(self))
-        return torch.tensor([i for i, s in enumerate(self.split) if s == "train"], dtype=torch.int64)
+            return rows
+        return rows[torch.tensor([s == "train" for s in self.split])[rows]]
 
     @cached_property
     def evaluation(self) -> tuple[Tensor, Tensor] | None:
@@ -76,57 +135,58 @@ class Images:
 
     @cached_property
     def fingerprint(self) -> str:
-        """A hash of paths, splits and pixels; labels are left out, as training does not see them."""
-        digest = hashlib.blake2b(digest_size=16)
-        digest.update(repr((self.paths, self.split, list(self.pixels.shape))).encode())
-        digest.update(self.pixels.contiguous().numpy().data)
-        return digest.hexdigest()
+        """A hash of paths, splits, sizes and pixels; labels are left out, as training does not see them."""
+        found = hashlib.blake2b(digest_size=16)
+        settings = (list(self.pixels.shape), self.shape, self.colour)
+        found.update(repr((self.paths, self.split, settings)).encode())
+        found.update(np.ascontiguousarray(self.digests).data)
+        return found.hexdigest()
 
 
 def _hash_fraction(path: str) -> float:
     return int.from_bytes(hashlib.blake2b(os.fsencode(path), digest_size=8).digest(), "big") / 2**64
 
 
-def load(data: str, image_size: int | None = None, download: bool = False) -> Images:
+def load(
+    data: str | Sequence[str], image_size: int | None = None, download: bool = False, how: Loading | None = None
+) -> Images:
     """Images of a DATA argument.
 
     Args:
-        data: a folder, FILE.npy, FILE.npz, `digits`, `mnist:DIR` or `cifar10:DIR`.
+        data: one place or several; see `sources.find`.
         image_size: side of the square that images of differing size are brought to, pixels.
         download: fetch `mnist:` or `cifar10:` first where the files are missing.
+        how: whether and where decoded image files are kept.
 
     Raises:
         LookalikeError: nothing is there, or it cannot be read; the message says what was found.
     """
-    if not data:
-        raise LookalikeError("no images named: give a folder, a .npy file, digits, mnist:DIR or cifar10:DIR")
-    kind, colon, place = data.partition(":")
-    named = [name for name in registry.names("data") if name not in _PATHS]
-    if Path(data).exists() and not (colon and kind in named):
-        source = "array" if Path(data).is_file() else "folder"
-        images = registry.find("data", source, "source").load(Path(data), image_size, download)
-    elif kind in named:
-        images = registry.find("data", kind, "source").load(Path(place).expanduser(), image_size, download)
-    else:
-        hint = did_you_mean(kind, named) if colon else "give a folder, a .npy file, digits, mnist:DIR or cifar10:DIR"
-        raise LookalikeError(f"no such folder or file: {data} (working folder {Path.cwd()}); {hint}")
+    from lookalike.data import sources, store  # they import this module
+
+    found = sources.find(data, download, image_size)
+    images = found if isinstance(found, Images) else store.load(found, image_size, how)
     if len(images) == 0:
-        raise LookalikeError(f"{data} holds no images")
-    side = image_size or min(images.shape[1:])
-    if images.shape[1:] != (side, side):
-        images = replace(images, pixels=resize(images.pixels, side))
+        raise LookalikeError(f"{images.name} holds no images")
+    if image_size is not None and image_size != images.shape[1]:
+        images = fitted(images, image_size)
     return images
 
 
-def resize(x_NCHW: Tensor, side: int) -> Tensor:
-    """uint8 images scaled so that the shorter side is `side` pixels, then cut to the central square."""
-    height, width = x_NCHW.shape[2:]
-    scale = side / min(height, width)
-    new = (max(side, round(height * scale)), max(side, round(width * scale)))
-    top, left = (new[0] - side) // 2, (new[1] - side) // 2
-    parts = []
-    for part in x_NCHW.split(1024):  # a block at a time: floats take four times the memory of the images
-        x = F.interpolate(part.float(), size=new, mode="bilinear", antialias=True)
-        x = x[:, :, top : top + side, left : left + side].round().clamp(0, 255).to(torch.uint8)
-        parts.append(x)
-    return torch.cat(parts)
+def fitted(images: Images, side: int) -> Images:
+    """Images in memory, all of one size, of which the network sees squares of `side` pixels.
+
+    They keep their aspect, so that crops reach all of them; the longer side is brought to twice `side` where it is
+    more, as views need no finer pixels.
+    """
+    pixels = images.pixels
+    assert isinstance(pixels, Tensor) and images.sizes is None
+    height, width = pixels.shape[2:]
+    scale = 2 * side / max(height, width)
+    if scale < 1:
+        new = (max(1, round(height * scale)), max(1, round(width * scale)))
+        parts = []
+        for part in pixels.split(1024):  # a block at a time: floats take four times the memory of the images
+            x = F.interpolate(part.float(), size=new, mode="bilinear", antialias=True)
+            parts.append(x.round().clamp(0, 255).to(torch.uint8))
+        pixels = torch.cat(parts)
+    return replace(images, pixels=pixels, side=side, known_digests=None)

@@ -1,142 +1,153 @@
-"""Images from a folder, searched recursively.
-
-`train/` and `test/` (or `val/`) directly below it are splits; the folders that hold the images are
-their classes, used for evaluation only. Images of differing size are scaled so that the shorter side
-fits and cut to their central square.
-"""
+"""Image files: all those below a folder, or some that are named one by one."""
 
 from __future__ import annotations
 
 import os
-from collections import Counter
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+import stat
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
-import torch
-from PIL import Image, ImageOps
-from torch import Tensor
 
 from lookalike.core.errors import LookalikeError
-from lookalike.core.machine import cores
-from lookalike.data.base import Images
+from lookalike.data.decode import Unreadable, channels_last, open_image, reason_of
+from lookalike.data.layout import SUFFIXES, counted, is_image, is_junk, listing_of
+from lookalike.data.listing import Entry, Listing, Raw
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm")
-_SPLITS = {"train": "train", "test": "test", "val": "test"}
-_NATIVE = 64  # images that all have one size up to this many pixels keep it
-_SCALED = 64  # else they are brought to this side, unless --image-size says otherwise
-_MOST_SKIPPED = 0.2  # share of unreadable files above which the folder is refused
-
-
-def load(place: Path, image_size: int | None = None, download: bool = False) -> Images:
-    """The images below a folder, in the order of their relative paths."""
-    files = sorted(walk(place))
-    if not files:
-        others = Counter(p.suffix.lower() or "(no suffix)" for p in place.rglob("*") if p.is_file())
-        found = ", ".join(f"{n} x {suffix}" for suffix, n in others.most_common(5)) or "nothing"
-        raise LookalikeError(f"no images in {place}: looked for {', '.join(SUFFIXES)}, found {found}")
-    with ThreadPoolExecutor(cores()) as pool:
-        side = image_size or choose_side(set(pool.map(lambda file: header_size(place / file), files)))
-        arrays = list(pool.map(lambda file: decode(place / file, side), files))
-    skipped = tuple((file, a) for file, a in zip(files, arrays, strict=True) if isinstance(a, str))
-    good = [(file, a) for file, a in zip(files, arrays, strict=True) if not isinstance(a, str)]
-    if len(skipped) > _MOST_SKIPPED * len(files):
-        examples = "; ".join(f"{file}: {reason}" for file, reason in skipped[:3])
-        raise LookalikeError(f"{len(skipped)} of {len(files)} files in {place} cannot be read: {examples}")
-    paths = tuple(file for file, _ in good)
-    split = _split(paths)
-    labels, classes = _labels(paths, split is not None)
-    return Images(
-        pixels=_stack([a for _, a in good]),
-        paths=paths,
-        labels=labels,
-        classes=classes,
-        split=split,
-        name=place.resolve().name or "images",
-        skipped=skipped,
-    )
+_KINDS = (
+    (stat.S_ISFIFO, "a pipe, no file"),
+    (stat.S_ISSOCK, "a socket, no file"),
+    (stat.S_ISCHR, "a device, no file"),
+    (stat.S_ISBLK, "a device, no file"),
+    (stat.S_ISDIR, "a folder by an image's name"),
+)
 
 
-def walk(place: Path) -> Iterator[str]:
-    """Relative paths (posix) of image files below a folder; a link back up is followed once only."""
-    seen: set[tuple[int, int]] = set()
-    for root, folders, files in os.walk(place, followlinks=True):
-        status = Path(root).stat()
-        if (status.st_dev, status.st_ino) in seen:
-            folders.clear()
-            continue
-        seen.add((status.st_dev, status.st_ino))
-        folders.sort()  # of two links to one folder the first by name is followed, on every file system
-        for name in files:
-            if name.lower().endswith(SUFFIXES) and (Path(root) / name).is_file():
-                yield (Path(root) / name).relative_to(place).as_posix()
+def listing(place: Path) -> Listing:
+    """The images below a folder; nothing is opened, and a link back up is followed once only.
 
-
-def header_size(path: Path) -> tuple[int, int] | None:
-    """(width, height) from the header of an image file; None where it cannot be read."""
-    try:
-        with Image.open(path) as image:
-            return image.size
-    except Exception:  # a broken file: decode() will say what is wrong with it
-        return None
-
-
-def choose_side(sizes: set[tuple[int, int] | None]) -> int:
-    """The images' own side where all are one small square, else 64 pixels."""
-    sizes.discard(None)
-    if len(sizes) == 1:
-        width, height = next(iter(sizes)) or (0, 1)
-        if width == height <= _NATIVE:
-            return width
-    return _SCALED
-
-
-def decode(path: Path, side: int) -> np.ndarray | str:
-    """Pixels uint8 [side, side, C] (C is 1 for grey images, else 3), or the reason why there are none.
-
-    A JPEG is decoded at the smallest scale that still covers the square.
+    Raises:
+        LookalikeError: there are none; the message says what was found.
     """
+    found = _Found()
+    _walk(os.fspath(place), found)
+    if not found.entries:
+        looked = f"no images in {place}: looked for {', '.join(SUFFIXES)}, found {counted(found.others)}"
+        if found.refused:
+            looked += "; not readable: " + "; ".join(f"{name}: {reason}" for name, reason in found.refused[:3])
+        if any(name.lower().endswith((".tar", ".zip")) for name in found.others):
+            looked += f"; archives are read when they are named, as in '{place}/*.tar'"
+        raise LookalikeError(looked)
+    return listing_of(found.entries, place.resolve().name, found.refused, found.notes)
+
+
+def files(paths: Sequence[Path]) -> Listing:
+    """Image files named one by one; their names are relative to the folder that all of them lie in.
+
+    Raises:
+        LookalikeError: none of them can be listed.
+    """
+    absolute = sorted({Path(os.path.normpath(path.absolute())) for path in paths})
+    base = Path(os.path.commonpath([path.parent for path in absolute]))
+    entries, refused = [], []
+    for path in absolute:
+        name = path.relative_to(base).as_posix()
+        found = file_entry(name, os.fspath(path))
+        if isinstance(found, Entry):
+            entries.append(found)
+        else:
+            refused.append((name, found))
+    if not entries:
+        raise LookalikeError("none can be read: " + "; ".join(f"{name!r}: {reason}" for name, reason in refused[:3]))
+    return listing_of(entries, base.name if len(absolute) > 1 else absolute[0].stem, refused)
+
+
+def file_entry(name: str, path: str, status: os.stat_result | None = None) -> Entry | str:
+    """The entry of a file, or the reason why it cannot be one. The file is not opened."""
     try:
-        with Image.open(path) as image:
-            image.draft(None, (side, side))
-            upright = ImageOps.exif_transpose(image)
-            if upright.mode.startswith("I"):
-                # 16-bit grey would be clipped by convert: keep its upper byte instead
-                values = np.asarray(upright).astype(np.uint32)
-                upright = Image.fromarray((values >> 8 if values.max() > 255 else values).astype(np.uint8))
-            if upright.mode == "P" and isinstance(upright.info.get("transparency"), bytes):
-                upright = upright.convert("RGBA")  # Pillow warns of the direct way
-            upright = upright.convert("L" if upright.mode in ("L", "1", "F") else "RGB")
-            fitted = ImageOps.fit(upright, (side, side), Image.Resampling.BILINEAR)
-            return np.asarray(fitted).reshape(side, side, -1)
-    except Exception as error:  # Pillow raises nearly anything on a broken file
-        return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        status = status or Path(path).stat()
+    except (OSError, ValueError) as error:
+        broken = isinstance(error, FileNotFoundError) and Path(path).is_symlink()
+        return "a link to nothing" if broken else reason_of(error)
+    if not stat.S_ISREG(status.st_mode):
+        return next((words for is_kind, words in _KINDS if is_kind(status.st_mode)), "no file")
+    if not os.access(path, os.R_OK):
+        return "no permission to read it"
+    return Entry(name, (status.st_size, status.st_mtime_ns), partial(open_file, path))
 
 
-def _stack(arrays: list[np.ndarray]) -> Tensor:
-    """One tensor [N, C, S, S]: grey beside colour becomes colour."""
-    channels = max(a.shape[2] for a in arrays)
-    side = arrays[0].shape[0]
-    out = torch.empty(len(arrays), channels, side, side, dtype=torch.uint8)
-    for i, a in enumerate(arrays):
-        out[i] = torch.from_numpy(a.copy()).permute(2, 0, 1)  # one channel broadcasts to three
-    return out
+def open_file(path: str) -> Raw:
+    """An image file or a .npy file, opened.
+
+    Raises:
+        Unreadable: it is empty, no image, or damaged at its beginning.
+        OSError: it is gone or may not be read.
+    """
+    if Path(path).stat().st_size == 0:
+        raise Unreadable("empty (0 bytes)")
+    if not path.lower().endswith(".npy"):
+        return open_image(path)
+    try:
+        return channels_last(np.load(path, mmap_mode="r", allow_pickle=False))
+    except (ValueError, EOFError, SyntaxError) as error:
+        raise Unreadable(f"no .npy file of numbers: {error}") from error
 
 
-def _split(paths: tuple[str, ...]) -> tuple[str, ...] | None:
-    """train/test from the first folder of each path, where every image lies in one of them."""
-    first = [_SPLITS.get(path.split("/", 1)[0]) if "/" in path else None for path in paths]
-    if None in first or len(set(first)) < 2:
-        return None
-    return tuple(s for s in first if s is not None)
+@dataclass
+class _Found:
+    entries: list[Entry] = field(default_factory=list)
+    refused: list[tuple[str, str]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    others: list[str] = field(default_factory=list)
 
 
-def _labels(paths: tuple[str, ...], has_split: bool) -> tuple[Tensor | None, tuple[str, ...]]:
-    """Classes from the folders that hold the images, below the split; one class is none."""
-    folders = ["/".join(path.split("/")[has_split:-1]) for path in paths]
-    classes = tuple(sorted(set(folders)))
-    if len(classes) < 2 or "" in classes:
-        return None, ()
-    code = {name: k for k, name in enumerate(classes)}
-    return torch.tensor([code[f] for f in folders]), classes
+def _walk(place: str, found: _Found) -> None:
+    """List a folder and those below it in the order of their names, each once, whatever links lead to it."""
+    seen: dict[tuple[int, int], str] = {}
+    waiting = [""]
+    while waiting:
+        prefix = waiting.pop()
+        folder = Path(place, prefix)
+        try:
+            status = folder.stat()
+            if (status.st_dev, status.st_ino) in seen:
+                first = seen[status.st_dev, status.st_ino] or "the folder itself"
+                found.notes.append(f"{prefix!r} leads to {first!r} again, which is read once")
+                continue
+            seen[status.st_dev, status.st_ino] = prefix.rstrip("/")
+            with os.scandir(folder) as listed:
+                inside = sorted(listed, key=lambda item: item.name)
+        except OSError as error:
+            if not prefix:
+                raise LookalikeError(f"cannot read the folder {place}: {error.strerror}") from error
+            found.refused.append((prefix, f"this folder cannot be read: {error.strerror}"))
+            continue
+        below = [prefix + item.name + "/" for item in _sorted_in(inside, prefix, found)]
+        waiting += reversed(below)
+
+
+def _sorted_in(inside: Iterable[os.DirEntry[str]], prefix: str, found: _Found) -> Iterator[os.DirEntry[str]]:
+    """Put files where they belong; gives back the folders."""
+    for item in inside:
+        if is_junk(item.name):
+            continue
+        try:
+            is_folder = item.is_dir()
+        except OSError:  # a link to itself
+            is_folder = False
+        if is_folder:
+            yield item
+        elif is_image(item.name):
+            try:
+                status = item.stat()
+            except OSError:
+                status = None  # file_entry says why
+            entry = file_entry(prefix + item.name, item.path, status)
+            if isinstance(entry, Entry):
+                found.entries.append(entry)
+            else:
+                found.refused.append((prefix + item.name, entry))
+        else:
+            found.others.append(item.name)

@@ -22,6 +22,7 @@ from lookalike.augment.normalize import normalize
 from lookalike.core.errors import LookalikeError
 from lookalike.core.files import write_atomically
 from lookalike.core.ranks import ALONE, Ranks, blocks
+from lookalike.data.canvas import Squares
 from lookalike.encoders.base import EncoderSpec, build_encoder
 
 M = TypeVar("M", bound=nn.Module)
@@ -53,10 +54,11 @@ class Backbone:
         return nullcontext()
 
     @torch.no_grad()
-    def features(self, images_NCHW: Tensor, ranks: Ranks = ALONE) -> Tensor:
+    def features(self, images_NCHW: Tensor | Squares, ranks: Ranks = ALONE) -> Tensor:
         """Features [N, D] (float32, CPU) of uint8 or float images: eval mode, no augmentation.
 
-        Of several processes each computes its blocks, and all have all features.
+        Of several processes each computes its blocks, and all have all features. Squares are computed in the order
+        of their content, so that features are the same to the bit whatever the images are called.
 
         Raises:
             LookalikeError: the images have another number of channels or another size.
@@ -66,20 +68,22 @@ class Backbone:
             raise LookalikeError(
                 f"the network was trained on {_words(wanted)}, these images are {_words(images_NCHW.shape[1:])}"
             )
+        turned = images_NCHW.by_content if isinstance(images_NCHW, Squares) else None
         was_training = self.encoder.training
         self.encoder.eval()
         try:
             with self.autocast():
                 parts = [
-                    self.encoder(self.prepare(images_NCHW[rows])).float().cpu()
+                    self.encoder(self.prepare(images_NCHW[rows if turned is None else turned[rows]])).float().cpu()
                     for rows in ranks.own_blocks(len(images_NCHW))
                 ]
         finally:
             self.encoder.train(was_training)
-        return ranks.gather(torch.cat(parts))
+        found = ranks.gather(torch.cat(parts))
+        return found if turned is None else torch.empty_like(found).index_copy_(0, turned, found)
 
     @torch.no_grad()
-    def calibrated(self, images_NCHW: Tensor) -> Backbone:
+    def calibrated(self, images_NCHW: Tensor | Squares) -> Backbone:
         """A copy whose BatchNorm statistics are those of `images_NCHW` (uint8), at the same weights.
 
         An untrained network has met no data: with the statistics it is made with (mean 0, variance 1)

@@ -28,8 +28,8 @@ class TrainingImages:
 
     def outputs(self, forward: Callable[[Tensor], Tensor]) -> Tensor:
         """`forward` of this process's own images, float32 [N, P]: in their order, un-augmented, eval mode."""
-        pixels = self.views.pixels
-        return self._outputs(forward, lambda rows: self.backbone.prepare(pixels[rows.to(pixels.device)]), False)
+        squares = self.views.images.squares
+        return self._outputs(forward, lambda rows: self.backbone.prepare(squares[rows]), False)
 
     def view_outputs(self, forward: Callable[[Tensor], Tensor], epoch: int, view: int) -> Tensor:
         """`forward` of one view of each image, float32 [N, P]: train mode, no gradient."""

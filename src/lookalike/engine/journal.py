@@ -20,6 +20,9 @@ from rich.text import Text
 from lookalike.core.files import machine_faults, write_text
 from lookalike.core.metrics import read_metrics
 
+EARLY = "early"
+"""Marks events of a training that was ended before its last step; dropped where the run goes on."""
+
 _REFRESH_S = 0.25  # seconds between two states of the live line
 
 _SILENT: ContextVar[bool] = ContextVar("silent", default=False)
@@ -64,7 +67,7 @@ class Journal:
         self.console = Console(file=stream or sys.stdout, highlight=False, soft_wrap=True, quiet=_SILENT.get())
         self.live: Live | None = None
         self.shown = 0.0
-        kept = [event for event in read_metrics(path) if event.get("step", 0) <= step]
+        kept = [event for event in read_metrics(path) if event.get("step", 0) <= step and EARLY not in event]
         write_text(path, "".join(json.dumps(event) + "\n" for event in kept if step > 0))
 
     def __enter__(self) -> Journal:

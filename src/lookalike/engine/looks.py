@@ -16,8 +16,11 @@ from torch import Tensor
 
 from lookalike.augment.base import Recipe, as_float
 from lookalike.core import rng
+from lookalike.core.ranks import blocks
 from lookalike.data.base import Images
+from lookalike.data.canvas import Squares
 from lookalike.engine.backbone import Backbone
+from lookalike.engine.views import view_of
 from lookalike.evaluate.health import GALLERY, Health, measure
 from lookalike.evaluate.knn import knn_accuracy
 from lookalike.evaluate.neighbours import same_class_rate
@@ -49,20 +52,20 @@ class Looker:
     """Looks at encoders with the same images and the same views each time."""
 
     def __init__(self, images: Images, recipe: Recipe, seed: int) -> None:
-        rows = images.training
+        rows = images.training  # by content: what is looked at does not depend on names
         gallery = rows[rng.permutation(seed, "look/gallery", 0, len(rows))[:GALLERY]]
-        self.gallery = images.pixels[gallery]
-        self.views = recipe(self.gallery, seed=seed, epoch=-1, index_B=gallery, view=0)
-        self.bank: tuple[Tensor, Tensor] | None = None
-        self.queries: tuple[Tensor, Tensor] | None = None
+        self.gallery = images.squares[gallery]
+        self.views = view_of(images, recipe, gallery, seed=seed, epoch=-1, view=0)
+        self.bank: tuple[Squares, Tensor] | None = None
+        self.queries: tuple[Squares, Tensor] | None = None
         if images.labels is not None:
             labelled = rows[images.labels[rows] >= 0]
             order = labelled[rng.permutation(seed, "look/knn", 0, len(labelled))]
             queries = min(_QUERIES, len(order) // 5)
             bank, asked = order[queries : queries + _BANK], order[:queries]
             if queries:
-                self.bank = images.pixels[bank], images.labels[bank]
-                self.queries = images.pixels[asked], images.labels[asked]
+                self.bank = images.squares.take(bank), images.labels[bank]
+                self.queries = images.squares.take(asked), images.labels[asked]
 
     def look(self, backbone: Backbone) -> Look:
         """Look at a network."""
@@ -80,7 +83,7 @@ class Looker:
         """The same with raw pixels as features."""
         return self._look(pixel_features)
 
-    def _look(self, features: Callable[[Tensor], Tensor]) -> Look:
+    def _look(self, features: Callable[[Tensor | Squares], Tensor]) -> Look:
         health = measure(features(self.gallery), features(self.views))
         if self.bank is None or self.queries is None:
             return Look(health)
@@ -88,13 +91,13 @@ class Looker:
         return Look(health, knn_accuracy(*known), same_class_rate(*known))
 
 
-def pixel_features(images_NCHW: Tensor) -> Tensor:
+def pixel_features(images_NCHW: Tensor | Squares) -> Tensor:
     """Raw pixels [N, C*S*S] (float32 in [0, 1]), images larger than 32 px brought to 32 px."""
+    return torch.cat([_small(images_NCHW[block]) for block in blocks(len(images_NCHW))])
+
+
+def _small(images_NCHW: Tensor) -> Tensor:
     x = as_float(images_NCHW)
     if x.shape[-1] > _PIXEL_SIDE:
-        parts = [
-            F.interpolate(part, size=(_PIXEL_SIDE, _PIXEL_SIDE), mode="bilinear", antialias=True)
-            for part in x.split(512)
-        ]
-        x = torch.cat(parts)
+        x = F.interpolate(x, size=(_PIXEL_SIDE, _PIXEL_SIDE), mode="bilinear", antialias=True)
     return x.flatten(1)

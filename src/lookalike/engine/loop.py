@@ -17,17 +17,18 @@ import torch
 from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
+from lookalike.core.durations import duration
 from lookalike.core.errors import Elsewhere, Interrupted, LookalikeError
-from lookalike.core.metrics import duration
 from lookalike.core.options import TrainOptions
 from lookalike.core.plan import Plan
 from lookalike.data.base import Images
 from lookalike.encoders.alexnet import Dropout
+from lookalike.engine import wording
 from lookalike.engine.backbone import Backbone
 from lookalike.engine.checkpoint import load_checkpoint, own_state, save_checkpoint, whole_state
 from lookalike.engine.collection import TrainingImages
 from lookalike.engine.distributed import parallel, partners
-from lookalike.engine.journal import Journal, Quiet
+from lookalike.engine.journal import EARLY, Journal, Quiet
 from lookalike.engine.looks import Look, Looker
 from lookalike.engine.memory import chunk_size
 from lookalike.engine.run_folder import RunFolder
@@ -35,7 +36,7 @@ from lookalike.engine.shared_norm import share_norms
 from lookalike.engine.signals import StopSignals
 from lookalike.engine.snapshots import snapshots
 from lookalike.engine.step import average_statistics, forward_backward, network_buffers, put_back
-from lookalike.engine.views import Views, resident
+from lookalike.engine.views import Views
 from lookalike.engine.watch import Watch, label_agreement
 from lookalike.evaluate.health import verdict
 from lookalike.methods.base import Method
@@ -65,7 +66,7 @@ class Trainer:
         self.parallel: DistributedDataParallel | None = None
         self.method, self.backbone, self.options, self.run = method, backbone, options, run
         self.images, self.rows, self.n = images, rows, len(rows)
-        self.views = Views(method, backbone, options, resident(images.pixels, backbone.device))
+        self.views = Views(method, backbone, options, images)
         self.labels_N = None if images.labels is None else images.labels[rows]
         self.data = TrainingImages(method, backbone, self.views, rows, self.labels_N)
         self.batches = self.n // options.batch_size
@@ -89,6 +90,9 @@ class Trainer:
         self.baselines: dict[str, Any] = {}
         self.plan: Plan | None = None
         self.signals = StopSignals(self.ranks.size > 1)
+        self.graceful = False  # whether Ctrl-C ends the training with all that belongs to an end
+        self.ended = False  # by Ctrl-C, before its last step
+        self.remarks: tuple[str, ...] = ()  # said after the opening
         self.speed = 0.0  # images per second
         self.seen = ""  # what the last look saw, for the live line
         self.groups = ""  # what the last clustering gave, for the live line
@@ -166,7 +170,8 @@ class Trainer:
             self.chunk = self._chunk()
         journal = Journal(self.run.metrics, self.step) if self.ranks.first else Quiet()
         with journal as self.journal, self.signals:
-            self.journal.say(self._opening())
+            for words in (wording.opening(self), *self.remarks):
+                self.journal.say(words)
             self.snapshots.begin(self.step)
             if resumed and self.step < self.total:
                 where = f"epoch {self.step // self.batches + 1} of {self.options.epochs}"
@@ -175,7 +180,7 @@ class Trainer:
                 self._first_look()
             self._join()
             self.saved_at = time.monotonic()
-            while self.step < self.total:
+            while self.step < self.total and not self.ended:
                 self._epoch(self.step // self.batches)
             self.plan = None
 
@@ -192,19 +197,6 @@ class Trainer:
             dropout.stream = self.ranks.rank
         self.parallel = parallel(self.method)
 
-    def _opening(self) -> str:
-        """What is trained on what, in a line."""
-        options, (channels, side, _) = self.options, self.images.shape
-        parameters = sum(p.numel() for p in self.backbone.encoder.parameters()) / 1e6
-        return (
-            f"{self.n:,} images, {side} x {side} pixels, {channels} channel{'s' if channels > 1 else ''}; "
-            f"{options.encoder} with {parameters:.2f} M parameters; recipe {options.recipe}, views {options.augment}; "
-            f"{options.epochs} epochs of {self.batches} batches of {options.batch_size}"
-            + (f" over {self.ranks.size} processes" if self.ranks.size > 1 else "")
-            + (f" in chunks of {self.chunk}" if self.chunk is not None else "")
-            + f"; {options.precision} on {self.backbone.device}"
-        )
-
     def _first_look(self) -> None:
         if not self.ranks.first:
             return
@@ -219,7 +211,8 @@ class Trainer:
         if self.plan is None or first == 0:
             self.plan = self._plan(epoch)
             self.loss_sum, self.loss_count = 0.0, 0
-        begun, done = time.monotonic(), 0
+        begun, done, size, plan = time.monotonic(), 0, self.options.batch_size, self.plan
+        self.views.expect(self.rows[plan.batch(k, size, self.ranks)] for k in range(first, self.batches))
         for k in range(first, self.batches):
             self._step(epoch, k)
             done += 1
@@ -228,14 +221,18 @@ class Trainer:
             stop, due = self._agreed()
             if stop is not None:
                 self._stop(stop)
+                break
             if due:
                 self.save()
         self._settle()
-        rate = done * self.options.batch_size / max(1e-9, time.monotonic() - begun)
+        rate = done * size / max(1e-9, time.monotonic() - begun)
         self._end_of_epoch(epoch, rate)
         stop, _ = self._agreed()
-        if stop is not None and self.step < self.total:
+        if stop is not None and self.step < self.total and not self.ended:
+            looked = self._look_is_due(epoch)
             self._stop(stop)
+            if not looked:
+                self._look(epoch, self.loss_sum / self.loss_count)
 
     def _agreed(self) -> tuple[int | None, bool]:
         """A signal that reached any of the processes, and whether the first one's clock says to save."""
@@ -263,8 +260,7 @@ class Trainer:
         begun = time.monotonic()
         assert self.plan is not None
         size = self.options.batch_size
-        start = k * size + self.ranks.rank * self.share
-        local_B = self.plan.order_M[start : start + self.share]  # rows among the training images
+        local_B = self.plan.batch(k, size, self.ranks)
         set_rate(self.optimizer, warmup_cosine(self.step, self.peak, self.warmup, self.total), self.peak)
         targets_BH = self.plan.targets_NH[local_B].to(self.backbone.device)
         self.optimizer.zero_grad(set_to_none=True)
@@ -279,7 +275,7 @@ class Trainer:
         took = time.monotonic() - begun
         self.seconds += took
         self.speed += (size / took - self.speed) * (_SMOOTH if self.speed else 1.0)
-        self.journal.progress(self._line(epoch))
+        self.journal.progress(wording.line(self, epoch))
 
     def _gradients(self, epoch: int, local_B: Tensor, targets_BH: Tensor) -> tuple[Tensor, Tensor]:
         """Loss and projections of a batch, its gradients added up; smaller chunks where a GPU is full.
@@ -328,72 +324,67 @@ class Trainer:
 
     def _end_of_epoch(self, epoch: int, rate: float) -> None:
         """Record the epoch, look where it is time, save."""
-        last = self.step >= self.total
+        last = self.step >= self.total or self.ended
         loss = self.loss_sum / max(1, self.loss_count)
         chance = self.method.chance_loss(self.options.batch_size)
         lr = self.optimizer.param_groups[0]["lr"]
-        self.journal.event(
-            "epoch", self.step, epoch=epoch + 1, loss=loss, chance_loss=chance, lr=lr, images_per_s=round(rate, 1)
-        )
+        self._event("epoch", epoch=epoch + 1, loss=loss, chance_loss=chance, lr=lr, images_per_s=round(rate, 1))
         words = f"epoch {epoch + 1}/{self.options.epochs}  {rate:,.0f} images/s  loss {loss:.3f}"
         words += f" (chance {chance:.3f})" if chance is not None else ""
         sentence = ""
-        if self.ranks.first and (last or (epoch + 1) % self.options.check_every == 0):
-            look = self.looker.look(self.backbone)
-            sentence = self._verdict(look, loss, chance)
-            self.journal.event("look", self.step, epoch=epoch + 1, of="network", **look.event(), verdict=sentence)
-            assert self.plan is not None
-            clusters_N = self.plan.targets_NH[:, 0] if self.method.finds_clusters else None
-            self.snapshots.take(self.backbone, epoch + 1, self.step, clusters_N)
-            words += f"  own image found {look.health.retrieval:.1%}"
-            self.seen = f"  kNN {look.knn:.1%}" if look.knn is not None else ""
-            words += self.seen
+        if self._look_is_due(epoch):
+            look, sentence = self._look(epoch, loss)
+            words += f"  own image found {look.health.retrieval:.1%}" + self.seen
         words += self.groups
         left = (self.total - self.step) * self.options.batch_size / max(1e-9, rate)
         self.journal.epoch(words + ("" if last else f"  {duration(left)} left"))
         if sentence and (last or (not sentence.startswith("healthy") and self.step > self.total * _SETTLED)):
             self.journal.say(sentence)
-        self.plan = None
-        self.save()
+        if not self.ended:  # else it was saved in the middle of the epoch, so that the run can go on from there
+            self.plan = None
+            self.save()
+
+    def _look_is_due(self, epoch: int) -> bool:
+        last = self.step >= self.total or self.ended
+        return self.ranks.first and (last or (epoch + 1) % self.options.check_every == 0)
+
+    def _look(self, epoch: int, loss: float) -> tuple[Look, str]:
+        """Look at the network, keep a frame; what was seen, and the verdict."""
+        look = self.looker.look(self.backbone)
+        sentence = self._verdict(look, loss, self.method.chance_loss(self.options.batch_size))
+        self._event("look", epoch=epoch + 1, of="network", **look.event(), verdict=sentence)
+        clusters_N = None
+        if self.method.finds_clusters and self.plan is not None:
+            clusters_N = self.plan.targets_NH[:, 0]
+        self.snapshots.take(self.backbone, epoch + 1, self.step, clusters_N, self.ended)
+        self.seen = f"  kNN {look.knn:.1%}" if look.knn is not None else ""
+        return look, sentence
+
+    def _event(self, kind: str, **values: Any) -> None:
+        """Put on record at this step; marked where the training ends early, as a run that goes on drops it."""
+        self.journal.event(kind, self.step, **values, **({EARLY: True} if self.ended else {}))
 
     def _verdict(self, look: Look, loss: float, chance: float | None) -> str:
         known = {name: Look.health_of(self.baselines[name]) for name in ("untrained", "pixels")}
         return verdict(look.health, known["untrained"], known["pixels"], loss, chance)
-
-    def _line(self, epoch: int) -> str:
-        chance = self.method.chance_loss(self.options.batch_size)
-        left = (self.total - self.step) * self.options.batch_size / self.speed
-        return (
-            f"epoch {epoch + 1}/{self.options.epochs}  step {self.step:,}/{self.total:,}  "
-            f"{self.speed:,.0f} images/s  loss {self.loss:.3f}"
-            + (f" (chance {chance:.3f})" if chance is not None else "")
-            + self.seen
-            + self.groups
-            + f"  {duration(left)} left"
-        )
 
     # -- endings ----------------------------------------------------------------------------------
 
     def _not_finite(self, value: float) -> None:
         if not self.ranks.first:
             raise Elsewhere
-        good = (
-            f"the last good checkpoint is {self.run.checkpoint}"
-            if self.run.checkpoint.exists()
-            else "there is no checkpoint yet"
-        )
         self.journal.event("not finite", self.step, loss=str(value))
-        raise LookalikeError(
-            f"the loss became {value} at step {self.step:,} of {self.total:,}; {good}. Likely causes: a learning "
-            f"rate too high (--lr {self.options.lr}), a warm-up too short (--warmup {self.options.warmup}), a "
-            "temperature near 0, or weights in --init that are not finite."
-        )
+        raise LookalikeError(wording.not_finite(self, value))
 
     def _stop(self, number: int) -> None:
+        """Save, and end the training here where that was asked for kindly.
+
+        Raises:
+            Interrupted: anything else that asks to stop.
+        """
         self.save()
-        name = signal.Signals(number).name
-        words = (
-            f"stopped by {name} after step {self.step:,} of {self.total:,}; the state is saved.\n"
-            f"Go on with the same command, or: lookalike train --config {self.run.config}"
-        )
-        raise Interrupted(words if self.ranks.first else "", number)
+        if self.graceful and number == signal.SIGINT and self.ranks.size == 1:
+            self.ended = True
+            self.journal.say(wording.ended(self))
+            return
+        raise Interrupted(wording.stopped(self, number) if self.ranks.first else "", number)

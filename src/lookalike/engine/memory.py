@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
-
 import torch
 from torch import Tensor
 
 from lookalike.core.errors import LookalikeError
-from lookalike.core.machine import processes_here
+from lookalike.core.machine import available_bytes, parse_bytes, processes_here
 from lookalike.core.options import TrainOptions
 from lookalike.engine.backbone import Backbone
 from lookalike.engine.step import unchanged
@@ -18,30 +15,11 @@ from lookalike.methods.base import Method
 
 _PROBE = 8  # images measured
 _SHARE = 0.7  # of the free memory that the graph of a chunk may take; temporaries need the rest
-_UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
-
-
-def parse_bytes(text: str) -> int:
-    """A number of bytes from "4GB" or "500 MB" (units of 1024).
-
-    Raises:
-        ValueError: it is none.
-    """
-    found = re.fullmatch(r"\s*([0-9.]+)\s*([KMGT]?)i?B?\s*", text, re.IGNORECASE)
-    if not found:
-        raise ValueError(f"not a size of memory: {text!r}; write it as 4GB or 500MB")
-    return int(float(found[1]) * _UNITS[found[2].upper()])
 
 
 def free_bytes(device: str) -> int:
     """Memory that is free on a device; on a CPU what the system says is available."""
-    if device.startswith("cuda"):
-        return torch.cuda.mem_get_info()[0]
-    try:
-        line = next(x for x in Path("/proc/meminfo").read_text().splitlines() if x.startswith("MemAvailable"))
-        return int(line.split()[1]) * 1024
-    except (OSError, StopIteration):
-        return 4 * 2**30  # a system that does not say: what any machine of today has
+    return torch.cuda.mem_get_info()[0] if device.startswith("cuda") else available_bytes()
 
 
 def graph_bytes(method: Method, backbone: Backbone, views: Views, rows: Tensor) -> float:

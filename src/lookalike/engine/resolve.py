@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import tomllib
 from collections.abc import Iterator
 from importlib.resources import files
@@ -14,7 +13,7 @@ from torch import Tensor
 from lookalike.augment.recipes import recipe_names
 from lookalike.core import machine
 from lookalike.core.errors import LookalikeError, did_you_mean
-from lookalike.core.options import DEFAULT_LR, TrainOptions, raise_problems
+from lookalike.core.options import AUTO, DEFAULT_LR, TrainOptions, raise_problems, spoken
 from lookalike.data.base import Images
 from lookalike.encoders.base import encoder_names
 
@@ -38,9 +37,9 @@ def recipe_values(recipe: str, method: str) -> dict[str, Any]:
     return common | table.get(method, {})
 
 
-def count_distinct(pixels_NCHW: Tensor, rows: Tensor) -> int:
-    """How many of the images differ in some pixel."""
-    return len({hashlib.blake2b(pixels_NCHW[row].numpy().tobytes(), digest_size=16).digest() for row in rows.tolist()})
+def count_distinct(images: Images, rows: Tensor) -> int:
+    """How many of these images differ in some pixel."""
+    return len(set(map(bytes, images.digests[rows.numpy()])))
 
 
 def choose_recipe(images: Images) -> str:
@@ -56,8 +55,8 @@ def early_problems(options: TrainOptions) -> Iterator[str]:
     yield from options.problems()
     if options.recipe != "auto" and options.recipe not in recipe_table():
         yield f"unknown recipe {options.recipe!r}: {did_you_mean(options.recipe, ['auto', *recipe_table()])}"
-    if options.augment not in recipe_names():
-        yield f"unknown augmentation {options.augment!r}: {did_you_mean(options.augment, recipe_names())}"
+    if options.augment not in (AUTO, *recipe_names()):
+        yield f"unknown augmentation {options.augment!r}: {did_you_mean(options.augment, [AUTO, *recipe_names()])}"
     if options.encoder not in encoder_names() and not options.encoder.startswith("python:"):
         yield f"unknown encoder {options.encoder!r}: {did_you_mean(options.encoder, encoder_names())}"
 
@@ -88,7 +87,7 @@ def resolve(options: O, method: str, explicit: set[str], images: Images, rows: T
     if "n_clusters" in fields and "n_clusters" not in explicit:  # a default made for thousands of images
         clusters: dict[str, Any] = {"n_clusters": _clusters(options, n)}
         options = dataclasses.replace(options, **clusters)
-    problems = options.data_problems(n, lambda: count_distinct(images.pixels, rows))
+    problems = options.data_problems(n, lambda: count_distinct(images, rows))
     raise_problems([*early_problems(options), *problems])
     device = machine.resolve_device(options.device)
     return dataclasses.replace(
@@ -107,7 +106,7 @@ def _batch(options: TrainOptions, explicit: bool, n: int) -> int:
         return options.batch_size
     if explicit or n < 2 * FEWEST:
         raise LookalikeError(
-            f"{options.data or 'the data'} has {n} training images, fewer than "
+            f"{spoken(options.data) or 'the data'} has {n} training images, fewer than "
             + (f"--batch-size {options.batch_size}" if explicit else f"the {2 * FEWEST} that training needs")
             + ("; add images or name a smaller batch" if explicit else "; add images")
         )

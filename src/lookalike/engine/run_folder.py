@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from lookalike.core import machine
 from lookalike.core.errors import LookalikeError
 from lookalike.core.files import machine_faults, read_json, write_json, write_toml
-from lookalike.core.options import TrainOptions, lasting
+from lookalike.core.options import TrainOptions, lasting, spoken
 
 if TYPE_CHECKING:  # torch stays out of commands that only look at run folders
     from lookalike.data.base import Images
@@ -78,7 +78,7 @@ class RunFolder:
         if self.record.exists() and self.status().get("fingerprint") != images.fingerprint:
             raise LookalikeError(
                 f"{self.path} was trained on other images ({self.status().get('images')} images, other content or "
-                f"names) than {options.data} holds now. Name another folder with --out to train on these."
+                f"names) than {spoken(options.data)} holds now. Name another folder with --out to train on these."
             )
         if not self.record.exists():  # killed between the two files
             self._write_record(options, images, command)
@@ -125,6 +125,11 @@ class RunFolder:
                 "seconds": {},
             },
         )
+
+    def forget_features(self) -> None:
+        """Remove what was found with the network as it was, before it is trained on."""
+        for path in (self.evaluation, self.embeddings, self.clusters):
+            path.unlink(missing_ok=True)
 
     def update(self, status: str | None = None, seconds: dict[str, float] | None = None, **values: Any) -> None:
         """Change run.json: the status, seconds of phases, anything else."""

@@ -18,13 +18,14 @@ from PIL import Image
 from torch import Tensor
 
 from lookalike.augment.base import Recipe
-from lookalike.augment.sheet import views_sheet
+from lookalike.augment.sheet import as_rgb
 from lookalike.core import rng
 from lookalike.core.errors import LookalikeError
 from lookalike.core.files import machine_faults, read_json, write_atomically, write_json
 from lookalike.data.base import Images
 from lookalike.engine.backbone import Backbone
 from lookalike.engine.looks import pixel_features
+from lookalike.engine.views import sheet_of
 
 FORMAT = 1
 SUBSET = 5_000  # images whose features are kept at each look
@@ -33,6 +34,7 @@ SIDE = 32  # pixels of a thumbnail; a whole number of JPEG's blocks, so that no 
 _COLUMNS, _LINES = 64, 64  # of a sheet: 2,048 pixels a side at most, which every browser draws
 _QUALITY = 85
 _HASHES = "hashes.npy"
+_BLOCK = 1024  # images hashed together
 _SHEET_ROWS, _SHEET_VIEWS, _SHEET_SIDE = 6, 5, 720  # of the picture of views; pixels at most
 
 
@@ -43,7 +45,9 @@ class NoSnapshots:
 
     def untrained(self, backbone: Backbone) -> None: ...
 
-    def take(self, backbone: Backbone, epoch: int, step: int, clusters_N: Tensor | None = None) -> None: ...
+    def take(
+        self, backbone: Backbone, epoch: int, step: int, clusters_N: Tensor | None = None, early: bool = False
+    ) -> None: ...
 
 
 class Snapshots(NoSnapshots):
@@ -52,15 +56,16 @@ class Snapshots(NoSnapshots):
     def __init__(self, folder: Path, images: Images, recipe: Recipe, seed: int) -> None:
         """`recipe` makes the views of which a sheet is shown."""
         self.folder, self.images, self.recipe, self.seed = folder, images, recipe, seed
-        # one order for both, so that every image of the subset has a thumbnail
-        order = rng.permutation(seed, "snapshots", 0, len(images))
+        # one order for both, so that every image of the subset has a thumbnail; by content, not by name
+        order = images.squares.by_content[rng.permutation(seed, "snapshots", 0, len(images))]
         self.rows = order[:SUBSET].sort().values
         self.shown = order[:THUMBNAILS].sort().values
         self.frames: list[dict[str, Any]] = []
 
     def begin(self, step: int) -> None:
         """Called before the first step, or where a run goes on: frames after `step` are dropped."""
-        self.frames = [frame for frame in self._written() if frame["step"] <= step] if step else []
+        self.frames = [frame for frame in self._written() if frame["step"] <= step and "early" not in frame]
+        self.frames = self.frames if step else []
         kept = {frame[key] for frame in self.frames for key in ("file", "clusters") if key in frame}
         with machine_faults("clear", self.folder):
             for path in self.folder.glob("*.npy"):
@@ -73,9 +78,11 @@ class Snapshots(NoSnapshots):
 
     def untrained(self, backbone: Backbone) -> None:
         """Keep the features of a network before its first step."""
-        self._frame("untrained", 0, 0, backbone.features(self.images.pixels[self.rows]))
+        self._frame("untrained", 0, 0, backbone.features(self.images.squares.take(self.rows)))
 
-    def take(self, backbone: Backbone, epoch: int, step: int, clusters_N: Tensor | None = None) -> None:
+    def take(
+        self, backbone: Backbone, epoch: int, step: int, clusters_N: Tensor | None = None, early: bool = False
+    ) -> None:
         """Keep the features of a network after `epoch` epochs and `step` steps.
 
         Args:
@@ -83,8 +90,11 @@ class Snapshots(NoSnapshots):
             epoch: epochs done.
             step: steps done.
             clusters_N: int64, the cluster that each training image was trained to be in, where there are clusters.
+            early: the training ends here before its last step; should it go on, this frame is dropped.
         """
-        self._frame("network", epoch, step, backbone.features(self.images.pixels[self.rows]), clusters_N)
+        marked = {"early": True} if early else {}
+        features = backbone.features(self.images.squares.take(self.rows))
+        self._frame("network", epoch, step, features, clusters_N, **marked)
 
     def _written(self) -> list[dict[str, Any]]:
         """The frames in the folder; none where it holds none, or those of another subset."""
@@ -97,9 +107,17 @@ class Snapshots(NoSnapshots):
         except (LookalikeError, KeyError, AttributeError, TypeError):  # a damaged index is written anew
             return []
 
-    def _frame(self, kind: str, epoch: int, step: int, features_ND: Tensor, clusters_N: Tensor | None = None) -> None:
+    def _frame(
+        self,
+        kind: str,
+        epoch: int,
+        step: int,
+        features_ND: Tensor,
+        clusters_N: Tensor | None = None,
+        **marked: bool,
+    ) -> None:
         name = "pixels" if kind == "pixels" else f"{step:06d}"
-        frame: dict[str, Any] = {"file": f"{name}.npy", "kind": kind, "epoch": epoch, "step": step}
+        frame: dict[str, Any] = {"file": f"{name}.npy", "kind": kind, "epoch": epoch, "step": step, **marked}
         largest = torch.finfo(torch.float16).max
         self._save(frame["file"], features_ND.clamp(-largest, largest).to(torch.float16).numpy())
         if clusters_N is not None:
@@ -119,20 +137,21 @@ class Snapshots(NoSnapshots):
 
     def _write_images(self) -> None:
         """What depends on the images and not on a network: thumbnails, hashes, views, pixels as features."""
-        pixels = self.images.pixels
+        squares = self.images.squares
         sheets = []
         for i, first in enumerate(range(0, len(self.shown), _COLUMNS * _LINES)):
             part = self.shown[first : first + _COLUMNS * _LINES]
-            sheet, name = sprite_sheet(pixels[part]), f"thumbs-{i}.jpg"
+            sheet, name = sprite_sheet(squares[part]), f"thumbs-{i}.jpg"
             write_atomically(self.folder / name, partial(sheet.save, format="JPEG", quality=_QUALITY))
             sheets.append({"file": name, "first": first, "count": len(part)})
         table = {"side": SIDE, "columns": _COLUMNS, "rows": self.shown.tolist(), "sheets": sheets}
         write_json(self.folder / "thumbs.json", table, indent=None)
-        self._save(_HASHES, pixel_hashes(pixels[self.shown]))
-        views = views_sheet(pixels, self.recipe, _SHEET_ROWS, _SHEET_VIEWS, self.seed)
+        hashes = [pixel_hashes(block) for block in squares.take(self.shown).blocks(_BLOCK)]
+        self._save(_HASHES, np.concatenate(hashes))
+        views = sheet_of(self.images, self.recipe, _SHEET_ROWS, _SHEET_VIEWS, self.seed)
         views.thumbnail((_SHEET_SIDE, _SHEET_SIDE))
         write_atomically(self.folder / "views.png", lambda file: views.save(file, "PNG"))
-        self._frame("pixels", 0, 0, pixel_features(pixels[self.rows]))
+        self._frame("pixels", 0, 0, pixel_features(squares.take(self.rows)))
 
 
 def snapshots(wanted: bool, folder: Path, images: Images, recipe: Recipe, seed: int) -> NoSnapshots:
@@ -141,18 +160,19 @@ def snapshots(wanted: bool, folder: Path, images: Images, recipe: Recipe, seed: 
 
 
 def sprite_sheet(pixels_NCHW: Tensor) -> Image.Image:
-    """Thumbnails of SIDE pixels in rows of 64; grey where there is one channel, or any number but three.
+    """Thumbnails of SIDE pixels in rows of 64; grey where there is one channel, else in colour (`as_rgb`).
 
     Args:
         pixels_NCHW: uint8, square images.
     """
     n, channels, height, _ = pixels_NCHW.shape
-    mode = "RGB" if channels == 3 else "L"
+    mode = "RGB" if channels > 1 else "L"
+    shown = as_rgb(pixels_NCHW) if channels > 1 else pixels_NCHW
     # a whole factor keeps the pixels of tiny images what they are; all else is interpolated
     how = Image.Resampling.NEAREST if SIDE % height == 0 else Image.Resampling.LANCZOS
     sheet = Image.new(mode, (min(n, _COLUMNS) * SIDE, -(-n // _COLUMNS) * SIDE))
-    for i, image in enumerate(pixels_NCHW):
-        array = image.permute(1, 2, 0).numpy() if channels == 3 else image[0].numpy()
+    for i, image in enumerate(shown):
+        array = image.permute(1, 2, 0).numpy() if channels > 1 else image[0].numpy()
         tile = Image.fromarray(np.ascontiguousarray(array))
         if height != SIDE:
             tile = tile.resize((SIDE, SIDE), how)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import math
 import os
 import signal
 from collections.abc import Iterator
@@ -161,7 +162,7 @@ class Learner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
                 command=f"{type(self).__name__}.fit",
             )
             backbone = load_backbone(run.encoder, machine.resolve_device(options.device), copy.deepcopy(network))
-            features = backbone.features(images.pixels)
+            features = backbone.features(images.squares)
             if run.status()["status"] != "finished":  # what a folder that was given holds already may be grouped
                 api.write_features(run.path, images, features)
                 api.finish(run)
@@ -171,7 +172,7 @@ class Learner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             self.encoder_ = backbone.encoder
             self._n_features_out = features.shape[1]
             if not self._rows:
-                self.n_features_in_ = images.pixels[0].numel()
+                self.n_features_in_ = math.prod(images.shape)
             self._after_training(images, features)
         return features.numpy()
 

@@ -13,6 +13,7 @@ import numpy as np
 from lookalike import __version__
 from lookalike.core.errors import LookalikeError
 from lookalike.core.machine import cores
+from lookalike.core.options import short
 from lookalike.report.card import card
 from lookalike.report.cleaning import Cleaning
 from lookalike.report.clusters import clusters
@@ -148,8 +149,7 @@ def _names(runs: Sequence[Run]) -> list[str]:
 
 def _title(runs: Sequence[Run]) -> str:
     methods = list(dict.fromkeys(run.method or "a run" for run in runs))
-    data = str(runs[0].config.get("data") or "images")
-    return f"{', '.join(methods)} on {Path(data).name or data}"
+    return f"{', '.join(methods)} on {short(runs[0].config.get('data') or 'images')}"
 
 
 def _numbers(version: str) -> tuple[int, ...]:

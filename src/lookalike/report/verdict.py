@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
-from lookalike.core.metrics import duration
+from lookalike.core.durations import duration
+from lookalike.core.options import short
 from lookalike.report.runs import Run
 from lookalike.report.scores import Figure, first_heads, last_looks, scores
 
@@ -33,7 +33,7 @@ def verdict(run: Run) -> dict[str, Any]:
 def _opening(run: Run) -> str:
     config, record = run.config, run.record
     channels, side = (record.get("shape") or [0, 0, 0])[:2]
-    data = Path(str(config.get("data") or "images")).name or "images"
+    data = short(config.get("data") or "images")
     parameters = record.get("parameters")
     epochs = run.of("epoch")
     done = epochs[-1].get("epoch", 0) if epochs else 0

@@ -1,36 +1,53 @@
-"""What this machine can do, what is wrong with it, and the remedy."""
+"""What this machine and these images can do, what is wrong with them, and the remedy."""
 
 from __future__ import annotations
 
 import importlib
 import json
 import shutil
+import sys
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
 from lookalike.cli.parse import parse
 
-USAGE = "lookalike doctor"
+if TYPE_CHECKING:  # commands are listed without loading what they need
+    from lookalike.data.health import Health
+
+USAGE = "lookalike doctor [DATA]"
+T = TypeVar("T")
 _LITTLE_DISK = 2.0  # GiB free below which a run may not fit
 _LITTLE_MEMORY = 4.0  # GiB
+_SIDE = 128  # pixels that images are examined at
+_BLOCK = 512  # images between two signs of life
 
 
 @dataclass(kw_only=True)
 class Doctor:
-    """Look the machine over: processor, memory, disk, PyTorch, accelerators."""
+    """Look the machine over: processor, memory, disk, PyTorch, accelerators; with DATA, look the images over."""
 
+    data: str | tuple[str, ...] = ""
+    """Images to examine, each read once: folders, image files, lists, archives, FILE.npy, digits... Nothing is
+    changed."""
     json: bool = False
     """Print JSON instead of words."""
 
 
 def run(words: list[str]) -> int:
     """Examine and report; exit status 1 where something keeps lookalike from working."""
-    options = parse(Doctor, words, "lookalike doctor").options
+    options = parse(Doctor, words, "lookalike doctor", ("data",)).options
     try:
-        found, remarks = examine()
+        return _images(options) if options.data else _machine(options)
     except ImportError as error:
         print(f"PyTorch does not import: {error}\nInstall it: pip install 'torch>=2.6'")
         return 1
+
+
+def _machine(options: Doctor) -> int:
+    found, remarks = examine()
     if options.json:
         print(json.dumps({**found, "remarks": remarks}, indent=2))
         return 0
@@ -40,6 +57,44 @@ def run(words: list[str]) -> int:
     for remark in remarks or ["nothing is wrong"]:
         print(f"- {remark}")
     return 0
+
+
+def _images(options: Doctor) -> int:
+    health = examine_images(options.data)
+    if options.json:
+        print(json.dumps(health.to_json(), indent=2))
+    else:
+        print(f"{health.name!r}: {health.listed:,} images found")
+        for line in health.lines():
+            print(f"- {line}")
+    return 0 if health.good else 1
+
+
+def examine_images(data: str | tuple[str, ...]) -> Health:
+    """Decode every image of DATA once and say what was found.
+
+    Raises:
+        LookalikeError: there is nothing to examine.
+    """
+    from lookalike.core.machine import cores
+    from lookalike.data import health, sources
+    from lookalike.data.base import Images
+
+    found = sources.find(data)
+    listing = sources.as_listing(found) if isinstance(found, Images) else found
+    with ThreadPoolExecutor(cores()) as pool:
+        results = pool.map(lambda entry: health.examine(entry, _SIDE)[1], listing.entries)
+        examined = list(_with_progress(results, len(listing.entries)))
+    return health.health_of(listing, examined)
+
+
+def _with_progress(results: Iterable[T], total: int) -> Iterator[T]:
+    """The same results, with a line that counts them where somebody is watching."""
+    watched = sys.stderr.isatty()
+    for done, result in enumerate(results, 1):
+        yield result
+        if watched and (done % _BLOCK == 0 or done == total):
+            print(f"\r{done:,} of {total:,} images", end="\n" if done == total else "", file=sys.stderr, flush=True)
 
 
 def examine() -> tuple[dict[str, object], list[str]]:

@@ -17,8 +17,9 @@ class Embed:
 
     run: str = ""
     """Run folder."""
-    data: str = ""
-    """Images: a folder, FILE.npy, FILE.npz, digits, mnist:DIR or cifar10:DIR; default: those of the run."""
+    data: str | tuple[str, ...] = ""
+    """Images: folders, image files, lists, archives, FILE.npy, digits, mnist:DIR, cifar10:DIR or hf:NAME;
+    default: those of the run."""
     out: str | None = None
     """Folder for the files; default: RUN/embeddings/NAME, or RUN itself for its own images."""
     device: str = "auto"

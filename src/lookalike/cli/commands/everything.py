@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shlex
+import time
 
 from lookalike.cli.commands.evaluate import show
 from lookalike.cli.commands.train import parse_train, take_config
 from lookalike.cli.page import report_line
 from lookalike.core.errors import LookalikeError
 from lookalike.core.files import read_json
+from lookalike.core.options import AUTO
 from lookalike.engine.run_folder import RunFolder
 
 USAGE = "lookalike DIR"
@@ -17,13 +20,19 @@ _METHOD = "simclr"
 
 def run(words: list[str]) -> int:
     """`lookalike DATA [options of train simclr]`."""
+    begun = time.monotonic()
     config, words = take_config(words)
     parsed = parse_train(_METHOD, words, "lookalike", config)
     from lookalike import api
     from lookalike.core.ranks import ALONE
     from lookalike.engine.distributed import first_process
 
-    folder = api.train(_METHOD, parsed.options, parsed.explicit, command=shlex.join(["lookalike", *words]))
+    options, explicit = parsed.options, parsed.explicit
+    if "augment" not in explicit:
+        options, explicit = dataclasses.replace(options, augment=AUTO), explicit | {"augment"}
+    folder = api.train(
+        _METHOD, options, explicit, command=shlex.join(["lookalike", *words]), begun=begun, graceful=True
+    )
     if not first_process():
         return 0
     _, options = api.options_of(folder)

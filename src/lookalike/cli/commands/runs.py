@@ -6,9 +6,10 @@ import json
 from dataclasses import dataclass
 
 from lookalike.cli.parse import parse
+from lookalike.core.durations import duration
 from lookalike.core.errors import LookalikeError, did_you_mean
 from lookalike.core.files import read_json
-from lookalike.core.metrics import duration, read_metrics
+from lookalike.core.metrics import read_metrics
 from lookalike.engine.run_folder import RunFolder, run_folders
 
 USAGE = "lookalike runs ls|show"

@@ -86,15 +86,12 @@ def image_files(places: Sequence[str]) -> list[str]:
         LookalikeError: one of them is not there, or a folder holds none.
     """
     from lookalike.core.errors import LookalikeError
-    from lookalike.data.folder import walk
+    from lookalike.data.folder import listing
 
     found: list[str] = []
     for place in places:
         if Path(place).is_dir():
-            below = sorted(walk(Path(place)))
-            if not below:
-                raise LookalikeError(f"no images in {place}")
-            found += [str(Path(place) / name) for name in below]
+            found += [str(Path(place) / entry.name) for entry in listing(Path(place)).entries]
         elif Path(place).is_file():
             found.append(place)
         else:

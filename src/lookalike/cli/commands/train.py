@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +19,7 @@ USAGE = "lookalike train METHOD DATA"
 
 def run(words: list[str]) -> int:
     """Train; ends by saying where everything is."""
+    begun = time.monotonic()
     config, words = take_config(words)
     method, words = take_method(config, words)
     parsed = parse_train(method, words, f"lookalike train {method}", config)
@@ -25,7 +27,7 @@ def run(words: list[str]) -> int:
     from lookalike.engine.distributed import first_process
 
     command = shlex.join(["lookalike", "train", method, *words, *(["--config", str(config)] if config else [])])
-    folder = api.train(method, parsed.options, parsed.explicit, command=command)
+    folder = api.train(method, parsed.options, parsed.explicit, command=command, begun=begun, graceful=True)
     if not first_process():
         return 0
     if folder.status()["status"] == "trained":
@@ -80,6 +82,6 @@ def parse_train(method: str, words: list[str], program: str, config: Path | None
     def check(options: TrainOptions) -> Iterator[str]:
         yield from early_problems(options)
         if not options.data:
-            yield f"no images named: {program} DATA, where DATA is a folder, digits, mnist:DIR, cifar10:DIR or a .npy"
+            yield f"no images named: {program} DATA, where DATA is folders, image files, a list, an archive, digits..."
 
     return parse(kind, words, program, ("data",), config, check, beside=("method",))

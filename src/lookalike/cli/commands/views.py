@@ -16,8 +16,8 @@ USAGE = "lookalike views DATA"
 class Views:
     """Write a picture: each row an original, then random views of it."""
 
-    data: str = ""
-    """Images: a folder, FILE.npy, FILE.npz, digits, mnist:DIR or cifar10:DIR."""
+    data: str | tuple[str, ...] = ""
+    """Images: folders, image files, lists, archives, FILE.npy, digits, mnist:DIR, cifar10:DIR or hf:NAME."""
     out: str = "views.png"
     """The picture to write."""
     augment: str | None = None
@@ -43,20 +43,21 @@ class Views:
 def run(words: list[str]) -> int:
     """Write the sheet."""
     options = parse(Views, words, "lookalike views", ("data",), check=Views.problems).options
-    from lookalike.augment.recipes import build_recipe
-    from lookalike.augment.sheet import views_sheet
     from lookalike.data.base import load
     from lookalike.engine.resolve import resolve
+    from lookalike.engine.views import recipe_of, sheet_of
     from lookalike.methods.simclr import Options
 
     images = load(options.data, options.image_size)
     train = Options(data=options.data, batch_size=2)
     if options.augment is not None:
         train.augment = options.augment
-    said = {"batch_size"} | ({"augment"} if options.augment else set())
+    if options.crop_min is not None:
+        train.crop_min = options.crop_min
+    said = {"batch_size"} | {name for name in ("augment", "crop_min") if getattr(options, name) is not None}
     chosen = resolve(train, "simclr", said, images, images.training)
-    recipe = build_recipe(chosen.augment, chosen.image_size or images.shape[1], options.crop_min or chosen.crop_min)
-    sheet = views_sheet(images.pixels, recipe, options.images, options.views, options.seed)
+    recipe = recipe_of(chosen, images)
+    sheet = sheet_of(images, recipe, options.images, options.views, options.seed)
     path = Path(options.out)
     path.parent.mkdir(parents=True, exist_ok=True)
     sheet.save(path)

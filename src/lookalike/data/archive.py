@@ -1,0 +1,304 @@
+"""Images in .zip and .tar archives, read where they are: nothing is unpacked to the disk.
+
+Members are listed once, with their place in the archive, and each is read by itself, from any thread. A compressed
+.tar cannot be read from its middle: its images are kept in memory where they are few, else it is refused. Labels of
+WebDataset shards (`abc.jpg` beside `abc.cls`, `abc.json` or `abc.txt`) are read too.
+"""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import lzma
+import stat
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import IO, Any
+
+import numpy as np
+
+from lookalike.core.errors import LookalikeError
+from lookalike.data.decode import Unreadable, channels_last, open_image, reason_of
+from lookalike.data.layout import counted, is_image, is_junk, listing_of
+from lookalike.data.listing import Entry, Listing, Raw
+from lookalike.data.shards import is_sidecar, labels_of_shards
+
+SUFFIXES = (".zip", ".tar", ".tgz", ".tbz2", ".txz", ".tar.gz", ".tar.bz2", ".tar.xz")
+_LARGEST = 512 << 20  # bytes of a member
+_BOMB_RATIO, _BOMB_BYTES = 1000, 2 << 30  # an archive that grows by more than this, to more than this
+_IN_MEMORY = 1 << 30  # bytes of images that a compressed .tar may hold
+_LONGEST_READ = 16 << 20  # bytes of a .tar's own records; longer ones are damage
+_BLOCK = 1 << 20
+_COMPRESSED: dict[bytes, Callable[[Path], Any]] = {
+    b"\x1f\x8b": gzip.open,
+    b"BZh": bz2.open,
+    b"\xfd7zXZ\0": lzma.open,
+}
+
+
+@dataclass(frozen=True)
+class _Member:
+    """A file in an archive, by the way to its bytes."""
+
+    name: str
+    size: int
+    stamp: tuple[int | str, ...]
+    read: Callable[[], bytes]
+
+
+@dataclass
+class _Content:
+    members: list[_Member]
+    refused: list[tuple[str, str]]
+    others: list[str]
+    notes: list[str]
+
+
+def listing(place: Path) -> Listing:
+    """The images of an archive. A folder that holds everything in it is left out of their names.
+
+    Raises:
+        LookalikeError: it is no archive, damaged, holds no images, would grow without bounds, or is a compressed .tar
+            of more than 1 GiB of images.
+    """
+    content = _Content([], [], [], [])
+    try:
+        if place.suffix.lower() == ".zip":
+            _read_zip(place, content)
+        else:
+            _read_tar(place, content)
+    except LookalikeError:
+        raise
+    except Exception as error:  # damaged archives raise nearly anything
+        if not content.members:
+            raise LookalikeError(f"{place} is no archive that can be read, or damaged: {reason_of(error)}") from error
+        content.notes.append(f"{place.name} is damaged after {len(content.members)} files: {reason_of(error)}")
+    images = [member for member in content.members if is_image(member.name)]
+    if not images:
+        why = "".join(f"; {name!r}: {reason}" for name, reason in content.refused[:3])
+        raise LookalikeError(f"no images in {place}: found {counted(content.others)}{why}")
+    names = _short_names([member.name for member in images])
+    entries: dict[str, Entry] = {}
+    for member, name in zip(images, names, strict=True):
+        if name in entries:
+            content.notes.append(f"{name!r} is in {place.name} more than once: the last one is taken")
+        entries[name] = Entry(name, member.stamp, partial(_open, member))
+    found = listing_of(entries.values(), _stem(place), content.refused, content.notes)
+    sidecars = {member.name: member.read for member in content.members if is_sidecar(member.name)}
+    if sidecars:
+        full = dict(zip(names, (member.name for member in images), strict=True))
+        labels = labels_of_shards([full[entry.name] for entry in found.entries], sidecars)
+        found = found if labels is None else replace(found, labels=labels)
+    return found
+
+
+def _stem(place: Path) -> str:
+    suffix = next((s for s in sorted(SUFFIXES, key=len, reverse=True) if place.name.lower().endswith(s)), "")
+    return place.name[: len(place.name) - len(suffix)]
+
+
+def _short_names(names: list[str]) -> list[str]:
+    """Names without the folder that holds all of them."""
+    first = {name.split("/", 1)[0] for name in names}
+    if len(first) == 1 and all("/" in name for name in names):
+        return [name.split("/", 1)[1] for name in names]
+    return names
+
+
+def _open(member: _Member) -> Raw:
+    data = member.read()
+    if not data:
+        raise Unreadable("empty (0 bytes)")
+    if not member.name.lower().endswith(".npy"):
+        return open_image(io.BytesIO(data))
+    try:
+        return channels_last(np.load(io.BytesIO(data), allow_pickle=False))
+    except (ValueError, EOFError, SyntaxError) as error:
+        raise Unreadable(f"no .npy file of numbers: {error}") from error
+
+
+def _file_name(name: str) -> tuple[str, str | None]:
+    """The name of a member without leading dots, and why it is not to be trusted."""
+    path = PurePosixPath(name)
+    if path.is_absolute() or name[1:3] in (":\\", ":/"):
+        return name, "an absolute name in an archive"
+    if ".." in path.parts:
+        return name, "a name that leads out of the archive (../)"
+    return path.as_posix(), None
+
+
+def _wanted(name: str, size: int, problem: str | None, content: _Content) -> str | None:
+    """The member's name where it is an image or tells of one; else it goes where it belongs."""
+    clean, strange = _file_name(name)
+    if any(is_junk(part) for part in clean.split("/")):
+        return None
+    if not is_image(clean) and not is_sidecar(clean):
+        content.others.append(clean)
+        return None
+    problem = strange or problem or (f"{size:,} bytes unpacked: too large" if size > _LARGEST else None)
+    if problem is None:
+        return clean
+    if is_image(clean):
+        content.refused.append((name, problem))
+    return None
+
+
+def _read_zip(place: Path, content: _Content) -> None:
+    with zipfile.ZipFile(place) as archive:
+        infos = [info for info in archive.infolist() if not info.is_dir()]
+    unpacked = 0
+    for info in infos:
+        problem = None
+        if info.flag_bits & 1:
+            problem = "encrypted: unpack it with its password first"
+        elif stat.S_ISLNK(info.external_attr >> 16):
+            problem = "a link in an archive"
+        name = _wanted(info.filename, info.file_size, problem, content)
+        if name is not None:
+            unpacked += info.file_size
+            stamp = (info.header_offset, info.file_size, info.CRC)
+            content.members.append(_Member(name, info.file_size, stamp, partial(_from_zip, place, info)))
+    packed = place.stat().st_size
+    if unpacked > _BOMB_BYTES and unpacked > _BOMB_RATIO * packed:
+        raise LookalikeError(
+            f"{place}: {packed:,} bytes would become {unpacked:,}: a decompression bomb; it is not read"
+        )
+
+
+def _from_zip(place: Path, info: zipfile.ZipInfo) -> bytes:
+    """The bytes of a member, never more than it says; read through a handle of its own."""
+    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        with zipfile.ZipFile(place) as archive, archive.open(info) as file:
+            data = file.read(info.file_size + 1)
+    else:
+        with open(place, "rb", buffering=0) as file:
+            head = _exactly(file, info.header_offset, 30)
+            if head[:4] != b"PK\x03\x04":
+                raise Unreadable("not where the archive says")
+            start = (
+                info.header_offset + 30 + int.from_bytes(head[26:28], "little") + int.from_bytes(head[28:30], "little")
+            )
+            data = _exactly(file, start, info.compress_size)
+        if info.compress_type == zipfile.ZIP_DEFLATED:
+            data = zlib.decompressobj(-zlib.MAX_WBITS).decompress(data, info.file_size + 1)
+    if len(data) != info.file_size:
+        raise Unreadable(f"not the {info.file_size:,} bytes that the archive promises")
+    if zlib.crc32(data) != info.CRC:
+        raise Unreadable("damaged in the archive (checksum)")
+    return data
+
+
+def _exactly(file: IO[bytes], offset: int, size: int) -> bytes:
+    """`size` bytes from `offset`; the file may be shorter than its archive says, so nothing is allocated ahead."""
+    file.seek(0, io.SEEK_END)
+    if offset + size > file.tell():
+        raise Unreadable("cut short")
+    file.seek(offset)
+    parts = []
+    while size > 0:
+        part = file.read(size)
+        if not part:
+            raise Unreadable("cut short")
+        parts.append(part)
+        size -= len(part)
+    return b"".join(parts)
+
+
+def _from_tar(place: Path, offset: int, size: int) -> bytes:
+    with open(place, "rb", buffering=0) as file:
+        return _exactly(file, offset, size)
+
+
+def _read_tar(place: Path, content: _Content) -> None:
+    with open(place, "rb") as file:
+        magic = file.read(6)
+    opener = next((how for start, how in _COMPRESSED.items() if magic.startswith(start)), None)
+    if opener is None:
+        with open(place, "rb") as file:
+            length = place.stat().st_size
+            for info in _infos(_Guarded(file, None)):
+                problem = "cut short" if info.offset_data + info.size > length else None
+                name = _wanted(info.name, info.size, problem or _tar_problem(info), content)
+                if name is not None:
+                    stamp = (info.offset_data, info.size, str(info.mtime))
+                    read = partial(_from_tar, place, info.offset_data, info.size)
+                    content.members.append(_Member(name, info.size, stamp, read))
+        return
+    kept = 0
+    most = max(_BOMB_BYTES, _BOMB_RATIO * place.stat().st_size)
+    with opener(place) as unpacked:
+        guarded = _Guarded(unpacked, most)
+        for info in _infos(guarded):
+            name = _wanted(info.name, info.size, _tar_problem(info), content)
+            if name is None:
+                continue
+            kept += info.size
+            if kept > _IN_MEMORY:
+                raise LookalikeError(
+                    f"{place} is compressed as a whole and holds more than {_IN_MEMORY >> 30} GiB of images: it cannot "
+                    "be read from its middle. Unpack it, or make a plain .tar of it; images hardly shrink anyway"
+                )
+            guarded.seek(info.offset_data)
+            data = _exactly_from(guarded, info.size)
+            content.members.append(_Member(name, info.size, (zlib.crc32(data), info.size), partial(bytes, data)))
+
+
+def _exactly_from(file: _Guarded, size: int) -> bytes:
+    parts = []
+    while size > 0:
+        part = file.read(min(size, _BLOCK))
+        if not part:
+            raise EOFError("cut short")
+        parts.append(part)
+        size -= len(part)
+    return b"".join(parts)
+
+
+def _tar_problem(info: tarfile.TarInfo) -> str | None:
+    if info.issym() or info.islnk():
+        return "a link in an archive"
+    if not info.isreg():
+        return "a pipe or device in an archive"
+    return "a sparse file in an archive" if info.issparse() else None
+
+
+def _infos(file: _Guarded) -> Iterable[tarfile.TarInfo]:
+    with tarfile.open(fileobj=file, mode="r:") as archive:
+        while (info := archive.next()) is not None:
+            if not info.isdir():
+                yield info
+
+
+class _Guarded(io.RawIOBase):
+    """A stream that is read by `tarfile`, kept from what a damaged header may ask of it."""
+
+    def __init__(self, file: IO[bytes], most: int | None) -> None:
+        self._file = file
+        self._most = most
+
+    def read(self, size: int = -1) -> bytes:
+        if size < 0 or size > _LONGEST_READ:
+            raise tarfile.ReadError(f"a record of {size:,} bytes")
+        return self._file.read(size)
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        if self._most is not None and offset > self._most:
+            raise LookalikeError(
+                "a compressed archive that grows a thousandfold (a decompression bomb?): it is not read"
+            )
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def seekable(self) -> bool:
+        return True
+
+    def readable(self) -> bool:
+        return True

@@ -1,0 +1,299 @@
+"""From an opened image to pixels: orientation, depth, alpha, channels and scale are settled here, for all sources.
+
+An image is scaled, once, so that its longer side fits; it is never enlarged and keeps its aspect. Values of more than
+8 bits become 8 by stretching what lies between the 0.5th and the 99.5th percentile of the image over 0..255: the three
+channels of an array together, as they may be a colour, any other number of channels each by itself. Where the two
+percentiles are the same, the smallest and the largest value take their place; an image of one value becomes 0.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from os import PathLike
+from typing import IO, Literal
+
+import numpy as np
+from PIL import ExifTags, Image, ImageOps, TiffImagePlugin, UnidentifiedImageError, WebPImagePlugin  # noqa: F401
+
+from lookalike.data.listing import Raw
+
+MOST_PIXELS = 178_956_970
+"""Pixels above which an image is taken for a decompression bomb and not decoded."""
+MOST_CHANNELS = 16
+"""An axis of an array up to this long may mean channels."""
+_MOST_VALUES = 4 * MOST_PIXELS  # of an array, over all channels
+_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "DIB", "GIF", "TIFF", "PPM")  # no program is started for any of them
+_PERCENTILES = (0.5, 99.5)
+_GAP = 3.0  # Pillow first averages whole blocks, down to this many times the size asked for
+_GREY = ("1", "L", "LA", "La", "I", "F")
+_BITS = {"1": 1, "I": 32, "F": 32}
+_ON_ITS_SIDE = (5, 6, 7, 8)  # EXIF orientations that swap width and height
+
+Kind = Literal["grey", "colour", "channels"]
+
+Image.preinit()  # knows all of the formats above but two, which the imports of their modules add
+
+# The limit above is this module's. Pillow's own warns at half of it, and of what is then decoded all the same.
+if Image.MAX_IMAGE_PIXELS is not None:
+    Image.MAX_IMAGE_PIXELS = max(Image.MAX_IMAGE_PIXELS, MOST_PIXELS)
+warnings.filterwarnings("ignore", module=r"PIL\.")  # of tags that are odd; what is broken raises
+
+
+class Unreadable(Exception):
+    """There are no pixels to be had; the text says why."""
+
+
+@dataclass(frozen=True)
+class Header:
+    """What an image says of itself before it is decoded."""
+
+    width: int
+    """Pixels, once the image is upright."""
+    height: int
+    channels: int
+    """1 for grey, 3 for colour, else an array's own number."""
+    bits: int
+    """Of a value: 8, 16..."""
+    kind: Kind
+    """"channels" where three channels need not be colour, or there is another number than 1 or 3."""
+
+
+def open_image(source: str | PathLike[str] | IO[bytes]) -> Image.Image:
+    """An image file, its header read and no pixels yet.
+
+    Raises:
+        Unreadable: it is no image of a known format, or promises too many pixels.
+    """
+    try:
+        return Image.open(source, formats=_FORMATS)
+    except Exception as error:
+        raise Unreadable(reason_of(error)) from error
+
+
+def header(raw: Raw) -> Header:
+    """What `raw` is, without decoding it; leaves it open.
+
+    Raises:
+        Unreadable: no pixels, too many, or values that are no numbers.
+    """
+    if isinstance(raw, np.ndarray):
+        return _array_header(raw)
+    width, height = raw.size
+    _check_size(width, height)
+    if _orientation(raw) in _ON_ITS_SIDE and not _turned_by_pillow(raw):
+        width, height = height, width
+    grey = raw.mode in _GREY or raw.mode.startswith("I;16")
+    bits = 16 if raw.mode.startswith("I;16") else _BITS.get(raw.mode, 8)
+    return Header(width, height, 1 if grey else 3, bits, "grey" if grey else "colour")
+
+
+def decode(raw: Raw, side: int, channels: int | None = None) -> np.ndarray:
+    """Pixels of an opened image, which is closed afterwards. May be called from several threads.
+
+    A JPEG is decoded at the smallest scale that is not smaller than what is asked for. Of several frames the first is
+    taken. Alpha is composited over white. Arrays of 8 bits and truth values (0 and 255) are taken as they are.
+
+    Args:
+        raw: as `Entry.open` gives it.
+        side: pixels that the longer side has at most.
+        channels: of the result; grey becomes colour where it is 3. None: the image's own.
+
+    Returns:
+        uint8 [h, w, channels]; h and w are at least 1.
+
+    Raises:
+        Unreadable: damaged, cut short, too large, without a finite value, or of another number of channels.
+    """
+    try:
+        found = header(raw)
+        wanted = channels or found.channels
+        if found.channels != wanted and (found.channels, wanted) != (1, 3):
+            raise Unreadable(f"has {_channel_words(found.channels)} where the collection has {_channel_words(wanted)}")
+        size = fitted(found.width, found.height, side)
+        if isinstance(raw, np.ndarray):
+            pixels = _resize_array(eight_bits(raw.reshape(*raw.shape[:2], -1)), size)
+        else:
+            pixels = _decode_image(raw, size)
+        return pixels if pixels.shape[2] == wanted else np.repeat(pixels, wanted, axis=2)
+    except Unreadable:
+        raise
+    except Exception as error:  # Pillow raises nearly anything on a broken file
+        raise Unreadable(reason_of(error)) from error
+    finally:
+        if isinstance(raw, Image.Image):
+            raw.close()
+
+
+def fitted(width: int, height: int, side: int) -> tuple[int, int]:
+    """(width, height) with the longer of them at most `side`, neither below 1."""
+    longer = max(width, height)
+    if longer <= side:
+        return width, height
+    return max(1, round(width * side / longer)), max(1, round(height * side / longer))
+
+
+def channels_last(x: np.ndarray) -> np.ndarray:
+    """An array [H, W], [H, W, C] or [C, H, W] as [H, W, C]: the last axis means channels where it is short.
+
+    Raises:
+        Unreadable: it has another number of axes, or none of them can mean channels.
+    """
+    if x.ndim == 2:
+        return x[:, :, None]
+    if x.ndim == 3 and x.shape[2] <= MOST_CHANNELS and x.shape[2] <= x.shape[0]:
+        return x
+    if x.ndim == 3 and x.shape[0] <= MOST_CHANNELS:
+        return x.transpose(1, 2, 0)
+    raise Unreadable(f"an array of shape {list(x.shape)} is no image [H, W], [H, W, C] or [C, H, W]")
+
+
+def reason_of(error: BaseException) -> str:
+    """Why something cannot be read, in words and on one line."""
+    if isinstance(error, UnidentifiedImageError):
+        return "no image of a known format (damaged or misnamed)"
+    if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
+        return _too_large()
+    if isinstance(error, MemoryError):
+        return "does not fit into memory"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    text = " ".join(str(error).split())
+    return text if isinstance(error, Unreadable) and text else f"{text or 'damaged'} ({type(error).__name__})"
+
+
+def _too_large(width: int | None = None, height: int | None = None) -> str:
+    size = f"{width} x {height} pixels: " if width else ""
+    return f"{size}too large, more than {MOST_PIXELS // 1_000_000} megapixels (a decompression bomb?)"
+
+
+def _check_size(width: int, height: int) -> None:
+    if width < 1 or height < 1:
+        raise Unreadable(f"holds no pixels ({width} x {height})")
+    if width * height > MOST_PIXELS:
+        raise Unreadable(_too_large(width, height))
+
+
+def _channel_words(n: int) -> str:
+    return "1 channel (grey)" if n == 1 else f"{n} channels"
+
+
+def _array_header(x: np.ndarray) -> Header:
+    if x.ndim not in (2, 3):
+        raise Unreadable(f"an array of shape {list(x.shape)} is no image [H, W] or [H, W, C]")
+    height, width = x.shape[:2]
+    channels = 1 if x.ndim == 2 else x.shape[2]
+    _check_size(width if channels else 0, height)
+    if x.size > _MOST_VALUES:
+        raise Unreadable(f"{width} x {height} pixels of {channels} channels: too large")
+    if x.dtype.kind not in "buif":
+        raise Unreadable(f"values of type {x.dtype} are no brightness")
+    eight = x.dtype == np.uint8 or x.dtype == np.bool_
+    kind: Kind = "grey" if channels == 1 else "colour" if channels == 3 and eight else "channels"
+    return Header(width, height, channels, x.dtype.itemsize * 8, kind)
+
+
+def _orientation(image: Image.Image) -> int:
+    """The EXIF orientation, 1 where there is none or it cannot be read."""
+    try:  # the method of PNG files would decode them first
+        return int(Image.Image.getexif(image).get(ExifTags.Base.Orientation, 1))
+    except Exception:
+        return 1
+
+
+def _turned_by_pillow(image: Image.Image) -> bool:
+    """Whether the size is that of the upright image already, as it is for TIFF in newer versions of Pillow."""
+    tags = getattr(image, "tag_v2", None)
+    if tags is None:
+        return False
+    stored = (tags.get(256), tags.get(257))
+    return stored[0] == stored[1] or image.size != stored
+
+
+def _decode_image(image: Image.Image, size: tuple[int, int]) -> np.ndarray:
+    tiff = image.format == "TIFF"  # is turned by Pillow while it loads, or else by its tag afterwards
+    orientation = 1 if tiff else _orientation(image)
+    stored = size[::-1] if orientation in _ON_ITS_SIDE else size
+    box = None
+    if image.format in ("JPEG", "MPO") and image.width >= 2 * stored[0] and image.height >= 2 * stored[1]:
+        drafted = image.draft(None, stored)
+        box = None if drafted is None else drafted[1]
+    image.load()
+    _check_size(*image.size)
+    if tiff:
+        image = ImageOps.exif_transpose(image)
+    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
+        pixels = _resize_array(eight_bits(np.asarray(image)[:, :, None]), stored)
+    else:
+        flat = _flat(image)
+        if flat.size != stored or box is not None:
+            flat = flat.resize(stored, Image.Resampling.BILINEAR, box=box, reducing_gap=_GAP)
+        pixels = np.array(flat).reshape(stored[1], stored[0], -1)
+    return _upright(pixels, orientation)
+
+
+def _flat(image: Image.Image) -> Image.Image:
+    """The image in mode L or RGB, over white where it is not opaque."""
+    if image.mode in ("L", "RGB") and "transparency" not in image.info:
+        return image
+    if image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info:
+        grey = image.mode in _GREY
+        with_alpha = image.convert("RGBA")
+        alpha = with_alpha.getchannel("A")
+        if alpha.getextrema() != (255, 255):
+            white = Image.new("RGB", image.size, (255, 255, 255))
+            white.paste(with_alpha, mask=alpha)
+            return white.convert("L") if grey else white
+        return with_alpha.convert("L" if grey else "RGB")
+    return image.convert("L" if image.mode in _GREY else "RGB")
+
+
+def _upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
+    """Pixels [h, w, C] turned and mirrored as the EXIF orientation asks for."""
+    if orientation in _ON_ITS_SIDE:
+        pixels = pixels.transpose(1, 0, 2)
+    if orientation in (2, 3, 6, 7):
+        pixels = pixels[:, ::-1]
+    if orientation in (3, 4, 7, 8):
+        pixels = pixels[::-1]
+    return np.ascontiguousarray(pixels)
+
+
+def eight_bits(x_HWC: np.ndarray) -> np.ndarray:
+    """An image [H, W, C] as uint8, by the rule at the top of this module; uint8 as it is.
+
+    Raises:
+        Unreadable: it holds no finite value.
+    """
+    if x_HWC.dtype == np.uint8:
+        return x_HWC
+    if x_HWC.dtype == np.bool_:
+        return x_HWC.astype(np.uint8) * 255
+    if x_HWC.shape[2] == 3:
+        return _stretched(x_HWC)
+    return np.stack([_stretched(x_HWC[:, :, c]) for c in range(x_HWC.shape[2])], axis=2)
+
+
+def _stretched(values: np.ndarray) -> np.ndarray:
+    x = values.astype(np.float64)
+    if values.dtype.kind == "f":
+        x *= 0.25  # the range of the largest doubles is a finite number then
+    known = np.isfinite(x)
+    finite = x if known.all() else x[known]
+    if finite.size == 0:
+        raise Unreadable("holds no finite value (NaN or infinite only)")
+    low, high = np.percentile(finite, _PERCENTILES)
+    if not high > low:
+        low, high = finite.min(), finite.max()
+    if not high > low:
+        return np.zeros(values.shape, np.uint8)
+    x = np.nan_to_num(x, nan=low, posinf=high, neginf=low)
+    return ((x.clip(low, high) - low) * (255 / (high - low))).round().astype(np.uint8)
+
+
+def _resize_array(x_HWC: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    if (x_HWC.shape[1], x_HWC.shape[0]) == size:
+        return np.array(x_HWC)
+    planes = (Image.fromarray(np.ascontiguousarray(x_HWC[:, :, c])) for c in range(x_HWC.shape[2]))
+    scaled = [plane.resize(size, Image.Resampling.BILINEAR, reducing_gap=_GAP) for plane in planes]
+    return np.stack([np.asarray(plane) for plane in scaled], axis=2)

@@ -1,0 +1,195 @@
+"""Images named in a file: .txt with a path a line, or .csv or .tsv with a column of paths, labels and splits if any.
+
+Hugging Face's `metadata.csv` (a column `file_name`, beside the images) is one of these, by its own name or by that of
+the folder that holds it.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from lookalike.core.errors import LookalikeError
+from lookalike.data.folder import file_entry
+from lookalike.data.layout import SPLITS, case_notes, is_image, labels_of, splits_of
+from lookalike.data.listing import Entry, Listing
+
+SUFFIXES = (".txt", ".csv", ".tsv")
+_PATH = ("file_name", "path", "file", "image", "filename")
+_LABEL = ("label", "class")
+_METADATA = "metadata.csv"
+_PARTS = ("", "train", "test", "val", "validation", "valid")
+
+
+@dataclass(frozen=True)
+class _Row:
+    line: int
+    path: str
+    label: str | None
+    split: str | None
+
+
+def listing(place: Path) -> Listing:
+    """The images that a list names, relative to its folder or by absolute paths.
+
+    Raises:
+        LookalikeError: it cannot be read, has no column of paths, names one image with two labels or no image that is
+            there.
+    """
+    return _listing(list(_rows(place)), place.parent, place.parent.resolve().name, str(place))
+
+
+def metadata_of(folder: Path) -> Listing | None:
+    """The images of a folder with Hugging Face's metadata.csv at its top or in train/, test/, val/; None without.
+
+    A label that it names wins over class folders; a split is that of the folder it lies in.
+
+    Raises:
+        LookalikeError: it names one image with two labels.
+    """
+    lists = [(part, folder / part / _METADATA) for part in _PARTS if (folder / part / _METADATA).is_file()]
+    rows: list[_Row] = []
+    for part, place in lists:
+        try:
+            if "file_name" not in _head(place):
+                continue
+        except LookalikeError:  # a table of something else
+            continue
+        rows += [
+            replace(row, path=f"{part}/{row.path}" if part else row.path, split=row.split or SPLITS.get(part))
+            for row in _rows(place)
+        ]
+    if not any((folder / row.path).exists() for row in rows):
+        return None
+    if any(row.split is None for row in rows):
+        rows = [replace(row, split=None) for row in rows]
+    return _listing(rows, folder, folder.resolve().name, " and ".join(str(place) for _, place in lists))
+
+
+def _listing(rows: list[_Row], base: Path, name: str, where: str) -> Listing:
+    """Each image once, with what its row says; names, splits and classes as a folder's where the list has none."""
+    found: dict[str, tuple[Entry, _Row]] = {}
+    refused: dict[str, str] = {}
+    twice = 0
+    for row in rows:
+        label = _name(base, row.path)
+        if label in found:
+            twice += 1
+            before = found[label][1]
+            if (before.label, before.split) != (row.label, row.split):
+                raise LookalikeError(
+                    f"{where} names {row.path!r} twice: with {_said(before)} (line {before.line}) and {_said(row)} "
+                    f"(line {row.line}); keep one of the lines"
+                )
+            continue
+        entry: Entry | str = "an address: fetch it first" if "://" in row.path else _entry(label, base / row.path)
+        if isinstance(entry, Entry):
+            found[label] = (entry, row)
+        else:
+            refused[label] = entry
+    if not found:
+        examples = "; ".join(f"{name!r}: {reason}" for name, reason in list(refused.items())[:3])
+        raise LookalikeError(
+            f"{where} names no image that is there" + (f": {examples}" if examples else " (it is empty)")
+        )
+    names = sorted(found)
+    ordered = [found[name][1] for name in names]
+    split = _splits(ordered, where) or splits_of(names)
+    labels = tuple(row.label for row in ordered)
+    return Listing(
+        entries=tuple(found[name][0] for name in names),
+        name=name or "images",
+        labels=labels if any(label is not None for label in labels) else labels_of(names, split is not None),
+        split=split,
+        refused=tuple(sorted(refused.items())),
+        notes=(
+            *([f"{twice} lines of {where} repeat others and were passed over"] if twice else []),
+            *case_notes(names),
+        ),
+    )
+
+
+def _entry(name: str, path: Path) -> Entry | str:
+    if not is_image(name):
+        return "no image by its name"
+    return file_entry(name, os.fspath(path))
+
+
+def _name(base: Path, path: str) -> str:
+    """Relative to the list's folder where it lies below, else absolute; one name for one place."""
+    where = os.path.normpath((base / path).absolute())
+    below = os.path.relpath(where, os.path.normpath(base.absolute()))
+    return Path(where if below.startswith("..") else below).as_posix()
+
+
+def _splits(rows: list[_Row], where: str) -> tuple[str, ...] | None:
+    if all(row.split is None for row in rows):
+        return None
+    missing = next((row for row in rows if row.split is None), None)
+    if missing is not None:
+        raise LookalikeError(f"{where}, line {missing.line}: no split for {missing.path!r}, though others have one")
+    return tuple(row.split or "" for row in rows)
+
+
+def _said(row: _Row) -> str:
+    return f"label {row.label!r}" + (f" in {row.split}" if row.split else "")
+
+
+def _rows(place: Path) -> Iterator[_Row]:
+    if place.suffix.lower() == ".txt":
+        for number, line in enumerate(_text(place).split("\n"), 1):
+            path = line.rstrip("\r")
+            if path.strip() and not path.startswith("#"):
+                yield _Row(number, path, None, None)
+        return
+    head = _head(place)
+    column = next((name for name in _PATH if name in head), None)
+    if column is None:
+        raise LookalikeError(
+            f"{place} has the columns {', '.join(map(repr, head[:8])) or 'none'}: the one of paths must be called "
+            f"{', '.join(_PATH[:-1])} or {_PATH[-1]}, in the first line"
+        )
+    label = next((name for name in _LABEL if name in head), None)
+    for number, cells in _table(place):
+        row = dict(zip(head, cells, strict=False))
+        path = row.get(column, "")
+        if not path:
+            continue
+        split = row.get("split", "").strip().lower()
+        if split and split not in SPLITS:
+            raise LookalikeError(f"{place}, line {number}: split may say train, test or val, got {split!r}")
+        yield _Row(number, path, (row.get(label, "") or None) if label else None, SPLITS.get(split))
+
+
+def _head(place: Path) -> list[str]:
+    """The names of the columns, in small letters."""
+    first = next(_table(place, from_first=True), (0, []))
+    return [cell.strip().lower() for cell in first[1]]
+
+
+def _table(place: Path, from_first: bool = False) -> Iterator[tuple[int, list[str]]]:
+    """Line numbers and cells of the rows below the first, or of all."""
+    text = _text(place)
+    first = text.split("\n", 1)[0]
+    comma = "\t" if place.suffix.lower() == ".tsv" else ";" if ";" in first and "," not in first else ","
+    lines: Iterable[str] = text.splitlines(keepends=True) if "\n" not in text else (s + "\n" for s in text.split("\n"))
+    reader = csv.reader(lines, delimiter=comma, strict=True)
+    try:
+        for index, cells in enumerate(reader):
+            if cells and (from_first or index > 0):
+                yield reader.line_num, cells
+    except csv.Error as error:
+        raise LookalikeError(f"{place}, line {reader.line_num}: {error}") from error
+
+
+def _text(place: Path) -> str:
+    try:
+        text = place.read_bytes().decode("utf-8-sig", errors="surrogateescape")
+    except OSError as error:
+        raise LookalikeError(f"cannot read {place}: {error.strerror}") from error
+    if "\0" in text:
+        raise LookalikeError(f"{place} is no text")
+    return text

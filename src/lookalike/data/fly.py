@@ -1,0 +1,73 @@
+"""Canvases that are decoded when they are asked for: for collections that are to leave no store behind."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import torch
+from torch import Tensor
+
+from lookalike.core.errors import LookalikeError
+from lookalike.core.machine import cores
+from lookalike.data.health import examine
+from lookalike.data.listing import Entry
+from lookalike.data.store_format import Shape
+
+_KEPT = 2**28  # bytes of decoded canvases that are kept: the batch under way and those that come next
+_FEWEST = 64  # canvases
+
+
+class Decoded:
+    """uint8 [N, C, M, M] of readable images, in worker threads; the same bits as a store of them."""
+
+    def __init__(self, entries: Sequence[Entry], shape: Shape) -> None:
+        self._entries, self._shape = entries, shape
+        self._most = max(_FEWEST, _KEPT // shape.bytes)
+        self._kept: OrderedDict[int, Future[Tensor]] = OrderedDict()
+        self._pool = ThreadPoolExecutor(cores(), "decode")
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    @property
+    def shape(self) -> torch.Size:
+        """(N, C, M, M)."""
+        return torch.Size((len(self), self._shape.channels, self._shape.canvas, self._shape.canvas))
+
+    def prefetch(self, rows: Tensor) -> None:
+        """Begin to decode what will be asked for next."""
+        for row in rows[: self._most // 2].tolist():
+            self._ask(row)
+
+    def __getitem__(self, rows: Tensor | slice) -> Tensor:
+        """uint8 [B, C, M, M] of these rows.
+
+        Raises:
+            LookalikeError: an image can no longer be read, or is another one now.
+        """
+        numbers = range(len(self))[rows] if isinstance(rows, slice) else rows.tolist()
+        out = torch.zeros((len(numbers), *self.shape[1:]), dtype=torch.uint8)
+        for start in range(0, len(numbers), self._most):
+            asked = [self._ask(row) for row in numbers[start : start + self._most]]
+            for k, future in enumerate(asked, start):
+                image = future.result()
+                out[k, :, : image.shape[1], : image.shape[2]] = image
+        return out
+
+    def _ask(self, row: int) -> Future[Tensor]:
+        future = self._kept.get(row)
+        if future is None:
+            future = self._kept[row] = self._pool.submit(self._decode, self._entries[row])
+            if len(self._kept) > self._most:
+                self._kept.popitem(last=False)
+        else:
+            self._kept.move_to_end(row)
+        return future
+
+    def _decode(self, entry: Entry) -> Tensor:
+        pixels, examined = examine(entry, self._shape.canvas, self._shape.channels)
+        if pixels is None:
+            raise LookalikeError(f"{entry.name} could be read before and cannot any more: {examined.reason}")
+        return torch.from_numpy(pixels).permute(2, 0, 1)

@@ -1,0 +1,250 @@
+"""What is wrong with a collection, and what is merely so: counted while its images are decoded, told in words."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from lookalike.core.errors import LookalikeError
+from lookalike.data import canvas
+from lookalike.data.decode import Header, decode, header, reason_of
+from lookalike.data.listing import Entry, Listing, Raw
+
+MOST_BAD = 0.2
+"""Share of unreadable images above which a run stops and asks."""
+_FLAT = 2.0  # grey levels of standard deviation below which an image shows next to nothing
+_EXAMPLES = 3
+_THIN = 8.0  # longer side over shorter from which an image is called thin
+_UNEVEN = 10.0  # largest class over smallest from which classes are called uneven
+
+
+@dataclass(frozen=True)
+class Examined:
+    """What decoding told of one image."""
+
+    name: str
+    header: Header | None
+    """None where not even the header can be read."""
+    reason: str | None
+    """Why there are no pixels; None where there are."""
+    digest: bytes | None
+    """16 bytes of BLAKE2b over decoded pixels and their shape."""
+    spread: float
+    """Standard deviation of the decoded values, grey levels."""
+
+
+def examine(entry: Entry, side: int, channels: int | None = None) -> tuple[np.ndarray | None, Examined]:
+    """Decode one image and say what it is; nothing is raised. Called from several threads.
+
+    Args:
+        entry: the image.
+        side: pixels that the longer side has at most.
+        channels: of the result; None: the image's own.
+
+    Returns:
+        uint8 [h, w, channels], or None where it cannot be read; and what was found.
+    """
+    raw: Raw | None = None
+    found: Header | None = None
+    try:
+        raw = entry.open()
+        found = header(raw)
+        pixels = decode(raw, side, channels)
+    except Exception as error:
+        if isinstance(raw, Image.Image):
+            raw.close()
+        return None, Examined(entry.name, found, reason_of(error), None, 0.0)
+    return pixels, Examined(entry.name, found, None, digest(pixels), float(pixels.std()))
+
+
+def digest(pixels: np.ndarray) -> bytes:
+    """16 bytes of BLAKE2b over pixels (uint8 [h, w, C]) and their shape, as for images in memory."""
+    return canvas.digest(pixels.transpose(2, 0, 1))
+
+
+@dataclass(frozen=True)
+class Health:
+    """A collection in numbers, with examples by name."""
+
+    name: str
+    listed: int
+    """Images that were found, readable or not."""
+    good: int
+    """Images that can be used."""
+    unreadable: tuple[tuple[str, tuple[str, ...]], ...]
+    """Reason and names, the commonest reason first."""
+    duplicates: tuple[tuple[str, ...], ...]
+    """Groups of images of equal pixels."""
+    flat: tuple[str, ...]
+    """Images of nearly one value."""
+    smallest: tuple[str, int, int] | None
+    """Name, width and height of the image of the fewest pixels."""
+    largest: tuple[str, int, int] | None
+    common_size: tuple[int, int, int] | None
+    """Width, height, and how many images have them."""
+    sizes: int
+    """How many different sizes there are."""
+    thinnest: tuple[str, int, int] | None
+    """The image whose sides differ most."""
+    channels: tuple[tuple[int, int], ...]
+    """Number of channels and how many images have it, the commonest first."""
+    bits: tuple[int, ...]
+    """Bits of a value that occur."""
+    classes: tuple[tuple[str, int], ...]
+    """Name and number of images, the largest first; empty where there are no labels."""
+    unlabelled: int
+    """Images without a label where others have one."""
+    splits: tuple[tuple[str, int], ...]
+    notes: tuple[str, ...]
+
+    @property
+    def bad(self) -> int:
+        """Images that cannot be used, among them what was refused before it was opened."""
+        return sum(len(names) for _, names in self.unreadable)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON; names as they are, examples in full."""
+        return {**asdict(self), "bad": self.bad}
+
+    def lines(self) -> list[str]:
+        """Sentences, the gravest first, each with numbers and examples, and with a remedy where there is one."""
+        said = [f"{self.good:,} images can be used" + (f", {self.bad:,} cannot" if self.bad else "")]
+        said += [f"{len(names):,} skipped: {reason} ({_examples(names)})" for reason, names in self.unreadable]
+        said += self._same() + self._sizes() + self._values() + self._labels()
+        return said + [f"note: {note}" for note in self.notes]
+
+    def _same(self) -> list[str]:
+        said = []
+        if self.duplicates:
+            copies = sum(map(len, self.duplicates)) - len(self.duplicates)
+            said.append(
+                f"{copies:,} images are copies of others, pixel by pixel ({_examples(self.duplicates[0])}); "
+                "harmless when few, but a copy in the test split makes figures too good: remove copies there"
+            )
+        if self.flat:
+            said.append(
+                f"{len(self.flat):,} images are nearly of one value ({_examples(self.flat)}); "
+                "they end up in a group of their own: remove them if they are failed pictures"
+            )
+        return said
+
+    def _sizes(self) -> list[str]:
+        if self.smallest is None or self.largest is None or self.common_size is None or self.thinnest is None:
+            return []
+        width, height, n = self.common_size
+        if self.sizes == 1:
+            return [f"all are {width} x {height} pixels"]
+        said = [
+            f"{self.sizes:,} sizes, from {self.smallest[1]} x {self.smallest[2]} ({self.smallest[0]!r}) to "
+            f"{self.largest[1]} x {self.largest[2]} pixels ({self.largest[0]!r}); "
+            f"most common is {width} x {height} ({n:,} images)"
+        ]
+        name, width, height = self.thinnest
+        if max(width, height) >= _THIN * min(width, height):
+            said.append(f"the thinnest image is {width} x {height} pixels ({name!r}): little of it is left when scaled")
+        return said
+
+    def _values(self) -> list[str]:
+        counts = dict(self.channels)
+        said = []
+        if set(counts) == {1, 3}:
+            said.append(f"{counts[1]:,} are grey and {counts[3]:,} in colour: grey ones are used as colour")
+        elif len(counts) > 1:
+            kinds = ", ".join(f"{n:,} with {c}" for c, n in self.channels)
+            said.append(f"numbers of channels differ ({kinds}): one collection has one number, keep them apart")
+        elif counts:
+            (c,) = counts
+            said.append("all are grey" if c == 1 else "all have three channels" if c == 3 else f"all have {c} channels")
+        if any(b > 8 for b in self.bits):
+            said.append("values of more than 8 bits are stretched to 8, between each image's own 0.5 % and 99.5 %")
+        return said
+
+    def _labels(self) -> list[str]:
+        said = [", ".join(f"{n:,} in {part}" for part, n in self.splits)] if self.splits else []
+        if not self.classes:
+            return said
+        (large, most), (small, fewest) = self.classes[0], self.classes[-1]
+        words = f"{len(self.classes):,} classes, from {fewest:,} images ({small!r}) to {most:,} ({large!r})"
+        if most >= _UNEVEN * fewest:
+            words += ": uneven, so accuracy tells of the large classes most"
+        said.append(words)
+        lonely = [name for name, n in self.classes if n < 2]
+        if lonely:
+            said.append(f"{len(lonely):,} classes have a single image ({_examples(lonely)}): too few to test on")
+        if self.unlabelled:
+            said.append(f"{self.unlabelled:,} images have no label: trained on, left out of evaluation")
+        return said
+
+
+def health_of(listing: Listing, examined: Sequence[Examined]) -> Health:
+    """The health of a listing whose entries were examined, in the same order."""
+    good = [e for e in examined if e.reason is None]
+    headers = [(e.name, e.header.width, e.header.height) for e in good if e.header is not None]
+    by_reason: dict[str, list[str]] = {}
+    for name, reason in (*listing.refused, *((e.name, e.reason) for e in examined if e.reason is not None)):
+        by_reason.setdefault(reason, []).append(name)
+    same: dict[bytes, list[str]] = {}
+    for e in good:
+        if e.digest is not None:
+            same.setdefault(e.digest, []).append(e.name)
+    sizes = Counter((w, h) for _, w, h in headers)
+    common = sizes.most_common(1)
+    labels = [
+        label for e, label in zip(examined, listing.labels or (), strict=bool(listing.labels)) if e.reason is None
+    ]
+    return Health(
+        name=listing.name,
+        listed=len(examined) + len(listing.refused),
+        good=len(good),
+        unreadable=tuple((r, tuple(names)) for r, names in sorted(by_reason.items(), key=lambda item: -len(item[1]))),
+        duplicates=tuple(tuple(names) for names in same.values() if len(names) > 1),
+        flat=tuple(e.name for e in good if e.spread < _FLAT),
+        smallest=min(headers, key=lambda h: (h[1] * h[2], h[0]), default=None),
+        largest=max(headers, key=lambda h: (h[1] * h[2], h[0]), default=None),
+        common_size=(*common[0][0], common[0][1]) if common else None,
+        sizes=len(sizes),
+        thinnest=max(headers, key=lambda h: (max(h[1:]) / min(h[1:]), h[0]), default=None),
+        channels=tuple(Counter(e.header.channels for e in good if e.header is not None).most_common()),
+        bits=tuple(sorted({e.header.bits for e in good if e.header is not None})),
+        classes=tuple(sorted(Counter(label for label in labels if label is not None).items(), key=_largest_first)),
+        unlabelled=sum(label is None for label in labels),
+        splits=_splits(listing, examined),
+        notes=listing.notes,
+    )
+
+
+def too_many_bad(health: Health, most: float = MOST_BAD) -> None:
+    """Stop where more than the share `most` of the images cannot be used.
+
+    Raises:
+        LookalikeError: with numbers, the reasons and examples, and the flag that goes on all the same.
+    """
+    if health.good and health.bad <= most * health.listed:
+        return
+    found = "; ".join(f"{reason} ({_examples(names)})" for reason, names in health.unreadable[:_EXAMPLES])
+    head = f"{health.bad:,} of {health.listed:,} images in {health.name} cannot be read: {found}"
+    if not health.good:
+        raise LookalikeError(f"{head}. None is left to use.")
+    raise LookalikeError(f"{head}. To go on with the other {health.good:,}: --skip-bad")
+
+
+def _largest_first(item: tuple[str, int]) -> tuple[int, str]:
+    return -item[1], item[0]
+
+
+def _splits(listing: Listing, examined: Sequence[Examined]) -> tuple[tuple[str, int], ...]:
+    if listing.split is None:
+        return ()
+    found = Counter(part for e, part in zip(examined, listing.split, strict=True) if e.reason is None)
+    return tuple(sorted(found.items(), reverse=True))
+
+
+def _examples(names: Iterable[str]) -> str:
+    """A few names, quoted so that any name can be printed."""
+    listed = list(names)
+    return ", ".join(map(repr, listed[:_EXAMPLES])) + (", ..." if len(listed) > _EXAMPLES else "")

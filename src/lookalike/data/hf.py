@@ -1,0 +1,111 @@
+"""Images of Hugging Face `datasets` (`hf:NAME_OR_PATH[:SPLIT]`): by name from the hub, or as saved to a folder."""
+
+from __future__ import annotations
+
+import importlib
+import io
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from lookalike.core.errors import LookalikeError
+from lookalike.data.decode import Unreadable, channels_last, open_image
+from lookalike.data.layout import SPLITS
+from lookalike.data.listing import Entry, Listing, Raw
+
+_NAMES = ("image", "img")
+_SAVED = ("dataset_dict.json", "dataset_info.json", "state.json")  # what save_to_disk leaves in a folder
+
+
+def listing(place: str) -> Listing:
+    """The images of a data set, of one split where it is named (`NAME:test`), else of all of them.
+
+    Raises:
+        LookalikeError: the library is not installed, the data set cannot be loaded, or it has no images.
+    """
+    try:
+        library = importlib.import_module("datasets")
+    except ModuleNotFoundError as error:
+        raise LookalikeError(f"hf:{place} needs the library datasets: pip install 'lookalike[hf]'") from error
+    name, colon, part = place.rpartition(":")
+    if not colon or Path(place).exists():
+        name, part = place, ""
+    if not name:
+        raise LookalikeError("name a data set after hf:, as in hf:mnist, hf:mnist:test or hf:FOLDER")
+    parts = _load(library, name, part)
+    entries: list[Entry] = []
+    labels: list[str | None] = []
+    for key, table in parts.items():
+        column = _image_column(table, name)
+        pictures = _undecoded(library, table, column)
+        stamp = str(getattr(table, "_fingerprint", "")) or f"{name}:{key}"
+        entries += [Entry(f"{key}/{i:07d}", (stamp, i), partial(_open, pictures, column, i)) for i in range(len(table))]
+        labels += _labels(table)
+    if not entries:
+        raise LookalikeError(f"hf:{place} holds no images")
+    split = tuple(SPLITS.get(entry.name.split("/", 1)[0], "train") for entry in entries)
+    return Listing(
+        entries=tuple(entries),
+        name=Path(name).name,
+        labels=tuple(labels) if any(label is not None for label in labels) else None,
+        split=split if len(set(split)) > 1 else None,
+    )
+
+
+def _load(library: Any, name: str, part: str) -> dict[str, Any]:
+    """Tables by the names of their splits."""
+    try:
+        if Path(name).is_dir() and any((Path(name) / file).exists() for file in _SAVED):
+            found = library.load_from_disk(name)
+            if part and isinstance(found, dict):
+                found = found[part]
+        else:
+            found = library.load_dataset(name, split=part or None)
+    except Exception as error:  # network, names, formats: the library raises its own of many kinds
+        text = str(error).strip().splitlines()
+        raise LookalikeError(f"cannot load hf:{name}: {text[0] if text else type(error).__name__}") from error
+    return dict(sorted(found.items())) if isinstance(found, dict) else {part or "train": found}
+
+
+def _image_column(table: Any, name: str) -> str:
+    features = dict(table.features)
+    typed = [column for column, kind in features.items() if type(kind).__name__ == "Image"]
+    named = [column for column in features if column in _NAMES]
+    if not typed and not named:
+        raise LookalikeError(f"hf:{name} has no column of images, only {', '.join(features) or 'none'}")
+    return (typed or named)[0]
+
+
+def _undecoded(library: Any, table: Any, column: str) -> Any:
+    """The table with the image column alone, as files where it can be, so that they are decoded as all others are."""
+    table = table.select_columns([column])
+    if type(table.features[column]).__name__ == "Image":
+        table = table.cast_column(column, library.Image(decode=False))
+    return table
+
+
+def _labels(table: Any) -> list[str | None]:
+    column = next((c for c, kind in dict(table.features).items() if type(kind).__name__ == "ClassLabel"), None)
+    if column is None:
+        return [None] * len(table)
+    names = list(table.features[column].names)
+    codes = list(table[column])
+    return [names[code] if isinstance(code, int) and 0 <= code < len(names) else None for code in codes]
+
+
+def _open(table: Any, column: str, row: int) -> Raw:
+    value = table[row][column]
+    if isinstance(value, dict):
+        if value.get("bytes"):
+            return open_image(io.BytesIO(value["bytes"]))
+        if value.get("path"):
+            return open_image(value["path"])
+        raise Unreadable("neither bytes nor a path")
+    if isinstance(value, bytes):
+        return open_image(io.BytesIO(value))
+    if isinstance(value, Image.Image):
+        return value.copy()  # the library may keep the image, and decoding closes it
+    return channels_last(np.asarray(value))

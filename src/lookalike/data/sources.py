@@ -1,0 +1,232 @@
+"""Which source reads which DATA: by the name before the colon (`mnist:DIR`), or by what a path is."""
+
+from __future__ import annotations
+
+import glob
+import os
+import stat
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from torch import Tensor
+
+from lookalike.core.errors import LookalikeError, did_you_mean
+from lookalike.data import archive, array, cifar10, digits, filelist, folder, hf, mnist
+from lookalike.data.base import Images
+from lookalike.data.layout import SPLITS, is_image
+from lookalike.data.listing import Entry, Listing, Raw
+
+PREFIXES = ("digits", "mnist", "cifar10", "hf")
+WORDS = (
+    "a folder, image files, a list (.txt, .csv), FILE.npy, FILE.npz, an archive (.zip, .tar), "
+    "digits, mnist:DIR, cifar10:DIR or hf:NAME"
+)
+"""What DATA may be, for help and errors."""
+_MOST_NAME = 60  # characters of a name made of several
+
+
+def find(data: str | Sequence[str], download: bool = False, image_size: int | None = None) -> Images | Listing:
+    """The images of a DATA argument: in memory where they come that way, else listed.
+
+    Args:
+        data: one place or several: see WORDS; a pattern such as `photos/**/*.jpg` stands for what it matches.
+        download: fetch `mnist:` or `cifar10:` first where the files are missing.
+        image_size: the side that digits are enlarged to; nothing else looks at it.
+
+    Raises:
+        LookalikeError: nothing is there, or it cannot be read; the message says what was found.
+    """
+    places = [data] if isinstance(data, str) else list(data)
+    if not any(places):
+        raise LookalikeError(f"no images named: give {WORDS}")
+    if len(places) == 1:
+        return _one(places[0], download, image_size)
+    return _several([place for place in dict.fromkeys(places) if place], len(places))
+
+
+def as_listing(images: Images) -> Listing:
+    """Images in memory as a listing of theirs, so that what reads listings can read them."""
+    labels = None
+    if images.labels is not None:
+        labels = tuple(images.classes[y] if y >= 0 else None for y in images.labels.tolist())
+    assert isinstance(images.pixels, Tensor) and images.sizes is None  # so are those of every source
+    pixels, stamps = images.pixels.permute(0, 2, 3, 1).numpy(), [row.tobytes().hex() for row in images.digests]
+    return Listing(
+        entries=tuple(Entry(path, (stamps[i],), partial(_row, pixels, i)) for i, path in enumerate(images.paths)),
+        name=images.name,
+        labels=labels,
+        split=images.split,
+        refused=images.skipped,
+    )
+
+
+def _row(pixels: np.ndarray, row: int) -> Raw:
+    return pixels[row]
+
+
+def _is_pattern(place: str) -> bool:
+    return any(sign in place for sign in "*?[")
+
+
+def _one(data: str, download: bool, image_size: int | None) -> Images | Listing:
+    kind, colon, rest = data.partition(":")
+    path = Path(data)
+    if _there(path) and not (colon and kind in PREFIXES):
+        return _path(path)
+    if kind == "hf" and colon:
+        return hf.listing(rest)
+    if kind in PREFIXES and kind != "hf":
+        source = {"digits": digits, "mnist": mnist, "cifar10": cifar10}[kind]
+        return source.load(Path(rest).expanduser(), image_size, download)
+    if _is_pattern(data):
+        matched = _matches(data)
+        return _several(matched, 1) if len(matched) > 1 else _one(matched[0], download, image_size)
+    hint = did_you_mean(kind, PREFIXES) if colon else _near(path) or f"give {WORDS}"
+    raise LookalikeError(f"no such folder or file: {data} (working folder {Path.cwd()}); {hint}")
+
+
+def _there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # a name too long for the system, or with a zero in it
+        return False
+
+
+def _near(path: Path) -> str:
+    """The name beside a missing one that it may have meant."""
+    try:
+        there = [p.name for p in path.parent.iterdir()]
+    except OSError:
+        return ""
+    hint = did_you_mean(path.name, there)
+    return hint if hint.startswith("did you mean") else ""
+
+
+def _path(path: Path) -> Images | Listing:
+    name = path.name.lower()
+    if path.is_dir():
+        return filelist.metadata_of(path) or folder.listing(path)
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise LookalikeError(f"{path} is a pipe or device; give {WORDS}")
+    if not os.access(path, os.R_OK):
+        raise LookalikeError(f"{path} may not be read: no permission")
+    if name.endswith((".npy", ".npz")):
+        return array.load(path)
+    if name.endswith(filelist.SUFFIXES):
+        return filelist.listing(path)
+    if name.endswith(archive.SUFFIXES):
+        return archive.listing(path)
+    if is_image(name):
+        return folder.files([path])
+    raise LookalikeError(f"{path} is none of what can be read: {WORDS}")
+
+
+def _matches(pattern: str) -> list[str]:
+    """What a pattern matches and can hold images, in order: lists and archives where it ends as they do.
+
+    Raises:
+        LookalikeError: there is nothing of the kind.
+    """
+    # Path.glob takes no absolute pattern and follows no links
+    found = sorted(glob.glob(str(Path(pattern).expanduser()), recursive=True, include_hidden=True))  # noqa: PTH207
+    images = [place for place in found if is_image(place) and not Path(place).is_dir()]
+    around = {str(parent) for place in images for parent in Path(place).parents}
+    folders = [place for place in found if Path(place).is_dir() and str(Path(place)) not in around]
+    named = next((s for s in (*filelist.SUFFIXES, *archive.SUFFIXES) if pattern.lower().endswith(s)), None)
+    others = [place for place in found if named is not None and not Path(place).is_dir()]
+    if not images and not others and not folders:
+        what = f"what it matches is no image: {', '.join(found[:3])}" if found else "it matches nothing"
+        raise LookalikeError(f"no images by the pattern {pattern} (working folder {Path.cwd()}): {what}")
+    return images + folders + others
+
+
+def _several(places: Sequence[str], named: int) -> Listing:
+    """One listing of several places; the images of each have its name before their own."""
+    expanded: list[str] = []
+    for place in places:
+        expanded += _matches(place) if _is_pattern(place) and not _there(Path(place)) else [place]
+    single = [place for place in dict.fromkeys(expanded) if is_image(place) and Path(place).is_file()]
+    notes: list[str] = []
+    others = [place for place in dict.fromkeys(expanded) if place not in set(single)]
+    others = _without_inner(others, notes)
+    parts = [_listed(place) for place in others]
+    if single:
+        parts.append(folder.files([Path(place) for place in single]))
+    if len(parts) == 1:
+        return replace(parts[0], notes=(*parts[0].notes, *notes))
+    places = others + ([_common(single)] if single else [])
+    return _merge(parts, _prefixes(places), notes)
+
+
+def _listed(place: str) -> Listing:
+    found = _one(place, False, None)
+    if isinstance(found, Images):
+        raise LookalikeError(f"{place} is a collection of its own and goes with no other place; name it alone")
+    return found
+
+
+def _common(files: Sequence[str]) -> str:
+    return os.path.commonpath([os.path.normpath(Path(file).absolute().parent) for file in files])
+
+
+def _without_inner(places: list[str], notes: list[str]) -> list[str]:
+    """Places without the folders that lie in others of them."""
+    resolved = {place: Path(place).resolve() for place in places}
+    kept: list[str] = []
+    for place in places:
+        around = next(
+            (o for o in places if o != place and resolved[o].is_dir() and resolved[o] in resolved[place].parents), None
+        )
+        same = next((o for o in kept if resolved[o] == resolved[place]), None)
+        if same is None and (around is None or not resolved[place].is_dir()):
+            kept.append(place)
+        else:
+            notes.append(f"{place!r} lies in {(around or same)!r} and is read once")
+    return kept
+
+
+def _prefixes(places: Sequence[str]) -> list[str]:
+    """A name for each place: its own, with as much of its path as tells it from the others."""
+    parts = [_place_parts(place) for place in places]
+    for depth in range(1, max(map(len, parts)) + 1):
+        names = ["/".join(part[-depth:]) for part in parts]
+        if len(set(names)) == len(names):
+            return names
+    return [f"{i}/{name}" for i, name in enumerate(names)]
+
+
+def _place_parts(place: str) -> tuple[str, ...]:
+    if place.startswith("hf:"):
+        return (place.removeprefix("hf:").replace(":", "/"),)
+    return tuple(part for part in Path(os.path.normpath(Path(place).absolute())).parts if part != "/") or ("root",)
+
+
+def _merge(parts: Sequence[Listing], prefixes: Sequence[str], notes: Sequence[str]) -> Listing:
+    rows: list[tuple[Entry, str | None, str]] = []
+    lasts = [prefix.rsplit("/", 1)[-1] for prefix in prefixes]
+    by_place = all(last in SPLITS for last in lasts) and len({SPLITS[last] for last in lasts if last in SPLITS}) == 2
+    own = all(part.split is not None for part in parts)
+    for part, prefix, last in zip(parts, prefixes, lasts, strict=True):
+        labels = part.labels or (None,) * len(part.entries)
+        split = part.split if own and part.split is not None else (SPLITS.get(last, ""),) * len(part.entries)
+        rows += [
+            (replace(entry, name=f"{prefix}/{entry.name}"), label, s)
+            for entry, label, s in zip(part.entries, labels, split, strict=True)
+        ]
+    rows.sort(key=lambda row: row[0].name)
+    repeated = [name for name, n in Counter(row[0].name for row in rows).items() if n > 1]
+    if repeated:
+        raise LookalikeError(f"two images would have the name {repeated[0]!r}: name the folder around them instead")
+    name = "+".join(lasts)
+    return Listing(
+        entries=tuple(row[0] for row in rows),
+        name=name if len(name) <= _MOST_NAME else f"{lasts[0][:_MOST_NAME]}+{len(lasts) - 1}-more",
+        labels=tuple(row[1] for row in rows) if any(part.labels is not None for part in parts) else None,
+        split=tuple(row[2] for row in rows) if own or by_place else None,
+        refused=tuple((f"{p}/{n}", why) for part, p in zip(parts, prefixes, strict=True) for n, why in part.refused),
+        notes=(*notes, *(f"{p}: {note}" for part, p in zip(parts, prefixes, strict=True) for note in part.notes)),
+    )

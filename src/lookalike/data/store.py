@@ -1,0 +1,158 @@
+"""From a listing to images: decoded once into a store that the next run finds again, or when asked for.
+
+The store of a listing is found by a hash of its names, their stamps and what decoding depends on. Classes and splits
+are not in it, nor where the listing came from: they are read anew each time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import overload
+
+import numpy as np
+import PIL
+import torch
+from torch import Tensor
+
+from lookalike.core.errors import LookalikeError
+from lookalike.core.machine import available_bytes, parse_bytes, processes_here
+from lookalike.data.base import Images, Loading
+from lookalike.data.canvas import Canvases
+from lookalike.data.decode import Header
+from lookalike.data.fly import Decoded
+from lookalike.data.health import MOST_BAD, Examined, health_of, too_many_bad
+from lookalike.data.listing import Entry, Listing
+from lookalike.data.store_build import begun, build, fill
+from lookalike.data.store_format import FORMAT, GOOD, SKIPPED, Index
+from lookalike.data.survey import survey
+
+_SHARE = 4  # images are held in memory where they take less than this part of what is free
+
+
+def load(listing: Listing, image_size: int | None = None, how: Loading | None = None) -> Images:
+    """The images of a listing; what cannot be read is in `skipped`, and what was found out in `examined`.
+
+    Args:
+        listing: from a source.
+        image_size: side of the square that the network sees; None: chosen by the images (`survey.py`).
+        how: whether and where decoded images are kept.
+
+    Raises:
+        LookalikeError: no room for the store, or too much of the listing cannot be read.
+    """
+    how = how or Loading()
+    if how.store:
+        limit = None if how.limit is None else parse_bytes(how.limit)
+        index, stored = build(
+            cache_folder(how.cache), key_of(listing, image_size), listing.entries, image_size, limit, how.say
+        )
+        _check(listing, index, how)
+        canvases: Tensor | Canvases = stored[:] if _fits(index) else stored
+    else:
+        index, canvases = _unstored(listing, image_size, how)
+    return _images(listing, index, canvases)
+
+
+def cache_folder(named: str | None) -> Path:
+    """Where stores are kept."""
+    if named is not None:
+        return Path(named).expanduser()
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()) / "lookalike"
+
+
+def key_of(listing: Listing, image_size: int | None) -> str:
+    """The name of a listing's store."""
+    found = hashlib.blake2b(digest_size=16)
+    found.update(repr((FORMAT, PIL.__version__, image_size)).encode())
+    for entry in listing.entries:
+        found.update(repr((entry.name, entry.stamp)).encode())
+    return found.hexdigest()
+
+
+def _fits(index: Index) -> bool:
+    size = int((index.records["state"] == GOOD).sum()) * index.shape.bytes
+    return size < available_bytes() // processes_here() // _SHARE
+
+
+def _unstored(listing: Listing, image_size: int | None, how: Loading) -> tuple[Index, Tensor | Canvases]:
+    """Every image is decoded once to know it, and kept where all of them fit into memory."""
+    entries = listing.entries
+    index = begun(entries, survey(entries, image_size))
+    shape = index.shape
+    small = len(entries) * shape.bytes < available_bytes() // processes_here() // _SHARE
+    held = np.zeros((len(entries) if small else 0, shape.channels, shape.canvas, shape.canvas), np.uint8)
+
+    def keep(i: int, canvas: np.ndarray) -> None:
+        held[i] = canvas
+
+    how.say(f"decoding {len(entries):,} images" + ("" if small else " to know them, and then whenever they are needed"))
+    fill(entries, index, keep if small else None, lambda: None, how.say)
+    _check(listing, index, how)
+    good = np.flatnonzero(index.records["state"] == GOOD)
+    if small:
+        return index, torch.from_numpy(held if len(good) == len(held) else held[good])
+    return index, Decoded([entries[i] for i in good], shape)
+
+
+def _check(listing: Listing, index: Index, how: Loading) -> None:
+    """
+    Raises:
+        LookalikeError: too many images cannot be read, or all of them.
+    """
+    bad = int((index.records["state"] == SKIPPED).sum()) + len(listing.refused)
+    listed = len(index.records) + len(listing.refused)
+    if bad > MOST_BAD * listed or bad == listed:
+        too_many_bad(health_of(listing, Findings(listing.entries, index)), 1.0 if how.skip_bad else MOST_BAD)
+
+
+def _images(listing: Listing, index: Index, canvases: Tensor | Canvases) -> Images:
+    records = index.records
+    rows = np.flatnonzero(records["state"] == GOOD)
+    if len(rows) == 0:
+        raise LookalikeError(f"{listing.name} holds no images")
+    sizes = np.stack([records["height"][rows], records["width"][rows]], 1)
+    labels, classes = None, tuple(sorted({label for label in listing.labels or () if label is not None}))
+    if listing.labels is not None and classes:
+        code: dict[str | None, int] = {name: k for k, name in enumerate(classes)}
+        labels = torch.tensor([code.get(listing.labels[i], -1) for i in rows])
+    skipped = [(listing.entries[i].name, reason) for i, reason in sorted(index.reasons.items())]
+    return Images(
+        pixels=canvases,
+        paths=tuple(listing.entries[i].name for i in rows),
+        labels=labels,
+        classes=classes,
+        split=None if listing.split is None else tuple(listing.split[i] for i in rows),
+        name=listing.name,
+        skipped=(*listing.refused, *skipped),
+        sizes=None if (sizes == index.shape.canvas).all() else torch.from_numpy(sizes.astype(np.int32)),
+        side=index.shape.side,
+        colour=index.shape.colour,
+        known_digests=records["digest"][rows],
+        examined=Findings(listing.entries, index),
+    )
+
+
+class Findings(Sequence[Examined]):
+    """What decoding told of each entry of a listing, in its order; made from the store's records when asked for."""
+
+    def __init__(self, entries: Sequence[Entry], index: Index) -> None:
+        self._entries, self._index = entries, index
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    @overload
+    def __getitem__(self, i: int) -> Examined: ...
+    @overload
+    def __getitem__(self, i: slice) -> list[Examined]: ...
+    def __getitem__(self, i: int | slice) -> Examined | list[Examined]:
+        if isinstance(i, slice):
+            return [self[k] for k in range(len(self))[i]]
+        i = range(len(self))[i]
+        state, _, _, digest, spread, height, width, channels, bits, kind = self._index.records[i].item()
+        header = Header(width, height, channels, bits, kind.decode()) if width else None
+        found = digest.tobytes() if state == GOOD else None
+        return Examined(self._entries[i].name, header, self._index.reasons.get(i), found, spread)

@@ -1,0 +1,232 @@
+"""Filling a store: every image is decoded once, in threads; what is killed goes on where it was.
+
+A store is built as KEY.partial and renamed when it is whole. Pixels are flushed to the disk before the index says that
+they are there, so that an entry that is done stays done, whatever happens. Of two processes one builds and the other
+waits for it.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import numpy as np
+
+from lookalike.core.errors import LookalikeError, MachineError
+from lookalike.core.machine import cores, size_words
+from lookalike.data.health import Examined, examine
+from lookalike.data.listing import Entry
+from lookalike.data.store_format import (
+    GOOD,
+    NOT_DONE,
+    RECORD,
+    SKIPPED,
+    Damaged,
+    Index,
+    Shape,
+    Stored,
+    canvases_path,
+)
+from lookalike.data.survey import survey
+
+_SAVE = 5.0  # seconds between two states on the disk
+_TELL = 20.0  # seconds between two words on how far it is
+_CHUNK = 512  # entries between two looks at the clock
+_MARGIN = 1.05  # of the room that is asked for
+
+Say = Callable[[str], None]
+Keep = Callable[[int, np.ndarray], None]
+"""Takes the canvas (uint8 [C, M, M]) of an entry; called from several threads."""
+
+
+def fill(entries: Sequence[Entry], index: Index, keep: Keep | None, save: Callable[[], None], say: Say) -> None:
+    """Decode what is not done yet; `save` is called now and then, and at the end however that comes about."""
+    todo = np.flatnonzero(index.records["state"] == NOT_DONE)
+    saved = told = time.monotonic()
+    shape = index.shape
+
+    def one(i: int) -> Examined:
+        pixels, examined = examine(entries[i], shape.canvas, shape.channels)
+        if pixels is not None:
+            canvas = np.zeros((shape.channels, shape.canvas, shape.canvas), np.uint8)
+            height, width = pixels.shape[:2]
+            canvas[:, :height, :width] = pixels.transpose(2, 0, 1)
+            _record(index.records[i], examined, (height, width))
+            if keep is not None:
+                keep(i, canvas)
+        else:
+            _record(index.records[i], examined, None)
+        return examined
+
+    try:
+        with ThreadPoolExecutor(cores()) as pool:
+            for start in range(0, len(todo), _CHUNK):
+                part = todo[start : start + _CHUNK].tolist()
+                for i, examined in zip(part, pool.map(one, part), strict=True):
+                    index.records[i]["state"] = GOOD if examined.reason is None else SKIPPED
+                    if examined.reason is not None:
+                        index.reasons[i] = examined.reason
+                now = time.monotonic()
+                if now - saved > _SAVE:
+                    save()
+                    saved = time.monotonic()
+                if now - told > _TELL:
+                    say(f"{len(entries) - len(todo) + start + len(part):,} of {len(entries):,} images decoded")
+                    told = now
+    except BaseException:
+        with suppress(OSError, MachineError):  # what failed first is told
+            save()
+        raise
+    save()
+
+
+def _record(record: np.void, examined: Examined, size: tuple[int, int] | None) -> None:
+    if examined.header is not None:
+        head = examined.header
+        record["file_height"], record["file_width"] = head.height, head.width
+        record["file_channels"], record["bits"], record["kind"] = head.channels, head.bits, head.kind.encode()
+    if size is not None and examined.digest is not None:
+        record["height"], record["width"] = size
+        record["digest"] = np.frombuffer(examined.digest, np.uint8)
+        record["spread"] = examined.spread
+
+
+def begun(entries: Sequence[Entry], shape: Shape) -> Index:
+    """An index of which nothing is done."""
+    return Index(shape, np.zeros(len(entries), RECORD), {})
+
+
+def opened(folder: Path, entries: int) -> tuple[Index, Stored] | None:
+    """A whole store, or None where there is none.
+
+    Raises:
+        Damaged: there is one that cannot be used.
+    """
+    if not folder.is_dir():
+        return None
+    index = Index.read(folder, entries)
+    return index, Stored(folder, index)
+
+
+def build(
+    place: Path, key: str, entries: Sequence[Entry], image_size: int | None, limit: int | None, say: Say
+) -> tuple[Index, Stored]:
+    """Open the store KEY of a cache folder, or fill it first.
+
+    Args:
+        place: the cache folder; made where it is not there.
+        key: name of the store.
+        entries: of the listing.
+        image_size: what the network sees, pixels; None: chosen by the images.
+        limit: bytes that the store may take; None: half of the free disk.
+        say: is told what takes its time.
+
+    Raises:
+        LookalikeError: no room, or the cache folder cannot be made or written; the message says what can be done.
+    """
+    folder = place / key
+    try:
+        found = opened(folder, len(entries))
+    except Damaged as error:
+        say(f"the store {folder} is damaged: {error}; it is built anew")
+    else:
+        if found is not None:
+            return found
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        with locked(place / f"{key}.lock", say):
+            try:  # another process may have built it meanwhile
+                found = opened(folder, len(entries))
+            except Damaged:
+                shutil.rmtree(folder)
+                found = None
+            if found is None:
+                _build(folder, entries, image_size, limit, say)
+                found = opened(folder, len(entries))
+    except (OSError, MachineError) as error:
+        fault = error.__cause__ if isinstance(error.__cause__, OSError) else error
+        reason = getattr(fault, "strerror", None) or fault
+        raise MachineError(
+            f"cannot write the store of decoded images in {place}: {reason}. What is done is kept "
+            "and used by the next start. Free some room, name another folder with --cache, or go without: --no-store"
+        ) from error
+    assert found is not None
+    return found
+
+
+def _build(folder: Path, entries: Sequence[Entry], image_size: int | None, limit: int | None, say: Say) -> None:
+    partial = folder.with_name(f"{folder.name}.partial")
+    try:
+        index = Index.read(partial, len(entries))
+        done = int((index.records["state"] != NOT_DONE).sum())
+        say(f"going on with the store of decoded images: {done:,} of {len(entries):,} are done")
+    except Damaged:
+        shutil.rmtree(partial, ignore_errors=True)
+        index = begun(entries, survey(entries, image_size))
+    size = len(entries) * index.shape.bytes
+    path = canvases_path(partial)
+    there = path.stat().st_blocks * 512 if path.exists() else 0
+    _check_room(folder.parent, size, there, limit, len(entries), index.shape)
+    partial.mkdir(exist_ok=True)
+    if there == 0:
+        say(f"decoding {len(entries):,} images into {folder} ({size_words(size)}); the next start finds them there")
+    file = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o644)
+    try:
+        os.truncate(file, size)
+
+        def keep(i: int, canvas: np.ndarray) -> None:
+            data, start = canvas.data.cast("B"), i * index.shape.bytes
+            while data:
+                n = os.pwrite(file, data, start)
+                data, start = data[n:], start + n
+
+        def save() -> None:
+            os.fsync(file)
+            index.write(partial)
+
+        fill(entries, index, keep, save, say)
+    finally:
+        os.close(file)
+    partial.rename(folder)
+
+
+def _check_room(place: Path, size: int, there: int, limit: int | None, n: int, shape: Shape) -> None:
+    """
+    Raises:
+        LookalikeError: the store would take more than `limit`, or more than is free.
+    """
+    free = shutil.disk_usage(place).free
+    needed = int(_MARGIN * max(0, size - there))
+    words = f"{n:,} images of {shape.canvas} x {shape.canvas} pixels take {size_words(size)} in the store {place}"
+    ways = (
+        f"Let the network see smaller images (--image-size, now {shape.side}), name another folder with --cache, "
+        "or go without a store: --no-store"
+    )
+    if needed > free:
+        raise LookalikeError(f"{words}, where {size_words(free)} are free. {ways}")
+    most = (free + there) // 2 if limit is None else limit
+    if size > most:
+        allowed = "half of the free disk is" if limit is None else "--store-limit is"
+        raise LookalikeError(f"{words}, and {allowed} {size_words(most)}. Allow more with --store-limit. {ways}")
+
+
+@contextmanager
+def locked(path: Path, say: Say) -> Iterator[None]:
+    """Hold a lock among processes; it is given back when the process ends, however that comes about."""
+    try:
+        import fcntl
+    except ImportError:  # a system without: two processes would build the same bytes
+        yield
+        return
+    with open(path, "wb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say(f"another process is building the store {path.with_suffix('')}; waiting for it")
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield

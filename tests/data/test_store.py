@@ -1,0 +1,451 @@
+"""The store of decoded images: equal to decoding directly, found again, whole or not there."""
+
+import errno
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from listings import listing_of_files, listing_of_photos, photos, picture
+from PIL import Image
+
+from lookalike.core.errors import LookalikeError, MachineError
+from lookalike.data import store, store_build, store_format
+from lookalike.data.base import Images, Loading
+from lookalike.data.canvas import digests, prefetch
+from lookalike.data.decode import decode
+from lookalike.data.fly import Decoded
+from lookalike.data.health import examine, health_of
+from lookalike.data.listing import Entry, Listing
+from lookalike.data.store_format import Index, Shape, Stored
+from lookalike.data.survey import most_common_channels, survey
+
+N = 40
+
+
+def told() -> tuple[list[str], dict]:
+    """A place for what is said, and the argument that says it there."""
+    said: list[str] = []
+    return said, {"say": said.append}
+
+
+def load(listing: Listing, cache: Path, image_size: int | None = 16, **how) -> Images:
+    return store.load(listing, image_size, Loading(cache=str(cache), **how))
+
+
+def folders(cache: Path) -> list[Path]:
+    return sorted(path for path in cache.iterdir() if path.is_dir())
+
+
+@pytest.fixture
+def from_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing fits into memory."""
+    monkeypatch.setattr(store, "available_bytes", lambda: 0)
+
+
+def plain(listing: Listing, side: int, channels: int) -> tuple[np.ndarray, np.ndarray]:
+    """Canvases and sizes by decoding one image after the other."""
+    canvases, sizes = np.zeros((len(listing.entries), channels, side, side), np.uint8), []
+    for canvas, entry in zip(canvases, listing.entries, strict=True):
+        x = decode(entry.open(), side, channels)
+        canvas[:, : x.shape[0], : x.shape[1]] = x.transpose(2, 0, 1)
+        sizes.append(x.shape[:2])
+    return canvases, np.array(sizes)
+
+
+def same(one: Images, two: Images) -> None:
+    """All that training sees of them is equal."""
+    assert torch.equal(one.pixels[:], two.pixels[:]) and one.paths == two.paths and one.shape == two.shape
+    assert np.array_equal(one.sizes, two.sizes) and np.array_equal(one.digests, two.digests)
+    assert one.fingerprint == two.fingerprint and one.skipped == two.skipped and one.colour == two.colour
+
+
+@pytest.mark.parametrize("disk", [True, False])
+def test_a_store_holds_what_decoding_gives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, disk: bool):
+    monkeypatch.setattr(store, "available_bytes", lambda: 0 if disk else 2**40)
+    listing = listing_of_photos(tmp_path / "photos", N)
+    images = load(listing, tmp_path / "cache")
+    assert isinstance(images.pixels, Stored if disk else torch.Tensor)
+    assert images.shape == (3, 16, 16) and images.pixels.shape == (N, 3, 32, 32)
+    canvases, sizes = plain(listing, 32, 3)
+    assert np.array_equal(images.pixels[:], canvases) and np.array_equal(images.sizes, sizes)
+    assert images.sizes.max() == 32 and images.sizes.dtype == torch.int32
+    rows = torch.tensor([5, 39, 0, 5, 6, 7])
+    for asked in (rows, rows[:1], rows[:0], slice(3, 9), slice(30, 99), slice(0, 0)):
+        assert np.array_equal(images.pixels[asked], canvases[asked if isinstance(asked, slice) else asked.numpy()])
+    assert np.array_equal(images.digests, digests(images.pixels, images.sizes))
+
+
+def test_the_next_start_finds_the_store_and_decodes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    said, how = told()
+    listing = listing_of_photos(tmp_path / "photos", N)
+    first = load(listing, tmp_path / "cache", **how)
+    assert len(said) == 1 and said[0].startswith(f"decoding {N} images into {tmp_path / 'cache'}")
+    monkeypatch.setattr(store_build, "examine", None)
+    same(load(listing, tmp_path / "cache", **how), first)
+    labels = tuple("ab"[i % 2] for i in range(N))
+    split = ("train",) * 30 + ("test",) * 10
+    labelled = load(replace(listing, labels=labels, split=split, name="x"), tmp_path / "cache", **how)
+    assert labelled.classes == ("a", "b") and labelled.labels[:3].tolist() == [0, 1, 0] and labelled.split == split
+    assert len(said) == 1 and len(folders(tmp_path / "cache")) == 1
+
+
+def test_without_a_store_all_is_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    listing = listing_of_photos(tmp_path / "photos", N)
+    stored = load(listing, tmp_path / "cache")
+    held = load(listing, tmp_path / "none", store=False)
+    monkeypatch.setattr(store, "available_bytes", lambda: 0)
+    flying = load(listing, tmp_path / "none", store=False)
+    assert isinstance(held.pixels, torch.Tensor) and isinstance(flying.pixels, Decoded)
+    same(held, stored)
+    same(flying, stored)
+    assert not (tmp_path / "none").exists()
+
+
+def test_images_decoded_on_the_fly_are_kept_for_a_while_and_begun_early(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr("lookalike.data.fly._KEPT", 0)
+    monkeypatch.setattr("lookalike.data.fly._FEWEST", 8)
+    listing = listing_of_photos(tmp_path / "photos", N)
+    decoded = Decoded(listing.entries, Shape(3, 32, 16, True))
+    asked, lock = [], threading.Lock()
+
+    def counting(entry: Entry, side: int, channels: int):
+        with lock:
+            asked.append(entry.name)
+        return examine(entry, side, channels)
+
+    monkeypatch.setattr("lookalike.data.fly.examine", counting)
+    canvases, _ = plain(listing, 32, 3)
+    rows = torch.tensor([3, 9, 1])
+    prefetch(decoded, rows)
+    assert np.array_equal(decoded[rows], canvases[rows.numpy()])
+    assert np.array_equal(decoded[rows], canvases[rows.numpy()]) and len(asked) == 3
+    assert np.array_equal(decoded[:], canvases)  # more than are kept
+    prefetch(torch.zeros(3), rows)  # nothing to do where images are there
+
+
+def test_an_image_that_is_gone_is_named(tmp_path: Path, from_disk: None):
+    listing = listing_of_photos(tmp_path / "photos", 9)
+    images = load(listing, tmp_path / "none", store=False)
+    (tmp_path / "photos" / "0004.png").unlink()
+    with pytest.raises(LookalikeError, match=r"0004\.png could be read before and cannot any more: No such file"):
+        images.pixels[torch.tensor([4])]
+
+
+@pytest.mark.parametrize("disk", [True, False])
+def test_what_cannot_be_read_takes_no_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, disk: bool):
+    monkeypatch.setattr(store, "available_bytes", lambda: 0 if disk else 2**40)
+    listing = listing_of_photos(tmp_path / "photos", N)
+    for i in (0, 17, 39):
+        (tmp_path / "photos" / f"{i:04d}.{'jpg' if i % 2 else 'png'}").write_bytes(b"no image")
+    listing = replace(listing, refused=(("pipe", "a pipe"),), labels=tuple(map(str, range(N))))
+    good = [i for i in range(N) if i not in (0, 17, 39)]
+    for how in ({}, {}, {"store": False}):  # built, found again, and without one
+        images = load(listing, tmp_path / "cache", **how)
+        assert images.paths == tuple(listing.entries[i].name for i in good)
+        assert [images.classes[k] for k in images.labels] == [str(i) for i in good]
+        assert [name for name, _ in images.skipped] == ["pipe", "0000.png", "0017.jpg", "0039.jpg"]
+        expected, _ = plain(replace(listing, entries=tuple(listing.entries[i] for i in good)), 32, 3)
+        assert np.array_equal(images.pixels[:], expected)
+        directly = [examine(entry, 32, 3)[1] for entry in listing.entries]
+        for found, wanted in zip(images.examined, directly, strict=True):
+            assert replace(found, spread=0) == replace(wanted, spread=0)
+            assert found.spread == pytest.approx(wanted.spread)
+        assert health_of(listing, images.examined).bad == 4
+
+
+def test_too_many_that_cannot_be_read_stop_the_run(tmp_path: Path):
+    listing = listing_of_photos(tmp_path / "photos", 10)
+    for i in (1, 3, 5):
+        (tmp_path / "photos" / f"000{i}.jpg").write_bytes(b"no image")
+    for how in ({}, {}, {"store": False}):
+        with pytest.raises(LookalikeError, match=r"3 of 10 images .* go on with the other 7: --skip-bad"):
+            load(listing, tmp_path / "cache", **how)
+        assert len(load(listing, tmp_path / "cache", skip_bad=True, **how)) == 7
+    for entry in listing.entries:
+        (tmp_path / "photos" / entry.name).write_bytes(b"no image")
+    with pytest.raises(LookalikeError, match="None is left to use"):
+        load(listing, tmp_path / "other", skip_bad=True)
+
+
+def test_keys_change_with_settings_names_and_content(tmp_path: Path):
+    listing = listing_of_photos(tmp_path / "photos", 4)
+    first, *others = listing.entries
+    keys = [
+        store.key_of(listing, None),
+        store.key_of(listing, 16),
+        store.key_of(replace(listing, entries=tuple(others)), None),
+        store.key_of(replace(listing, entries=(replace(first, name="a.png"), *others)), None),
+        store.key_of(replace(listing, entries=(replace(first, stamp=(1, 2)), *others)), None),
+    ]
+    assert len(set(keys)) == len(keys)
+    others = replace(listing, name="x", labels=("a",) * 4, split=("train",) * 4, notes=("n",), refused=(("b", "c"),))
+    assert store.key_of(others, None) == keys[0]
+
+
+def test_a_changed_file_is_decoded_anew(tmp_path: Path):
+    files = photos(tmp_path / "photos", 6)
+    names = [file.name for file in files]
+    before = load(listing_of_files(files, names), tmp_path / "cache")
+    Image.fromarray(picture(77, 20, 30)).save(files[2])
+    after = load(listing_of_files(files, names), tmp_path / "cache")
+    assert [i for i in range(6) if not torch.equal(before.pixels[i], after.pixels[i])] == [2]
+    assert len(folders(tmp_path / "cache")) == 2
+
+
+def failing_after(monkeypatch: pytest.MonkeyPatch, n: int, error: Exception) -> list[int]:
+    """Let the n-th write of pixels fail; the list counts writes."""
+    real, written = os.pwrite, []
+
+    def pwrite(file: int, data: memoryview, start: int) -> int:
+        written.append(start)
+        if len(written) > n:
+            raise error
+        return real(file, data, start)
+
+    monkeypatch.setattr(os, "pwrite", pwrite)
+    return written
+
+
+def test_a_full_disk_is_told_and_what_is_done_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    listing = listing_of_photos(tmp_path / "photos", N)
+    expected = load(listing, tmp_path / "whole")
+    failing_after(monkeypatch, 25, OSError(errno.ENOSPC, "No space left on device"))
+    with pytest.raises(
+        MachineError, match=r"cannot write the store .*: No space left on device\..*--cache.*--no-store"
+    ):
+        load(listing, tmp_path / "cache")
+    (partial,) = folders(tmp_path / "cache")
+    assert partial.suffix == ".partial"  # never taken for whole
+    monkeypatch.undo()
+    said, how = told()
+    decoded = []
+    monkeypatch.setattr(store_build, "examine", lambda entry, *more: decoded.append(entry) or examine(entry, *more))
+    same(load(listing, tmp_path / "cache", **how), expected)
+    assert "going on with the store" in said[0] and N - 25 <= len(decoded) < N
+    assert [folder.suffix for folder in folders(tmp_path / "cache")] == [""]
+
+
+def test_an_index_that_cannot_be_written_is_told_as_such(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(np, "savez", full)
+    with pytest.raises(MachineError, match="cannot write the store of decoded images.*No space left"):
+        load(listing_of_photos(tmp_path / "photos", 4), tmp_path / "cache")
+
+
+BUILD = """
+import sys, time
+from pathlib import Path
+sys.path[:0] = {paths!r}
+from listings import listing_of_files
+from lookalike.data import store, store_build
+from lookalike.data.base import Loading
+store_build._SAVE, store_build._CHUNK = 0.0, 8
+real = store_build.examine
+def slow(entry, *more):
+    time.sleep({wait})
+    return real(entry, *more)
+store_build.examine = slow
+files = sorted(Path({photos!r}).iterdir())
+listing = listing_of_files(files, [file.name for file in files])
+images = store.load(listing, 16, Loading(cache={cache!r}, say=lambda words: print(words, flush=True)))
+print("done", images.fingerprint, flush=True)
+"""
+
+
+def builder(photos: Path, cache: Path, wait: float) -> subprocess.Popen:
+    paths = [str(Path(__file__).parent), str(Path(store.__file__).parents[2])]
+    code = BUILD.format(paths=paths, photos=str(photos), cache=str(cache), wait=wait)
+    return subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+
+
+def test_a_store_whose_building_was_killed_goes_on(tmp_path: Path):
+    listing = listing_of_photos(tmp_path / "photos", N)
+    cache = tmp_path / "cache"
+    process = builder(tmp_path / "photos", cache, 0.1)
+    partial = cache / f"{store.key_of(listing, 16)}.partial"
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        try:
+            done = (Index.read(partial, N).records["state"] > 0).sum()
+        except store_format.Damaged:
+            done = 0
+        if done >= 8:
+            break
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert 8 <= done < N and not partial.with_suffix("").exists()
+    said, how = told()
+    images = load(listing, cache, **how)
+    number = int(said[0].split(": ")[1].split(" of ")[0])
+    assert number >= done
+    same(images, load(listing, tmp_path / "afresh"))
+
+
+def test_of_two_processes_one_builds_and_the_other_waits(tmp_path: Path):
+    listing = listing_of_photos(tmp_path / "photos", 16)
+    processes = [builder(tmp_path / "photos", tmp_path / "cache", 0.2) for _ in range(2)]
+    outputs = [process.communicate(timeout=120)[0] for process in processes]
+    assert all(process.returncode == 0 for process in processes)
+    both = "".join(outputs)
+    assert both.count("decoding 16 images") == 1
+    assert both.count("another process is building the store") <= 1  # none where one began after the other had ended
+    fingerprint = load(listing, tmp_path / "alone").fingerprint
+    assert both.count(f"done {fingerprint}") == 2
+
+
+def test_a_process_that_finds_the_lock_taken_says_so_and_waits(tmp_path: Path):
+    said: list[str] = []
+    held, waited = threading.Event(), []
+
+    def other() -> None:
+        with store_build.locked(tmp_path / "key.lock", said.append):
+            waited.append(held.is_set())
+
+    with store_build.locked(tmp_path / "key.lock", said.append):
+        thread = threading.Thread(target=other)
+        thread.start()
+        while not said:
+            time.sleep(0.01)
+        held.set()
+    thread.join()
+    assert waited == [True] and said == [f"another process is building the store {tmp_path / 'key'}; waiting for it"]
+
+
+@pytest.mark.parametrize("damage", ["short", "long", "index", "no index", "no pixels", "zeros", "other index"])
+def test_a_damaged_store_is_built_anew(tmp_path: Path, damage: str):
+    listing = listing_of_photos(tmp_path / "photos", N)
+    expected = load(listing, tmp_path / "cache")
+    (folder,) = folders(tmp_path / "cache")
+    pixels, index = folder / "canvases", folder / "index.npz"
+    if damage == "short":
+        os.truncate(pixels, 1000)
+    elif damage == "long":
+        os.truncate(pixels, pixels.stat().st_size + 1)
+    elif damage == "index":
+        data = bytearray(index.read_bytes())
+        data[len(data) // 3] ^= 1
+        index.write_bytes(data)
+    elif damage == "no index":
+        index.unlink()
+    elif damage == "no pixels":
+        pixels.unlink()
+    elif damage == "zeros":
+        pixels.write_bytes(bytes(pixels.stat().st_size))
+    else:
+        Index(Shape(3, 32, 16, True), np.zeros(3, store_format.RECORD), {}).write(folder)
+    said, how = told()
+    same(load(listing, tmp_path / "cache", **how), expected)
+    assert "is damaged" in said[0] and "it is built anew" in said[0] and "decoding" in said[1]
+
+
+def test_a_store_cut_short_while_it_is_used(tmp_path: Path, from_disk: None):
+    images = load(listing_of_photos(tmp_path / "photos", N), tmp_path / "cache")
+    os.truncate(folders(tmp_path / "cache")[0] / "canvases", 5000)
+    with pytest.raises(LookalikeError, match="ends too early"):
+        images.pixels[:]
+
+
+def test_room_is_looked_at_before_anything_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    listing = listing_of_photos(tmp_path / "photos", N)
+    with pytest.raises(
+        LookalikeError, match=r"40 images of 32 x 32 pixels take 120 KB .* --store-limit is 100 KB.*--no-"
+    ):
+        load(listing, tmp_path / "cache", limit="100KB")
+    usage = shutil.disk_usage(tmp_path)
+    for free, words in ((100_000, "where 98 KB are free"), (200_000, "half of the free disk is 98 KB")):
+        monkeypatch.setattr(shutil, "disk_usage", lambda _, free=free: usage._replace(free=free))
+        with pytest.raises(LookalikeError, match=words):
+            load(listing, tmp_path / "cache")
+    assert not folders(tmp_path / "cache")
+    assert len(load(listing, tmp_path / "cache", limit="1MB")) == N
+
+
+def test_a_cache_folder_that_cannot_be_made(tmp_path: Path):
+    (tmp_path / "file").touch()
+    listing = listing_of_photos(tmp_path / "photos", 3)
+    with pytest.raises(MachineError, match=r"Not a directory|File exists"):
+        load(listing, tmp_path / "file" / "cache")
+
+
+def test_where_stores_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    assert store.cache_folder(None) == tmp_path / ".cache" / "lookalike"
+    monkeypatch.setenv("XDG_CACHE_HOME", "/elsewhere")
+    assert store.cache_folder(None) == Path("/elsewhere/lookalike")
+    assert store.cache_folder("~/here") == tmp_path / "here"
+
+
+def arrays(folder: Path, shapes: list[tuple[int, ...]]) -> Listing:
+    folder.mkdir()
+    files = []
+    for i, shape in enumerate(shapes):
+        files.append(folder / f"{i}.npy")
+        np.save(files[-1], picture(i, *shape) if len(shape) == 3 else picture(i, *shape, 1)[:, :, 0])
+    return listing_of_files(files, [file.name for file in files])
+
+
+@pytest.mark.parametrize(
+    ("shapes", "image_size", "expected"),
+    [
+        ([(20, 20, 3)] * 3, None, Shape(3, 20, 20, True)),  # small squares keep their size
+        ([(64, 64)] * 3, None, Shape(1, 64, 64, True)),
+        ([(20, 20, 3)] * 3, 8, Shape(3, 16, 8, True)),
+        ([(20, 20, 3)] * 3, 32, Shape(3, 20, 32, True)),  # never enlarged in the store
+        ([(65, 65, 3)] * 3, None, Shape(3, 65, 64, True)),
+        ([(300, 20, 3), (20, 20)], None, Shape(3, 128, 64, True)),  # grey beside colour
+        ([(30, 20, 5), (20, 90, 5), (9, 200, 3)], None, Shape(5, 90, 64, False)),  # what does not fit does not count
+        ([(30, 20, 2)], 224, Shape(2, 30, 224, False)),
+    ],
+)
+def test_sizes_and_channels_are_chosen_by_the_images(tmp_path: Path, shapes, image_size, expected: Shape):
+    assert survey(arrays(tmp_path / "a", shapes).entries, image_size) == expected
+
+
+@pytest.mark.parametrize(
+    ("channels", "chosen"),
+    [([1, 1], 1), ([1, 3, 1], 3), ([3], 3), ([5, 5, 3], 5), ([4, 3, 1], 3), ([2, 4], 2), ([], 3)],
+)
+def test_the_number_of_channels_is_that_of_most_images(channels: list[int], chosen: int):
+    assert most_common_channels(channels) == chosen
+
+
+def test_images_of_another_number_of_channels_are_skipped(tmp_path: Path):
+    images = load(arrays(tmp_path / "a", [(20, 20, 5)] * 6 + [(20, 20, 3)]), tmp_path / "cache")
+    assert len(images) == 6 and images.skipped[0][0] == "6.npy" and "5 channels" in images.skipped[0][1]
+
+
+def test_images_that_fill_their_canvases_have_no_sizes(tmp_path: Path):
+    images = load(arrays(tmp_path / "a", [(20, 20, 3)] * 3), tmp_path / "cache", None)
+    assert images.sizes is None and images.squares[:] is not None and torch.equal(images.squares[:], images.pixels[:])
+
+
+@pytest.mark.slow
+def test_sixty_thousand_images_open_in_less_than_a_second(tmp_path: Path, from_disk: None):
+    entries = tuple(Entry(f"{i:06d}.jpg", (i, i), lambda: None) for i in range(60_000))
+    listing = Listing(entries, "many")
+    folder = tmp_path / store.key_of(listing, None)
+    folder.mkdir()
+    index = Index(Shape(3, 32, 32, True), np.zeros(60_000, store_format.RECORD), {})
+    black = np.frombuffer(digests(torch.zeros(1, 3, 32, 32, dtype=torch.uint8), None).tobytes(), np.uint8)
+    index.records["state"], index.records["digest"] = store_format.GOOD, black
+    index.records["height"] = index.records["width"] = 32
+    index.write(folder)
+    with open(folder / "canvases", "wb") as file:
+        file.truncate(60_000 * 3072)
+    begun = time.process_time()
+    images = load(listing, tmp_path, None)
+    assert len(images) == 60_000
+    assert time.process_time() - begun < 1

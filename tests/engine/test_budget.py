@@ -1,0 +1,128 @@
+"""A budget of time: what fits into it, and that it is measured once only."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from fakes import signal_after, tiny_options
+from lookalike import api
+from lookalike.core.errors import ConfigurationError, Interrupted, LookalikeError
+from lookalike.core.files import read_json
+from lookalike.data.base import load
+from lookalike.engine import budget
+from lookalike.engine.budget import LOOKS, Forecast, Pace, fit_budget, measure_pace
+from lookalike.engine.journal import Quiet
+from lookalike.engine.rehearsal import Rehearsal
+from lookalike.methods.simclr import Options
+
+PACE = Pace(step=0.05, plan=0.2, look=0.5, image=0.001)
+
+
+def fitted(
+    left: float, pace: Pace = PACE, labelled: bool = True, n: int = 2560, **said: object
+) -> tuple[dict, Forecast]:
+    options = Options(batch_size=256, budget="20m", **said)  # type: ignore[arg-type]
+    return fit_budget(pace, options, n, n, left, labelled)
+
+
+@pytest.mark.parametrize("left", [120.0, 300.0, 900.0, 1200.0])
+@pytest.mark.parametrize("labelled", [False, True])
+def test_all_of_it_fits_and_little_is_left(left: float, labelled: bool):
+    changes, forecast = fitted(left, labelled=labelled)
+    total = changes["epochs"] * forecast.epoch + forecast.looks + forecast.after
+    assert left * 0.97 - forecast.epoch < total <= left
+    assert changes["check_every"] == max(1, round(changes["epochs"] / LOOKS))
+
+
+def test_a_machine_of_half_the_speed_gets_half_the_epochs():
+    fast, _ = fitted(1200)
+    slow, forecast = fitted(1200, Pace(*(2 * value for value in (PACE.step, PACE.plan, PACE.look, PACE.image))))
+    assert abs(slow["epochs"] - fast["epochs"] / 2) < 0.05 * fast["epochs"]
+    assert slow["epochs"] * forecast.epoch < 1200
+
+
+def test_without_a_page_or_labels_there_is_more_time_to_train():
+    assert fitted(300, report=False)[0]["epochs"] > fitted(300)[0]["epochs"]
+    assert fitted(300, labelled=False)[0]["epochs"] > fitted(300)[0]["epochs"]
+
+
+def test_a_part_of_an_epoch_where_no_whole_one_fits():
+    pace = Pace(step=0.05, plan=0.2, look=0.5, image=0.0001)
+    changes, forecast = fitted(60, pace, n=256_000, report=False, labelled=False)
+    assert forecast.epoch > 50
+    assert changes["epochs"] == 1
+    assert changes["max_steps"] * PACE.step + forecast.looks + forecast.after <= 60
+
+
+def test_no_more_epochs_than_help():
+    assert fitted(100_000)[0]["epochs"] == 2000
+
+
+def test_too_little_time_says_how_much_would_do():
+    words = r"--budget 20m is too little: 10 s of it are left, .* allow at least 20 min 59 s"
+    with pytest.raises(LookalikeError, match=words):
+        fitted(10)
+    fitted(10 + 59)  # what the message asks for is enough
+
+
+def test_a_slow_clock_is_believed():
+    """The rehearsal takes its times from the clock and from nothing else."""
+    images = load("digits")
+    options = tiny_options("simclr", data="digits", batch_size=256, epochs=1, image_size=16, lr=0.1, check_every=1)
+    options.precision = "float32"
+    backbone = api.untrained_backbone(options, images, "cpu")
+    from lookalike.methods.simclr import Learner
+
+    method = Learner(backbone.encoder, options, len(images))
+    before = {name: value.clone() for name, value in method.state_dict().items()}
+
+    ticks = iter(range(0, 10_000, 5))
+    pace = measure_pace(Rehearsal(method, backbone, options, images, images.training), 20.0, lambda: float(next(ticks)))
+    assert pace.plan == 5
+    assert pace.step == 5 / 8  # two steps took 5 s by this clock, so that 8 were to take 20
+    assert pace.look == 5
+    for name, value in method.state_dict().items():
+        assert (value == before[name]).all(), name
+
+
+def test_epochs_are_written_down_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    out = tmp_path / "run"
+    monkeypatch.setattr(budget, "measure_pace", lambda *_: Pace(1.0, 1.0, 0.1, 0.0001))
+    said = {"data": "digits", "batch_size": 256, "budget": "90s", "image_size": None, "threads": 1, "report": False}
+    options = tiny_options("simclr", **said, out=str(out))
+    explicit = {"batch_size", "budget", "width", "encoder"} & set(vars(options))
+    signal_after(monkeypatch, 3)
+    with pytest.raises(Interrupted):
+        api.train("simclr", options, explicit)
+    monkeypatch.undo()
+    chosen = api.RunFolder(out).settings()
+    assert (chosen["epochs"], chosen["budget"]) == (9, "90s")
+    assert read_json(out / "run.json")["budget"]["epoch"] == 8.0
+
+    def never(*_: object) -> None:
+        raise AssertionError("measured again")
+
+    monkeypatch.setattr(budget, "measure_pace", never)
+    run = api.train("simclr", options, explicit)
+    assert run.settings()["epochs"] == 9
+    assert run.status()["status"] == "trained"
+
+
+def test_epochs_that_were_said_win(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(budget, "measure_pace", lambda *_: pytest.fail("measured"))
+    said = {"data": "digits", "batch_size": 256, "budget": "90s", "epochs": 1, "image_size": None, "threads": 1}
+    run = api.train("simclr", tiny_options("simclr", **said, out=str(tmp_path / "run")))
+    assert run.settings()["epochs"] == 1
+
+
+def test_no_length_of_time():
+    options = tiny_options("simclr", data="digits", budget="soon")
+    with pytest.raises(ConfigurationError, match="--budget must be a length of time such as 20m"):
+        api.train("simclr", options)
+
+
+def test_quiet_says_nothing(capsys: pytest.CaptureFixture[str]):
+    Quiet().say("anything")
+    assert capsys.readouterr().out == ""

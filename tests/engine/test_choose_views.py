@@ -1,0 +1,191 @@
+"""Views chosen for the data: what is tried, what decides, what is kept."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from fakes import signal_after, tiny_options
+from lookalike import api
+from lookalike.core.errors import Interrupted, LookalikeError
+from lookalike.core.files import read_json
+from lookalike.core.options import AUTO
+from lookalike.data.base import Images
+from lookalike.engine import choose_views as module
+from lookalike.engine.choose_views import choose_views, few_labels, read_labels
+from lookalike.methods.simclr import Options
+
+OPTIONS = Options(data="patches", image_size=16, batch_size=64, precision="float32", threads=1)
+BACKBONES = partial(api.untrained_backbone, device="cpu")
+
+
+def patches(n: int, seed: int = 0) -> Images:
+    """Blurred noise of one of two hues, at any brightness: all that the classes differ in is the hue."""
+    generator = torch.Generator().manual_seed(seed)
+    noise = torch.rand(n, 1, 6, 6, generator=generator)
+    texture = torch.nn.functional.interpolate(noise, size=(16, 16), mode="bilinear")
+    hue_NC = torch.tensor([[1.0, 0.6, 0.5], [1.0, 0.5, 0.6]])[torch.arange(n) % 2]
+    pixels = (255 * texture * hue_NC[:, :, None, None]).round().to(torch.uint8)
+    return Images(pixels, tuple(f"{i:04d}.png" for i in range(n)), name="patches")
+
+
+def chosen(images: Images, usual: str = "simclr-small", known: dict[int, int] | None = None, **said: object):
+    options = Options(**{**vars(OPTIONS), **said})  # type: ignore[arg-type]
+    return choose_views(options, usual, images, images.training, BACKBONES, known)
+
+
+@pytest.fixture(autouse=True)
+def short(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(module, "_STEPS", 24)
+    monkeypatch.setattr(module, "_LEAST_STEPS", 8)
+
+
+def test_too_few_images_keep_what_is_usual():
+    choice = chosen(patches(200))
+    assert (choice.chosen, choice.scores, choice.by) == ("simclr-small", {}, "none")
+    assert "200 images are too few" in choice.reason
+
+
+@pytest.mark.parametrize(
+    ("helped", "tried", "winner"),
+    [
+        ({"simclr-small": 1.9}, ["simclr-small"], "simclr-small"),
+        ({"simclr-small": 1.1, "simclr-light": 1.5}, ["simclr-small", "simclr-light"], "simclr-light"),
+        ({"simclr-small": 1.2, "simclr-light": 1.1, "crop-flip": 1.0}, None, "simclr-small"),
+        ({"simclr-small": 0.9, "simclr-light": 1.1, "crop-flip": 3.0}, None, "crop-flip"),
+    ],
+)
+def test_views_are_stepped_down_until_they_can_be_learned(
+    helped: dict[str, float], tried: list[str] | None, winner: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(module, "_trained", lambda name, *_: name)
+    monkeypatch.setattr(module, "helped", lambda name: helped[name])
+    choice = chosen(patches(300))
+    assert list(choice.scores) == (tried or list(helped))
+    assert choice.chosen == winner
+
+
+def test_without_colour_nothing_is_tried_twice(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(module, "_trained", lambda name, *_: name)
+    monkeypatch.setattr(module, "helped", lambda name: 0.0)
+    images = patches(300)
+    grey = Images(images.pixels[:, :1], images.paths)
+    assert list(chosen(grey, "simclr").scores) == ["simclr", "simclr-small", "crop-flip"]
+    assert list(chosen(grey, "digits").scores) == ["digits", "crop-flip"]
+
+
+def test_labels_decide_where_they_are_given():
+    """The classes are hues: recipes that make views of other hues must lose."""
+    images = patches(320)
+    choice = chosen(images, known={row: row % 2 for row in range(80)})
+    assert choice.by == "labels"
+    assert set(choice.scores) == {"simclr-small", "simclr", "simclr-light", "crop-flip", "digits"}
+    kept = ("simclr-light", "crop-flip", "digits")
+    assert min(choice.scores[name] for name in kept) > max(choice.scores[name] for name in ("simclr", "simclr-small"))
+    assert choice.chosen in kept
+
+
+def test_the_same_images_give_the_same_choice_in_any_order():
+    images = patches(300)
+    order = torch.randperm(300, generator=torch.Generator().manual_seed(1))
+    shuffled = Images(images.pixels[order], tuple(f"other/{i}.png" for i in range(300)))
+    assert chosen(images).scores == chosen(images).scores
+    assert chosen(shuffled).scores == chosen(images).scores
+
+
+def test_a_small_budget_is_spent_on_fewer_steps(monkeypatch: pytest.MonkeyPatch):
+    counts: list[int] = []
+
+    def trained(name: str, steps: int, *_: object) -> str:
+        counts.append(steps)
+        return name
+
+    monkeypatch.setattr(module, "_trained", trained)
+    monkeypatch.setattr(module, "helped", lambda name: 0.0)
+    seconds = iter(range(0, 1000, 6))
+    options = Options(**{**vars(OPTIONS), "budget": "90s"})
+    images = patches(300)
+    choose_views(options, "simclr-small", images, images.training, BACKBONES, clock=lambda: float(next(seconds)))
+    assert counts == [24, 12, 12, 12]  # a tenth of 90 s over three recipes is 3 s, and 24 steps took 6
+
+
+def test_large_images_are_compared_as_small_copies():
+    pixels = torch.randint(0, 256, (300, 3, 80, 80), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    copies = module._small_copies(Images(pixels, tuple(map(str, range(300)))), torch.arange(300), 0, [7, 3])
+    assert copies.pixels.shape == (300, 3, 32, 32)
+    assert copies.paths[:2] == ("7", "3")
+    assert copies.labels is None
+
+
+def train(out: Path, images: Images, **said: object):
+    options = tiny_options(
+        "simclr", data="patches", batch_size=64, epochs=1, image_size=16, augment=AUTO, threads=1, out=str(out), **said
+    )
+    return api.train("simclr", options, images=images)
+
+
+def test_the_choice_is_told_and_kept_when_a_run_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    signal_after(monkeypatch, 2)
+    monkeypatch.setattr(module, "_trained", lambda name, *_: name)
+    monkeypatch.setattr(module, "helped", lambda name: {"simclr-small": 1.0, "simclr-light": 2.0}[name])
+    out = tmp_path / "run"
+    with pytest.raises(Interrupted):
+        train(out, patches(300))
+    record = read_json(out / "run.json")["views"]
+    assert (record["chosen"], record["by"]) == ("simclr-light", "learnable")
+    monkeypatch.setattr(module, "choose_views", lambda *_: pytest.fail("chosen again"))
+    run = train(out, patches(300))
+    assert run.settings()["augment"] == "simclr-light"
+    assert run.status()["views"] == record
+
+
+def written(path: Path, text: str) -> Path:
+    path.write_text(text)
+    return path
+
+
+def test_labels_from_a_file(tmp_path: Path):
+    path = written(tmp_path / "few.csv", "path,label\n0001.png,a\n0002.png,b\n0003.png,\n0001.png,a\n")
+    assert read_labels(path) == {"0001.png": "a", "0002.png": "b"}
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "must have the columns path and label, and lines below them; it has nothing"),
+        ("file,class\n1,2\n", "it has file, class"),
+        ("path,label\n1,a\n1,b\n", "calls '1' both 'a' and 'b'"),
+    ],
+)
+def test_files_that_are_no_labels(tmp_path: Path, text: str, words: str):
+    with pytest.raises(LookalikeError, match=words):
+        read_labels(written(tmp_path / "few.csv", text))
+
+
+def test_no_file(tmp_path: Path):
+    with pytest.raises(LookalikeError, match="cannot read"):
+        read_labels(tmp_path / "none.csv")
+
+
+def test_labels_that_do_not_do():
+    images = patches(4)
+    with pytest.raises(
+        LookalikeError, match=r"1 of 2 labelled images are not in patches, such as 'x.png'; .*'0000.png'"
+    ):
+        few_labels(images, {"0001.png": "a", "x.png": "b"})
+    with pytest.raises(LookalikeError, match="two classes need two images each"):
+        few_labels(images, {"0001.png": "a", "0000.png": "a", "0002.png": "b"})
+
+
+def test_features_of_labelled_images_alone():
+    x = torch.tensor([[1.0, 0.0], [0.9, 0.1], [0.0, 1.0], [0.1, 0.9], [1.0, 0.05]])
+
+    def share(labels: list[int]) -> float:
+        return module._leave_one_out(x, Tensor(labels).long())
+
+    assert share([0, 0, 1, 1, 0]) == 1.0
+    assert share([0, 0, 1, 1, 2]) == pytest.approx(0.4)

@@ -1,0 +1,60 @@
+"""A store many times as large as the memory that training takes."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lookalike.data import store
+
+TRAIN = """
+import resource, sys
+from pathlib import Path
+import numpy as np, torch
+from lookalike import api
+from lookalike.data import store, store_format
+from lookalike.data.base import Loading
+from lookalike.data.canvas import digests
+from lookalike.data.listing import Entry, Listing
+from lookalike.data.store_format import GOOD, RECORD, Index, Shape, Stored
+from lookalike.methods.simclr import Options
+
+place = Path(sys.argv[1])
+shape = Shape(3, 128, 64, True)
+n = 20 * 2**30 // shape.bytes
+listing = Listing(tuple(Entry(f"{i:07d}.jpg", (i, i), None) for i in range(n)), "many")
+folder = place / "cache" / store.key_of(listing, None)
+folder.mkdir(parents=True)
+index = Index(shape, np.zeros(n, RECORD), {})
+black = digests(torch.zeros(1, 3, 96, 128, dtype=torch.uint8), None)[0]
+for key, value in (("state", GOOD), ("digest", black), ("height", 96), ("width", 128)):
+    index.records[key] = value
+index.write(folder)
+with open(folder / "canvases", "wb") as file:  # a hole: it reads as black and takes no room
+    file.truncate(n * shape.bytes)
+store.available_bytes = lambda: 8 * 2**30
+images = store.load(listing, None, Loading(cache=str(place / "cache")))
+assert isinstance(images.pixels, Stored) and images.shape == (3, 64, 64)
+options = Options(out=str(place / "run"), max_steps=3, batch_size=256, width=8, head_size=32, threads=2)
+run = api.train("simclr", options, images=images)
+backbone = api.load_backbone(run.encoder, "cpu")
+assert len(backbone.features(images.squares.take(torch.arange(0, n, n // 2000)))) >= 2000
+print("peak", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="other systems count memory in other units")
+def test_training_from_twenty_gigabytes_takes_less_than_two(tmp_path: Path):
+    done = subprocess.run(
+        [sys.executable, "-c", TRAIN, str(tmp_path)],
+        env={"PYTHONPATH": str(Path(store.__file__).parents[2]), "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        timeout=900,
+    )
+    assert done.returncode == 0, done.stderr
+    peak = int(done.stdout.split("peak ")[1])
+    assert peak < 2 * 2**30, f"{peak / 2**30:.2f} GiB"
+    print(f"{peak / 2**30:.2f} GiB")
