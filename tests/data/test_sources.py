@@ -362,8 +362,8 @@ def test_a_large_compressed_tar_is_refused_with_the_remedy(photos, monkeypatch):
 
 
 def test_a_compressed_tar_that_grows_without_bounds_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr("lookalike.data.archive._BOMB_BYTES", 1 << 20)
-    monkeypatch.setattr("lookalike.data.archive._BOMB_RATIO", 10)
+    monkeypatch.setattr("lookalike.data.tar.BOMB_BYTES", 1 << 20)
+    monkeypatch.setattr("lookalike.data.tar.BOMB_RATIO", 10)
     with tarfile.open(tmp_path / "bomb.tar.gz", "w:gz") as archive:
         add_bytes(archive, "bomb.bin", bytes(20 << 20))
         add_bytes(archive, "1.png", encoded(picture()))
@@ -373,8 +373,8 @@ def test_a_compressed_tar_that_grows_without_bounds_is_refused(tmp_path, monkeyp
 
 def test_many_members_that_grow_without_bounds_are_refused(photos, monkeypatch):
     place = as_zip(photos)
-    monkeypatch.setattr("lookalike.data.archive._BOMB_BYTES", 1)
-    monkeypatch.setattr("lookalike.data.archive._BOMB_RATIO", 0)
+    monkeypatch.setattr("lookalike.data.archive.BOMB_BYTES", 1)
+    monkeypatch.setattr("lookalike.data.archive.BOMB_RATIO", 0)
     with pytest.raises(LookalikeError, match="a decompression bomb; it is not read"):
         sources.find(place)
 
