@@ -44,7 +44,7 @@ def find(data: str | Sequence[str], download: bool = False, image_size: int | No
         raise LookalikeError(f"no images named: give {WORDS}")
     if len(places) == 1:
         return _one(places[0], download, image_size)
-    return _several([place for place in dict.fromkeys(places) if place], len(places))
+    return _several([place for place in dict.fromkeys(places) if place])
 
 
 def as_listing(images: Images) -> Listing:
@@ -82,7 +82,7 @@ def _one(data: str, download: bool, image_size: int | None) -> Images | Listing:
         return source.load(Path(rest).expanduser(), image_size, download)
     if _is_pattern(data):
         matched = _matches(data)
-        return _several(matched, 1) if len(matched) > 1 else _one(matched[0], download, image_size)
+        return _several(matched) if len(matched) > 1 else _one(matched[0], download, image_size)
     hint = did_you_mean(kind, PREFIXES) if colon else _near(path) or f"give {WORDS}"
     raise LookalikeError(f"no such folder or file: {data} (working folder {Path.cwd()}); {hint}")
 
@@ -142,21 +142,26 @@ def _matches(pattern: str) -> list[str]:
     return images + folders + others
 
 
-def _several(places: Sequence[str], named: int) -> Listing:
+def _several(places: Sequence[str]) -> Listing:
     """One listing of several places; the images of each have its name before their own."""
     expanded: list[str] = []
     for place in places:
         expanded += _matches(place) if _is_pattern(place) and not _there(Path(place)) else [place]
-    single = [place for place in dict.fromkeys(expanded) if is_image(place) and Path(place).is_file()]
+    single = dict.fromkeys(place for place in expanded if is_image(place) and Path(place).is_file())
     notes: list[str] = []
-    others = [place for place in dict.fromkeys(expanded) if place not in set(single)]
-    others = _without_inner(others, notes)
+    others = _without_inner([place for place in dict.fromkeys(expanded) if place not in single], notes)
+    folders = {Path(place).resolve() for place in others if Path(place).is_dir()}
+    if folders:
+        inside = [place for place in single if folders.intersection(Path(place).resolve().parents)]
+        notes += [f"{place!r} lies in a folder that is named, too, and is read once" for place in inside[:1]]
+        for place in inside:
+            del single[place]
     parts = [_listed(place) for place in others]
     if single:
         parts.append(folder.files([Path(place) for place in single]))
     if len(parts) == 1:
         return replace(parts[0], notes=(*parts[0].notes, *notes))
-    places = others + ([_common(single)] if single else [])
+    places = others + ([_common(list(single))] if single else [])
     return _merge(parts, _prefixes(places), notes)
 
 
