@@ -14,7 +14,7 @@ import pytest
 import torch
 from PIL import Image
 
-from horrors import add_bytes, encoded, picture
+from horrors import add_bytes, encoded, make_horrors, picture
 from lookalike.core.errors import LookalikeError
 from lookalike.data import sources
 from lookalike.data.base import Images
@@ -235,6 +235,14 @@ def test_arrays_go_with_no_other_place(photos):
 def test_a_pattern_without_matches(tmp_path):
     with pytest.raises(LookalikeError, match="it matches nothing"):
         sources.find(f"{tmp_path}/*.jpg")
+
+
+def test_a_pattern_finds_what_a_folder_does(tmp_path):
+    said = make_horrors(tmp_path / "horrors")
+    whole, matched = listed(str(tmp_path / "horrors")), listed(f"{tmp_path}/horrors/*.*")
+    here = {name for name in said if "/" not in name}
+    assert {entry.name for entry in matched.entries} == {e.name for e in whole.entries if "/" not in e.name}
+    assert {name for name, _ in matched.refused} == {name for name, _ in whole.refused} & here
 
 
 def test_a_folder_whose_name_looks_like_a_pattern(tmp_path):

@@ -206,7 +206,7 @@ def _from_tar(place: Path, offset: int, size: int) -> bytes:
 
 
 def _read_tar(place: Path, content: _Content) -> None:
-    kept = 0
+    kept, changed = 0, place.stat().st_mtime_ns
     with open_tar(place) as archive:
         for info in archive.members():
             problem = "cut short" if not archive.compressed and info.offset_data + info.size > archive.length else None
@@ -214,7 +214,7 @@ def _read_tar(place: Path, content: _Content) -> None:
             if name is None:
                 continue
             if not archive.compressed:
-                stamp = (info.offset_data, info.size, str(info.mtime))
+                stamp = (info.offset_data, info.size, changed)
                 read = partial(_from_tar, place, info.offset_data, info.size)
                 content.members.append(_Member(name, info.size, stamp, read))
                 continue

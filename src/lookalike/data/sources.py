@@ -16,7 +16,7 @@ import numpy as np
 from lookalike.core.errors import LookalikeError, did_you_mean
 from lookalike.data import archive, array, cifar10, digits, filelist, folder, hf, mnist
 from lookalike.data.base import Images
-from lookalike.data.layout import SPLITS, is_image
+from lookalike.data.layout import SPLITS, is_image, is_junk
 from lookalike.data.listing import Entry, Listing, Raw
 
 PREFIXES = ("digits", "mnist", "cifar10", "hf")
@@ -48,7 +48,7 @@ def find(data: str | Sequence[str], download: bool = False, image_size: int | No
 
 
 def as_listing(images: Images) -> Listing:
-    """Images in memory as a listing of theirs, so that what reads listings can read them."""
+    """Images in memory as a listing of theirs, to be examined; stamps are rows and tell nothing of content."""
     labels = None
     if images.labels is not None:
         labels = tuple(images.classes[y] if y >= 0 else None for y in images.labels.tolist())
@@ -131,6 +131,7 @@ def _matches(pattern: str) -> list[str]:
     """
     # Path.glob takes no absolute pattern and follows no links
     found = sorted(glob.glob(str(Path(pattern).expanduser()), recursive=True, include_hidden=True))  # noqa: PTH207
+    found = [place for place in found if not any(map(is_junk, Path(place).parts))]
     images = [place for place in found if is_image(place) and not Path(place).is_dir()]
     around = {str(parent) for place in images for parent in Path(place).parents}
     folders = [place for place in found if Path(place).is_dir() and str(Path(place)) not in around]
@@ -147,7 +148,7 @@ def _several(places: Sequence[str]) -> Listing:
     expanded: list[str] = []
     for place in places:
         expanded += _matches(place) if _is_pattern(place) and not _there(Path(place)) else [place]
-    single = dict.fromkeys(place for place in expanded if is_image(place) and Path(place).is_file())
+    single = dict.fromkeys(place for place in expanded if _is_one_image(place))
     notes: list[str] = []
     others = _without_inner([place for place in dict.fromkeys(expanded) if place not in single], notes)
     folders = {Path(place).resolve() for place in others if Path(place).is_dir()}
@@ -163,6 +164,12 @@ def _several(places: Sequence[str]) -> Listing:
         return replace(parts[0], notes=(*parts[0].notes, *notes))
     places = others + ([_common(list(single))] if single else [])
     return _merge(parts, _prefixes(places), notes)
+
+
+def _is_one_image(place: str) -> bool:
+    """Whether a place is an image file by its name, be it a pipe or a link to nothing, which has its own reason."""
+    path = Path(place)
+    return is_image(place) and not path.is_dir() and (_there(path) or path.is_symlink())
 
 
 def _listed(place: str) -> Listing:
