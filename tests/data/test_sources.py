@@ -14,7 +14,7 @@ import pytest
 import torch
 from PIL import Image
 
-from horrors import add_bytes, encoded, make_horrors, picture
+from horrors import ROOT_READS_ALL, add_bytes, encoded, make_horrors, picture
 from lookalike.core.errors import LookalikeError
 from lookalike.data import sources
 from lookalike.data.base import Images
@@ -267,6 +267,19 @@ def test_a_pipe_is_not_read(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(LookalikeError, match="is a pipe or device"):
         sources.find(str(tmp_path / "pipe"))
+
+
+@pytest.mark.skipif(ROOT_READS_ALL, reason="root may read everything")
+def test_places_that_may_not_be_read(photos):
+    (photos / "cat" / "1.png").chmod(0)
+    with pytest.raises(LookalikeError, match=r"1\.png may not be read: no permission"):
+        sources.find(str(photos / "cat" / "1.png"))
+    (photos / "dog").chmod(0)
+    try:
+        with pytest.raises(LookalikeError, match="the folder .*dog may not be read: no permission"):
+            sources.find(str(photos / "dog"))
+    finally:
+        (photos / "dog").chmod(0o700)
 
 
 def test_what_is_in_memory_can_be_listed(tmp_path):

@@ -107,6 +107,8 @@ def _near(path: Path) -> str:
 def _path(path: Path) -> Images | Listing:
     name = path.name.lower()
     if path.is_dir():
+        if not os.access(path, os.R_OK | os.X_OK):
+            raise LookalikeError(f"the folder {path} may not be read: no permission")
         return filelist.metadata_of(path) or folder.listing(path)
     if not stat.S_ISREG(path.stat().st_mode):
         raise LookalikeError(f"{path} is a pipe or device; give {WORDS}")
