@@ -159,7 +159,7 @@ def test_what_cannot_be_read_takes_no_row(tmp_path: Path, monkeypatch: pytest.Mo
         for found, wanted in zip(images.examined, directly, strict=True):
             assert replace(found, spread=0) == replace(wanted, spread=0)
             assert found.spread == pytest.approx(wanted.spread)
-        assert health_of(listing, images.examined).bad == 4
+        assert health_of(images.listed, images.examined).bad == 4
 
 
 def test_too_many_that_cannot_be_read_stop_the_run(tmp_path: Path):
@@ -377,6 +377,13 @@ def test_a_cache_folder_that_cannot_be_made(tmp_path: Path):
     listing = listing_of_photos(tmp_path / "photos", 3)
     with pytest.raises(MachineError, match=r"Not a directory|File exists"):
         load(listing, tmp_path / "file" / "cache")
+
+
+def test_the_size_of_the_cache(tmp_path: Path):
+    assert store.cache_size(tmp_path / "cache") == (0, 0)
+    load(listing_of_photos(tmp_path / "photos", N), tmp_path / "cache")
+    stores, size = store.cache_size(tmp_path / "cache")
+    assert stores == 1 and 100_000 < size < 300_000
 
 
 def test_where_stores_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -63,6 +63,12 @@ def cache_folder(named: str | None) -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()) / "lookalike"
 
 
+def cache_size(folder: Path) -> tuple[int, int]:
+    """How many stores a cache folder holds, and the bytes that they take on the disk."""
+    stores = [path for path in folder.iterdir() if path.is_dir()] if folder.is_dir() else []
+    return len(stores), sum(file.stat().st_blocks * 512 for path in stores for file in path.iterdir())
+
+
 def key_of(listing: Listing, image_size: int | None) -> str:
     """The name of a listing's store."""
     found = hashlib.blake2b(digest_size=16)
@@ -132,6 +138,7 @@ def _images(listing: Listing, index: Index, canvases: Tensor | Canvases) -> Imag
         colour=index.shape.colour,
         known_digests=records["digest"][rows],
         examined=Findings(listing.entries, index),
+        listed=listing,
     )
 
 
