@@ -1,5 +1,6 @@
 """The front door: help at once and without heavy imports, dispatch, exit statuses, no tracebacks."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -143,3 +144,33 @@ def test_views_writes_a_sheet(tmp_path: Path):
 def test_doctor_finds_this_machine_fit(capsys: pytest.CaptureFixture):
     assert main(["doctor"]) == 0
     assert "torch" in capsys.readouterr().out
+
+
+def test_doctor_examines_images(tmp_path: Path, capsys: pytest.CaptureFixture):
+    folder = photos(tmp_path / "photos")
+    (folder / "broken.jpg").write_bytes(b"\xff\xd8\xff but no picture")
+    assert main(["doctor", str(folder)]) == 0
+    shown = capsys.readouterr()
+    assert "1 cannot" in shown.out and "'broken.jpg'" in shown.out and shown.err == ""
+    assert main(["doctor", str(folder / "broken.jpg"), str(folder), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["bad"] == 1
+
+
+def test_doctor_of_nothing_usable(tmp_path: Path, capsys: pytest.CaptureFixture):
+    (tmp_path / "a.png").touch()
+    assert main(["doctor", str(tmp_path)]) == 1
+    assert "0 images can be used, 1 cannot" in capsys.readouterr().out
+    assert main(["doctor", str(tmp_path / "nowhere")]) == 2
+
+
+def test_several_places_are_one_collection(tmp_path: Path, capsys: pytest.CaptureFixture):
+    places = [str(photos(tmp_path / name)) for name in ("first", "second")]
+    words = ["train", "simclr", *places, "--epochs=1", "--width=4", "--threads=1", "--no-report", "--no-snapshots"]
+    assert main([*words, "--out", str(tmp_path / "run")]) == 0
+    config = (tmp_path / "run" / "config.toml").read_text()
+    assert f'data = ["{places[0]}", "{places[1]}"]' in config
+    index = (tmp_path / "run" / "index.csv").read_text()
+    assert "first/" in index and "second/" in index
+    assert main(["embed", str(tmp_path / "run"), "--threads=1"]) == 0  # reads the places from config.toml
+    assert main(["embed", str(tmp_path / "run"), *places, "--out", str(tmp_path / "out"), "--threads=1"]) == 0
+    assert (tmp_path / "out" / "index.csv").read_text() == (tmp_path / "run" / "index.csv").read_text()

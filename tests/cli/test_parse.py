@@ -107,6 +107,58 @@ def test_a_broken_or_missing_file_is_named(tmp_path: Path):
         said(config=tmp_path / "none.toml")
 
 
+@dataclass(kw_only=True)
+class Places:
+    """Options with places."""
+
+    run: str = ""
+    """One word."""
+    data: str | tuple[str, ...] = ""
+    """One place, or several."""
+    epochs: int = 3
+    """Passes."""
+
+
+@pytest.mark.parametrize(
+    ("words", "data"),
+    [
+        ((), ""),
+        (("A",), "A"),
+        (("A", "B"), ("A", "B")),
+        (("A", "B", "--epochs", "2"), ("A", "B")),
+        (("A", "--epochs", "2", "B", "C"), ("A", "B", "C")),
+        (("--epochs=2", "A", "B"), ("A", "B")),
+    ],
+)
+def test_a_field_of_one_or_many_places(words, data):
+    parsed = parse(Places, words, "some", ("data",))
+    assert parsed.options.data == data
+    assert parsed.options.epochs == (2 if any("epochs" in word for word in words) else 3)
+
+
+def test_places_after_another_word():
+    assert parse(Places, ("R", "A", "B"), "some", ("run", "data")).options == Places(run="R", data=("A", "B"))
+
+
+@pytest.mark.parametrize(("text", "data"), [('"A"', "A"), ('["A"]', "A"), ('["A", "B"]', ("A", "B"))])
+def test_places_of_a_file(tmp_path: Path, text, data):
+    (tmp_path / "c.toml").write_text(f"data = {text}\n")
+    assert parse(Places, (), "some", ("data",), tmp_path / "c.toml").options.data == data
+
+
+@pytest.mark.parametrize("text", ["5", "[1, 2]"])
+def test_places_are_texts(tmp_path: Path, text):
+    (tmp_path / "c.toml").write_text(f"data = {text}\n")
+    with pytest.raises(ConfigurationError, match="--data must be a text or a list of texts"):
+        parse(Places, (), "some", ("data",), tmp_path / "c.toml")
+
+
+def test_the_value_of_an_unknown_option_is_no_place():
+    with pytest.raises(ConfigurationError) as error:
+        parse(Places, ("A", "--fst", "B"), "some", ("data",))
+    assert error.value.problems == ("unknown option --fst: valid: --run, --data, --epochs",)
+
+
 def test_help_shows_type_meaning_and_default(capsys: pytest.CaptureFixture):
     with pytest.raises(SystemExit) as stopped:
         said("--help")

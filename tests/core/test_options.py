@@ -6,7 +6,7 @@ import math
 import pytest
 
 from lookalike.core.errors import ConfigurationError, did_you_mean
-from lookalike.core.options import TrainOptions, at_least, flag, lasting, raise_problems, unknown_keys
+from lookalike.core.options import TrainOptions, at_least, flag, lasting, raise_problems, short, spoken, unknown_keys
 
 
 def test_defaults_have_no_problems():
@@ -104,3 +104,23 @@ def test_a_hint_names_the_nearest_or_all():
     assert did_you_mean("reznet", ["convnet", "resnet"]) == "did you mean 'resnet'?"
     assert did_you_mean("q", ["convnet", "resnet"]) == "valid: convnet, resnet"
     assert did_you_mean("q", []) == ""
+
+
+@pytest.mark.parametrize(
+    ("data", "plain", "words"),
+    [
+        ("a", "a", "a"),
+        (["x/a"], "x/a", "x/a"),
+        ([], "", ""),
+        (["x/a", "b"], ("x/a", "b"), "x/a and b"),
+        (("a", "b", "c"), ("a", "b", "c"), "a, b and c"),
+        (tuple("abcdefg"), tuple("abcdefg"), "a and 6 other places"),
+    ],
+)
+def test_one_place_or_several(data, plain, words):
+    assert TrainOptions(data=data).data == plain
+    assert spoken(plain) == words
+
+
+def test_places_without_the_folders_around_them():
+    assert short(("/x/y/a", "b/")) == "a and b" and short("/x/photos") == "photos" and short("/") == "/"

@@ -14,7 +14,7 @@ import pytest
 import torch
 from PIL import Image
 
-from horrors import add_bytes, encoded, picture
+from horrors import add_bytes, encoded, make_horrors, picture
 from lookalike.core.errors import LookalikeError
 from lookalike.data import sources
 from lookalike.data.base import Images
@@ -237,6 +237,14 @@ def test_a_pattern_without_matches(tmp_path):
         sources.find(f"{tmp_path}/*.jpg")
 
 
+def test_a_pattern_finds_what_a_folder_does(tmp_path):
+    said = make_horrors(tmp_path / "horrors")
+    whole, matched = listed(str(tmp_path / "horrors")), listed(f"{tmp_path}/horrors/*.*")
+    here = {name for name in said if "/" not in name}
+    assert {entry.name for entry in matched.entries} == {e.name for e in whole.entries if "/" not in e.name}
+    assert {name for name, _ in matched.refused} == {name for name, _ in whole.refused} & here
+
+
 def test_a_folder_whose_name_looks_like_a_pattern(tmp_path):
     (tmp_path / "trip [2020]*").mkdir()
     (tmp_path / "trip [2020]*" / "1.png").write_bytes(encoded(picture()))
@@ -362,8 +370,8 @@ def test_a_large_compressed_tar_is_refused_with_the_remedy(photos, monkeypatch):
 
 
 def test_a_compressed_tar_that_grows_without_bounds_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr("lookalike.data.archive._BOMB_BYTES", 1 << 20)
-    monkeypatch.setattr("lookalike.data.archive._BOMB_RATIO", 10)
+    monkeypatch.setattr("lookalike.data.tar.BOMB_BYTES", 1 << 20)
+    monkeypatch.setattr("lookalike.data.tar.BOMB_RATIO", 10)
     with tarfile.open(tmp_path / "bomb.tar.gz", "w:gz") as archive:
         add_bytes(archive, "bomb.bin", bytes(20 << 20))
         add_bytes(archive, "1.png", encoded(picture()))
@@ -373,8 +381,8 @@ def test_a_compressed_tar_that_grows_without_bounds_is_refused(tmp_path, monkeyp
 
 def test_many_members_that_grow_without_bounds_are_refused(photos, monkeypatch):
     place = as_zip(photos)
-    monkeypatch.setattr("lookalike.data.archive._BOMB_BYTES", 1)
-    monkeypatch.setattr("lookalike.data.archive._BOMB_RATIO", 0)
+    monkeypatch.setattr("lookalike.data.archive.BOMB_BYTES", 1)
+    monkeypatch.setattr("lookalike.data.archive.BOMB_RATIO", 0)
     with pytest.raises(LookalikeError, match="a decompression bomb; it is not read"):
         sources.find(place)
 

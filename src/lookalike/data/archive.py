@@ -7,19 +7,16 @@ WebDataset shards (`abc.jpg` beside `abc.cls`, `abc.json` or `abc.txt`) are read
 
 from __future__ import annotations
 
-import bz2
-import gzip
 import io
-import lzma
 import stat
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import IO, Any
+from typing import IO
 
 import numpy as np
 
@@ -28,18 +25,11 @@ from lookalike.data.decode import Unreadable, channels_last, open_image, reason_
 from lookalike.data.layout import counted, is_image, is_junk, listing_of
 from lookalike.data.listing import Entry, Listing, Raw
 from lookalike.data.shards import is_sidecar, labels_of_shards
+from lookalike.data.tar import BOMB_BYTES, BOMB_RATIO, open_tar
 
 SUFFIXES = (".zip", ".tar", ".tgz", ".tbz2", ".txz", ".tar.gz", ".tar.bz2", ".tar.xz")
 _LARGEST = 512 << 20  # bytes of a member
-_BOMB_RATIO, _BOMB_BYTES = 1000, 2 << 30  # an archive that grows by more than this, to more than this
 _IN_MEMORY = 1 << 30  # bytes of images that a compressed .tar may hold
-_LONGEST_READ = 16 << 20  # bytes of a .tar's own records; longer ones are damage
-_BLOCK = 1 << 20
-_COMPRESSED: dict[bytes, Callable[[Path], Any]] = {
-    b"\x1f\x8b": gzip.open,
-    b"BZh": bz2.open,
-    b"\xfd7zXZ\0": lzma.open,
-}
 
 
 @dataclass(frozen=True)
@@ -165,7 +155,7 @@ def _read_zip(place: Path, content: _Content) -> None:
             stamp = (info.header_offset, info.file_size, info.CRC)
             content.members.append(_Member(name, info.file_size, stamp, partial(_from_zip, place, info)))
     packed = place.stat().st_size
-    if unpacked > _BOMB_BYTES and unpacked > _BOMB_RATIO * packed:
+    if unpacked > BOMB_BYTES and unpacked > BOMB_RATIO * packed:
         raise LookalikeError(
             f"{place}: {packed:,} bytes would become {unpacked:,}: a decompression bomb; it is not read"
         )
@@ -216,27 +206,17 @@ def _from_tar(place: Path, offset: int, size: int) -> bytes:
 
 
 def _read_tar(place: Path, content: _Content) -> None:
-    with open(place, "rb") as file:
-        magic = file.read(6)
-    opener = next((how for start, how in _COMPRESSED.items() if magic.startswith(start)), None)
-    if opener is None:
-        with open(place, "rb") as file:
-            length = place.stat().st_size
-            for info in _infos(_Guarded(file, None)):
-                problem = "cut short" if info.offset_data + info.size > length else None
-                name = _wanted(info.name, info.size, problem or _tar_problem(info), content)
-                if name is not None:
-                    stamp = (info.offset_data, info.size, str(info.mtime))
-                    read = partial(_from_tar, place, info.offset_data, info.size)
-                    content.members.append(_Member(name, info.size, stamp, read))
-        return
-    kept = 0
-    most = max(_BOMB_BYTES, _BOMB_RATIO * place.stat().st_size)
-    with opener(place) as unpacked:
-        guarded = _Guarded(unpacked, most)
-        for info in _infos(guarded):
-            name = _wanted(info.name, info.size, _tar_problem(info), content)
+    kept, changed = 0, place.stat().st_mtime_ns
+    with open_tar(place) as archive:
+        for info in archive.members():
+            problem = "cut short" if not archive.compressed and info.offset_data + info.size > archive.length else None
+            name = _wanted(info.name, info.size, problem or _tar_problem(info), content)
             if name is None:
+                continue
+            if not archive.compressed:
+                stamp = (info.offset_data, info.size, changed)
+                read = partial(_from_tar, place, info.offset_data, info.size)
+                content.members.append(_Member(name, info.size, stamp, read))
                 continue
             kept += info.size
             if kept > _IN_MEMORY:
@@ -244,20 +224,8 @@ def _read_tar(place: Path, content: _Content) -> None:
                     f"{place} is compressed as a whole and holds more than {_IN_MEMORY >> 30} GiB of images: it cannot "
                     "be read from its middle. Unpack it, or make a plain .tar of it; images hardly shrink anyway"
                 )
-            guarded.seek(info.offset_data)
-            data = _exactly_from(guarded, info.size)
+            data = archive.read(info)
             content.members.append(_Member(name, info.size, (zlib.crc32(data), info.size), partial(bytes, data)))
-
-
-def _exactly_from(file: _Guarded, size: int) -> bytes:
-    parts = []
-    while size > 0:
-        part = file.read(min(size, _BLOCK))
-        if not part:
-            raise EOFError("cut short")
-        parts.append(part)
-        size -= len(part)
-    return b"".join(parts)
 
 
 def _tar_problem(info: tarfile.TarInfo) -> str | None:
@@ -266,39 +234,3 @@ def _tar_problem(info: tarfile.TarInfo) -> str | None:
     if not info.isreg():
         return "a pipe or device in an archive"
     return "a sparse file in an archive" if info.issparse() else None
-
-
-def _infos(file: _Guarded) -> Iterable[tarfile.TarInfo]:
-    with tarfile.open(fileobj=file, mode="r:") as archive:
-        while (info := archive.next()) is not None:
-            if not info.isdir():
-                yield info
-
-
-class _Guarded(io.RawIOBase):
-    """A stream that is read by `tarfile`, kept from what a damaged header may ask of it."""
-
-    def __init__(self, file: IO[bytes], most: int | None) -> None:
-        self._file = file
-        self._most = most
-
-    def read(self, size: int = -1) -> bytes:
-        if size < 0 or size > _LONGEST_READ:
-            raise tarfile.ReadError(f"a record of {size:,} bytes")
-        return self._file.read(size)
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        if self._most is not None and offset > self._most:
-            raise LookalikeError(
-                "a compressed archive that grows a thousandfold (a decompression bomb?): it is not read"
-            )
-        return self._file.seek(offset, whence)
-
-    def tell(self) -> int:
-        return self._file.tell()
-
-    def seekable(self) -> bool:
-        return True
-
-    def readable(self) -> bool:
-        return True

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import io
 import pickle
-import tarfile
-import zlib
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -21,12 +19,14 @@ import torch
 from lookalike.core.errors import LookalikeError
 from lookalike.data.base import Images
 from lookalike.data.download import fetch
+from lookalike.data.tar import open_tar
 
 _URL = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"
 _MD5 = "c32a1d4ab5d03f1284b67883e8d87530"
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 _BATCHES = (*(f"data_batch_{i}" for i in range(1, 6)), "test_batch")
 _RECORD = 1 + 3 * 32 * 32  # bytes of an image in the binary form: label, then red, green, blue planes
+_LARGEST = 256 << 20  # bytes of a batch; the published ones have 30 million
 _ARCHIVES = ("cifar-10-python.tar.gz", "cifar-10-binary.tar.gz", "cifar-10-python.tar", "cifar-10-binary.tar")
 _FOLDERS = ("cifar-10-batches-py", "cifar-10-batches-bin", ".")
 
@@ -93,13 +93,16 @@ def _members(archive: Path) -> dict[str, bytes]:
     """The batches of an archive by name, read in memory: nothing is unpacked to the disk."""
     found = {}
     try:
-        with tarfile.open(archive) as tar:
-            for member in tar:
+        with open_tar(archive) as tar:
+            for member in tar.members():
                 stem = Path(member.name).name.removesuffix(".bin")
-                file = tar.extractfile(member) if member.isfile() and stem in _BATCHES else None
-                if file is not None:
-                    found[stem] = file.read()
-    except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
+                if member.isreg() and stem in _BATCHES:
+                    if member.size > _LARGEST:
+                        raise LookalikeError(f"{archive}: {stem} of {member.size:,} bytes is not CIFAR-10")
+                    found[stem] = tar.read(member)
+    except LookalikeError:
+        raise
+    except Exception as error:  # a damaged archive raises nearly anything
         raise LookalikeError(f"{archive} is damaged or cut short: {error}; remove it and fetch it again") from error
     return found
 

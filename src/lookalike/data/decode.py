@@ -275,7 +275,8 @@ def eight_bits(x_HWC: np.ndarray) -> np.ndarray:
 
 
 def _stretched(values: np.ndarray) -> np.ndarray:
-    x = values.astype(np.float64)
+    with np.errstate(all="ignore"):  # of NaN that signals
+        x = values.astype(np.float64)
     if values.dtype.kind == "f":
         x *= 0.25  # the range of the largest doubles is a finite number then
     known = np.isfinite(x)
@@ -288,7 +289,7 @@ def _stretched(values: np.ndarray) -> np.ndarray:
     if not high > low:
         return np.zeros(values.shape, np.uint8)
     x = np.nan_to_num(x, nan=low, posinf=high, neginf=low)
-    return ((x.clip(low, high) - low) * (255 / (high - low))).round().astype(np.uint8)
+    return ((x.clip(low, high) - low) / (high - low) * 255).round().astype(np.uint8)
 
 
 def _resize_array(x_HWC: np.ndarray, size: tuple[int, int]) -> np.ndarray:

@@ -42,7 +42,9 @@ def listing(place: str) -> Listing:
         column = _image_column(table, name)
         pictures = _undecoded(library, table, column)
         stamp = str(getattr(table, "_fingerprint", "")) or f"{name}:{key}"
-        entries += [Entry(f"{key}/{i:07d}", (stamp, i), partial(_open, pictures, column, i)) for i in range(len(table))]
+        entries += [
+            Entry(f"{key}/{i:07d}", (stamp, key, i), partial(_open, pictures, column, i)) for i in range(len(table))
+        ]
         labels += _labels(table)
     if not entries:
         raise LookalikeError(f"hf:{place} holds no images")

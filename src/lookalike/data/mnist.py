@@ -75,8 +75,11 @@ def _read(place: Path, name: str, dimensions: int) -> np.ndarray:
     path = _find(place, name)
     assert path is not None  # load() has looked
     try:
-        data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    except (OSError, EOFError, zlib.error) as error:
+        with gzip.open(path) if path.suffix == ".gz" else open(path, "rb") as file:
+            head = file.read(4 + 4 * dimensions)
+            promised = math.prod(_shape(head, dimensions))
+            data = head + file.read(min(promised, _LARGEST) + 1)  # no more, whatever it would unpack to
+    except (OSError, EOFError, MemoryError, zlib.error) as error:
         raise LookalikeError(f"{path} is damaged or cut short: {error}; remove it and fetch it again") from error
     return read_idx(data, dimensions, str(path))
 
@@ -88,9 +91,15 @@ def read_idx(data: bytes, dimensions: int, where: str) -> np.ndarray:
             f"{where} is no idx file of unsigned bytes with {dimensions} dimensions "
             f"(it starts with {data[:4].hex(' ') or 'nothing'})"
         )
-    shape = struct.unpack(f">{dimensions}I", data[4 : 4 + 4 * dimensions])
+    shape = _shape(data, dimensions)
     size = math.prod(shape)
     values = len(data) - 4 - 4 * dimensions
     if size > _LARGEST or size != values:
         raise LookalikeError(f"{where} promises {' x '.join(map(str, shape))} values but holds {values}: cut short?")
     return np.frombuffer(data, np.uint8, offset=4 + 4 * dimensions).reshape(shape).copy()
+
+
+def _shape(head: bytes, dimensions: int) -> tuple[int, ...]:
+    """What an idx header promises; nothing where it is cut short."""
+    numbers = head[4 : 4 + 4 * dimensions]
+    return struct.unpack(f">{dimensions}I", numbers) if len(numbers) == 4 * dimensions else (0,)

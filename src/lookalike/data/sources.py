@@ -17,7 +17,7 @@ from torch import Tensor
 from lookalike.core.errors import LookalikeError, did_you_mean
 from lookalike.data import archive, array, cifar10, digits, filelist, folder, hf, mnist
 from lookalike.data.base import Images
-from lookalike.data.layout import SPLITS, is_image
+from lookalike.data.layout import SPLITS, is_image, is_junk
 from lookalike.data.listing import Entry, Listing, Raw
 
 PREFIXES = ("digits", "mnist", "cifar10", "hf")
@@ -45,11 +45,11 @@ def find(data: str | Sequence[str], download: bool = False, image_size: int | No
         raise LookalikeError(f"no images named: give {WORDS}")
     if len(places) == 1:
         return _one(places[0], download, image_size)
-    return _several([place for place in dict.fromkeys(places) if place], len(places))
+    return _several([place for place in dict.fromkeys(places) if place])
 
 
 def as_listing(images: Images) -> Listing:
-    """Images in memory as a listing of theirs, so that what reads listings can read them."""
+    """Images in memory as a listing of theirs, to be examined; stamps are rows and tell nothing of content."""
     labels = None
     if images.labels is not None:
         labels = tuple(images.classes[y] if y >= 0 else None for y in images.labels.tolist())
@@ -84,7 +84,7 @@ def _one(data: str, download: bool, image_size: int | None) -> Images | Listing:
         return source.load(Path(rest).expanduser(), image_size, download)
     if _is_pattern(data):
         matched = _matches(data)
-        return _several(matched, 1) if len(matched) > 1 else _one(matched[0], download, image_size)
+        return _several(matched) if len(matched) > 1 else _one(matched[0], download, image_size)
     hint = did_you_mean(kind, PREFIXES) if colon else _near(path) or f"give {WORDS}"
     raise LookalikeError(f"no such folder or file: {data} (working folder {Path.cwd()}); {hint}")
 
@@ -133,6 +133,7 @@ def _matches(pattern: str) -> list[str]:
     """
     # Path.glob takes no absolute pattern and follows no links
     found = sorted(glob.glob(str(Path(pattern).expanduser()), recursive=True, include_hidden=True))  # noqa: PTH207
+    found = [place for place in found if not any(map(is_junk, Path(place).parts))]
     images = [place for place in found if is_image(place) and not Path(place).is_dir()]
     around = {str(parent) for place in images for parent in Path(place).parents}
     folders = [place for place in found if Path(place).is_dir() and str(Path(place)) not in around]
@@ -144,22 +145,33 @@ def _matches(pattern: str) -> list[str]:
     return images + folders + others
 
 
-def _several(places: Sequence[str], named: int) -> Listing:
+def _several(places: Sequence[str]) -> Listing:
     """One listing of several places; the images of each have its name before their own."""
     expanded: list[str] = []
     for place in places:
         expanded += _matches(place) if _is_pattern(place) and not _there(Path(place)) else [place]
-    single = [place for place in dict.fromkeys(expanded) if is_image(place) and Path(place).is_file()]
+    single = dict.fromkeys(place for place in expanded if _is_one_image(place))
     notes: list[str] = []
-    others = [place for place in dict.fromkeys(expanded) if place not in set(single)]
-    others = _without_inner(others, notes)
+    others = _without_inner([place for place in dict.fromkeys(expanded) if place not in single], notes)
+    folders = {Path(place).resolve() for place in others if Path(place).is_dir()}
+    if folders:
+        inside = [place for place in single if folders.intersection(Path(place).resolve().parents)]
+        notes += [f"{place!r} lies in a folder that is named, too, and is read once" for place in inside[:1]]
+        for place in inside:
+            del single[place]
     parts = [_listed(place) for place in others]
     if single:
         parts.append(folder.files([Path(place) for place in single]))
     if len(parts) == 1:
         return replace(parts[0], notes=(*parts[0].notes, *notes))
-    places = others + ([_common(single)] if single else [])
+    places = others + ([_common(list(single))] if single else [])
     return _merge(parts, _prefixes(places), notes)
+
+
+def _is_one_image(place: str) -> bool:
+    """Whether a place is an image file by its name, be it a pipe or a link to nothing, which has its own reason."""
+    path = Path(place)
+    return is_image(place) and not path.is_dir() and (_there(path) or path.is_symlink())
 
 
 def _listed(place: str) -> Listing:
