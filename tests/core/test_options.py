@@ -97,6 +97,7 @@ def test_runtime_options_do_not_last():
     kept = lasting(TrainOptions(seed=3, data="digits", device="cpu"))
     assert kept["seed"] == 3
     runtime = {"data", "out", "device", "threads", "checkpoint_minutes", "download", "memory", "snapshots", "report"}
+    runtime |= {"store", "cache", "store_limit", "skip_bad"}
     assert set(kept) == {f.name for f in dataclasses.fields(TrainOptions)} - runtime
 
 

@@ -26,7 +26,7 @@ from lookalike.data.fly import Decoded
 from lookalike.data.health import examine, health_of
 from lookalike.data.listing import Entry, Listing
 from lookalike.data.store_format import Index, Shape, Stored
-from lookalike.data.survey import most_common_channels, survey
+from lookalike.data.survey import Survey, most_common_channels, survey
 
 N = 40
 
@@ -114,7 +114,7 @@ def test_images_decoded_on_the_fly_are_kept_for_a_while_and_begun_early(tmp_path
     monkeypatch.setattr("lookalike.data.fly._KEPT", 0)
     monkeypatch.setattr("lookalike.data.fly._FEWEST", 8)
     listing = listing_of_photos(tmp_path / "photos", N)
-    decoded = Decoded(listing.entries, Shape(3, 32, 16, True))
+    decoded = Decoded(listing.entries, Shape(3, 32))
     asked, lock = [], threading.Lock()
 
     def counting(entry: Entry, side: int, channels: int):
@@ -159,7 +159,7 @@ def test_what_cannot_be_read_takes_no_row(tmp_path: Path, monkeypatch: pytest.Mo
         for found, wanted in zip(images.examined, directly, strict=True):
             assert replace(found, spread=0) == replace(wanted, spread=0)
             assert found.spread == pytest.approx(wanted.spread)
-        assert health_of(listing, images.examined).bad == 4
+        assert health_of(images.listed, images.examined).bad == 4
 
 
 def test_too_many_that_cannot_be_read_stop_the_run(tmp_path: Path):
@@ -180,15 +180,14 @@ def test_keys_change_with_settings_names_and_content(tmp_path: Path):
     listing = listing_of_photos(tmp_path / "photos", 4)
     first, *others = listing.entries
     keys = [
-        store.key_of(listing, None),
-        store.key_of(listing, 16),
-        store.key_of(replace(listing, entries=tuple(others)), None),
-        store.key_of(replace(listing, entries=(replace(first, name="a.png"), *others)), None),
-        store.key_of(replace(listing, entries=(replace(first, stamp=(1, 2)), *others)), None),
+        store.key_of(listing),
+        store.key_of(replace(listing, entries=tuple(others))),
+        store.key_of(replace(listing, entries=(replace(first, name="a.png"), *others))),
+        store.key_of(replace(listing, entries=(replace(first, stamp=(1, 2)), *others))),
     ]
     assert len(set(keys)) == len(keys)
     others = replace(listing, name="x", labels=("a",) * 4, split=("train",) * 4, notes=("n",), refused=(("b", "c"),))
-    assert store.key_of(others, None) == keys[0]
+    assert store.key_of(others) == keys[0]
 
 
 def test_a_changed_file_is_decoded_anew(tmp_path: Path):
@@ -273,7 +272,7 @@ def test_a_store_whose_building_was_killed_goes_on(tmp_path: Path):
     listing = listing_of_photos(tmp_path / "photos", N)
     cache = tmp_path / "cache"
     process = builder(tmp_path / "photos", cache, 0.1)
-    partial = cache / f"{store.key_of(listing, 16)}.partial"
+    partial = cache / f"{store.key_of(listing)}-32.partial"
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         try:
@@ -344,7 +343,7 @@ def test_a_damaged_store_is_built_anew(tmp_path: Path, damage: str):
     elif damage == "zeros":
         pixels.write_bytes(bytes(pixels.stat().st_size))
     else:
-        Index(Shape(3, 32, 16, True), np.zeros(3, store_format.RECORD), {}).write(folder)
+        Index(Shape(3, 32), np.zeros(3, store_format.RECORD), {}).write(folder)
     said, how = told()
     same(load(listing, tmp_path / "cache", **how), expected)
     assert "is damaged" in said[0] and "it is built anew" in said[0] and "decoding" in said[1]
@@ -379,6 +378,13 @@ def test_a_cache_folder_that_cannot_be_made(tmp_path: Path):
         load(listing, tmp_path / "file" / "cache")
 
 
+def test_the_size_of_the_cache(tmp_path: Path):
+    assert store.cache_size(tmp_path / "cache") == (0, 0)
+    load(listing_of_photos(tmp_path / "photos", N), tmp_path / "cache")
+    stores, size = store.cache_size(tmp_path / "cache")
+    assert stores == 1 and 100_000 < size < 300_000
+
+
 def test_where_stores_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
@@ -400,18 +406,39 @@ def arrays(folder: Path, shapes: list[tuple[int, ...]]) -> Listing:
 @pytest.mark.parametrize(
     ("shapes", "image_size", "expected"),
     [
-        ([(20, 20, 3)] * 3, None, Shape(3, 20, 20, True)),  # small squares keep their size
-        ([(64, 64)] * 3, None, Shape(1, 64, 64, True)),
-        ([(20, 20, 3)] * 3, 8, Shape(3, 16, 8, True)),
-        ([(20, 20, 3)] * 3, 32, Shape(3, 20, 32, True)),  # never enlarged in the store
-        ([(65, 65, 3)] * 3, None, Shape(3, 65, 64, True)),
-        ([(300, 20, 3), (20, 20)], None, Shape(3, 128, 64, True)),  # grey beside colour
-        ([(30, 20, 5), (20, 90, 5), (9, 200, 3)], None, Shape(5, 90, 64, False)),  # what does not fit does not count
-        ([(30, 20, 2)], 224, Shape(2, 30, 224, False)),
+        ([(20, 20, 3)] * 3, None, (3, 20, 20, True)),  # small squares keep their size
+        ([(64, 64)] * 3, None, (1, 64, 64, True)),
+        ([(20, 20, 3)] * 3, 8, (3, 16, 8, True)),
+        ([(20, 20, 3)] * 3, 32, (3, 20, 32, True)),  # never enlarged in the store
+        ([(65, 65, 3)] * 3, None, (3, 65, 64, True)),
+        ([(300, 20, 3), (20, 20)], None, (3, 128, 64, True)),  # grey beside colour
+        ([(30, 20, 5), (20, 90, 5), (9, 200, 3)], None, (5, 90, 64, False)),  # what does not fit does not count
+        ([(30, 20, 2)], 224, (2, 30, 224, False)),
     ],
 )
-def test_sizes_and_channels_are_chosen_by_the_images(tmp_path: Path, shapes, image_size, expected: Shape):
-    assert survey(arrays(tmp_path / "a", shapes).entries, image_size) == expected
+def test_sizes_and_channels_are_chosen_by_the_images(tmp_path: Path, shapes, image_size, expected):
+    found = survey(arrays(tmp_path / "a", shapes).entries)
+    side = found.side(image_size)
+    assert (found.channels, found.shape(side).canvas, side, found.colour) == expected
+
+
+def test_a_size_that_was_chosen_finds_the_store_when_it_is_named(tmp_path: Path):
+    said, how = told()
+    listing = listing_of_photos(tmp_path / "photos", N)
+    one = load(listing, tmp_path / "cache", None, **how)
+    same(load(listing, tmp_path / "cache", one.shape[1], **how), one)  # as a run's config.toml does
+    large = load(listing, tmp_path / "cache", 100, **how)
+    assert large.shape == (3, 100, 100) and torch.equal(large.pixels[:], one.pixels[:])  # no image is larger
+    assert len(said) == 1
+    assert load(listing, tmp_path / "cache", 16, **how).pixels.shape[-1] == 32 and len(said) == 2
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", '{"channels": "3", "longest": 9, "square": 0, "colour": true}'])
+def test_a_damaged_survey_is_made_anew(tmp_path: Path, text: str):
+    listing = listing_of_photos(tmp_path / "photos", 5)
+    expected = load(listing, tmp_path / "cache")
+    (tmp_path / "cache" / f"{store.key_of(listing)}.json").write_text(text)
+    same(load(listing, tmp_path / "cache"), expected)
 
 
 @pytest.mark.parametrize(
@@ -436,9 +463,10 @@ def test_images_that_fill_their_canvases_have_no_sizes(tmp_path: Path):
 def test_sixty_thousand_images_open_in_less_than_a_second(tmp_path: Path, from_disk: None):
     entries = tuple(Entry(f"{i:06d}.jpg", (i, i), lambda: None) for i in range(60_000))
     listing = Listing(entries, "many")
-    folder = tmp_path / store.key_of(listing, None)
+    folder = tmp_path / f"{store.key_of(listing)}-32"
+    Survey(3, 32, 32, True).write(tmp_path / f"{store.key_of(listing)}.json")
     folder.mkdir()
-    index = Index(Shape(3, 32, 32, True), np.zeros(60_000, store_format.RECORD), {})
+    index = Index(Shape(3, 32), np.zeros(60_000, store_format.RECORD), {})
     black = np.frombuffer(digests(torch.zeros(1, 3, 32, 32, dtype=torch.uint8), None).tobytes(), np.uint8)
     index.records["state"], index.records["digest"] = store_format.GOOD, black
     index.records["height"] = index.records["width"] = 32

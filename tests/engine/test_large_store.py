@@ -18,14 +18,17 @@ from lookalike.data.base import Loading
 from lookalike.data.canvas import digests
 from lookalike.data.listing import Entry, Listing
 from lookalike.data.store_format import GOOD, RECORD, Index, Shape, Stored
+from lookalike.data.survey import Survey
 from lookalike.methods.simclr import Options
 
 place = Path(sys.argv[1])
-shape = Shape(3, 128, 64, True)
+shape = Shape(3, 128)
 n = 20 * 2**30 // shape.bytes
 listing = Listing(tuple(Entry(f"{i:07d}.jpg", (i, i), None) for i in range(n)), "many")
-folder = place / "cache" / store.key_of(listing, None)
+key = store.key_of(listing)
+folder = place / "cache" / f"{key}-128"
 folder.mkdir(parents=True)
+Survey(3, 128, 0, True).write(folder.parent / f"{key}.json")
 index = Index(shape, np.zeros(n, RECORD), {})
 black = digests(torch.zeros(1, 3, 96, 128, dtype=torch.uint8), None)[0]
 for key, value in (("state", GOOD), ("digest", black), ("height", 96), ("width", 128)):

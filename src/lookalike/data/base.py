@@ -20,6 +20,7 @@ from torch import Tensor
 
 from lookalike.core.errors import LookalikeError
 from lookalike.data.canvas import Canvases, Squares, digests, places
+from lookalike.data.listing import Listing
 
 HELD_OUT = 0.2  # share of the labelled images held out for evaluation where the data has no split
 
@@ -76,6 +77,8 @@ class Images:
     """`digests`, where whoever made the images has them."""
     examined: Sequence[Any] = ()
     """What decoding told of each image that was listed, readable or not (`health.Examined`), where it was decoded."""
+    listed: Listing | None = None
+    """The listing that they were decoded from; its health is `health_of(listed, examined)`."""
 
     def __post_init__(self) -> None:
         for what, values in (("pixels", self.pixels), ("sizes", self.sizes), ("digests", self.known_digests)):

@@ -1,7 +1,7 @@
 """From a listing to images: decoded once into a store that the next run finds again, or when asked for.
 
-The store of a listing is found by a hash of its names, their stamps and what decoding depends on. Classes and splits
-are not in it, nor where the listing came from: they are read anew each time.
+The store of a listing is found by a hash of its names and their stamps and by the size of its canvases. Classes and
+splits are not in it, nor where the listing came from: they are read anew each time.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import overload
 
@@ -26,7 +27,7 @@ from lookalike.data.fly import Decoded
 from lookalike.data.health import MOST_BAD, Examined, health_of, too_many_bad
 from lookalike.data.listing import Entry, Listing
 from lookalike.data.store_build import begun, build, fill
-from lookalike.data.store_format import FORMAT, GOOD, SKIPPED, Index
+from lookalike.data.store_format import FORMAT, GOOD, SKIPPED, Index, Shape
 from lookalike.data.survey import survey
 
 _SHARE = 4  # images are held in memory where they take less than this part of what is free
@@ -46,14 +47,15 @@ def load(listing: Listing, image_size: int | None = None, how: Loading | None = 
     how = how or Loading()
     if how.store:
         limit = None if how.limit is None else parse_bytes(how.limit)
-        index, stored = build(
-            cache_folder(how.cache), key_of(listing, image_size), listing.entries, image_size, limit, how.say
+        known, index, stored = build(
+            cache_folder(how.cache), key_of(listing), listing.entries, image_size, limit, how.say
         )
         _check(listing, index, how)
         canvases: Tensor | Canvases = stored[:] if _fits(index) else stored
     else:
-        index, canvases = _unstored(listing, image_size, how)
-    return _images(listing, index, canvases)
+        known = survey(listing.entries)
+        index, canvases = _unstored(listing, known.shape(known.side(image_size)), how)
+    return replace(_images(listing, index, canvases), side=known.side(image_size), colour=known.colour)
 
 
 def cache_folder(named: str | None) -> Path:
@@ -63,10 +65,16 @@ def cache_folder(named: str | None) -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()) / "lookalike"
 
 
-def key_of(listing: Listing, image_size: int | None) -> str:
-    """The name of a listing's store."""
+def cache_size(folder: Path) -> tuple[int, int]:
+    """How many stores a cache folder holds, and the bytes that they take on the disk."""
+    stores = [path for path in folder.iterdir() if path.is_dir()] if folder.is_dir() else []
+    return len(stores), sum(file.stat().st_blocks * 512 for path in stores for file in path.iterdir())
+
+
+def key_of(listing: Listing) -> str:
+    """What the stores of a listing are called."""
     found = hashlib.blake2b(digest_size=16)
-    found.update(repr((FORMAT, PIL.__version__, image_size)).encode())
+    found.update(repr((FORMAT, PIL.__version__)).encode())
     for entry in listing.entries:
         found.update(repr((entry.name, entry.stamp)).encode())
     return found.hexdigest()
@@ -77,11 +85,10 @@ def _fits(index: Index) -> bool:
     return size < available_bytes() // processes_here() // _SHARE
 
 
-def _unstored(listing: Listing, image_size: int | None, how: Loading) -> tuple[Index, Tensor | Canvases]:
+def _unstored(listing: Listing, shape: Shape, how: Loading) -> tuple[Index, Tensor | Canvases]:
     """Every image is decoded once to know it, and kept where all of them fit into memory."""
     entries = listing.entries
-    index = begun(entries, survey(entries, image_size))
-    shape = index.shape
+    index = begun(entries, shape)
     small = len(entries) * shape.bytes < available_bytes() // processes_here() // _SHARE
     held = np.zeros((len(entries) if small else 0, shape.channels, shape.canvas, shape.canvas), np.uint8)
 
@@ -128,10 +135,9 @@ def _images(listing: Listing, index: Index, canvases: Tensor | Canvases) -> Imag
         name=listing.name,
         skipped=(*listing.refused, *skipped),
         sizes=None if (sizes == index.shape.canvas).all() else torch.from_numpy(sizes.astype(np.int32)),
-        side=index.shape.side,
-        colour=index.shape.colour,
         known_digests=records["digest"][rows],
         examined=Findings(listing.entries, index),
+        listed=listing,
     )
 
 

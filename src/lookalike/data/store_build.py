@@ -1,8 +1,8 @@
 """Filling a store: every image is decoded once, in threads; what is killed goes on where it was.
 
-A store is built as KEY.partial and renamed when it is whole. Pixels are flushed to the disk before the index says that
-they are there, so that an entry that is done stays done, whatever happens. Of two processes one builds and the other
-waits for it.
+A store is built as KEY-M.partial and renamed when it is whole. Pixels are flushed to the disk before the index says
+that they are there, so that an entry that is done stays done, whatever happens. Of two processes one builds and the
+other waits for it.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from lookalike.data.store_format import (
     Stored,
     canvases_path,
 )
-from lookalike.data.survey import survey
+from lookalike.data.survey import Survey, survey
 
 _SAVE = 5.0  # seconds between two states on the disk
 _TELL = 20.0  # seconds between two words on how far it is
@@ -115,12 +115,12 @@ def opened(folder: Path, entries: int) -> tuple[Index, Stored] | None:
 
 def build(
     place: Path, key: str, entries: Sequence[Entry], image_size: int | None, limit: int | None, say: Say
-) -> tuple[Index, Stored]:
-    """Open the store KEY of a cache folder, or fill it first.
+) -> tuple[Survey, Index, Stored]:
+    """Open the store of a listing in a cache folder, or fill it first.
 
     Args:
         place: the cache folder; made where it is not there.
-        key: name of the store.
+        key: of the listing. KEY.json is its survey, KEY-M its store with canvases of M pixels.
         entries: of the listing.
         image_size: what the network sees, pixels; None: chosen by the images.
         limit: bytes that the store may take; None: half of the free disk.
@@ -129,25 +129,35 @@ def build(
     Raises:
         LookalikeError: no room, or the cache folder cannot be made or written; the message says what can be done.
     """
-    folder = place / key
+    path = place / f"{key}.json"
+
+    def look(known: Survey) -> tuple[Survey, Index, Stored] | None:
+        found = opened(_folder(place, key, known, image_size), len(entries))
+        return None if found is None else (known, *found)
+
+    known = Survey.read(path)
     try:
-        found = opened(folder, len(entries))
+        found = None if known is None else look(known)
     except Damaged as error:
-        say(f"the store {folder} is damaged: {error}; it is built anew")
+        say(f"the store of decoded images in {place} is damaged: {error}; it is built anew")
     else:
         if found is not None:
             return found
     try:
         place.mkdir(parents=True, exist_ok=True)
         with locked(place / f"{key}.lock", say):
-            try:  # another process may have built it meanwhile
-                found = opened(folder, len(entries))
+            known = Survey.read(path)  # another process may have built it all meanwhile
+            if known is None:
+                known = survey(entries)
+                known.write(path)
+            try:
+                found = look(known)
             except Damaged:
-                shutil.rmtree(folder)
+                shutil.rmtree(_folder(place, key, known, image_size))
                 found = None
             if found is None:
-                _build(folder, entries, image_size, limit, say)
-                found = opened(folder, len(entries))
+                _build(_folder(place, key, known, image_size), entries, known, known.side(image_size), limit, say)
+                found = look(known)
     except (OSError, MachineError) as error:
         fault = error.__cause__ if isinstance(error.__cause__, OSError) else error
         reason = getattr(fault, "strerror", None) or fault
@@ -159,7 +169,11 @@ def build(
     return found
 
 
-def _build(folder: Path, entries: Sequence[Entry], image_size: int | None, limit: int | None, say: Say) -> None:
+def _folder(place: Path, key: str, known: Survey, image_size: int | None) -> Path:
+    return place / f"{key}-{known.shape(known.side(image_size)).canvas}"
+
+
+def _build(folder: Path, entries: Sequence[Entry], known: Survey, side: int, limit: int | None, say: Say) -> None:
     partial = folder.with_name(f"{folder.name}.partial")
     try:
         index = Index.read(partial, len(entries))
@@ -167,11 +181,11 @@ def _build(folder: Path, entries: Sequence[Entry], image_size: int | None, limit
         say(f"going on with the store of decoded images: {done:,} of {len(entries):,} are done")
     except Damaged:
         shutil.rmtree(partial, ignore_errors=True)
-        index = begun(entries, survey(entries, image_size))
+        index = begun(entries, known.shape(side))
     size = len(entries) * index.shape.bytes
     path = canvases_path(partial)
     there = path.stat().st_blocks * 512 if path.exists() else 0
-    _check_room(folder.parent, size, there, limit, len(entries), index.shape)
+    _check_room(folder.parent, size, there, limit, len(entries), index.shape, side)
     partial.mkdir(exist_ok=True)
     if there == 0:
         say(f"decoding {len(entries):,} images into {folder} ({size_words(size)}); the next start finds them there")
@@ -195,7 +209,7 @@ def _build(folder: Path, entries: Sequence[Entry], image_size: int | None, limit
     partial.rename(folder)
 
 
-def _check_room(place: Path, size: int, there: int, limit: int | None, n: int, shape: Shape) -> None:
+def _check_room(place: Path, size: int, there: int, limit: int | None, n: int, shape: Shape, side: int) -> None:
     """
     Raises:
         LookalikeError: the store would take more than `limit`, or more than is free.
@@ -204,7 +218,7 @@ def _check_room(place: Path, size: int, there: int, limit: int | None, n: int, s
     needed = int(_MARGIN * max(0, size - there))
     words = f"{n:,} images of {shape.canvas} x {shape.canvas} pixels take {size_words(size)} in the store {place}"
     ways = (
-        f"Let the network see smaller images (--image-size, now {shape.side}), name another folder with --cache, "
+        f"Let the network see smaller images (--image-size, now {side}), name another folder with --cache, "
         "or go without a store: --no-store"
     )
     if needed > free:

@@ -54,10 +54,6 @@ class Shape:
     channels: int
     canvas: int
     """M, side of a canvas, pixels."""
-    side: int
-    """S, side of what the network sees."""
-    colour: bool
-    """Whether three channels mean red, green and blue."""
 
     @property
     def bytes(self) -> int:

@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import numpy as np
 
+from lookalike.core.errors import LookalikeError
+from lookalike.core.files import read_json, write_json
 from lookalike.core.machine import cores
 from lookalike.data.decode import Header, header
 from lookalike.data.listing import Entry
@@ -18,8 +22,42 @@ SCALED = 64  # else this is what the network sees, unless somebody says otherwis
 FINER = 2  # side of a canvas at most, in sides of what the network sees: small crops show details
 
 
-def survey(entries: Sequence[Entry], image_size: int | None) -> Shape:
-    """The canvases of a collection, from all headers that can be read.
+@dataclass(frozen=True)
+class Survey:
+    """What a collection needs."""
+
+    channels: int
+    longest: int
+    """The longest side of an image, pixels."""
+    square: int
+    """The side of the images where all are one square, else 0."""
+    colour: bool
+    """Whether three channels mean red, green and blue."""
+
+    def side(self, image_size: int | None) -> int:
+        """S, the side of what the network sees, where somebody has said it or not."""
+        return image_size or (self.square if 0 < self.square <= NATIVE else SCALED)
+
+    def shape(self, side: int) -> Shape:
+        """The canvases that images are kept on where the network sees `side` pixels."""
+        return Shape(self.channels, min(self.longest, FINER * side))
+
+    def write(self, path: Path) -> None:
+        """Keep it, so that headers need not be read again."""
+        write_json(path, asdict(self), indent=None)
+
+    @staticmethod
+    def read(path: Path) -> Survey | None:
+        """What was kept; None where there is nothing that can be used."""
+        try:
+            found = Survey(**read_json(path))
+        except (LookalikeError, TypeError):
+            return None
+        return found if all(type(v) in (int, bool) for v in asdict(found).values()) else None
+
+
+def survey(entries: Sequence[Entry]) -> Survey:
+    """What a collection needs, from all headers that can be read.
 
     All grey is one channel, grey beside colour is colour. Where arrays differ in their number of channels, that of
     most images counts, and decoding refuses the others.
@@ -29,11 +67,10 @@ def survey(entries: Sequence[Entry], image_size: int | None) -> Shape:
     channels = most_common_channels([head.channels for head in found])
     fitting = [head for head in found if head.channels == channels or (head.channels, channels) == (1, 3)]
     sizes = {(head.width, head.height) for head in fitting}
-    longest = max((max(size) for size in sizes), default=SCALED)
     width, height = next(iter(sizes)) if len(sizes) == 1 else (0, 1)
-    side = image_size or (width if width == height <= NATIVE else SCALED)
+    longest = max((max(size) for size in sizes), default=SCALED)
     colour = all(head.kind != "channels" for head in fitting)
-    return Shape(channels, min(longest, FINER * side), side, colour)
+    return Survey(channels, longest, width if width == height else 0, colour)
 
 
 def most_common_channels(channels: Sequence[int]) -> int:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:  # commands are listed without loading what they need
 USAGE = "lookalike doctor [DATA]"
 T = TypeVar("T")
 _LITTLE_DISK = 2.0  # GiB free below which a run may not fit
+_LARGE_CACHE = 0.25  # share of the disk that could be free
 _LITTLE_MEMORY = 4.0  # GiB
 _SIDE = 128  # pixels that images are examined at
 _BLOCK = 512  # images between two signs of life
@@ -102,9 +103,12 @@ def examine() -> tuple[dict[str, object], list[str]]:
     import torch
 
     from lookalike.core import machine
+    from lookalike.data.store import cache_folder, cache_size
 
     free = shutil.disk_usage(Path.cwd()).free / 2**30
     device = machine.resolve_device("auto")
+    place = cache_folder(None)
+    stores, size = cache_size(place)
     found: dict[str, object] = {
         **machine.description(),
         **machine.versions(),
@@ -112,6 +116,8 @@ def examine() -> tuple[dict[str, object], list[str]]:
         "precision": machine.resolve_precision("auto", device),
         "keeps_memory": machine.keep_freed_memory(),
         "disk_free_gib": round(free, 1),
+        "stores": str(place),
+        "stores_gib": round(size / 2**30, 1),
     }
     remarks = []
     if device == "cpu" and torch.version.cuda is None and shutil.which("nvidia-smi"):
@@ -120,6 +126,11 @@ def examine() -> tuple[dict[str, object], list[str]]:
         remarks.append("this processor does not compute in bfloat16: training runs in float32, about half as fast")
     if free < _LITTLE_DISK:
         remarks.append(f"only {free:.1f} GiB of disk are free here: name a run folder elsewhere with --out")
+    if size / 2**30 > _LARGE_CACHE * (free + size / 2**30):
+        remarks.append(
+            f"{stores} stores of decoded images take {machine.size_words(size)} in {place}: those that you do not need "
+            "any more may be removed, and are built anew where they are needed"
+        )
     memory = machine.description()["memory_gib"]
     if 0 < memory < _LITTLE_MEMORY:
         remarks.append(f"{memory} GiB of memory: images are held in memory, so a large folder may not fit")
