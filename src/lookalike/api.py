@@ -14,16 +14,18 @@ from torch import Tensor, nn
 
 from lookalike.augment.normalize import channel_statistics
 from lookalike.core import machine, registry
+from lookalike.core.durations import timed
 from lookalike.core.errors import Interrupted, LookalikeError
-from lookalike.core.files import write_atomically, write_csv, write_json
+from lookalike.core.files import read_json, write_atomically, write_csv, write_json
 from lookalike.core.options import TrainOptions, lasting, raise_problems, spoken
 from lookalike.core.ranks import Ranks
 from lookalike.data.base import Images, Loading
 from lookalike.data.base import load as load_images
+from lookalike.data.health import health_of
 from lookalike.encoders.base import EncoderSpec, build_encoder
 from lookalike.encoders.weights import load_weights
 from lookalike.engine.backbone import Backbone, load_backbone, placed
-from lookalike.engine.budget import settle_epochs
+from lookalike.engine.budget import settle_epochs, wants_epochs
 from lookalike.engine.checkpoint import load_checkpoint
 from lookalike.engine.choose_views import settle_views
 from lookalike.engine.distributed import disagreements, join, own_device, processes_problems
@@ -94,10 +96,12 @@ def train(
             load_weights(backbone.encoder, Path(options.init))
         learner = module.Learner(backbone.encoder, options, len(rows), len(images.classes), ranks)
         learner = placed(learner.double() if options.precision == "float64" else learner, device)
+        scores, probes = None, 0.0
+        if wants_epochs(options, named) and can_evaluate(images) and encoder is None and not run.config.exists():
+            # needed at the end anyway, and an evaluation of the trained network will take as long as one of these
+            scores, probes = timed(lambda: baseline_scores(options, images, device, None, ranks))
         spent = time.monotonic() - begun
-        fitting, forecast = settle_epochs(
-            learner, backbone, options, named, images, rows, run, spent, can_evaluate(images)
-        )
+        fitting, forecast = settle_epochs(learner, backbone, options, named, images, rows, run, spent, probes / 2)
         options = learner.options = dataclasses.replace(options, **fitting)
     told = {"method": method, **lasting(options), "run folder": str(run.path), "images": images.fingerprint}
     with ranks.together():
@@ -114,12 +118,15 @@ def train(
             done = record["status"] in ("trained", "finished") and not record.get("ended_at")
             if not done:
                 run.forget_features()
+            if scores is not None:
+                write_json(run.baselines, scores)
     resumed, done = ranks.objects((resumed, done))[0]
     if done:
         return run
     trainer = Trainer(learner, backbone, options, images, rows, run)
     trainer.graceful = graceful
-    trainer.remarks = tuple(found.words() for found in (choice, forecast) if found is not None)
+    health = health_of(images.listed, images.examined).lines() if images.listed is not None and not resumed else []
+    trainer.remarks = (*health, *(found.words() for found in (choice, forecast) if found is not None))
     if ranks.first:
         chosen = {key: found.record() for key, found in (("views", choice), ("budget", forecast)) if found is not None}
         run.update("running", {"load": loaded - begun}, **chosen)
@@ -274,17 +281,16 @@ def evaluate(
     bank, test = split
     if not can_evaluate(images):
         raise LookalikeError(f"too few labelled images to evaluate: {len(bank)} to learn from, {len(test)} to test on")
-    features = {}
+    scores: dict[str, dict[str, Any]] = {}
     if baselines:  # the untrained network comes first: from Python, one instance serves as both
-        untrained = calibrated(untrained_backbone(options, images, device, encoder), images)
-        features = {"pixels.": pixel_features(images.squares), "random.": untrained.features(images.squares, ranks)}
-    features[""] = load_backbone(run.encoder, device, encoder).features(images.squares, ranks)
+        known = read_json(run.baselines) if run.baselines.exists() and encoder is None else None
+        scores = known or baseline_scores(options, images, device, encoder, ranks)
+    features = load_backbone(run.encoder, device, encoder).features(images.squares, ranks)
+    scores = {"trained": measure(features, images.labels, bank, test, len(images.classes), ranks), **scores}
+    penalties = {name: found.pop("penalty") for name, found in scores.items()}
     result: dict[str, Any] = {}
-    penalties = {}
-    for prefix in ("", "pixels.", "random.") if baselines else ("",):
-        found = measure(features[prefix], images.labels, bank, test, len(images.classes), ranks)
-        penalties[prefix.rstrip(".") or "trained"] = found.pop("penalty")
-        result |= {prefix + key: value for key, value in found.items()}
+    for name, found in scores.items():
+        result |= {("" if name == "trained" else f"{name}.") + key: value for key, value in found.items()}
     if registry.find("methods", method, "method").Learner.needs_labels:
         result["classifier"] = _classifier_accuracy(run, method, options, images, device)
     result["protocol"] = {
@@ -296,6 +302,19 @@ def evaluate(
         write_json(run.evaluation, result)
         run.update(seconds={"evaluate": time.monotonic() - begun})
     return result
+
+
+def baseline_scores(
+    options: TrainOptions, images: Images, device: str, encoder: nn.Module | None, ranks: Ranks
+) -> dict[str, dict[str, Any]]:
+    """What `measure` finds with raw pixels (`pixels`) and the untrained network (`random`): no training changes it."""
+    assert images.evaluation is not None and images.labels is not None
+    bank, test = images.evaluation
+    untrained = calibrated(untrained_backbone(options, images, device, encoder), images)
+    features = {"pixels": pixel_features(images.squares), "random": untrained.features(images.squares, ranks)}
+    return {
+        name: measure(x_ND, images.labels, bank, test, len(images.classes), ranks) for name, x_ND in features.items()
+    }
 
 
 def _classifier_accuracy(run: RunFolder, method: str, options: TrainOptions, images: Images, device: str) -> float:

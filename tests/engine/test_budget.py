@@ -20,17 +20,15 @@ from lookalike.methods.simclr import Options
 PACE = Pace(step=0.05, plan=0.2, look=0.5, image=0.001)
 
 
-def fitted(
-    left: float, pace: Pace = PACE, labelled: bool = True, n: int = 2560, **said: object
-) -> tuple[dict, Forecast]:
+def fitted(left: float, pace: Pace = PACE, probes: float = 5.0, n: int = 2560, **said: object) -> tuple[dict, Forecast]:
     options = Options(batch_size=256, budget="20m", **said)  # type: ignore[arg-type]
-    return fit_budget(pace, options, n, n, left, labelled)
+    return fit_budget(pace, options, n, n, left, probes)
 
 
 @pytest.mark.parametrize("left", [120.0, 300.0, 900.0, 1200.0])
-@pytest.mark.parametrize("labelled", [False, True])
-def test_all_of_it_fits_and_little_is_left(left: float, labelled: bool):
-    changes, forecast = fitted(left, labelled=labelled)
+@pytest.mark.parametrize("probes", [0.0, 30.0])
+def test_all_of_it_fits_and_little_is_left(left: float, probes: float):
+    changes, forecast = fitted(left, probes=probes)
     total = changes["epochs"] * forecast.epoch + forecast.looks + forecast.after
     assert left * 0.97 - forecast.epoch < total <= left
     assert changes["check_every"] == max(1, round(changes["epochs"] / LOOKS))
@@ -45,12 +43,12 @@ def test_a_machine_of_half_the_speed_gets_half_the_epochs():
 
 def test_without_a_page_or_labels_there_is_more_time_to_train():
     assert fitted(300, report=False)[0]["epochs"] > fitted(300)[0]["epochs"]
-    assert fitted(300, labelled=False)[0]["epochs"] > fitted(300)[0]["epochs"]
+    assert fitted(300, probes=0.0)[0]["epochs"] > fitted(300)[0]["epochs"]
 
 
 def test_a_part_of_an_epoch_where_no_whole_one_fits():
     pace = Pace(step=0.05, plan=0.2, look=0.5, image=0.0001)
-    changes, forecast = fitted(60, pace, n=256_000, report=False, labelled=False)
+    changes, forecast = fitted(60, pace, n=256_000, report=False, probes=0.0)
     assert forecast.epoch > 50
     assert changes["epochs"] == 1
     assert changes["max_steps"] * PACE.step + forecast.looks + forecast.after <= 60

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import re
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
 
 _UNITS = {"h": 3600.0, "m": 60.0, "min": 60.0, "s": 1.0}
 _PART = re.compile(r"(\d+(?:\.\d+)?)\s*(h|min|m|s)", re.IGNORECASE)
@@ -29,3 +34,10 @@ def duration(seconds: float) -> str:
     if s < 3600:
         return f"{s // 60} min {s % 60:02d} s"
     return f"{s // 3600} h {s % 3600 // 60:02d} min"
+
+
+def timed(work: Callable[[], T]) -> tuple[T, float]:
+    """What `work` gives, and the seconds it took."""
+    begun = time.monotonic()
+    found = work()
+    return found, time.monotonic() - begun

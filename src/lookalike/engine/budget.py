@@ -41,7 +41,6 @@ _TIMED_IMAGES = 1024  # whose features are timed
 # Seconds of what comes after training, apart from features; from runs of 2,000 to 70,000 images on 2 cores. They are
 # a small part of a budget of minutes, so that another machine's factor of two is forgiven.
 _PAGE, _PAGE_FRAME = 3.0, 0.35  # the page, and each frame of the map for a thousand images
-_PROBES = 0.45  # linear probe, kNN and groups of one set of features for a thousand images
 _GROUPS = 4.0  # groups of all images, their number chosen
 
 
@@ -103,7 +102,7 @@ def _timed(clock: Clock, work: Callable[[int], object], count: int = 1) -> float
 
 
 def fit_budget(
-    pace: Pace, options: TrainOptions, n: int, images: int, left: float, labelled: bool
+    pace: Pace, options: TrainOptions, n: int, images: int, left: float, probes: float
 ) -> tuple[dict[str, Any], Forecast]:
     """Epochs (or steps, where not even one epoch fits) that end in time, and the forecast behind them.
 
@@ -113,7 +112,7 @@ def fit_budget(
         n: training images.
         images: all images.
         left: seconds until all has to be done.
-        labelled: whether there will be an evaluation.
+        probes: seconds of an evaluation, apart from the features; 0 where there will be none.
 
     Returns:
         Options to change, and the forecast.
@@ -123,8 +122,7 @@ def fit_budget(
     """
     mapped = min(images, SUBSET) / 1000
     looks = (LOOKS + 2) * (pace.look + min(images, SUBSET) * pace.image)
-    after = (3 if labelled else 1) * images * pace.image + _GROUPS
-    after += 3 * _PROBES * images / 1000 if labelled else 0
+    after = (2 if probes else 1) * images * pace.image + probes + _GROUPS
     after += _PAGE + (LOOKS + 2) * _PAGE_FRAME * mapped if options.report else 0
     batches = n // options.batch_size
     epoch = pace.plan + batches * pace.step
@@ -145,6 +143,11 @@ def fit_budget(
     return changes, forecast
 
 
+def wants_epochs(options: TrainOptions, explicit: set[str]) -> bool:
+    """Whether epochs are to be found by time: a budget was given, and neither epochs nor steps were."""
+    return options.budget is not None and not {"epochs", "max_steps"} & explicit
+
+
 def settle_epochs(
     method: Method,
     backbone: Backbone,
@@ -154,22 +157,22 @@ def settle_epochs(
     rows: Tensor,
     run: RunFolder,
     spent: float,
-    labelled: bool,
+    probes: float,
     clock: Clock = time.monotonic,
 ) -> tuple[dict[str, Any], Forecast | None]:
     """Options to change so that a budget is kept; nothing where there is none, or epochs or steps were said.
 
     What an earlier start of the same run chose is kept, whatever the machine is doing today. `spent` seconds of the
-    budget are gone already.
+    budget are gone already, and an evaluation is known to take `probes`.
     """
-    if options.budget is None or {"epochs", "max_steps"} & explicit:
+    if not wants_epochs(options, explicit):
         return {}, None
     if run.config.exists():
         stored = run.settings()
         return {name: stored.get(name) for name in ("epochs", "max_steps", "check_every")}, None
     begun = clock()
-    budget = parse_duration(options.budget)
+    budget = parse_duration(options.budget or "")
     seconds = min(max(_SHARE * budget, _LEAST), _MOST)
     pace = measure_pace(Rehearsal(method, backbone, options, images, rows), seconds, clock)
     left = budget - spent - (clock() - begun)
-    return fit_budget(pace, options, len(rows), len(images), left, labelled)
+    return fit_budget(pace, options, len(rows), len(images), left, probes)

@@ -43,6 +43,7 @@ _OTHERS = ("digits",)  # of no place in that order; compared by labels only
 _MOST, _FEWEST = 8192, 256  # training images that are looked at; below the least nothing is chosen
 _BATCH = 256
 _STEPS = 128
+_PRICED = 12  # steps that tell what one costs
 _LEAST_STEPS = 48  # of a training that says something
 _SHARE = 0.1  # of a budget that choosing may take
 _HELPED = 1.4  # times as often as untrained must a view find its own image for its recipe to be learnable
@@ -96,14 +97,14 @@ def choose_views(
     labels = None if known is None else torch.tensor([known[row] for row in sorted(known)])
     names = _candidates(images.shape[0] == 3 and images.colour, fallback, labels is not None)
     scores: dict[str, float] = {}
-    steps, begun = _STEPS, clock()
+    steps = _STEPS
+    if options.budget is not None:
+        begun = clock()
+        _trained(names[0], _PRICED, options, copies, backbone_for)
+        room = _SHARE * parse_duration(options.budget) / len(names)
+        steps = max(_LEAST_STEPS, min(_STEPS, int(_PRICED * room / max(clock() - begun, 1e-6))))
     for name in names:
         trainer = _trained(name, steps, options, copies, backbone_for)
-        if not scores and options.budget is not None:
-            # the first one tells the price; recipes are compared at equal steps, so it may have to be trained again
-            room = _SHARE * parse_duration(options.budget) / len(names)
-            steps = max(_LEAST_STEPS, min(_STEPS, int(_STEPS * room / (clock() - begun))))
-            trainer = trainer if steps == _STEPS else _trained(name, steps, options, copies, backbone_for)
         if labels is not None:
             scores[name] = round(
                 _leave_one_out(trainer.backbone.features(copies.squares[slice(len(labels))]), labels), 4

@@ -30,6 +30,7 @@ class RunFolder:
         self.embeddings = path / "embeddings.npy"
         self.index = path / "index.csv"
         self.evaluation = path / "evaluation.json"
+        self.baselines = path / "baselines.json"
         self.clusters = path / "clusters.json"
         self.skipped = path / "skipped.csv"
         self.snapshots = path / "snapshots"

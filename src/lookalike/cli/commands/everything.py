@@ -9,6 +9,7 @@ import time
 from lookalike.cli.commands.evaluate import show
 from lookalike.cli.commands.train import parse_train, take_config
 from lookalike.cli.page import report_line
+from lookalike.core.durations import timed
 from lookalike.core.errors import LookalikeError
 from lookalike.core.files import read_json
 from lookalike.core.options import AUTO
@@ -38,7 +39,7 @@ def run(words: list[str]) -> int:
     _, options = api.options_of(folder)
     images = api.images_of(folder, options)
     if images.skipped:
-        print(f"skipped {len(images.skipped)} unreadable files: {folder.skipped}")
+        print(f"skipped:    {len(images.skipped)} files, the reasons are in {folder.skipped}")
     if api.can_evaluate(images):
         if not folder.evaluation.exists():
             api.evaluate(folder, threads=options.threads, ranks=ALONE)  # the others are done
@@ -47,9 +48,10 @@ def run(words: list[str]) -> int:
         print("no labels, so no accuracy: the verdict above is what can be said without them")
     if not folder.embeddings.exists():
         api.embed(folder, threads=options.threads)
-    groups = _groups(folder, options.seed)
+    groups, grouping = timed(lambda: _groups(folder, options.seed))
     api.finish(folder)
-    page = report_line(folder, options.threads) if parsed.options.report else ""
+    page, writing = timed(lambda: report_line(folder, options.threads) if parsed.options.report else "")
+    folder.update(seconds={"cluster": grouping, "report": writing, "all": time.monotonic() - begun})
     print(f"run:        {folder.path}")
     print(f"encoder:    {folder.encoder}")
     print(f"embeddings: {folder.embeddings} and {folder.index.name}, one row an image")
