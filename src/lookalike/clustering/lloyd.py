@@ -73,7 +73,7 @@ def lloyd(
         LookalikeError: k or init do not fit, values that are not finite, or (k-means++) fewer distinct
             rows than k. With other first centroids too few distinct rows show as empty clusters.
     """
-    with Workers(x_ND.device) as workers:
+    with Workers(x_ND.device, x_ND.numel() * k) as workers:
         x = _checked(x_ND, k, ranks)
         if spherical:
             x = F.normalize(x, dim=1)

@@ -15,19 +15,24 @@ from typing import Self
 import torch
 
 
+_FEW = 2**24  # products that take about as long as handing work to a thread and back
+
+
 class Workers:
     """As many threads as PyTorch has, on a CPU; in them and meanwhile here PyTorch itself uses one.
 
     Used as a context manager: leaving it ends the threads and gives PyTorch its own back.
     """
 
-    def __init__(self, device: torch.device) -> None:
+    def __init__(self, device: torch.device, products: int | None = None) -> None:
+        """`products` is what one pass multiplies, where that is known: little of it is done faster by one thread."""
         self._before = torch.get_num_threads()
-        self._count = self._before if device.type == "cpu" else 1
+        self._alone = device.type == "cpu" and products is not None and products < _FEW
+        self._count = self._before if device.type == "cpu" and not self._alone else 1
         self._pool = ThreadPoolExecutor(self._count) if self._count > 1 else None
 
     def __enter__(self) -> Self:
-        if self._pool:
+        if self._pool or self._alone:
             torch.set_num_threads(1)  # of this thread, and of those that are started from now on
         return self
 
@@ -36,6 +41,7 @@ class Workers:
     ) -> None:
         if self._pool:
             self._pool.shutdown()
+        if self._pool or self._alone:
             torch.set_num_threads(self._before)
 
     def for_blocks(self, work: Callable[[slice], None], n: int, block: int) -> None:

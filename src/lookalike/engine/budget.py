@@ -40,8 +40,8 @@ _TIMED_IMAGES = 1024  # whose features are timed
 
 # Seconds of what comes after training, apart from features; from runs of 2,000 to 70,000 images on 2 cores. They are
 # a small part of a budget of minutes, so that another machine's factor of two is forgiven.
-_PAGE, _PAGE_FRAME = 3.0, 0.35  # the page, and each frame of the map for a thousand images
-_GROUPS = 4.0  # groups of all images, their number chosen
+_PAGE, _PAGE_FRAME = 2.0, 0.2  # the page, and each frame of the map for a thousand images
+_GROUPS, _GROUPS_ROWS, _GROUPED = 2.0, 4.0, 6.0  # groups, their number chosen: for a thousand images, up to so many
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ def fit_budget(
     """
     mapped = min(images, SUBSET) / 1000
     looks = (LOOKS + 2) * (pace.look + min(images, SUBSET) * pace.image)
-    after = (2 if probes else 1) * images * pace.image + probes + _GROUPS
+    after = (2 if probes else 1) * images * pace.image + probes + _GROUPS + _GROUPS_ROWS * min(images / 1000, _GROUPED)
     after += _PAGE + (LOOKS + 2) * _PAGE_FRAME * mapped if options.report else 0
     batches = n // options.batch_size
     epoch = pace.plan + batches * pace.step
