@@ -14,7 +14,6 @@ from typing import Self
 
 import torch
 
-
 _FEW = 2**24  # products that take about as long as handing work to a thread and back
 
 
