@@ -59,13 +59,13 @@ def noise(n: int, seed: int) -> Tensor:
     return torch.rand(n, 1, 16, 16, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
 
 
-def signal_after(monkeypatch: pytest.MonkeyPatch, steps: int) -> None:
-    """Let every training be asked to stop (SIGTERM) when it has made so many steps."""
+def signal_after(monkeypatch: pytest.MonkeyPatch, steps: int, number: int = signal.SIGTERM) -> None:
+    """Let every training be sent a signal when it has made so many steps."""
     made = Trainer._step
 
     def stepping(self: Trainer, epoch: int, k: int) -> None:
         made(self, epoch, k)
         if self.step == steps:
-            os.kill(os.getpid(), signal.SIGTERM)
+            os.kill(os.getpid(), number)
 
     monkeypatch.setattr(Trainer, "_step", stepping)

@@ -4,6 +4,7 @@ import base64
 import csv
 import io
 import json
+import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -26,7 +27,7 @@ KEYS = {
     "images": {"paths", "label", "labels", "split", "columns", "sheets"},
     "run": {
         *("name", "method", "verdict", "snapshots", "map", "neighbours", "clusters", "duplicates", "outliers"),
-        *("skipped", "curves", "evaluation", "views", "card"),
+        *("skipped", "curves", "evaluation", "views", "views_said", "card"),
     },
     "card": {
         *("command", "config", "versions", "machine", "seed", "fingerprint", "images", "started", "seconds"),
@@ -351,3 +352,14 @@ def test_packing():
         "a": [None, None, 1.5, None, "x", True, 2.0],
         "3": [1],
     }
+
+
+def test_what_is_said_of_the_views(run: RunFolder, tmp_path: Path):
+    copy = tmp_path / "run"
+    shutil.copytree(run.path, copy)
+    assert collect([copy])["runs"][0]["views_said"] == "Recipe digits."
+    RunFolder(copy).update(views={"chosen": "crop-flip", "reason": "the others were too hard"})
+    said = collect([copy])["runs"][0]["views_said"]
+    assert said == "Recipe digits, chosen for these images: the others were too hard."
+    RunFolder(copy).update(views={"reason": 3})  # of another version
+    assert collect([copy])["runs"][0]["views_said"] == "Recipe digits."

@@ -88,6 +88,7 @@ def _run(run: Run, rows: np.ndarray, label: np.ndarray, thumbnails: Thumbnails, 
         "curves": {kind: run.of(kind) for kind in ("epoch", "look", "clustering")},
         "evaluation": run.evaluation,
         "views": _views(run),
+        "views_said": _views_said(run),
         "card": card(run),
     }
 
@@ -139,6 +140,16 @@ def _views(run: Run) -> str | None:
         return data_uri("image/png", (run.path / "snapshots" / "views.png").read_bytes())
     except OSError:
         return None
+
+
+def _views_said(run: Run) -> str | None:
+    """What the views are, and why these, where they were chosen for the images."""
+    name, choice = run.config.get("augment"), run.record.get("views")
+    if not isinstance(name, str):
+        return None
+    if not isinstance(choice, dict) or not isinstance(choice.get("reason"), str):
+        return f"Recipe {name}."
+    return f"Recipe {name}, chosen for these images: {choice['reason']}."
 
 
 def _names(runs: Sequence[Run]) -> list[str]:

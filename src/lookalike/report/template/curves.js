@@ -74,7 +74,8 @@
     const mount = section.querySelector(".mount");
     for (const run of L.runs) {
       const known = typeof run.views === "string" && /^(data:image\/|[^:]*$)/.test(run.views);
-      mount.append(L.el("div", { class: "ofrun" }, L.runHead(run), known
+      const said = typeof run.views_said === "string" ? L.el("p", {}, run.views_said) : null;
+      mount.append(L.el("div", { class: "ofrun" }, L.runHead(run), said, known
         ? L.el("img", { class: "views", src: run.views, alt: "Pairs of views of some images, as " + run.name + " saw them" })
         : L.missing("views", run)));
     }
