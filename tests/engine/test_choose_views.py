@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -100,17 +101,16 @@ def test_the_same_images_give_the_same_choice_in_any_order():
 def test_a_small_budget_is_spent_on_fewer_steps(monkeypatch: pytest.MonkeyPatch):
     counts: list[int] = []
 
-    def trained(name: str, steps: int, *_: object) -> str:
+    def trained(name: str, steps: int, *_: object) -> SimpleNamespace:
         counts.append(steps)
-        return name
+        return SimpleNamespace(seconds=0.3 * steps)
 
     monkeypatch.setattr(module, "_trained", trained)
     monkeypatch.setattr(module, "helped", lambda name: 0.0)
-    seconds = iter(range(0, 1000, 6))
     options = Options(**{**vars(OPTIONS), "budget": "90s"})
     images = patches(300)
-    choose_views(options, "simclr-small", images, images.training, BACKBONES, clock=lambda: float(next(seconds)))
-    assert counts == [12, 8, 8, 8]  # 3 s for each of three recipes, and 12 steps took 6; 8 at least
+    choose_views(options, "simclr-small", images, images.training, BACKBONES)
+    assert counts == [12, 10, 10, 10]  # a tenth of 90 s over three recipes is 3 s, and a step takes 0.3
 
 
 def test_large_images_are_compared_as_small_copies():

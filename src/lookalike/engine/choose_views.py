@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import csv
 import dataclasses
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,7 +77,6 @@ def choose_views(
     rows: Tensor,
     backbone_for: Backbones,
     known: dict[int, int] | None = None,
-    clock: Callable[[], float] = time.monotonic,
 ) -> Choice:
     """Compare recipes of views by short trainings.
 
@@ -89,7 +87,6 @@ def choose_views(
         rows: those of its images that are trained on.
         backbone_for: an untrained backbone for options and images.
         known: classes of a few rows of `images`, where the user gave some to choose by.
-        clock: seconds, for the share of a budget.
     """
     if len(rows) < _FEWEST:
         return Choice(fallback, {}, "none", f"{len(rows)} images are too few to compare recipes of views")
@@ -99,10 +96,9 @@ def choose_views(
     scores: dict[str, float] = {}
     steps = _STEPS
     if options.budget is not None:
-        begun = clock()
-        _trained(names[0], _PRICED, options, copies, backbone_for)
+        price = _trained(names[0], _PRICED, options, copies, backbone_for).seconds / _PRICED
         room = _SHARE * parse_duration(options.budget) / len(names)
-        steps = max(_LEAST_STEPS, min(_STEPS, int(_PRICED * room / max(clock() - begun, 1e-6))))
+        steps = max(_LEAST_STEPS, min(_STEPS, int(room / max(price, 1e-6))))
     for name in names:
         trainer = _trained(name, steps, options, copies, backbone_for)
         if labels is not None:
