@@ -18,6 +18,11 @@ from PIL import ExifTags, Image, ImageOps, TiffImagePlugin, UnidentifiedImageErr
 
 from lookalike.data.listing import Raw
 
+try:
+    import simplejpeg
+except Exception:  # an extra; a build for other libraries may fail in any way
+    simplejpeg = None
+
 MOST_PIXELS = 178_956_970
 """Pixels above which an image is taken for a decompression bomb and not decoded."""
 MOST_CHANNELS = 16
@@ -215,7 +220,10 @@ def _decode_image(image: Image.Image, size: tuple[int, int]) -> np.ndarray:
     orientation = 1 if tiff else _orientation(image)
     stored = size[::-1] if orientation in _ON_ITS_SIDE else size
     box = None
-    if image.format in ("JPEG", "MPO") and image.width >= 2 * stored[0] and image.height >= 2 * stored[1]:
+    fast = _fast_jpeg(image, stored) if simplejpeg is not None else None
+    if fast is not None:
+        image = fast
+    elif image.format in ("JPEG", "MPO") and image.width >= 2 * stored[0] and image.height >= 2 * stored[1]:
         drafted = image.draft(None, stored)
         box = None if drafted is None else drafted[1]
     image.load()
@@ -230,6 +238,24 @@ def _decode_image(image: Image.Image, size: tuple[int, int]) -> np.ndarray:
             flat = flat.resize(stored, Image.Resampling.BILINEAR, box=box, reducing_gap=_GAP)
         pixels = np.array(flat).reshape(stored[1], stored[0], -1)
     return _upright(pixels, orientation)
+
+
+def _fast_jpeg(image: Image.Image, size: tuple[int, int]) -> Image.Image | None:
+    """A JPEG decoded by simplejpeg at the smallest of its eighths that holds `size`; None where Pillow has to do it.
+
+    Pillow knows halves, quarters and eighths only, and asks Python for every 64 kB.
+    """
+    file = getattr(image, "fp", None)
+    if image.format != "JPEG" or image.mode not in ("L", "RGB") or file is None:
+        return None
+    file.seek(0)
+    data = file.read()
+    space = "GRAY" if image.mode == "L" else "RGB"
+    try:
+        pixels = simplejpeg.decode_jpeg(data, space, min_width=size[0], min_height=size[1])
+    except ValueError:  # what it is strict about, Pillow may read, or say better what is wrong
+        return None
+    return Image.fromarray(pixels[:, :, 0] if space == "GRAY" else pixels)
 
 
 def _flat(image: Image.Image) -> Image.Image:
