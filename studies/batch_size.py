@@ -19,6 +19,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from lookalike import api
 from lookalike.core import rng
 from lookalike.core.files import read_json, write_json
@@ -61,14 +63,7 @@ def with_fewer(images: Images, n: int) -> Images:
     kept = set(images.training[rng.permutation(0, "study/subset", 0, len(images.training))[:n]].tolist())
     rows = [i for i in range(len(images)) if i in kept or images.split is None or images.split[i] == "test"]
     assert images.labels is not None and images.split is not None
-    return replace(
-        images,
-        pixels=images.pixels[rows],
-        paths=tuple(images.paths[i] for i in rows),
-        labels=images.labels[rows],
-        split=tuple(images.split[i] for i in rows),
-        name=f"{images.name}-{n}",
-    )
+    return replace(images.of_rows(torch.tensor(rows)), name=f"{images.name}-{n}")
 
 
 def run_row(

@@ -63,7 +63,7 @@ def test_too_few_images_keep_what_is_usual():
 def test_views_are_stepped_down_until_they_can_be_learned(
     helped: dict[str, float], tried: list[str] | None, winner: str, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(module, "_trained", lambda name, *_: name)
+    monkeypatch.setattr(module, "trained", lambda name, *_: name)
     monkeypatch.setattr(module, "helped", lambda name: helped[name])
     choice = chosen(patches(300))
     assert list(choice.scores) == (tried or list(helped))
@@ -71,7 +71,7 @@ def test_views_are_stepped_down_until_they_can_be_learned(
 
 
 def test_without_colour_nothing_is_tried_twice(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(module, "_trained", lambda name, *_: name)
+    monkeypatch.setattr(module, "trained", lambda name, *_: name)
     monkeypatch.setattr(module, "helped", lambda name: 0.0)
     images = patches(300)
     grey = Images(images.pixels[:, :1], images.paths)
@@ -105,7 +105,7 @@ def test_a_small_budget_is_spent_on_fewer_steps(monkeypatch: pytest.MonkeyPatch)
         counts.append(steps)
         return SimpleNamespace(seconds=0.3 * steps)
 
-    monkeypatch.setattr(module, "_trained", trained)
+    monkeypatch.setattr(module, "trained", trained)
     monkeypatch.setattr(module, "helped", lambda name: 0.0)
     options = Options(**{**vars(OPTIONS), "budget": "90s"})
     images = patches(300)
@@ -115,7 +115,7 @@ def test_a_small_budget_is_spent_on_fewer_steps(monkeypatch: pytest.MonkeyPatch)
 
 def test_large_images_are_compared_as_small_copies():
     pixels = torch.randint(0, 256, (300, 3, 80, 80), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
-    copies = module._small_copies(Images(pixels, tuple(map(str, range(300)))), torch.arange(300), 0, [7, 3])
+    copies = module.small_copies(Images(pixels, tuple(map(str, range(300)))), torch.arange(300), 0, [7, 3])
     assert copies.pixels.shape == (300, 3, 32, 32)
     assert copies.paths[:2] == ("7", "3")
     assert copies.labels is None
@@ -130,7 +130,7 @@ def train(out: Path, images: Images, **said: object):
 
 def test_the_choice_is_told_and_kept_when_a_run_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     signal_after(monkeypatch, 2)
-    monkeypatch.setattr(module, "_trained", lambda name, *_: name)
+    monkeypatch.setattr(module, "trained", lambda name, *_: name)
     monkeypatch.setattr(module, "helped", lambda name: {"simclr-small": 1.0, "simclr-light": 2.0}[name])
     out = tmp_path / "run"
     with pytest.raises(Interrupted):

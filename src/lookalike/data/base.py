@@ -88,6 +88,21 @@ class Images:
     def __len__(self) -> int:
         return len(self.paths)
 
+    def of_rows(self, rows: Tensor) -> Images:
+        """The images of these rows (int64) alone, read into memory."""
+        kept = rows.tolist()
+        return replace(
+            self,
+            pixels=self.pixels[rows],
+            paths=tuple(self.paths[row] for row in kept),
+            labels=None if self.labels is None else self.labels[rows],
+            split=None if self.split is None else tuple(self.split[row] for row in kept),
+            sizes=None if self.sizes is None else self.sizes[rows],
+            known_digests=self.digests[rows.numpy()],
+            examined=(),
+            listed=None,
+        )
+
     @property
     def shape(self) -> tuple[int, int, int]:
         """(C, S, S): what the network sees."""

@@ -90,17 +90,17 @@ def choose_views(
     """
     if len(rows) < _FEWEST:
         return Choice(fallback, {}, "none", f"{len(rows)} images are too few to compare recipes of views")
-    copies = _small_copies(images, rows, options.seed, sorted(known or ()))
+    copies = small_copies(images, rows, options.seed, sorted(known or ()))
     labels = None if known is None else torch.tensor([known[row] for row in sorted(known)])
-    names = _candidates(images.shape[0] == 3 and images.colour, fallback, labels is not None)
+    names = recipes_for(images.shape[0] == 3 and images.colour, fallback, labels is not None)
     scores: dict[str, float] = {}
     steps = _STEPS
     if options.budget is not None:
-        price = _trained(names[0], _PRICED, options, copies, backbone_for).seconds / _PRICED
+        price = trained(names[0], _PRICED, options, copies, backbone_for).seconds / _PRICED
         room = _SHARE * parse_duration(options.budget) / len(names)
         steps = max(_LEAST_STEPS, min(_STEPS, int(room / max(price, 1e-6))))
     for name in names:
-        trainer = _trained(name, steps, options, copies, backbone_for)
+        trainer = trained(name, steps, options, copies, backbone_for)
         if labels is not None:
             scores[name] = round(
                 _leave_one_out(trainer.backbone.features(copies.squares[slice(len(labels))]), labels), 4
@@ -117,7 +117,7 @@ def choose_views(
     return Choice(best, scores, "learnable", f"times as often as untrained a view finds its own image: {table}")
 
 
-def _candidates(colour: bool, usual: str, by_labels: bool) -> list[str]:
+def recipes_for(colour: bool, usual: str, by_labels: bool) -> list[str]:
     """The usual recipe, then those that are weaker; by labels, all that differ for such images."""
     order = [name for name in _WEAKER if colour or name != "simclr-light"]
     if by_labels:
@@ -132,7 +132,7 @@ def helped(trainer: Rehearsal) -> float:
     return trainer.looker.look(trainer.backbone).health.retrieval / max(before, 1 / len(trainer.looker.gallery))
 
 
-def _small_copies(images: Images, rows: Tensor, seed: int, needed: list[int]) -> Images:
+def small_copies(images: Images, rows: Tensor, seed: int, needed: list[int]) -> Images:
     """Squares of at most `SIDE` pixels, without labels: the needed rows, then a sample of the training rows."""
     sample = rows[rng.permutation(seed, "views/sample", 0, len(rows))[:_MOST]]
     wanted = torch.tensor(needed, dtype=torch.int64)
@@ -149,7 +149,7 @@ def _shrunk(pixels_BCHW: Tensor) -> Tensor:
     return small.round().clamp(0, 255).to(torch.uint8)
 
 
-def _trained(name: str, steps: int, options: TrainOptions, copies: Images, backbone_for: Backbones) -> Rehearsal:
+def trained(name: str, steps: int, options: TrainOptions, copies: Images, backbone_for: Backbones) -> Rehearsal:
     """A small network trained on trial with one recipe."""
     module = registry.find("methods", "simclr", "method")
     batch = min(_BATCH, len(copies) // 4)

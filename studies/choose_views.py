@@ -1,0 +1,112 @@
+"""Does `--augment auto` choose as labels would? Every recipe of views on several data sets, judged in three ways.
+
+    python studies/choose_views.py mnist:DIR CIFAR10_DIR PHOTOS_DIR [--seeds 0,1] [--images 10000]
+
+The same short trainings that the choice is made by (`engine/choose_views.py`: a small network, small copies, 128
+steps), for every recipe and not only until one will do. Columns: kNN accuracy on the test images, which is what a
+choice should be ranked by and is used for nothing else; how many times as often as untrained a view finds its own
+image, which is what the choice goes by; and how well a linear probe tells by how many quarters an image was turned
+(SelfAugment: Reed et al. 2021), on images that the probe did not learn from.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import statistics
+import time
+from collections.abc import Callable
+from functools import partial
+
+import torch
+from scipy.stats import spearmanr
+from torch import Tensor
+
+from lookalike import api
+from lookalike.core import machine, rng
+from lookalike.data.base import Images, load
+from lookalike.engine.choose_views import choose_views, helped, recipes_for, small_copies, trained
+from lookalike.engine.resolve import resolve
+from lookalike.evaluate.knn import knn_accuracy
+from lookalike.methods.simclr import Options
+
+_PROBED, _RIDGE = 3000, 0.1
+_ASKED = 2000  # test images, about
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", nargs="+", help="DATA with labels and a split")
+    parser.add_argument("--seeds", default="0,1")
+    parser.add_argument("--images", type=int, default=10_000, help="training images at the most")
+    parser.add_argument("--threads", type=int)
+    args = parser.parse_args()
+    machine.prepare(args.threads)
+    for data in args.data:
+        study(data, [int(seed) for seed in args.seeds.split(",")], args.images)
+
+
+def study(data: str, seeds: list[int], most: int) -> None:
+    """Print the table of one data set."""
+    images = sample(load(data), most)
+    found: dict[str, list[tuple[float, float, float]]] = {}
+    begun = time.monotonic()
+    for seed in seeds:
+        options = resolve(Options(data=data, seed=seed), "simclr", set(), images, images.training)
+        backbones = partial(api.untrained_backbone, device="cpu")
+        copies = small_copies(images, images.training, seed, [])
+        for name in recipes_for(images.shape[0] == 3, options.augment, True):
+            trainer = trained(name, 128, options, copies, backbones)
+            features = trainer.backbone.features
+            row = (labelled(images, copies, features), helped(trainer), rotation(features, copies))
+            found.setdefault(name, []).append(row)
+        choice = choose_views(options, options.augment, images, images.training, backbones)
+        print(f"{images.name}, seed {seed}: {choice.chosen} is chosen; {choice.reason}", flush=True)
+    print(f"\n| {images.name} | kNN | helped | rotation |\n|---|---|---|---|")
+    means = {name: [statistics.mean(column) for column in zip(*rows, strict=True)] for name, rows in found.items()}
+    for name, row in sorted(means.items(), key=lambda item: -item[1][0]):
+        print(f"| {name} | " + " | ".join(f"{value:.3f}" for value in row) + " |")
+    knn, by_views, by_rotation = zip(*means.values(), strict=True)
+    print(
+        f"\nrank correlation with kNN: helped {spearmanr(knn, by_views).statistic:.2f}, "
+        f"rotation {spearmanr(knn, by_rotation).statistic:.2f}; seeds {seeds}; {time.monotonic() - begun:.0f} s\n",
+        flush=True,
+    )
+
+
+def sample(images: Images, most: int) -> Images:
+    """At most so many of the training images, and 2,000 of the others, in memory."""
+    rows = images.training[rng.permutation(0, "study/sample", 0, len(images.training))[:most]]
+    assert images.split is not None
+    test = torch.tensor([row for row, part in enumerate(images.split) if part == "test"])
+    test = test[:: max(1, len(test) // _ASKED)]
+    return images.of_rows(torch.cat([rows, test]))
+
+
+def labelled(images: Images, copies: Images, features: Callable[[Tensor], Tensor]) -> float:
+    """kNN accuracy on the test images, all brought to the size of the copies."""
+    assert images.evaluation is not None and images.labels is not None
+    small = dataclasses.replace(images, side=copies.shape[1])
+    bank, test = images.evaluation
+    x_ND = features(small.squares)  # type: ignore[arg-type]
+    return knn_accuracy(x_ND[bank], images.labels[bank], x_ND[test], images.labels[test])
+
+
+def rotation(features: Callable[[Tensor], Tensor], copies: Images) -> float:
+    """Share of images whose turn is told rightly; 0.25 is chance. Even rows are learned from, odd rows asked."""
+    x_NCHW = copies.squares[slice(_PROBED)]
+    x_QND = torch.stack([features(torch.rot90(x_NCHW, k, (2, 3)).contiguous()) for k in range(4)]).double()
+    learn, asked = x_QND[:, ::2].flatten(0, 1), x_QND[:, 1::2].flatten(0, 1)
+    mean, spread = learn.mean(0), learn.std(0).clamp_min(1e-6)
+    learn, asked = (learn - mean) / spread, (asked - mean) / spread
+    y_L = torch.arange(4).repeat_interleave(len(learn) // 4)
+    y_A = torch.arange(4).repeat_interleave(len(asked) // 4)
+    gram = learn.T @ learn / len(learn)
+    gram.diagonal().add_(_RIDGE * gram.diagonal().mean())
+    one_hot = torch.nn.functional.one_hot(y_L, 4).double() - 0.25
+    weights = torch.linalg.solve(gram, learn.T @ one_hot / len(learn))
+    return float(((asked @ weights).argmax(1) == y_A).double().mean())
+
+
+if __name__ == "__main__":
+    main()
