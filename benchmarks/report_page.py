@@ -23,9 +23,8 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "report"))
 
-from fake_report import fake_report
-
 from browser import Opened, chromium
+from fake_report import fake_report
 from lookalike.report.page import write_page
 
 

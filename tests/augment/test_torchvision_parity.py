@@ -5,6 +5,14 @@ import math
 
 import pytest
 import torch
+from torch import Tensor
+
+from lookalike.augment import color
+from lookalike.augment.affine import affine, rotation
+from lookalike.augment.blur import gaussian_blur
+from lookalike.augment.crop import resized_crop
+from lookalike.augment.flip import horizontal_flip
+from lookalike.augment.grayscale import grayscale
 from make_pinned import (
     BLUR_TAPS,
     CROP_SIZE,
@@ -15,14 +23,6 @@ from make_pinned import (
     torchvision_pinned,
     torchvision_result,
 )
-from torch import Tensor
-
-from lookalike.augment import color
-from lookalike.augment.affine import affine, rotation
-from lookalike.augment.blur import gaussian_blur
-from lookalike.augment.crop import resized_crop
-from lookalike.augment.flip import horizontal_flip
-from lookalike.augment.grayscale import grayscale
 
 TOLERANCE = 1e-5  # one grey level is 4e-3
 

@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from listings import listing_of_files, listing_of_photos, photos, picture
 from PIL import Image
 
+from listings import listing_of_files, listing_of_photos, photos, picture
 from lookalike.core.errors import LookalikeError, MachineError
 from lookalike.data import store, store_build, store_format
 from lookalike.data.base import Images, Loading

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from make_keys import KEYS, torchvision_keys
 from safetensors.torch import save_file
 from torch import nn
 
@@ -14,6 +13,7 @@ from lookalike.core.errors import LookalikeError
 from lookalike.encoders.base import EncoderSpec, build_encoder, encoder_names
 from lookalike.encoders.heads import projection_head
 from lookalike.encoders.weights import load_weights, read_weights
+from make_keys import KEYS, torchvision_keys
 
 
 def small(name: str = "convnet", **options) -> EncoderSpec:

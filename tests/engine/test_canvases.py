@@ -11,9 +11,8 @@ from PIL import Image
 
 sys.path.append(str(Path(__file__).parents[1] / "data"))
 
-from listings import listing_of_files, photos, picture
-
 from fakes import tiny_options
+from listings import listing_of_files, photos, picture
 from lookalike import api
 from lookalike.augment.normalize import channel_statistics
 from lookalike.core import registry

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from test_resume import Killed, assert_same_run
 
 from fakes import signal_after, tiny_options
 from lookalike import api
@@ -19,6 +18,7 @@ from lookalike.engine.journal import Journal
 from lookalike.engine.loop import Trainer
 from lookalike.engine.run_folder import RunFolder
 from lookalike.methods import deepcluster
+from test_resume import Killed, assert_same_run
 
 METHODS = ("deepcluster", "deepcluster-v2")
 CLUSTERING = pytest.mark.parametrize("name", METHODS)

@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from small_runs import NEAR, SAME, UNLIKE, planted, small_run
 
 from lookalike.core.errors import LookalikeError
 from lookalike.core.metrics import read_metrics
@@ -21,6 +20,7 @@ from lookalike.engine.run_folder import RunFolder
 from lookalike.report import timeline as timeline_module
 from lookalike.report.collect import collect
 from lookalike.report.packing import packed, plain, unpacked
+from small_runs import NEAR, SAME, UNLIKE, planted, small_run
 
 KEYS = {
     "page": {"format", "title", "written", "version", "missing", "images", "runs"},

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from small_runs import NEAR, SAME, UNLIKE, planted, small_run
 
 from lookalike.core.errors import LookalikeError
 from lookalike.engine.run_folder import RunFolder
 from lookalike.report.collect import collect
 from lookalike.report.packing import unpacked
+from small_runs import NEAR, SAME, UNLIKE, planted, small_run
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fake_report import HOSTILE, fake_report, packed
 
+from fake_report import HOSTILE, fake_report, packed
 from lookalike.report import page
 from lookalike.report.page import render, write_page
 

@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from browser import Open, Opened
 from fake_report import SHAPES, fake_report
-from saved_lists import clusters, expected, saved
-
 from lookalike.report.page import write_page
+from saved_lists import clusters, expected, saved
 
 pytestmark = pytest.mark.slow
 

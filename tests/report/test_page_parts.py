@@ -1,6 +1,7 @@
 """The page in a real browser: hostile names, missing parts, few images, several runs, and on paper."""
 
 import pytest
+
 from browser import Open
 from fake_report import HOSTILE, fake_report
 from saved_lists import expected, saved
