@@ -14,6 +14,7 @@ sys.path.append(str(Path(__file__).parents[1] / "data"))
 from fakes import tiny_options
 from listings import listing_of_files, photos, picture
 from lookalike import api
+from lookalike.api import networks
 from lookalike.augment.normalize import channel_statistics
 from lookalike.core import registry
 from lookalike.data import store
@@ -151,7 +152,7 @@ def test_statistics_of_a_large_collection_are_those_of_a_part(
     place: Path, files: list[Path], monkeypatch: pytest.MonkeyPatch
 ):
     one, two = load(in_classes(files), place), load(flat(files), place)
-    monkeypatch.setattr(api, "_STATISTICS", 100 * 3 * 16 * 16)
+    monkeypatch.setattr(networks, "_STATISTICS", 100 * 3 * 16 * 16)
     options = tiny_options("simclr", precision="float32")
     first, second = (api.untrained_backbone(options, images, "cpu") for images in (one, two))
     assert first.mean == second.mean

@@ -1,0 +1,41 @@
+"""Whole jobs: train, evaluate, embed. The command line and the Python face both call these."""
+
+from lookalike.api.embedding import embed
+from lookalike.api.evaluating import baseline_scores, can_evaluate, evaluate
+from lookalike.api.networks import calibrated, untrained_backbone
+from lookalike.api.records import (
+    default_run,
+    finish,
+    images_of,
+    loading,
+    options_of,
+    write_features,
+    write_index,
+)
+from lookalike.api.training import train, training_rows
+from lookalike.data.base import load as load_images
+from lookalike.engine.backbone import load_backbone
+from lookalike.engine.resolve import resolve
+from lookalike.engine.run_folder import RunFolder
+
+__all__ = [
+    "RunFolder",
+    "baseline_scores",
+    "calibrated",
+    "can_evaluate",
+    "default_run",
+    "embed",
+    "evaluate",
+    "finish",
+    "images_of",
+    "load_backbone",
+    "load_images",
+    "loading",
+    "options_of",
+    "resolve",
+    "train",
+    "training_rows",
+    "untrained_backbone",
+    "write_features",
+    "write_index",
+]

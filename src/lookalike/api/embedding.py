@@ -1,0 +1,53 @@
+"""Features of images, of the run's own or of any others."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from torch import nn
+
+from lookalike.api.records import images_of, loading, options_of, write_features
+from lookalike.core import machine
+from lookalike.data.base import load as load_images
+from lookalike.engine.backbone import load_backbone
+from lookalike.engine.run_folder import RunFolder
+
+
+def embed(
+    run: RunFolder,
+    data: str | tuple[str, ...] | None = None,
+    *,
+    out: Path | None = None,
+    device: str = "auto",
+    threads: int | None = None,
+    encoder: nn.Module | None = None,
+) -> Path:
+    """Features of images as embeddings.npy (float32 [N, D], file order) and index.csv.
+
+    Args:
+        run: a run folder.
+        data: DATA; None for the images of the run, whose features go into the run folder.
+        out: folder for the two files; default: the run folder, or RUN/embeddings/NAME for other data.
+        device: where to compute.
+        threads: CPU threads.
+        encoder: the network that was given to `train` from Python.
+
+    Returns:
+        The folder that holds the two files.
+    """
+    begun = time.monotonic()
+    machine.prepare(threads)
+    backbone = load_backbone(run.encoder, machine.resolve_device(device), encoder)
+    if data is None:
+        images = images_of(run, options_of(run)[1])
+        folder = out or run.path
+    else:
+        images = load_images(data, backbone.spec.image_size, how=loading(options_of(run)[1]))
+        folder = out or run.path / "embeddings" / images.name
+    features = backbone.features(images.squares)
+    write_features(folder, images, features)
+    if data is None and out is None:
+        run.clusters.unlink(missing_ok=True)  # groups of the features that were there before
+        run.update(seconds={"embed": time.monotonic() - begun})
+    return folder

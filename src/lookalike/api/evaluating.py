@@ -1,0 +1,130 @@
+"""Evaluating a run on frozen features, beside raw pixels and the untrained network."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from typing import Any
+
+from torch import nn
+
+from lookalike.api.networks import calibrated, untrained_backbone
+from lookalike.api.records import images_of, options_of
+from lookalike.core import machine, registry
+from lookalike.core.errors import LookalikeError
+from lookalike.core.files import read_json, write_json
+from lookalike.core.options import TrainOptions, spoken
+from lookalike.core.ranks import Ranks
+from lookalike.data.base import Images
+from lookalike.engine.backbone import load_backbone, placed
+from lookalike.engine.checkpoint import load_checkpoint
+from lookalike.engine.distributed import join, own_device
+from lookalike.engine.looks import pixel_features
+from lookalike.engine.run_folder import RunFolder
+from lookalike.evaluate.knn import K
+from lookalike.evaluate.protocol import measure, protocol
+from lookalike.methods.base import Projections
+
+
+def can_evaluate(images: Images) -> bool:
+    """Whether there are labels enough to evaluate with."""
+    split = images.evaluation
+    return split is not None and len(split[0]) >= K and len(split[1]) > 0
+
+
+def evaluate(
+    run: RunFolder,
+    *,
+    images: Images | None = None,
+    baselines: bool = True,
+    device: str = "auto",
+    threads: int | None = None,
+    encoder: nn.Module | None = None,
+    ranks: Ranks | None = None,
+) -> dict[str, Any]:
+    """kNN, linear and cluster accuracy of the trained encoder, of raw pixels and of the encoder untrained.
+
+    Features are extracted once and frozen. The learning rows are the training split, the test rows
+    are used for the figures only. Written to evaluation.json.
+
+    Args:
+        run: a run folder.
+        images: those that the run was trained on, where they are not to be loaded again.
+        baselines: measure pixels and the untrained encoder too.
+        device: where features are extracted.
+        threads: CPU threads.
+        encoder: an untrained instance of the network that was given to `train` from Python.
+        ranks: the processes that share the work; None for those that torchrun started.
+
+    Raises:
+        LookalikeError: the images have no labels, or too few of them.
+    """
+    begun = time.monotonic()
+    machine.prepare(threads)
+    device = own_device(machine.resolve_device(device))
+    ranks = ranks or join(device)
+    method, options = options_of(run)
+    images = images or images_of(run, options)
+    split = images.evaluation
+    if split is None or images.labels is None:
+        raise LookalikeError(
+            f"{spoken(options.data)} has no labels to evaluate against; put images of a class into a folder of "
+            "their own, or look at the features themselves (lookalike embed)"
+        )
+    bank, test = split
+    if not can_evaluate(images):
+        raise LookalikeError(f"too few labelled images to evaluate: {len(bank)} to learn from, {len(test)} to test on")
+    scores: dict[str, dict[str, Any]] = {}
+    if baselines:  # the untrained network comes first: from Python, one instance serves as both
+        known = read_json(run.baselines) if run.baselines.exists() and encoder is None else None
+        scores = known or baseline_scores(options, images, device, encoder, ranks)
+    features = load_backbone(run.encoder, device, encoder).features(images.squares, ranks)
+    scores = {"trained": measure(features, images.labels, bank, test, len(images.classes), ranks), **scores}
+    penalties = {name: found.pop("penalty") for name, found in scores.items()}
+    result: dict[str, Any] = {}
+    for name, found in scores.items():
+        result |= {("" if name == "trained" else f"{name}.") + key: value for key, value in found.items()}
+    if registry.find("methods", method, "method").Learner.needs_labels:
+        result["classifier"] = _classifier_accuracy(run, method, options, images, device)
+    result["protocol"] = {
+        **protocol(bank, test, len(images.classes), penalties),
+        "split": "the data's own" if images.split is not None else "20 % held out by a hash of the path",
+        "training_saw": _training_saw(method, images),
+    }
+    if ranks.first:
+        write_json(run.evaluation, result)
+        run.update(seconds={"evaluate": time.monotonic() - begun})
+    return result
+
+
+def baseline_scores(
+    options: TrainOptions, images: Images, device: str, encoder: nn.Module | None, ranks: Ranks
+) -> dict[str, dict[str, Any]]:
+    """What `measure` finds with raw pixels (`pixels`) and the untrained network (`random`): no training changes it."""
+    assert images.evaluation is not None and images.labels is not None
+    bank, test = images.evaluation
+    untrained = calibrated(untrained_backbone(options, images, device, encoder), images)
+    features = {"pixels": pixel_features(images.squares), "random": untrained.features(images.squares, ranks)}
+    return {
+        name: measure(x_ND, images.labels, bank, test, len(images.classes), ranks) for name, x_ND in features.items()
+    }
+
+
+def _classifier_accuracy(run: RunFolder, method: str, options: TrainOptions, images: Images, device: str) -> float:
+    """Accuracy on the test rows of the classifier that supervised training ends with."""
+    assert images.evaluation is not None and images.labels is not None
+    bank, test = images.evaluation
+    backbone = load_backbone(run.encoder, device)
+    learner = registry.find("methods", method, "method").Learner(
+        backbone.encoder, options, len(bank), len(images.classes)
+    )
+    learner = placed(learner.double() if options.precision == "float64" else learner, device)
+    learner.load_state_dict(load_checkpoint(run.checkpoint)["method"])
+    classifier = dataclasses.replace(backbone, encoder=Projections(learner))
+    return float((classifier.features(images.squares.take(test)).argmax(1) == images.labels[test]).double().mean())
+
+
+def _training_saw(method: str, images: Images) -> str:
+    if registry.find("methods", method, "method").Learner.needs_labels:
+        return "the learning rows and their labels"
+    return "the training split, without labels" if images.split is not None else "all images, without labels"

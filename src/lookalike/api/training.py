@@ -1,0 +1,156 @@
+"""Training a network, or going on with a run: what is decided before the first step, and what is recorded."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from functools import partial
+from pathlib import Path
+
+from torch import Tensor, nn
+
+from lookalike.api.evaluating import baseline_scores, can_evaluate
+from lookalike.api.networks import untrained_backbone
+from lookalike.api.records import default_run, loading, write_index
+from lookalike.core import machine, registry
+from lookalike.core.durations import timed
+from lookalike.core.errors import Interrupted, LookalikeError
+from lookalike.core.files import write_csv, write_json
+from lookalike.core.options import TrainOptions, lasting, raise_problems
+from lookalike.data.base import Images
+from lookalike.data.base import load as load_images
+from lookalike.data.health import health_of
+from lookalike.encoders.weights import load_weights
+from lookalike.engine.backbone import placed
+from lookalike.engine.budget import settle_epochs, wants_epochs
+from lookalike.engine.choose_views import settle_views
+from lookalike.engine.distributed import disagreements, join, own_device, processes_problems
+from lookalike.engine.loop import Trainer
+from lookalike.engine.resolve import resolve
+from lookalike.engine.run_folder import RunFolder
+
+
+def train(
+    method: str,
+    options: TrainOptions,
+    explicit: set[str] | None = None,
+    *,
+    images: Images | None = None,
+    encoder: nn.Module | None = None,
+    command: str = "python",
+    begun: float | None = None,
+    graceful: bool = False,
+) -> RunFolder:
+    """Train an encoder, or go on with a run that was interrupted.
+
+    Args:
+        method: a name of the methods room, such as `simclr`.
+        options: that method's `Options`.
+        explicit: names of the options that were set on purpose; a recipe leaves those alone. None
+            means all of them.
+        images: the data set, where it is not to be loaded from `options.data`.
+        encoder: an untrained network of your own, [B, C, S, S] -> [B, D], instead of `options.encoder`.
+        command: for the record.
+        begun: `time.monotonic()` from when a budget counts; default: now.
+        graceful: SIGINT ends the training, and the run is complete; else it is saved and Interrupted is raised.
+
+    Returns:
+        The run folder; its encoder.safetensors holds the trained encoder. Of several processes (torchrun) the first
+        one writes it, and may still be writing when the others return.
+
+    Raises:
+        LookalikeError: anything the user can put right. Interrupted: a signal asked to stop.
+    """
+    begun = time.monotonic() if begun is None else begun
+    machine.prepare(options.threads)
+    device = own_device(machine.resolve_device(options.device))
+    ranks = join(device)
+    with ranks.together():
+        images = images or load_images(options.data, options.image_size, options.download, loading(options))
+        loaded = time.monotonic()
+        if encoder is not None:
+            options = dataclasses.replace(options, encoder=f"python:{type(encoder).__name__}")
+        named = {f.name for f in dataclasses.fields(options)} if explicit is None else explicit
+        module = registry.find("methods", method, "method")
+        rows = training_rows(images, module.Learner.needs_labels)
+        options = resolve(options, method, named | ({"encoder"} if encoder is not None else set()), images, rows)
+        raise_problems(processes_problems(options, len(rows), ranks))
+        run = RunFolder(Path(options.out or default_run(method, images)))
+        augment, choice = settle_views(
+            options, method, images, rows, run, partial(untrained_backbone, device=device), ranks
+        )
+        options = dataclasses.replace(options, augment=augment)
+        backbone = untrained_backbone(options, images, device, encoder)
+        if options.init is not None:
+            load_weights(backbone.encoder, Path(options.init))
+        learner = module.Learner(backbone.encoder, options, len(rows), len(images.classes), ranks)
+        learner = placed(learner.double() if options.precision == "float64" else learner, device)
+        scores, probes = None, 0.0
+        if wants_epochs(options, named) and can_evaluate(images) and encoder is None and not run.config.exists():
+            # needed at the end anyway, and an evaluation of the trained network will take as long as one of these
+            scores, probes = timed(lambda: baseline_scores(options, images, device, None, ranks))
+        spent = time.monotonic() - begun
+        fitting, forecast = settle_epochs(learner, backbone, options, named, images, rows, run, spent, probes / 2)
+        options = learner.options = dataclasses.replace(options, **fitting)
+    told = {"method": method, **lasting(options), "run folder": str(run.path), "images": images.fingerprint}
+    with ranks.together():
+        raise_problems(disagreements(ranks.objects(told)))
+    resumed = done = False
+    with ranks.together():
+        if ranks.first:
+            resumed = run.claim(method, options, images, command)
+            if not run.index.exists():  # what a run that is under way is shown with
+                write_index(run.path, images)
+            if images.skipped:
+                write_csv(run.skipped, ("path", "reason"), images.skipped)
+            record = run.status()
+            done = record["status"] in ("trained", "finished") and not record.get("ended_at")
+            if not done:
+                run.forget_features()
+            if scores is not None:
+                write_json(run.baselines, scores)
+    resumed, done = ranks.objects((resumed, done))[0]
+    if done:
+        return run
+    trainer = Trainer(learner, backbone, options, images, rows, run)
+    trainer.graceful = graceful
+    health = health_of(images.listed, images.examined).lines() if images.listed is not None and not resumed else []
+    trainer.remarks = (*health, *(found.words() for found in (choice, forecast) if found is not None))
+    if ranks.first:
+        chosen = {key: found.record() for key, found in (("views", choice), ("budget", forecast)) if found is not None}
+        run.update("running", {"load": loaded - begun}, **chosen)
+    status = "failed"
+    try:
+        trainer.fit(resumed)
+        if ranks.first:
+            backbone.save(run.encoder, method)
+        status = "trained"
+    except Interrupted:
+        status = "interrupted"
+        raise
+    finally:
+        if ranks.first:
+            ended_at = trainer.step if trainer.ended else None
+            run.update(status, {"train": trainer.seconds}, parameters=_count(backbone.encoder), ended_at=ended_at)
+    return run
+
+
+def training_rows(images: Images, with_labels: bool) -> Tensor:
+    """Rows (int64) to train on: the training split, or the labelled rows that evaluation learns from.
+
+    Raises:
+        LookalikeError: labels are needed and there are none.
+    """
+    if not with_labels:
+        return images.training
+    if images.evaluation is None or len(images.evaluation[0]) == 0 or len(images.classes) < 2:
+        found = "no labels" if images.evaluation is None else f"labels of {len(images.classes)} class"
+        raise LookalikeError(
+            f"{images.name} has {found}, and supervised training learns from labels; put images of a class into a "
+            "folder of their own, or train without labels (simclr, deepcluster, deepcluster-v2)"
+        )
+    return images.evaluation[0]
+
+
+def _count(network: nn.Module) -> int:
+    return sum(p.numel() for p in network.parameters())
