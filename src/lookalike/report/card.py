@@ -15,6 +15,7 @@ def card(run: Run) -> dict[str, Any]:
         ("go on with it, or repeat it", f"lookalike train --config {shlex.quote(str(run.path / 'config.toml'))}"),
         ("measure it where there are labels", f"lookalike evaluate {place}"),
         ("features of any images", f"lookalike embed {place} DATA"),
+        ("the nearest to a new image", f"lookalike search {place} IMAGE"),
         ("its images in groups", f"lookalike cluster {place} --k auto"),
         ("this page again", f"lookalike report {place}"),
     ]
