@@ -98,12 +98,20 @@ def evaluate(
 
 
 def baseline_scores(
-    options: TrainOptions, images: Images, device: str, encoder: nn.Module | None, ranks: Ranks
+    options: TrainOptions,
+    images: Images,
+    device: str,
+    encoder: nn.Module | None,
+    ranks: Ranks,
+    channels: int | None = None,
 ) -> dict[str, dict[str, Any]]:
-    """What `measure` finds with raw pixels (`pixels`) and the untrained network (`random`): no training changes it."""
+    """What `measure` finds with raw pixels (`pixels`) and the untrained network (`random`): no training changes it.
+
+    `channels` are those that the network takes, where they are not those of the images.
+    """
     assert images.evaluation is not None and images.labels is not None
     bank, test = images.evaluation
-    untrained = calibrated(untrained_backbone(options, images, device, encoder), images)
+    untrained = calibrated(untrained_backbone(options, images, device, encoder, channels), images)
     features = {"pixels": pixel_features(images.squares), "random": untrained.features(images.squares, ranks)}
     return {
         name: measure(x_ND, images.labels, bank, test, len(images.classes), ranks) for name, x_ND in features.items()

@@ -38,7 +38,7 @@ from lookalike.engine.snapshots import snapshots
 from lookalike.engine.step import average_statistics, forward_backward, network_buffers, put_back
 from lookalike.engine.views import Views
 from lookalike.engine.watch import Watch, label_agreement
-from lookalike.evaluate.health import verdict
+from lookalike.evaluate.health import as_given, verdict
 from lookalike.methods.base import Method
 from lookalike.optim.groups import build_optimizer, forget, set_rate
 from lookalike.optim.schedules import scaled_lr, warmup_cosine, warmup_steps
@@ -59,12 +59,17 @@ class Trainer:
         images: Images,
         rows: Tensor,
         run: RunFolder,
+        untrained: Backbone | None = None,
     ) -> None:
-        """`rows` of `images` are trained on, by the processes `method.ranks`."""
+        """`rows` of `images` are trained on, by the processes `method.ranks`.
+
+        `untrained` is what figures are compared with where the network starts from weights of others.
+        """
         self.ranks = method.ranks
         self.share = options.batch_size // self.ranks.size  # images of a batch that are this process's
         self.parallel: DistributedDataParallel | None = None
         self.method, self.backbone, self.options, self.run = method, backbone, options, run
+        self.untrained = untrained or backbone
         self.images, self.rows, self.n = images, rows, len(rows)
         self.views = Views(method, backbone, options, images)
         self.labels_N = None if images.labels is None else images.labels[rows]
@@ -178,6 +183,8 @@ class Trainer:
                 self.journal.say(f"going on at {where} (step {self.step:,} of {self.total:,})")
             elif not resumed:
                 self._first_look()
+            if not self.total:
+                return
             self._join()
             self.saved_at = time.monotonic()
             while self.step < self.total and not self.ended:
@@ -185,6 +192,8 @@ class Trainer:
             self.plan = None
 
     def _chunk(self) -> int | None:
+        if not self.total:
+            return None
         return chunk_size(self.options, self.method, self.backbone, self.views, self.rows, self.share)
 
     def _join(self) -> None:
@@ -200,11 +209,16 @@ class Trainer:
     def _first_look(self) -> None:
         if not self.ranks.first:
             return
-        pixels, untrained = self.looker.look_at_pixels(), self.looker.look_untrained(self.backbone)
+        pixels, untrained = self.looker.look_at_pixels(), self.looker.look_untrained(self.untrained)
         self.baselines = {"pixels": pixels.event(), "untrained": untrained.event()}
         for name, look in (("pixels", pixels), ("untrained", untrained)):
             self.journal.event("look", 0, epoch=0, of=name, **look.event())
-        self.snapshots.untrained(self.looker.calibrated(self.backbone))
+        self.snapshots.untrained(self.looker.calibrated(self.untrained))
+        self.untrained = self.backbone  # the other one's memory is wanted
+        if self.options.init is not None or not self.total:
+            _, sentence = self._look(-1, None)
+            if not self.total:
+                self.journal.say(sentence)
 
     def _epoch(self, epoch: int) -> None:
         first = self.step - epoch * self.batches
@@ -348,8 +362,8 @@ class Trainer:
         last = self.step >= self.total or self.ended
         return self.ranks.first and (last or (epoch + 1) % self.options.check_every == 0)
 
-    def _look(self, epoch: int, loss: float) -> tuple[Look, str]:
-        """Look at the network, keep a frame; what was seen, and the verdict."""
+    def _look(self, epoch: int, loss: float | None) -> tuple[Look, str]:
+        """Look at the network, keep a frame; what was seen, and the verdict. Epoch -1 is before the first step."""
         look = self.looker.look(self.backbone)
         sentence = self._verdict(look, loss, self.method.chance_loss(self.options.batch_size))
         self._event("look", epoch=epoch + 1, of="network", **look.event(), verdict=sentence)
@@ -364,8 +378,10 @@ class Trainer:
         """Put on record at this step; marked where the training ends early, as a run that goes on drops it."""
         self.journal.event(kind, self.step, **values, **({EARLY: True} if self.ended else {}))
 
-    def _verdict(self, look: Look, loss: float, chance: float | None) -> str:
+    def _verdict(self, look: Look, loss: float | None, chance: float | None) -> str:
         known = {name: Look.health_of(self.baselines[name]) for name in ("untrained", "pixels")}
+        if not self.step:
+            return as_given(look.health, known["untrained"], known["pixels"])
         return verdict(look.health, known["untrained"], known["pixels"], loss, chance)
 
     # -- endings ----------------------------------------------------------------------------------
