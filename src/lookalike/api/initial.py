@@ -85,8 +85,8 @@ class Initial:
         spec = backbone.spec
         if self.channels not in (None, spec.channels):
             raise LookalikeError(
-                f"--init {self.said} is of a network for {self.channels} channel{'s' if self.channels != 1 else ''}, and "
-                f"these images have {spec.channels}. Convert the images, or train without --init"
+                f"--init {self.said} is of a network for {self.channels} channel{'s' if self.channels != 1 else ''}, "
+                f"and these images have {spec.channels}. Convert the images, or train without --init"
                 + (f"; lookalike embed {self.said} DATA converts colour to grey" if self.channels == 1 else "")
             )
         fit_weights(backbone.encoder, self._tensors(spec), self.said)
@@ -102,8 +102,8 @@ class Initial:
         ways = {"data": "these images", "imagenet": "ImageNet", "weights": "the images they were trained on"}
         grey = "; grey images enter it as grey in three channels" if images == 1 != spec.channels else ""
         return (
-            f"weights of {self.said}: {spec.name} for {spec.image_size} x {spec.image_size} pixels; images are normalised "
-            f"by mean and deviation of {ways[backbone.normalized_by]} (--normalize){grey}"
+            f"weights of {self.said}: {spec.name} for {spec.image_size} x {spec.image_size} pixels; images are "
+            f"normalised by mean and deviation of {ways[backbone.normalized_by]} (--normalize){grey}"
         )
 
     def record(self) -> dict[str, Any]:
@@ -134,7 +134,7 @@ class Initial:
 
 
 def meant(options: TrainOptions, explicit: set[str] | None) -> set[str]:
-    """Names of the options that the settings of weights leave alone; of those called from Python, what is no default."""
+    """Names of the options that the settings of weights leave alone; None, as from Python, are those off default."""
     if explicit is not None:
         return explicit
     return {f.name for f in dataclasses.fields(options) if getattr(options, f.name) != f.default}
@@ -167,7 +167,9 @@ def _of_library(options: TrainOptions) -> Initial:
         found = ("torchvision", options.encoder)  # our own has its names and shapes
     if found is None or found[0] != library:
         also = ", resnet18, resnet34, resnet50" if library == "torchvision" else ""
-        raise LookalikeError(f"--init {library}: name a network that it has weights for, --encoder {library}:NAME{also}")
+        raise LookalikeError(
+            f"--init {library}: name a network that it has weights for, --encoder {library}:NAME{also}"
+        )
     known = bridge(found[0]).trained(found[1])
     if known is None:
         raise LookalikeError(f"--init {library}: it has no weights for {found[1]}")

@@ -26,6 +26,7 @@ from lookalike.engine.backbone import placed
 from lookalike.engine.budget import settle_epochs, wants_epochs
 from lookalike.engine.choose_views import settle_views
 from lookalike.engine.distributed import disagreements, join, own_device, processes_problems
+from lookalike.engine.loggers import need_loggers
 from lookalike.engine.loop import Trainer
 from lookalike.engine.resolve import resolve
 from lookalike.engine.run_folder import RunFolder
@@ -67,6 +68,7 @@ def train(
     device = own_device(machine.resolve_device(options.device))
     ranks = join(device)
     with ranks.together():
+        need_loggers(options.log)
         initial = find_initial(options)
         if initial is not None:
             options, taken = initial.taken_over(options, meant(options, explicit))

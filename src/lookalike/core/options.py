@@ -25,6 +25,9 @@ DEFAULT_LR = {"sgd": 0.25, "lars": 1.0, "adamw": 1e-3}
 
 _MEMORY = re.compile(r"\s*[0-9.]+\s*[KMGT]?i?B?\s*", re.IGNORECASE)
 
+LOGGERS = {"tensorboard": "tensorboard", "wandb": "wandb"}
+"""What --log takes, and the extra of this package that each needs."""
+
 _MOST_SPOKEN = 4  # places that are all named in a sentence
 
 RUNTIME = {"runtime": True}
@@ -108,6 +111,8 @@ class TrainOptions:
     download: bool = field(default=False, metadata=RUNTIME)
     """Fetch mnist: or cifar10: first, where the files are not there."""
 
+    log: str | None = field(default=None, metadata=RUNTIME)
+    """Send the figures of the training to tensorboard, wandb or both (tensorboard,wandb) as well; default: neither."""
     store: bool = field(default=True, metadata=RUNTIME)
     """Keep decoded images in a store on the disk, which the next run finds again; else they are decoded each time."""
     cache: str | None = field(default=None, metadata=RUNTIME)
@@ -124,7 +129,9 @@ class TrainOptions:
         """Every value that cannot be, in words."""
         yield from at_least(self, 1, "max_steps", "image_size", "width", "threads")
         yield from at_least(self, 2, "batch_size")
-        yield from at_least(self, 0, "epochs", "seed", "weight_decay", "momentum", "warmup", "check_every", "checkpoint_minutes")
+        yield from at_least(
+            self, 0, "epochs", "seed", "weight_decay", "momentum", "warmup", "check_every", "checkpoint_minutes"
+        )
         if self.micro_batch != "auto":
             if not str(self.micro_batch).isdecimal() or int(self.micro_batch) < 1:
                 yield f"--micro-batch must be auto or a positive integer, got {self.micro_batch!r}"
@@ -139,6 +146,9 @@ class TrainOptions:
                 parse_duration(self.budget)
             except ValueError as error:
                 yield f"--budget {error}"
+        for name in log_names(self.log):
+            if name not in LOGGERS:
+                yield f"unknown --log {name!r}: {did_you_mean(name, LOGGERS)}"
         if self.normalize == "weights" and self.init is None:
             yield "--normalize weights needs --init, whose weights they are"
         if self.lr is not None and not self.lr > 0:
@@ -151,6 +161,11 @@ class TrainOptions:
     def data_problems(self, n: int, distinct: Callable[[], int]) -> Iterator[str]:
         """Every value that does not go with n training images, of which `distinct()` differ."""
         yield from ()
+
+
+def log_names(text: str | None) -> list[str]:
+    """The names in a --log, each once."""
+    return list(dict.fromkeys(name.strip() for name in (text or "").split(",") if name.strip()))
 
 
 def places(data: str | Iterable[str]) -> str | tuple[str, ...]:

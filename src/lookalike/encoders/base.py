@@ -125,7 +125,7 @@ def output_width(network: nn.Module, channels: int, side: int) -> int:
     except (RuntimeError, AssertionError, ValueError) as error:
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise LookalikeError(
-            f"{type(network).__name__} does not take images of {side} x {side} pixels with {channels} channels: {reason}"
+            f"{type(network).__name__} takes no images of {side} x {side} pixels with {channels} channels: {reason}"
         ) from error
     finally:
         network.train(was_training)

@@ -31,7 +31,9 @@ def read_weights(path: Path) -> dict[str, Tensor]:
             "Take a .safetensors file, or a .pt that holds tensors only (nothing else is ever unpickled)."
         ) from error
     if isinstance(loaded, dict) and {"architecture", "optimizer"} <= loaded.keys():
-        raise LookalikeError(f"--init {path} is the checkpoint of a training: name the run's folder, {path.parent.parent}")
+        raise LookalikeError(
+            f"--init {path} is the checkpoint of a training: name the run's folder, {path.parent.parent}"
+        )
     for key in _WRAPPERS:
         if isinstance(loaded, dict) and isinstance(loaded.get(key), dict):
             loaded = loaded[key]
