@@ -37,7 +37,7 @@ def build(model: str, spec: EncoderSpec) -> nn.Module:
     how = {"image_size": spec.image_size} if model.startswith("vit_") else {}  # a vector for each place of an image
     try:
         network = models.get_model(model, weights=None, **how)
-    except (RuntimeError, ValueError) as error:  # torch._assert fails so
+    except (AssertionError, RuntimeError, ValueError) as error:
         raise LookalikeError(f"torchvision cannot make {model} for {spec.image_size} pixels: {error}") from error
     _without_classifier(network, model)
     return network

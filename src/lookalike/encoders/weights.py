@@ -58,7 +58,7 @@ def fit_weights(encoder: nn.Module, tensors: Mapping[str, Tensor], source: str) 
         LookalikeError: as `load_weights`; or a weight is not finite.
     """
     expected = encoder.state_dict()
-    weights = {_strip(name): tensor for name, tensor in tensors.items()}
+    weights = {_strip(name, expected): tensor for name, tensor in tensors.items()}
     weights = {name: t for name, t in weights.items() if name in expected or not name.startswith(_CLASSIFIERS)}
     # PyTorch before 0.4.1 did not save this counter (many files still lack it), and nothing here reads it
     weights = {name: t for name, t in expected.items() if name.endswith("num_batches_tracked")} | weights
@@ -84,7 +84,7 @@ def fit_weights(encoder: nn.Module, tensors: Mapping[str, Tensor], source: str) 
     encoder.load_state_dict(weights)
 
 
-def _strip(name: str) -> str:
-    while name.startswith(_PREFIXES):
+def _strip(name: str, expected: Mapping[str, Tensor]) -> str:
+    while name not in expected and name.startswith(_PREFIXES):  # a transformer has an `encoder.` of its own
         name = name.split(".", 1)[1]
     return name

@@ -153,8 +153,8 @@ def _advice(run: Run, known: dict[str, Figure]) -> list[str]:
         if ahead:
             if not _is_trained(run):
                 advice.append(
-                    f"By {figure.name} accuracy these weights are no better than {' and '.join(ahead)}: training on these "
-                    "images should pay (the same command with another --out, without --epochs 0)."
+                    f"By {figure.name} accuracy these weights are no better than {' and '.join(ahead)}: training on "
+                    "these images should pay (the same command with another --out, without --epochs 0)."
                 )
                 break
             advice.append(

@@ -50,8 +50,9 @@
         names.get(figure.name).push([figure, r]);
       }
     });
+    const begun = Array.from(names.values()).flat().some(([f]) => Number.isFinite(f.initial));
     if (names.size) mount.append(L.el("p", { class: "keys" }, L.el("span", {}, L.el("i", { class: "key value" }), "this network"),
-      ...MARKS.map(([key, name]) => L.el("span", {}, L.el("i", { class: "key " + key }), name))));
+      ...MARKS.filter(([key]) => key !== "initial" || begun).map(([key, name]) => L.el("span", {}, L.el("i", { class: "key " + key }), name))));
     for (const [name, found] of names) {
       const values = found.flatMap(([f]) => [f.value, f.chance, f.pixels, f.untrained, f.initial]).filter(Number.isFinite);
       const most = found[0][0].percent ? Math.max(1, ...values) : Math.max(...values, 0) * 1.08 || 1;
