@@ -83,7 +83,7 @@ def evaluate(
             features = backbone.features(images.squares, ranks)
             scores["init"] = measure(features, images.labels, bank, test, len(images.classes), ranks)
     result, penalties = named_scores(scores)
-    if registry.find("methods", method, "method").Learner.needs_labels and options.epochs:
+    if registry.find("methods", method, "method").Learner.needs_labels:
         result["classifier"] = _classifier_accuracy(run, method, options, images, device)
     result["protocol"] = {
         **protocol(bank, test, len(images.classes), penalties),
