@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Protocol
 
@@ -80,7 +81,8 @@ class Loggers:
         self.say = say
         self.open: dict[str, Logger] = {}
         for name in log_names(names):
-            self._try(name, lambda name=name: self.open.__setitem__(name, _KINDS[name](run, step)))  # type: ignore[misc]  # bound now
+            with self._left_alone(name):
+                self.open[name] = _KINDS[name](run, step)
 
     def __enter__(self) -> Loggers:
         return self
@@ -89,7 +91,8 @@ class Loggers:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         for name, logger in list(self.open.items()):
-            self._try(name, logger.close)
+            with self._left_alone(name):
+                logger.close()
 
     def event(self, kind: str, step: int, values: Mapping[str, Any]) -> None:
         """Send the numbers of an event to all."""
@@ -97,11 +100,14 @@ class Loggers:
             return
         numbers = scalars(kind, values)
         for name, logger in list(self.open.items()) if numbers else ():
-            self._try(name, lambda logger=logger: logger.log(numbers, step))  # type: ignore[misc]  # bound now
+            with self._left_alone(name):
+                logger.log(numbers, step)
 
-    def _try(self, name: str, work: Callable[[], object]) -> None:
+    @contextmanager
+    def _left_alone(self, name: str) -> Iterator[None]:
+        """From then on, if it fails."""
         try:
-            work()
+            yield
         except Exception as error:  # whatever somebody else's package raises, over a network, into a full disk
             self.open.pop(name, None)
             reason = (str(error) or type(error).__name__).splitlines()[0]

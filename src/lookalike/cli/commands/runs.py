@@ -163,7 +163,9 @@ def _diff(words: list[str]) -> int:
             print(f"{part}: the same")
             continue
         table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), title=part, title_justify="left")
-        for name in ("", *found.names, *(["by chance"] if part == "figures" else [])):
+        table.add_column("", no_wrap=True)
+        heads = (one.name, other.name) if one.name != other.name else found.names
+        for name in (*heads, *(["by chance"] if part == "figures" else [])):
             table.add_column(name, overflow="fold")
         for key, (x, y) in rows.items():
             table.add_row(
