@@ -131,7 +131,8 @@ def train(
     trainer.remarks = (*health, *begins, *(found.words() for found in (choice, forecast) if found is not None))
     if ranks.first:
         chosen = {key: found.record() for key, found in (("views", choice), ("budget", forecast)) if found is not None}
-        chosen |= {} if initial is None else {"init": initial.record()}
+        if initial is not None and not resumed:  # of the file as it was at the first start
+            chosen["init"] = initial.record()
         run.update("running", {"load": loaded - begun}, **chosen)
     status = "failed"
     try:
