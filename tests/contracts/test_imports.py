@@ -18,7 +18,7 @@ ALLOWED = {
     "evaluate": BELOW | MIDDLE,
     "report": BELOW | {"evaluate"},  # of which nothing that needs PyTorch: tests/report/test_collect.py
     "engine": BELOW | MIDDLE | {"methods", "evaluate"},
-    "api": BELOW | MIDDLE | {"methods", "evaluate", "engine"},
+    "api": BELOW | MIDDLE | {"methods", "evaluate", "engine", "inputs"},
     "inputs": {"core", "data"},
     "shown": {"core", "report", "engine"},
     "run": BELOW | MIDDLE | {"methods", "evaluate", "engine", "inputs", "shown"},

@@ -13,6 +13,7 @@ from lookalike.api.records import (
     write_index,
 )
 from lookalike.api.training import train, training_rows
+from lookalike.api.transfer import evaluate_on
 from lookalike.data.base import load as load_images
 from lookalike.engine.backbone import load_backbone
 from lookalike.engine.resolve import resolve
@@ -26,6 +27,7 @@ __all__ = [
     "default_run",
     "embed",
     "evaluate",
+    "evaluate_on",
     "finish",
     "images_of",
     "load_backbone",

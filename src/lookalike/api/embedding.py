@@ -12,6 +12,7 @@ from lookalike.core import machine
 from lookalike.data.base import load as load_images
 from lookalike.engine.backbone import load_backbone
 from lookalike.engine.run_folder import RunFolder
+from lookalike.inputs import entering
 
 
 def embed(
@@ -27,7 +28,8 @@ def embed(
 
     Args:
         run: a run folder.
-        data: DATA; None for the images of the run, whose features go into the run folder.
+        data: DATA; None for the images of the run, whose features go into the run folder. Images of another size are
+            brought to the network's, grey and colour into each other, which is said.
         out: folder for the two files; default: the run folder, or RUN/embeddings/NAME for other data.
         device: where to compute.
         threads: CPU threads.
@@ -35,6 +37,9 @@ def embed(
 
     Returns:
         The folder that holds the two files.
+
+    Raises:
+        LookalikeError: nothing that can be read, or channels that cannot be converted.
     """
     begun = time.monotonic()
     machine.prepare(threads)
@@ -42,10 +47,15 @@ def embed(
     if data is None:
         images = images_of(run, options_of(run)[1])
         folder = out or run.path
+        features = backbone.features(images.squares)
     else:
-        images = load_images(data, backbone.spec.image_size, how=loading(options_of(run)[1]))
+        how = loading(options_of(run)[1])
+        images = load_images(data, backbone.spec.image_size, how=how)
         folder = out or run.path / "embeddings" / images.name
-    features = backbone.features(images.squares)
+        pixels, said = entering(images, backbone.spec.channels)
+        if said:
+            how.say(said)
+        features = backbone.features(pixels)
     write_features(folder, images, features)
     if data is None and out is None:
         run.clusters.unlink(missing_ok=True)  # groups of the features that were there before

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from collections.abc import Sequence
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
-from lookalike.api.networks import calibrated, untrained_backbone
+from lookalike.api.initial import find_initial
+from lookalike.api.networks import calibrated, started, untrained_backbone
 from lookalike.api.records import images_of, options_of
 from lookalike.core import machine, registry
 from lookalike.core.errors import LookalikeError
@@ -16,7 +18,7 @@ from lookalike.core.files import read_json, write_json
 from lookalike.core.options import TrainOptions, spoken
 from lookalike.core.ranks import Ranks
 from lookalike.data.base import Images
-from lookalike.engine.backbone import load_backbone, placed
+from lookalike.engine.backbone import Backbone, load_backbone, placed
 from lookalike.engine.checkpoint import load_checkpoint
 from lookalike.engine.distributed import join, own_device
 from lookalike.engine.looks import pixel_features
@@ -65,31 +67,29 @@ def evaluate(
     ranks = ranks or join(device)
     method, options = options_of(run)
     images = images or images_of(run, options)
-    split = images.evaluation
-    if split is None or images.labels is None:
-        raise LookalikeError(
-            f"{spoken(options.data)} has no labels to evaluate against; put images of a class into a folder of "
-            "their own, or look at the features themselves (lookalike embed)"
-        )
-    bank, test = split
-    if not can_evaluate(images):
-        raise LookalikeError(f"too few labelled images to evaluate: {len(bank)} to learn from, {len(test)} to test on")
+    bank, test = split_of(images, options.data)
+    assert images.labels is not None
     scores: dict[str, dict[str, Any]] = {}
     if baselines:  # the untrained network comes first: from Python, one instance serves as both
         known = read_json(run.baselines) if run.baselines.exists() and encoder is None else None
-        scores = known or baseline_scores(options, images, device, encoder, ranks)
+        channels = None if encoder is not None else load_backbone(run.encoder, device).spec.channels
+        scores = known or baseline_scores(options, images, device, encoder, ranks, channels)
     features = load_backbone(run.encoder, device, encoder).features(images.squares, ranks)
     scores = {"trained": measure(features, images.labels, bank, test, len(images.classes), ranks), **scores}
-    penalties = {name: found.pop("penalty") for name, found in scores.items()}
-    result: dict[str, Any] = {}
-    for name, found in scores.items():
-        result |= {("" if name == "trained" else f"{name}.") + key: value for key, value in found.items()}
+    begun_with: dict[str, str] = {}
+    if baselines and encoder is None and options.init is not None and options.epochs:
+        backbone, begun_with["init"] = begun_from(run, options, images, device)
+        if backbone is not None:
+            features = backbone.features(images.squares, ranks)
+            scores["init"] = measure(features, images.labels, bank, test, len(images.classes), ranks)
+    result, penalties = named_scores(scores)
     if registry.find("methods", method, "method").Learner.needs_labels:
         result["classifier"] = _classifier_accuracy(run, method, options, images, device)
     result["protocol"] = {
         **protocol(bank, test, len(images.classes), penalties),
         "split": "the data's own" if images.split is not None else "20 % held out by a hash of the path",
-        "training_saw": _training_saw(method, images),
+        "training_saw": _training_saw(method, images) if options.epochs else "nothing: it was not trained here",
+        **begun_with,
     }
     if ranks.first:
         write_json(run.evaluation, result)
@@ -97,13 +97,63 @@ def evaluate(
     return result
 
 
+def split_of(images: Images, data: str | Sequence[str]) -> tuple[Tensor, Tensor]:
+    """Rows (int64) to learn from and to test on.
+
+    Raises:
+        LookalikeError: the images have no labels, or too few of them.
+    """
+    split = images.evaluation
+    if split is None or images.labels is None:
+        raise LookalikeError(
+            f"{spoken(data)} has no labels to evaluate against; put images of a class into a folder of "
+            "their own, or look at the features themselves (lookalike embed)"
+        )
+    if not can_evaluate(images):
+        raise LookalikeError(
+            f"too few labelled images to evaluate: {len(split[0])} to learn from, {len(split[1])} to test on"
+        )
+    return split
+
+
+def named_scores(scores: dict[str, dict[str, Any]]) -> tuple[dict[str, Any], dict[str, float]]:
+    """Scores of networks under the keys of evaluation.json, and apart from them the penalties that were chosen."""
+    penalties = {name: found["penalty"] for name, found in scores.items()}
+    result: dict[str, Any] = {}
+    for name, found in scores.items():
+        prefix = "" if name == "trained" else f"{name}."
+        result |= {prefix + key: value for key, value in found.items() if key != "penalty"}
+    return result, penalties
+
+
+def begun_from(run: RunFolder, options: TrainOptions, images: Images, device: str) -> tuple[Backbone | None, str]:
+    """The network with the weights that --init named, and what they are; None, and why, where they are gone."""
+    try:
+        initial = find_initial(options)
+        assert initial is not None
+        before = (run.status().get("init") or {}).get("sha256")
+        if initial.fingerprint() != before:
+            return None, f"{options.init}: left out, as the file is another one than the training began with"
+        return started(initial, options, images, device), f"the weights of {options.init}, before the first step"
+    except (LookalikeError, OSError) as error:
+        return None, f"{options.init}: left out: {error}"
+
+
 def baseline_scores(
-    options: TrainOptions, images: Images, device: str, encoder: nn.Module | None, ranks: Ranks
+    options: TrainOptions,
+    images: Images,
+    device: str,
+    encoder: nn.Module | None,
+    ranks: Ranks,
+    channels: int | None = None,
 ) -> dict[str, dict[str, Any]]:
-    """What `measure` finds with raw pixels (`pixels`) and the untrained network (`random`): no training changes it."""
+    """What `measure` finds with raw pixels (`pixels`) and the untrained network (`random`): no training changes it.
+
+    `channels` are those that the network takes, where they are not those of the images.
+    """
     assert images.evaluation is not None and images.labels is not None
     bank, test = images.evaluation
-    untrained = calibrated(untrained_backbone(options, images, device, encoder), images)
+    untrained = calibrated(untrained_backbone(options, images, device, encoder, channels), images)
     features = {"pixels": pixel_features(images.squares), "random": untrained.features(images.squares, ranks)}
     return {
         name: measure(x_ND, images.labels, bank, test, len(images.classes), ranks) for name, x_ND in features.items()

@@ -2,47 +2,96 @@
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
+from lookalike.api.initial import Initial
 from lookalike.augment.normalize import channel_statistics
 from lookalike.core.errors import LookalikeError
 from lookalike.core.options import TrainOptions
 from lookalike.data.base import Images
-from lookalike.encoders.base import EncoderSpec, build_encoder
+from lookalike.encoders.base import (
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    EncoderSpec,
+    bridge,
+    build_encoder,
+    library_of,
+    output_width,
+)
 from lookalike.engine.backbone import Backbone, placed
 
 _CALIBRATION = 2048  # images from which the untrained network takes its BatchNorm statistics
+_COLOUR = 3
 _STATISTICS = 2**28  # values of which mean and deviation are taken: 21,845 colour images of 64 pixels, first by content
 
 
 def untrained_backbone(
-    options: TrainOptions, images: Images, device: str, encoder: nn.Module | None = None
+    options: TrainOptions,
+    images: Images,
+    device: str,
+    encoder: nn.Module | None = None,
+    channels: int | None = None,
 ) -> Backbone:
-    """The backbone of a run before its first step; a function of options and training images alone."""
-    channels, side, _ = images.shape
+    """The backbone of a run before its first step; a function of options and training images alone.
+
+    `channels` is what the network takes, where that is not what the images have: grey ones enter a network for colour.
+    """
+    found, side, _ = images.shape
+    channels = taken_channels(options.encoder, found) if channels is None else channels
     spec = EncoderSpec(options.encoder, channels, side, options.width, options.stem, options.norm)
     network = encoder if encoder is not None else build_encoder(spec, options.seed)
     if not hasattr(network, "out_features"):
-        network.out_features = _output_width(network, channels, side)  # type: ignore[assignment]  # an int, not a module
+        network.out_features = output_width(network, channels, side)  # type: ignore[assignment]  # an int, not a module
     network = network.double() if options.precision == "float64" else network
-    seen = max(1, _STATISTICS // (channels * side * side))
+    seen = max(1, _STATISTICS // (found * side * side))
     mean, std = channel_statistics(images.squares.take(images.training[:seen]))
+    mean, std = (x_C.expand(channels) if found == 1 else x_C for x_C in (mean, std))
+    statistics = tuple(mean.tolist()), tuple(std.tolist())
+    by_imagenet = options.normalize == "imagenet"
+    if by_imagenet:
+        if channels != _COLOUR:
+            raise LookalikeError(f"--normalize imagenet is for images of 3 channels, these have {channels}; take data")
+        statistics = IMAGENET_MEAN, IMAGENET_STD
     network = placed(network, device)
-    return Backbone(network, spec, tuple(mean.tolist()), tuple(std.tolist()), options.precision, device)
+    how = "imagenet" if by_imagenet else "data"
+    return Backbone(network, spec, *statistics, options.precision, device, how)
+
+
+def started(
+    initial: Initial, options: TrainOptions, images: Images, device: str, encoder: nn.Module | None = None
+) -> Backbone:
+    """The backbone of a run that starts from weights of others; `options.normalize` is resolved.
+
+    Grey images enter weights for colour, the grey in each of three channels.
+
+    Raises:
+        LookalikeError: the weights do not fit.
+    """
+    found = images.shape[0]
+    choices: tuple[int, ...] = (found,)
+    if found == 1 and initial.file is None:  # libraries have weights for colour
+        choices = (_COLOUR,)
+    elif found == 1 and initial.channels is not None:
+        choices = (_COLOUR,) if initial.channels == _COLOUR else (1,)
+    elif found == 1 and encoder is None:  # a file of others does not say
+        choices = (1, _COLOUR)
+    for i, channels in enumerate(choices):
+        backbone = untrained_backbone(options, images, device, encoder, channels)
+        try:
+            initial.put_into(backbone, initial.normalization(options, channels))
+            return backbone
+        except LookalikeError:
+            if i + 1 == len(choices):
+                raise
+    raise AssertionError("there is always a choice")
+
+
+def taken_channels(encoder: str, found: int) -> int:
+    """With how many channels images of `found` enter a network by that name."""
+    library = library_of(encoder)
+    return found if library is None else bridge(library[0]).channels(found)
 
 
 def calibrated(backbone: Backbone, images: Images) -> Backbone:
     """An untrained backbone with the BatchNorm statistics of training images."""
     return backbone.calibrated(images.squares[images.training[:_CALIBRATION]])
-
-
-def _output_width(network: nn.Module, channels: int, side: int) -> int:
-    was_training = network.training
-    network.eval()
-    with torch.no_grad():
-        h = network(torch.zeros(1, channels, side, side))
-    network.train(was_training)
-    if not isinstance(h, Tensor) or h.ndim != 2:
-        raise LookalikeError(f"an encoder must give features [B, D]; {type(network).__name__} does not")
-    return h.shape[1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import time
 from functools import partial
@@ -10,7 +11,8 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from lookalike.api.evaluating import baseline_scores, can_evaluate
-from lookalike.api.networks import untrained_backbone
+from lookalike.api.initial import find_initial, meant
+from lookalike.api.networks import calibrated, started, untrained_backbone
 from lookalike.api.records import default_run, loading, write_index
 from lookalike.core import machine, registry
 from lookalike.core.durations import timed
@@ -20,11 +22,11 @@ from lookalike.core.options import TrainOptions, lasting, raise_problems
 from lookalike.data.base import Images
 from lookalike.data.base import load as load_images
 from lookalike.data.health import health_of
-from lookalike.encoders.weights import load_weights
 from lookalike.engine.backbone import placed
 from lookalike.engine.budget import settle_epochs, wants_epochs
 from lookalike.engine.choose_views import settle_views
 from lookalike.engine.distributed import disagreements, join, own_device, processes_problems
+from lookalike.engine.loggers import need_loggers
 from lookalike.engine.loop import Trainer
 from lookalike.engine.resolve import resolve
 from lookalike.engine.run_folder import RunFolder
@@ -66,6 +68,11 @@ def train(
     device = own_device(machine.resolve_device(options.device))
     ranks = join(device)
     with ranks.together():
+        need_loggers(options.log)
+        initial = find_initial(options)
+        if initial is not None:
+            options, taken = initial.taken_over(options, meant(options, explicit))
+            explicit = None if explicit is None else explicit | taken
         images = images or load_images(options.data, options.image_size, options.download, loading(options))
         loaded = time.monotonic()
         if encoder is not None:
@@ -80,15 +87,20 @@ def train(
             options, method, images, rows, run, partial(untrained_backbone, device=device), ranks
         )
         options = dataclasses.replace(options, augment=augment)
-        backbone = untrained_backbone(options, images, device, encoder)
-        if options.init is not None:
-            load_weights(backbone.encoder, Path(options.init))
+        if initial is None:
+            backbone = untrained = untrained_backbone(options, images, device, encoder)
+            backbone = backbone if options.epochs else calibrated(backbone, images)
+        else:
+            backbone = started(initial, options, images, device, copy.deepcopy(encoder))
+            untrained = untrained_backbone(options, images, device, encoder, backbone.spec.channels)
+        options = dataclasses.replace(options, normalize=backbone.normalized_by)
         learner = module.Learner(backbone.encoder, options, len(rows), len(images.classes), ranks)
         learner = placed(learner.double() if options.precision == "float64" else learner, device)
         scores, probes = None, 0.0
         if wants_epochs(options, named) and can_evaluate(images) and encoder is None and not run.config.exists():
             # needed at the end anyway, and an evaluation of the trained network will take as long as one of these
-            scores, probes = timed(lambda: baseline_scores(options, images, device, None, ranks))
+            channels = backbone.spec.channels
+            scores, probes = timed(lambda: baseline_scores(options, images, device, None, ranks, channels))
         spent = time.monotonic() - begun
         fitting, forecast = settle_epochs(learner, backbone, options, named, images, rows, run, spent, probes / 2)
         options = learner.options = dataclasses.replace(options, **fitting)
@@ -112,12 +124,15 @@ def train(
     resumed, done = ranks.objects((resumed, done))[0]
     if done:
         return run
-    trainer = Trainer(learner, backbone, options, images, rows, run)
+    trainer = Trainer(learner, backbone, options, images, rows, run, untrained)
     trainer.graceful = graceful
     health = health_of(images.listed, images.examined).lines() if images.listed is not None and not resumed else []
-    trainer.remarks = (*health, *(found.words() for found in (choice, forecast) if found is not None))
+    begins = [] if initial is None else [initial.words(backbone, images.shape[0])]
+    trainer.remarks = (*health, *begins, *(found.words() for found in (choice, forecast) if found is not None))
     if ranks.first:
         chosen = {key: found.record() for key, found in (("views", choice), ("budget", forecast)) if found is not None}
+        if initial is not None and not resumed:  # of the file as it was at the first start
+            chosen["init"] = initial.record()
         run.update("running", {"load": loaded - begun}, **chosen)
     status = "failed"
     try:

@@ -25,6 +25,9 @@ DEFAULT_LR = {"sgd": 0.25, "lars": 1.0, "adamw": 1e-3}
 
 _MEMORY = re.compile(r"\s*[0-9.]+\s*[KMGT]?i?B?\s*", re.IGNORECASE)
 
+LOGGERS = {"tensorboard": "tensorboard", "wandb": "wandb"}
+"""What --log takes, and the extra of this package that each needs."""
+
 _MOST_SPOKEN = 4  # places that are all named in a sentence
 
 RUNTIME = {"runtime": True}
@@ -45,7 +48,7 @@ class TrainOptions:
     seed: int = 0
     """Seed of weights, order and augmentation."""
     epochs: int = 100
-    """Passes over the images."""
+    """Passes over the images; 0 trains nothing and keeps the weights of --init, or those of an untrained network."""
     budget: str | None = None
     """Time for everything, such as 20m or 1h30m: epochs are chosen so that training, features and page end in it."""
     max_steps: int | None = None
@@ -59,7 +62,7 @@ class TrainOptions:
     image_size: int | None = None
     """Side of the square the network sees, pixels; default: the side of small square images, else 64."""
     encoder: str = "convnet"
-    """Network: convnet, alexnet, resnet18, resnet34 or resnet50."""
+    """Network: convnet, alexnet, resnet18, resnet34, resnet50, timm:NAME or torchvision:NAME."""
     width: int = 32
     """Channels of the first stage of convnet and of alexnet for small images (a resnet has 64)."""
     stem: Literal["auto", "small", "large"] = "auto"
@@ -69,7 +72,10 @@ class TrainOptions:
     sync_norm: bool = False
     """Normalise by the batch of all processes, where there are several; costs an exchange a layer."""
     init: str | None = None
-    """Start the encoder from a .safetensors or .pt file with torchvision or timm names."""
+    """Weights to start from: an earlier run's folder, a .safetensors, .pt or .pth file, or timm or torchvision."""
+    normalize: Literal["auto", "data", "imagenet", "weights"] = "auto"
+    """Mean and deviation of the input: of the data, of ImageNet, or those that --init was trained with; auto:
+    weights where they say it, imagenet with a file that does not, else data."""
     augment: str = "simclr-small"
     """Recipe of random views: simclr, simclr-small, simclr-light, crop-flip, digits, or auto: short trainings tell."""
     augment_by: str | None = field(default=None, metadata=RUNTIME)
@@ -105,6 +111,8 @@ class TrainOptions:
     download: bool = field(default=False, metadata=RUNTIME)
     """Fetch mnist: or cifar10: first, where the files are not there."""
 
+    log: str | None = field(default=None, metadata=RUNTIME)
+    """Send the figures of the training to tensorboard, wandb or both (tensorboard,wandb) as well; default: neither."""
     store: bool = field(default=True, metadata=RUNTIME)
     """Keep decoded images in a store on the disk, which the next run finds again; else they are decoded each time."""
     cache: str | None = field(default=None, metadata=RUNTIME)
@@ -119,9 +127,11 @@ class TrainOptions:
 
     def problems(self) -> Iterator[str]:
         """Every value that cannot be, in words."""
-        yield from at_least(self, 1, "epochs", "max_steps", "image_size", "width", "threads")
+        yield from at_least(self, 1, "max_steps", "image_size", "width", "threads")
         yield from at_least(self, 2, "batch_size")
-        yield from at_least(self, 0, "seed", "weight_decay", "momentum", "warmup", "check_every", "checkpoint_minutes")
+        yield from at_least(
+            self, 0, "epochs", "seed", "weight_decay", "momentum", "warmup", "check_every", "checkpoint_minutes"
+        )
         if self.micro_batch != "auto":
             if not str(self.micro_batch).isdecimal() or int(self.micro_batch) < 1:
                 yield f"--micro-batch must be auto or a positive integer, got {self.micro_batch!r}"
@@ -136,6 +146,11 @@ class TrainOptions:
                 parse_duration(self.budget)
             except ValueError as error:
                 yield f"--budget {error}"
+        for name in log_names(self.log):
+            if name not in LOGGERS:
+                yield f"unknown --log {name!r}: {did_you_mean(name, LOGGERS)}"
+        if self.normalize == "weights" and self.init is None:
+            yield "--normalize weights needs --init, whose weights they are"
         if self.lr is not None and not self.lr > 0:
             yield f"--lr must be positive, got {self.lr}"
         if self.momentum >= 1:
@@ -146,6 +161,11 @@ class TrainOptions:
     def data_problems(self, n: int, distinct: Callable[[], int]) -> Iterator[str]:
         """Every value that does not go with n training images, of which `distinct()` differ."""
         yield from ()
+
+
+def log_names(text: str | None) -> list[str]:
+    """The names in a --log, each once."""
+    return list(dict.fromkeys(name.strip() for name in (text or "").split(",") if name.strip()))
 
 
 def places(data: str | Iterable[str]) -> str | tuple[str, ...]:

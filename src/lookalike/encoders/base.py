@@ -3,6 +3,9 @@
 An encoder is an `nn.Module` from images [B, C, S, S] to features [B, D] with an attribute
 `out_features` = D. A module of this room offers `VARIANTS` (what may follow its name: `resnet` has
 "18", "34", "50") and `build(variant, ...)`.
+
+The networks of other libraries are called `LIBRARY:NAME`. A module `LIBRARY_bridge` builds them, and says how the
+weights that come with them were trained.
 """
 
 from __future__ import annotations
@@ -11,12 +14,19 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from types import ModuleType
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from lookalike.core import registry, rng
 from lookalike.core.errors import LookalikeError, did_you_mean
+
+LIBRARIES = ("timm", "torchvision")
+"""Libraries whose networks `--encoder LIBRARY:NAME` takes."""
+
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+"""Of values in [0, 1]; nearly all weights of others were trained on images that were normalised by these."""
 
 SMALL_SIDE = 64  # pixels; up to this side a stem without pooling keeps the resolution
 
@@ -38,8 +48,19 @@ class EncoderSpec:
         return self.stem == "small" or (self.stem == "auto" and self.image_size <= SMALL_SIDE)
 
 
+@dataclass(frozen=True)
+class Trained:
+    """What a library says of the weights that it has for a network."""
+
+    image_size: int
+    """Side of the images that they were trained on, pixels."""
+    mean: tuple[float, ...]
+    """By which those were normalised, per channel, of values in [0, 1]."""
+    std: tuple[float, ...]
+
+
 def encoder_names() -> list[str]:
-    """Every name that `--encoder` takes."""
+    """Every name that `--encoder` takes, apart from the networks of other libraries."""
     found = []
     for module in registry.names("encoders"):
         variants = registry.find("encoders", module, "encoder").VARIANTS
@@ -51,13 +72,66 @@ def build_encoder(spec: EncoderSpec, seed: int) -> nn.Module:
     """An untrained encoder; its weights depend on the seed and on nothing else.
 
     Raises:
-        LookalikeError: the name is unknown; the nearest is offered.
+        LookalikeError: the name is unknown; the nearest is offered. Or it is of a library that is not there, or takes
+            no such images.
     """
-    if spec.name not in encoder_names():
-        raise LookalikeError(f"unknown encoder {spec.name!r}: {did_you_mean(spec.name, encoder_names())}")
+    problem = name_problem(spec.name)
+    if problem:
+        raise LookalikeError(problem)
+    found = library_of(spec.name)
+    if found is not None:
+        if spec.norm != "batch":
+            raise LookalikeError(f"{spec.name} has normalisation of its own: leave --norm {spec.norm} out")
+        with seeded(seed, "encoder"):
+            network = bridge(found[0]).build(found[1], spec)
+        network.out_features = output_width(network, spec.channels, spec.image_size)
+        return network
     module, variant = re.fullmatch(r"(.*?)(\d*)", spec.name).groups()  # type: ignore[union-attr]  # it always matches
     with seeded(seed, "encoder"):
         return registry.find("encoders", module, "encoder").build(variant, spec)
+
+
+def name_problem(name: str) -> str | None:
+    """What is wrong with the name of an encoder, in words. That a library has no such network is found out later."""
+    if library_of(name) is not None or name in encoder_names():
+        return None
+    if ":" in name:
+        return f"unknown encoder {name!r}: of libraries, {' and '.join(f'{one}:NAME' for one in LIBRARIES)} are known"
+    return f"unknown encoder {name!r}: {did_you_mean(name, encoder_names())}"
+
+
+def library_of(name: str) -> tuple[str, str] | None:
+    """The library and its network that `LIBRARY:NAME` names; None for an encoder of this house."""
+    library, colon, network = name.partition(":")
+    return (library, network) if colon and library in LIBRARIES else None
+
+
+def bridge(library: str) -> ModuleType:
+    """The module that builds a library's networks; imports nothing of the library yet."""
+    return registry.find("encoders", f"{library}-bridge", "encoder")
+
+
+def output_width(network: nn.Module, channels: int, side: int) -> int:
+    """D of a network from images [B, channels, side, side] to features [B, D], found by asking it.
+
+    Raises:
+        LookalikeError: it gives something else, or does not take such images.
+    """
+    was_training = network.training
+    network.eval()
+    try:
+        with torch.no_grad():
+            h = network(torch.zeros(1, channels, side, side))
+    except (RuntimeError, AssertionError, ValueError) as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise LookalikeError(
+            f"{type(network).__name__} takes no images of {side} x {side} pixels with {channels} channels: {reason}"
+        ) from error
+    finally:
+        network.train(was_training)
+    if not isinstance(h, Tensor) or h.ndim != 2:
+        raise LookalikeError(f"an encoder must give features [B, D]; {type(network).__name__} does not")
+    return h.shape[1]
 
 
 @contextmanager

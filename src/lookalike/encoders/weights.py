@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -10,7 +11,7 @@ from torch import Tensor, nn
 
 from lookalike.core.errors import LookalikeError
 
-_CLASSIFIERS = ("fc.", "classifier.", "head.")  # a supervised network's last layer: not part of an encoder
+_CLASSIFIERS = ("fc.", "classifier.", "head.", "heads.")  # a supervised network's last layer: not part of an encoder
 _WRAPPERS = ("state_dict_ema", "model_ema", "state_dict", "model")  # where timm and others keep the weights
 _PREFIXES = ("module.", "_orig_mod.", "encoder.", "backbone.")  # left by DataParallel, compile and trainers
 
@@ -29,6 +30,10 @@ def read_weights(path: Path) -> dict[str, Tensor]:
             f"--init {path} cannot be read as weights: {reason}. "
             "Take a .safetensors file, or a .pt that holds tensors only (nothing else is ever unpickled)."
         ) from error
+    if isinstance(loaded, dict) and {"architecture", "optimizer"} <= loaded.keys():
+        raise LookalikeError(
+            f"--init {path} is the checkpoint of a training: name the run's folder, {path.parent.parent}"
+        )
     for key in _WRAPPERS:
         if isinstance(loaded, dict) and isinstance(loaded.get(key), dict):
             loaded = loaded[key]
@@ -38,14 +43,23 @@ def read_weights(path: Path) -> dict[str, Tensor]:
 
 
 def load_weights(encoder: nn.Module, path: Path) -> None:
-    """Load weights into an encoder; all must be there and fit, a classifier is left out.
+    """Load weights of a file into an encoder; all must be there and fit, a classifier is left out.
 
     Raises:
         LookalikeError: naming each tensor that is missing, left over or of another shape.
     """
-    weights = {_strip(name): tensor for name, tensor in read_weights(path).items()}
-    weights = {name: t for name, t in weights.items() if not name.startswith(_CLASSIFIERS)}
+    fit_weights(encoder, read_weights(path), str(path))
+
+
+def fit_weights(encoder: nn.Module, tensors: Mapping[str, Tensor], source: str) -> None:
+    """Put tensors into an encoder, as `load_weights`; `source` says what followed --init.
+
+    Raises:
+        LookalikeError: as `load_weights`; or a weight is not finite.
+    """
     expected = encoder.state_dict()
+    weights = {_strip(name, expected): tensor for name, tensor in tensors.items()}
+    weights = {name: t for name, t in weights.items() if name in expected or not name.startswith(_CLASSIFIERS)}
     # PyTorch before 0.4.1 did not save this counter (many files still lack it), and nothing here reads it
     weights = {name: t for name, t in expected.items() if name.endswith("num_batches_tracked")} | weights
     problems = [f"missing {name} {list(t.shape)}" for name, t in expected.items() if name not in weights]
@@ -59,13 +73,18 @@ def load_weights(encoder: nn.Module, path: Path) -> None:
         shown = "\n".join(f"  - {p}" for p in problems[:10])
         more = f"\n  - and {len(problems) - 10} more" if len(problems) > 10 else ""
         raise LookalikeError(
-            f"--init {path} does not fit {type(encoder).__name__}: {len(problems)} tensors differ\n{shown}{more}\n"
+            f"--init {source} does not fit {type(encoder).__name__}: {len(problems)} tensors differ\n{shown}{more}\n"
             "Choose the --encoder, --width, --stem and --norm that the weights were made for."
+        )
+    broken = [name for name, t in weights.items() if t.is_floating_point() and not t.isfinite().all()]
+    if broken:
+        raise LookalikeError(
+            f"--init {source} holds NaN or infinity in {len(broken)} of {len(weights)} tensors, such as {broken[0]}"
         )
     encoder.load_state_dict(weights)
 
 
-def _strip(name: str) -> str:
-    while name.startswith(_PREFIXES):
+def _strip(name: str, expected: Mapping[str, Tensor]) -> str:
+    while name not in expected and name.startswith(_PREFIXES):  # a transformer has an `encoder.` of its own
         name = name.split(".", 1)[1]
     return name

@@ -27,6 +27,8 @@ from lookalike.encoders.base import EncoderSpec, build_encoder
 
 M = TypeVar("M", bound=nn.Module)
 
+_COLOUR = 3  # channels; grey images may enter a network for these
+
 
 @dataclass
 class Backbone:
@@ -39,12 +41,16 @@ class Backbone:
     std: tuple[float, ...]
     precision: str = "float32"
     device: str = "cpu"
+    normalized_by: str = "data"
+    """Whose mean and deviation those are: of the data, of ImageNet, or of the images of the weights it started from."""
 
     def prepare(self, x_BCHW: Tensor) -> Tensor:
-        """Normalised input of the network from uint8 or float images in [0, 1]."""
+        """Normalised input of the network from uint8 or float images in [0, 1]; grey becomes grey colour."""
         dtype = torch.float64 if self.precision == "float64" else torch.float32
         x = as_float(x_BCHW.to(self.device)).to(dtype)
         mean, std = (torch.tensor(v, dtype=dtype, device=self.device) for v in (self.mean, self.std))
+        if x.shape[1] == 1 and self.spec.channels == _COLOUR:
+            x = x.expand(-1, _COLOUR, -1, -1)
         return normalize(x, mean, std).contiguous(memory_format=torch.channels_last)
 
     def autocast(self) -> AbstractContextManager:
@@ -64,7 +70,8 @@ class Backbone:
             LookalikeError: the images have another number of channels or another size.
         """
         wanted = (self.spec.channels, self.spec.image_size, self.spec.image_size)
-        if tuple(images_NCHW.shape[1:]) != wanted:
+        grey = (1, *wanted[1:])
+        if tuple(images_NCHW.shape[1:]) not in ((wanted, grey) if wanted[0] == _COLOUR else (wanted,)):
             raise LookalikeError(
                 f"the network was trained on {_words(wanted)}, these images are {_words(images_NCHW.shape[1:])}"
             )
@@ -109,6 +116,7 @@ class Backbone:
             "encoder": self.spec.name,
             "mean": json.dumps(self.mean),
             "std": json.dumps(self.std),
+            "normalize": self.normalized_by,
             "precision": self.precision,
             "method": method,
             "version": __version__,
@@ -169,4 +177,5 @@ def load_backbone(path: Path, device: str, encoder: nn.Module | None = None) -> 
     except RuntimeError as error:
         raise LookalikeError(f"{path} does not fit {spec.name}: {str(error).splitlines()[-1].strip()}") from error
     network = placed(network, device).eval()
-    return Backbone(network, spec, tuple(mean), tuple(std), precision, device)
+    normalized_by = metadata.get("normalize", "data")
+    return Backbone(network, spec, tuple(mean), tuple(std), precision, device, normalized_by)

@@ -122,7 +122,13 @@ def fit_budget(
     """
     mapped = min(images, SUBSET) / 1000
     looks = (LOOKS + 2) * (pace.look + min(images, SUBSET) * pace.image)
-    after = (2 if probes else 1) * images * pace.image + probes + _GROUPS + _GROUPS_ROWS * min(images / 1000, _GROUPED)
+    passes = 1 + bool(probes) + bool(probes and options.init)  # features; the weights it began with are measured too
+    after = (
+        passes * images * pace.image
+        + probes * (1 + bool(options.init))
+        + _GROUPS
+        + _GROUPS_ROWS * min(images / 1000, _GROUPED)
+    )
     after += _PAGE + (LOOKS + 2) * _PAGE_FRAME * mapped if options.report else 0
     batches = n // options.batch_size
     epoch = pace.plan + batches * pace.step

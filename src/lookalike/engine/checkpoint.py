@@ -64,3 +64,14 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         found = state.get("format") if isinstance(state, dict) else type(state).__name__
         raise LookalikeError(f"{path} has checkpoint format {found!r}, this version reads {FORMAT}")
     return state
+
+
+def raise_other_architecture(path: Path, there: dict[str, Any], here: dict[str, Any]) -> None:
+    """Refuse a checkpoint of another network.
+
+    Raises:
+        LookalikeError: what `state` calls the architecture differs; says in what.
+    """
+    if there != here:
+        different = ", ".join(f"{k} {there.get(k)!r} there, {v!r} here" for k, v in here.items() if there.get(k) != v)
+        raise LookalikeError(f"{path} is of another architecture: {different}")

@@ -225,6 +225,8 @@ def settle_views(
     usual = recipe_values(options.recipe, method).get("augment", TrainOptions.augment)
     if run.config.exists():
         return str(run.settings().get("augment", usual)), None
+    if options.epochs == 0:  # nothing is learned from them
+        return usual, None
     choice = None
     if ranks.first:
         known = None if options.augment_by is None else few_labels(images, read_labels(Path(options.augment_by)))

@@ -6,7 +6,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
@@ -41,6 +41,8 @@ def silence() -> Iterator[None]:
 class Quiet:
     """The journal of a process that says nothing, as another one does."""
 
+    forward: Callable[[str, int, Mapping[str, Any]], None] | None = None
+
     def __enter__(self) -> Quiet:
         return self
 
@@ -66,6 +68,8 @@ class Journal:
         self.path = path
         self.console = Console(file=stream or sys.stdout, highlight=False, soft_wrap=True, quiet=_SILENT.get())
         self.live: Live | None = None
+        self.forward: Callable[[str, int, Mapping[str, Any]], None] | None = None
+        """Is told each event too."""
         self.shown = 0.0
         kept = [event for event in read_metrics(path) if event.get("step", 0) <= step and EARLY not in event]
         write_text(path, "".join(json.dumps(event) + "\n" for event in kept if step > 0))
@@ -86,6 +90,8 @@ class Journal:
         """Append one event to metrics.jsonl."""
         with machine_faults("write", self.path), open(self.path, "a") as file:
             file.write(json.dumps({"event": kind, "step": step, **values}) + "\n")
+        if self.forward is not None:
+            self.forward(kind, step, values)
 
     def say(self, text: str) -> None:
         """Print a line that stays."""

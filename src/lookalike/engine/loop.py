@@ -23,12 +23,13 @@ from lookalike.core.options import TrainOptions
 from lookalike.core.plan import Plan
 from lookalike.data.base import Images
 from lookalike.encoders.alexnet import Dropout
-from lookalike.engine import wording
+from lookalike.engine import checkpoint, wording
 from lookalike.engine.backbone import Backbone
 from lookalike.engine.checkpoint import load_checkpoint, own_state, save_checkpoint, whole_state
 from lookalike.engine.collection import TrainingImages
 from lookalike.engine.distributed import parallel, partners
 from lookalike.engine.journal import EARLY, Journal, Quiet
+from lookalike.engine.loggers import Loggers
 from lookalike.engine.looks import Look, Looker
 from lookalike.engine.memory import chunk_size
 from lookalike.engine.run_folder import RunFolder
@@ -38,7 +39,7 @@ from lookalike.engine.snapshots import snapshots
 from lookalike.engine.step import average_statistics, forward_backward, network_buffers, put_back
 from lookalike.engine.views import Views
 from lookalike.engine.watch import Watch, label_agreement
-from lookalike.evaluate.health import verdict
+from lookalike.evaluate.health import as_given, verdict
 from lookalike.methods.base import Method
 from lookalike.optim.groups import build_optimizer, forget, set_rate
 from lookalike.optim.schedules import scaled_lr, warmup_cosine, warmup_steps
@@ -59,13 +60,17 @@ class Trainer:
         images: Images,
         rows: Tensor,
         run: RunFolder,
+        untrained: Backbone | None = None,
     ) -> None:
-        """`rows` of `images` are trained on, by the processes `method.ranks`."""
+        """`rows` of `images` are trained on, by the processes `method.ranks`.
+
+        `untrained` is what figures are compared with where the network starts from weights of others.
+        """
         self.ranks = method.ranks
         self.share = options.batch_size // self.ranks.size  # images of a batch that are this process's
         self.parallel: DistributedDataParallel | None = None
         self.method, self.backbone, self.options, self.run = method, backbone, options, run
-        self.images, self.rows, self.n = images, rows, len(rows)
+        self.images, self.rows, self.n, self.untrained = images, rows, len(rows), untrained or backbone
         self.views = Views(method, backbone, options, images)
         self.labels_N = None if images.labels is None else images.labels[rows]
         self.data = TrainingImages(method, backbone, self.views, rows, self.labels_N)
@@ -105,7 +110,7 @@ class Trainer:
         """Everything a checkpoint holds; all processes ask for it together."""
         plan = None if self.plan is None else {"order": self.plan.order_M, "targets": self.plan.targets_NH}
         return {
-            "architecture": {**asdict(self.backbone.spec), "method": type(self.method).__module__},
+            "architecture": self._architecture(),
             "step": self.step,
             "method": whole_state(self.method),
             "optimizer": self.optimizer.state_dict(),
@@ -119,6 +124,9 @@ class Trainer:
             "processes": self.ranks.size,
         }
 
+    def _architecture(self) -> dict[str, Any]:
+        return {**asdict(self.backbone.spec), "method": type(self.method).__module__}
+
     def restore(self) -> None:
         """Go back to the last checkpoint of the run folder.
 
@@ -126,13 +134,7 @@ class Trainer:
             LookalikeError: it belongs to another architecture.
         """
         state = load_checkpoint(self.run.checkpoint)
-        here = {**asdict(self.backbone.spec), "method": type(self.method).__module__}
-        if state["architecture"] != here:
-            there = state["architecture"]
-            different = ", ".join(
-                f"{k} {there.get(k)!r} there, {v!r} here" for k, v in here.items() if there.get(k) != v
-            )
-            raise LookalikeError(f"{self.run.checkpoint} is of another architecture: {different}")
+        checkpoint.raise_other_architecture(self.run.checkpoint, state["architecture"], self._architecture())
         try:
             self.method.load_state_dict(own_state(self.method, state["method"], self.n))
             self.optimizer.load_state_dict(state["optimizer"])
@@ -166,10 +168,12 @@ class Trainer:
         if resumed:
             self.restore()
         self.method.train()
-        if not resumed:
+        if not resumed and self.total:
             self.chunk = self._chunk()
         journal = Journal(self.run.metrics, self.step) if self.ranks.first else Quiet()
-        with journal as self.journal, self.signals:
+        log = self.options.log if self.ranks.first else None
+        with journal as self.journal, Loggers(log, self.run, self.step, journal.say) as loggers, self.signals:
+            self.journal.forward = loggers.event
             for words in (wording.opening(self), *self.remarks):
                 self.journal.say(words)
             self.snapshots.begin(self.step)
@@ -200,11 +204,14 @@ class Trainer:
     def _first_look(self) -> None:
         if not self.ranks.first:
             return
-        pixels, untrained = self.looker.look_at_pixels(), self.looker.look_untrained(self.backbone)
-        self.baselines = {"pixels": pixels.event(), "untrained": untrained.event()}
-        for name, look in (("pixels", pixels), ("untrained", untrained)):
-            self.journal.event("look", 0, epoch=0, of=name, **look.event())
-        self.snapshots.untrained(self.looker.calibrated(self.backbone))
+        looks = {"pixels": self.looker.look_at_pixels(), "untrained": self.looker.look_untrained(self.untrained)}
+        self.baselines = {name: look.event() for name, look in looks.items()}
+        for name, event in self.baselines.items():
+            self.journal.event("look", 0, epoch=0, of=name, **event)
+        self.snapshots.untrained(self.looker.calibrated(self.untrained))
+        self.untrained = self.backbone  # the other one's memory is wanted
+        if self.options.init is not None or not self.total:
+            self.journal.say(self._look(-1, None)[1])
 
     def _epoch(self, epoch: int) -> None:
         first = self.step - epoch * self.batches
@@ -348,8 +355,8 @@ class Trainer:
         last = self.step >= self.total or self.ended
         return self.ranks.first and (last or (epoch + 1) % self.options.check_every == 0)
 
-    def _look(self, epoch: int, loss: float) -> tuple[Look, str]:
-        """Look at the network, keep a frame; what was seen, and the verdict."""
+    def _look(self, epoch: int, loss: float | None) -> tuple[Look, str]:
+        """Look at the network, keep a frame; what was seen, and the verdict. Epoch -1 is before the first step."""
         look = self.looker.look(self.backbone)
         sentence = self._verdict(look, loss, self.method.chance_loss(self.options.batch_size))
         self._event("look", epoch=epoch + 1, of="network", **look.event(), verdict=sentence)
@@ -364,8 +371,10 @@ class Trainer:
         """Put on record at this step; marked where the training ends early, as a run that goes on drops it."""
         self.journal.event(kind, self.step, **values, **({EARLY: True} if self.ended else {}))
 
-    def _verdict(self, look: Look, loss: float, chance: float | None) -> str:
+    def _verdict(self, look: Look, loss: float | None, chance: float | None) -> str:
         known = {name: Look.health_of(self.baselines[name]) for name in ("untrained", "pixels")}
+        if not self.step:
+            return as_given(look.health, known["untrained"], known["pixels"])
         return verdict(look.health, known["untrained"], known["pixels"], loss, chance)
 
     # -- endings ----------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from lookalike.core import machine
 from lookalike.core.errors import LookalikeError, did_you_mean
 from lookalike.core.options import AUTO, DEFAULT_LR, TrainOptions, raise_problems, spoken
 from lookalike.data.base import Images
-from lookalike.encoders.base import encoder_names
+from lookalike.encoders.base import name_problem
 
 O = TypeVar("O", bound=TrainOptions)  # noqa: E741
 
@@ -58,8 +58,9 @@ def early_problems(options: TrainOptions) -> Iterator[str]:
         yield f"unknown recipe {options.recipe!r}: {did_you_mean(options.recipe, ['auto', *recipe_table()])}"
     if options.augment not in (AUTO, *recipe_names()):
         yield f"unknown augmentation {options.augment!r}: {did_you_mean(options.augment, [AUTO, *recipe_names()])}"
-    if options.encoder not in encoder_names() and not options.encoder.startswith("python:"):
-        yield f"unknown encoder {options.encoder!r}: {did_you_mean(options.encoder, encoder_names())}"
+    problem = name_problem(options.encoder)
+    if problem and not options.encoder.startswith("python:"):
+        yield problem
 
 
 def resolve(options: O, method: str, explicit: set[str], images: Images, rows: Tensor) -> O:
@@ -110,7 +111,7 @@ def _enough_steps(batch: int, n: int) -> int:
 
 def _batch(options: TrainOptions, explicit: bool, n: int) -> int:
     """The batch size: what was asked for, or the default made smaller for a small collection."""
-    if options.batch_size <= n:
+    if options.batch_size <= n or options.epochs == 0:
         return options.batch_size
     if explicit or n < 2 * FEWEST:
         raise LookalikeError(

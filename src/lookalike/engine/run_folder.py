@@ -90,6 +90,7 @@ class RunFolder:
         now = {"method": method, **{k: v for k, v in lasting(options).items() if v is not None}}
         runtime = {f.name for f in dataclasses.fields(options)} - set(lasting(options))
         stored = {k: v for k, v in stored.items() if k not in runtime}
+        stored.setdefault("normalize", "data")  # what was done before it could be said
         different = [
             f"  - {key}: {stored.get(key, 'not set')} there, {now.get(key, 'not set')} now"
             for key in sorted({*stored, *now})

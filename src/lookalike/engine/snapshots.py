@@ -88,7 +88,7 @@ class Snapshots(NoSnapshots):
         Args:
             backbone: the network.
             epoch: epochs done.
-            step: steps done.
+            step: steps done; 0 for the weights that the training starts from, or the run consists of.
             clusters_N: int64, the cluster that each training image was trained to be in, where there are clusters.
             early: the training ends here before its last step; should it go on, this frame is dropped.
         """
@@ -117,6 +117,7 @@ class Snapshots(NoSnapshots):
         **marked: bool,
     ) -> None:
         name = "pixels" if kind == "pixels" else f"{step:06d}"
+        name = "initial" if kind == "network" and not step else name  # beside the untrained one's
         frame: dict[str, Any] = {"file": f"{name}.npy", "kind": kind, "epoch": epoch, "step": step, **marked}
         largest = torch.finfo(torch.float16).max
         self._save(frame["file"], features_ND.clamp(-largest, largest).to(torch.float16).numpy())

@@ -18,7 +18,11 @@ def opening(trainer: Trainer) -> str:
     return (
         f"{trainer.n:,} images, {side} x {side} pixels, {channels} channel{'s' if channels > 1 else ''}; "
         f"{options.encoder} with {parameters:.2f} M parameters; recipe {options.recipe}, views {options.augment}; "
-        f"{options.epochs} epochs of {trainer.batches} batches of {options.batch_size}"
+        + (
+            f"{options.epochs} epochs of {trainer.batches} batches of {options.batch_size}"
+            if trainer.total
+            else "no training (--epochs 0)"
+        )
         + (f" over {trainer.ranks.size} processes" if trainer.ranks.size > 1 else "")
         + (f" in chunks of {trainer.chunk}" if trainer.chunk is not None else "")
         + f"; {options.precision} on {trainer.backbone.device}"

@@ -77,12 +77,8 @@ def verdict(now: Health, untrained: Health, pixels: Health, loss: float | None, 
         loss: mean loss of the last epoch, if any.
         chance: the loss of telling nothing apart, if known.
     """
-    finds = (
-        f"a new view finds its own image among {now.images:,} in {now.retrieval:.1%} of cases "
-        f"(pixels {pixels.retrieval:.1%}, untrained {untrained.retrieval:.1%}, chance {1 / max(1, now.images):.1%})"
-    )
-    rank = f"effective rank {now.effective_rank:.1f} of {now.dimensions}"
-    if not math.isfinite(now.effective_rank) or now.effective_rank < _COLLAPSED_RANK:
+    finds, rank = _finds(now, untrained, pixels), _rank(now)
+    if _collapsed(now):
         return (
             f"collapsed: nearly all images get the same features ({rank}); {finds}. "
             "Try a lower learning rate, a longer warm-up or a higher temperature."
@@ -95,3 +91,26 @@ def verdict(now: Health, untrained: Health, pixels: Health, loss: float | None, 
             "Try a higher learning rate, weaker augmentation (--crop-min) or more epochs."
         )
     return f"healthy: {finds}; {rank}" + (f"; {level}" if level else "") + "."
+
+
+def as_given(now: Health, untrained: Health, pixels: Health) -> str:
+    """The same of a network that these images have not trained: what its weights are worth as they came."""
+    finds, rank = _finds(now, untrained, pixels), _rank(now)
+    if _collapsed(now):
+        return f"collapsed: these weights give nearly all images the same features ({rank}); {finds}."
+    return f"not trained: {finds}; {rank}."
+
+
+def _finds(now: Health, untrained: Health, pixels: Health) -> str:
+    return (
+        f"a new view finds its own image among {now.images:,} in {now.retrieval:.1%} of cases "
+        f"(pixels {pixels.retrieval:.1%}, untrained {untrained.retrieval:.1%}, chance {1 / max(1, now.images):.1%})"
+    )
+
+
+def _rank(now: Health) -> str:
+    return f"effective rank {now.effective_rank:.1f} of {now.dimensions}"
+
+
+def _collapsed(now: Health) -> bool:
+    return not math.isfinite(now.effective_rank) or now.effective_rank < _COLLAPSED_RANK

@@ -29,6 +29,8 @@ class Options(TrainOptions):
 
     def problems(self) -> Iterator[str]:
         yield from super().problems()
+        if self.epochs == 0:
+            yield "--epochs 0 trains no classifier; for weights as they are, take simclr"
         if not 0 <= self.label_smoothing < 1:
             yield f"--label-smoothing must be in [0, 1), got {self.label_smoothing}"
 

@@ -21,7 +21,7 @@ from lookalike.report.images import Thumbnails, chosen_rows, described, sprite_s
 from lookalike.report.packing import data_uri, plain
 from lookalike.report.runs import Run
 from lookalike.report.timeline import timeline
-from lookalike.report.verdict import verdict
+from lookalike.report.verdict import beside, verdict
 
 FORMAT = 1
 
@@ -54,6 +54,8 @@ def collect(paths: Sequence[Path], max_thumbs: int = 20_000, threads: int | None
     parts = []
     for run, name in zip(runs, names, strict=True):
         parts.append({"name": name, **_run(run, rows, label, thumbnails, threads or cores())})
+    for run, part in zip(runs[1:], parts[1:], strict=True):
+        part["verdict"]["sentences"] += filter(None, [beside(run, runs[0])])
     missing = [sentence for run, name in zip(runs, names, strict=True) for sentence in _missing(run, name, len(runs))]
     if not images["sheets"]:
         missing.append("There are no thumbnails: the run kept none (--no-snapshots, or an older version).")
@@ -120,7 +122,9 @@ def _missing(run: Run, name: str, runs: int) -> list[str]:
         found.append(f"No groups of the images{of}: lookalike cluster {run.path} --k auto")
     if run.evaluation is None and any(row.get("label") for row in run.index):
         found.append(f"No evaluation{of}: lookalike evaluate {run.path}")
-    if not run.of("epoch"):
+    if run.config.get("epochs") == 0:
+        found.append(f"No curves{of}: it was not trained (--epochs 0).")
+    elif not run.of("epoch"):
         found.append(f"No epoch{of} was finished, so there are no curves.")
     return found
 

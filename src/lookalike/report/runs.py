@@ -42,7 +42,9 @@ class Frame:
     @property
     def name(self) -> str:
         """For people."""
-        return f"epoch {self.epoch}" if self.kind == "network" else self.kind
+        if self.kind != "network":
+            return self.kind
+        return f"epoch {self.epoch}" if self.step else "as it began"
 
 
 @dataclass

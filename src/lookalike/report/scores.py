@@ -21,6 +21,8 @@ class Figure:
     untrained: float | None = None
     percent: bool = True
     """Whether it is a share in [0, 1]."""
+    initial: float | None = None
+    """With the weights of others that the training began with."""
 
     def event(self) -> dict[str, Any]:
         """As `figures` of docs/page.md."""
@@ -29,7 +31,12 @@ class Figure:
     @property
     def beside(self) -> str:
         """What it is to be compared with, in words."""
-        known = (("pixels", self.pixels), ("the untrained network", self.untrained), ("chance", self.chance))
+        known = (
+            ("the weights it began with", self.initial),
+            ("pixels", self.pixels),
+            ("the untrained network", self.untrained),
+            ("chance", self.chance),
+        )
         form = ".1%" if self.percent else ".1f"
         return ", ".join(f"{name} {value:{form}}" for name, value in known if value is not None)
 
@@ -37,6 +44,12 @@ class Figure:
 def last_looks(run: Run) -> dict[str, dict[str, Any]]:
     """The last look at `pixels`, at the network `untrained`, and at the `network`."""
     return {str(event.get("of")): event for event in run.of("look")}
+
+
+def initial_look(run: Run) -> dict[str, Any]:
+    """The look at the weights that a training began with, where they were trained before; else nothing."""
+    looks = [event for event in run.of("look") if event.get("of") == "network"]
+    return looks[0] if len(looks) > 1 and not looks[0].get("step") else {}
 
 
 def first_heads(run: Run) -> list[dict[str, Any]]:
@@ -59,7 +72,8 @@ def scores(run: Run) -> dict[str, Figure]:
 
 def _look(run: Run, name: str, what: str, key: str, chance: float | None, percent: bool = True) -> list[Figure]:
     now, pixels, untrained = (last_looks(run).get(of, {}).get(key) for of in ("network", "pixels", "untrained"))
-    return [] if now is None else [Figure(name, what, now, chance, pixels, untrained, percent)]
+    begun = initial_look(run).get(key)
+    return [] if now is None else [Figure(name, what, now, chance, pixels, untrained, percent, begun)]
 
 
 def _of_looks(run: Run) -> list[Figure]:
@@ -89,7 +103,15 @@ def _of_evaluation(run: Run) -> list[Figure]:
         ("groups", "cluster.accuracy", f"{rows}, of {rules.get('clusters', '')} groups made without labels"),
     )
     return [
-        Figure(name, what, found[key], rules.get("chance"), found.get(f"pixels.{key}"), found.get(f"random.{key}"))
+        Figure(
+            name,
+            what,
+            found[key],
+            rules.get("chance"),
+            found.get(f"pixels.{key}"),
+            found.get(f"random.{key}"),
+            initial=found.get(f"init.{key}"),
+        )
         for name, key, what in known
         if found.get(key) is not None
     ]

@@ -6,6 +6,8 @@ from typing import Any
 
 from lookalike.core.durations import duration
 from lookalike.core.options import short
+from lookalike.evaluate.comparison import ACCURACIES, compared, training_paid
+from lookalike.report.differences import tested_alike
 from lookalike.report.runs import Run
 from lookalike.report.scores import Figure, first_heads, last_looks, scores
 
@@ -16,18 +18,32 @@ _HEADS = {
     "healthy": "It is learning: a",
     "collapsed": "It has collapsed, nearly all images get the same features: a",
     "not learning": "It is not learning: a",
+    "not trained": "With these weights a",
 }
 
 
 def verdict(run: Run) -> dict[str, Any]:
     """`verdict` of docs/page.md."""
     known = scores(run)
-    said = [_opening(run), _learning(run, known), _accuracy(run, known), _closest(known), _rank(run, known)]
+    said = [_opening(run), _learning(run, known), _accuracy(run, known), training_paid(run.evaluation or {})]
+    said += [_closest(known), _rank(run, known)]
     said += [_stability(run), _skipped(run), *_advice(run, known)]
     return {
         "sentences": [sentence for sentence in said if sentence],
         "figures": [figure.event() for figure in known.values()],
     }
+
+
+def beside(run: Run, other: Run) -> str:
+    """How a run's accuracies differ from those of another on the same test images; nothing where that is not known."""
+    images, mine, theirs = tested_alike(run, other), run.evaluation or {}, other.evaluation or {}
+    known = [key for key in ACCURACIES if key in mine and key in theirs] if images else []
+    said = "; ".join(compared(key, mine[key], theirs[key], images) for key in known)
+    return f"Beside {other.name}, on {images:,} test images: {said}." if said else ""
+
+
+def _is_trained(run: Run) -> bool:
+    return run.config.get("epochs") != 0
 
 
 def _opening(run: Run) -> str:
@@ -38,10 +54,17 @@ def _opening(run: Run) -> str:
     epochs = run.of("epoch")
     done = epochs[-1].get("epoch", 0) if epochs else 0
     seconds = (record.get("seconds") or {}).get("train")
-    words = f"{run.method or 'A method'} trained {_with_article(str(config.get('encoder', 'network')))}"
+    network = _with_article(str(config.get("encoder", "network")))
+    words = f"{run.method or 'A method'} trained {network}" if _is_trained(run) else f"{network.capitalize()}"
     words += f" of {parameters / 1e6:.2f} M parameters" if parameters else ""
+    if not _is_trained(run):
+        words += f" with the weights of {config['init']}" if config.get("init") else ", untrained,"
+    elif config.get("init"):
+        words += f", begun with the weights of {config['init']},"
     words += f" on {record.get('training_images', run.images):,} images of {data}"
     words += f" ({side} x {side} pixels, {'colour' if channels == 3 else 'grey'})" if side else ""
+    if not _is_trained(run):
+        return words + "; it was not trained on them (--epochs 0), and no label was used."
     words += f" for {done} of {config.get('epochs', '?')} epochs"
     words += f" in {duration(seconds)}" if seconds else ""
     words += ", with labels." if config.get("method") == "supervised" else "; no label was used."
@@ -128,6 +151,12 @@ def _advice(run: Run, known: dict[str, Figure]) -> list[str]:
         # near 1 there is nothing left to gain, and being level says nothing
         ahead = [name for name, x in others if x is not None and figure.value < min(x + _CLOSE, 1 - _CLOSE)]
         if ahead:
+            if not _is_trained(run):
+                advice.append(
+                    f"By {figure.name} accuracy these weights are no better than {' and '.join(ahead)}: training on "
+                    "these images should pay (the same command with another --out, without --epochs 0)."
+                )
+                break
             advice.append(
                 f"By {figure.name} accuracy it is no better than {' and '.join(ahead)}: try more epochs (--epochs), or "
                 "views that vary in what must not matter (lookalike views DATA shows them)."

@@ -1,8 +1,10 @@
-"""Past runs: `ls` lists them, `show RUN` tells one."""
+"""Past runs: `ls` lists them, `show RUN` tells one, `diff A B` says why two differ."""
 
 from __future__ import annotations
 
 import json
+import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from lookalike.cli.parse import parse
@@ -12,7 +14,7 @@ from lookalike.core.files import read_json
 from lookalike.core.metrics import read_metrics
 from lookalike.engine.run_folder import RunFolder, run_folders
 
-USAGE = "lookalike runs ls|show"
+USAGE = "lookalike runs ls|show|diff"
 
 _COLUMNS = ("status", "method", "images", "epoch", "loss", "knn", "linear")  # of the table; JSON has all
 
@@ -37,11 +39,29 @@ class Show:
     """Print JSON instead of words."""
 
 
+@dataclass(kw_only=True)
+class Diff:
+    """Why two runs differ: settings, images, versions, machines, and what came of them."""
+
+    run: str = ""
+    """Run folder."""
+    other: str = ""
+    """Run folder that it is compared with."""
+    json: bool = False
+    """Print JSON instead of tables."""
+
+    def problems(self) -> Iterator[str]:
+        """Every value that cannot be, in words."""
+        if not self.run or not self.other:
+            yield "two runs are compared: lookalike runs diff RUN RUN"
+
+
 def run(words: list[str]) -> int:
-    """`runs ls [PLACE]` or `runs show RUN`."""
-    verbs = {"ls": _list, "show": _show}
+    """`runs ls [PLACE]`, `runs show RUN` or `runs diff RUN RUN`."""
+    verbs = {"ls": _list, "show": _show, "diff": _diff}
     if not words or words[0] in ("-h", "--help"):
         print("usage: lookalike runs ls [PLACE] [--json]\n       lookalike runs show RUN [--json]")
+        print("       lookalike runs diff RUN RUN [--json]")
         return 0
     if words[0] not in verbs:
         raise LookalikeError(f"unknown command 'runs {words[0]}': {did_you_mean(words[0], verbs)}")
@@ -115,3 +135,48 @@ def _show(words: list[str]) -> int:
 
         show(folder)
     return 0
+
+
+def _diff(words: list[str]) -> int:
+    from pathlib import Path
+
+    from lookalike.report.differences import differences
+    from lookalike.report.runs import Run
+
+    options = parse(Diff, words, "lookalike runs diff", ("run", "other"), check=Diff.problems).options
+    one, other = Run(Path(options.run)), Run(Path(options.other))
+    found = differences(one, other)
+    for sentence in (*one.missing, *other.missing):
+        print(f"not compared: {sentence}", file=sys.stderr)
+    if options.json:
+        print(json.dumps(found.event(), indent=2))
+        return 0
+    if found.none:
+        print(f"{one.path} and {other.path} differ in nothing that is on record")
+        return 0
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    for part, rows in found.parts.items():
+        if not rows:
+            print(f"{part}: the same")
+            continue
+        table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), title=part, title_justify="left")
+        table.add_column("", no_wrap=True)
+        heads = (one.name, other.name) if one.name != other.name else found.names
+        for name in (*heads, *(["by chance"] if part == "figures" else [])):
+            table.add_column(name, overflow="fold")
+        for key, (x, y) in rows.items():
+            table.add_row(
+                key, _cell(x), _cell(y), *([_beyond(found.by_chance, key, x, y)] if part == "figures" else [])
+            )
+        Console(highlight=False).print(table)
+    return 0
+
+
+def _beyond(by_chance: dict[str, float], key: str, x: object, y: object) -> str:
+    """Whether two figures differ by more than chance; nothing where that is not known."""
+    if key not in by_chance or not isinstance(x, int | float) or not isinstance(y, int | float):
+        return ""
+    return f"{'more than' if abs(x - y) > by_chance[key] else 'within'} ± {by_chance[key]:.3f}"

@@ -110,20 +110,26 @@
 
   function rates() {
     const series = [], levels = [];
+    let began = false;
     L.runs.forEach((run, r) => {
       const found = run.neighbours;
       if (!found || !found.rate) return;
       const points = found.rate.map((v, s) => [run.snapshots[s], v]).filter(([s, v]) => s && Number.isFinite(v));
-      series.push({ name: run.name, run: r,
-        points: points.filter(([s]) => s.kind !== "pixels").map(([s, v]) => [s.kind === "untrained" ? 0 : s.epoch, v]) });
+      // A network that began with weights of others has its own epoch 0, and the untrained one is a level.
+      const begun = points.some(([s]) => s.kind === "network" && s.step === 0);
+      const drawn = points.filter(([s]) => s.kind === "network" || (s.kind === "untrained" && !begun));
+      began = began || begun;
+      series.push({ name: run.name, run: r, points: drawn.map(([s, v]) => [s.kind === "untrained" ? 0 : s.epoch, v]) });
       if (r === 0) {
         const pixels = points.find(([s]) => s.kind === "pixels");
+        const untrained = begun && points.find(([s]) => s.kind === "untrained");
+        if (untrained) levels.push({ name: "untrained", kind: "untrained", value: untrained[1] });
         if (pixels) levels.push({ name: "raw pixels", kind: "pixels", value: pixels[1] });
         if (Number.isFinite(found.chance)) levels.push({ name: "chance", kind: "chance", value: found.chance });
       }
     });
     return L.chart({ title: "Same label among the closest", percent: true, zero: true, series, levels,
-      what: "Average over these images; epoch 0 is the untrained network." });
+      what: "Average over these images; epoch 0 is the network " + (began ? "as it began." : "untrained.") });
   }
 
   L.parts.closest = function (section) {

@@ -71,7 +71,7 @@
     players.push(play);
     const marks = L.el("div", { class: "marks", "aria-hidden": "true" }, ...L.timeline.map((snapshot, s) => {
       // Among many stops there is no room for the word beside "pixels".
-      const short = snapshot.kind === "network" || (snapshot.kind === "untrained" && last > 8);
+      const short = (snapshot.kind === "network" && snapshot.step > 0) || (snapshot.kind === "untrained" && last > 8);
       const mark = L.el("span", { text: short ? String(snapshot.epoch) : L.stopName(snapshot) });
       mark.style.left = last ? (100 * s) / last + "%" : "50%";
       if (last && (s === 0 || s === last)) mark.classList.add(s ? "last" : "first");

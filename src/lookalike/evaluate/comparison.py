@@ -1,0 +1,62 @@
+"""Whether two accuracies on the same test images differ by more than chance. Needs no torch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+ACCURACIES = ("linear", "knn")
+"""Keys of evaluation.json by which networks are compared, the one that decides first."""
+
+_NAMES = {"linear": "linear", "knn": "kNN"}
+_ERRORS = 2.0  # standard errors; a difference beyond them comes by chance in one case of twenty
+
+
+def chance(a: float, b: float, images: int) -> float:
+    """How far two accuracies may differ by chance: two standard errors of their difference.
+
+    Each is taken as the mean of so many independent tests, one success and one failure added (Agresti and Caffo 2000),
+    so that nothing is certain at 100 %. That both were measured on the same images makes the true error smaller, and
+    what is called more than chance here is so.
+
+    Args:
+        a, b: accuracies in [0, 1].
+        images: test images of each.
+    """
+    shares = ((x * images + 1) / (images + 2) for x in (a, b))
+    return _ERRORS * math.sqrt(sum(p * (1 - p) / (images + 2) for p in shares))
+
+
+def compared(key: str, a: float, b: float, images: int) -> str:
+    """Two accuracies in words: `linear 71.0 % against 65.0 %, more than chance (± 4.1)`."""
+    room = chance(a, b, images)
+    said = "more than chance" if abs(a - b) > room else "which may be chance"
+    return f"{_NAMES.get(key, key)} {a:.1%} against {b:.1%}, {said} (± {room:.1%})"
+
+
+def training_paid(found: Mapping[str, Any]) -> str:
+    """Whether training on the user's own images paid, of an evaluation with `init.` figures; else nothing."""
+    images = found.get("protocol", {}).get("test_rows", 0)
+    known = [key for key in ACCURACIES if _number(found.get(key)) and _number(found.get(f"init.{key}"))]
+    if not known or not images:
+        return ""
+    pairs = {key: (found[key], found[f"init.{key}"]) for key in known}
+    now, before = pairs[known[0]]
+    beyond = abs(now - before) > chance(now, before, images)
+    details = "; ".join(compared(key, *pair, images) for key, pair in pairs.items())
+    if not beyond:
+        return (
+            f"Whether training on these images paid cannot be told from {images:,} test images, beside the weights it "
+            f"began with: {details}."
+        )
+    if now > before:
+        return f"Training on these images paid, beside the weights it began with: {details}."
+    return (
+        f"Training on these images did not pay, the weights it began with are better as they were: {details}. Take "
+        "them so (--epochs 0), or train more gently (a lower --lr, more --epochs)."
+    )
+
+
+def _number(value: object) -> bool:
+    return isinstance(value, int | float)

@@ -1,0 +1,107 @@
+"""Why two runs differ: settings, versions, machines, images, and what came of them. Needs no PyTorch."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from lookalike.core.options import TrainOptions
+from lookalike.evaluate.comparison import chance
+from lookalike.report.runs import Run
+from lookalike.report.scores import last_looks
+
+PARTS = ("configuration", "images", "versions", "machine", "figures")
+"""What is compared, in the order in which one looks for a reason."""
+
+_PLACES = ("data", "out")  # names of things, that are compared as such or must differ
+_SHARES = ("knn", "linear", "accuracy", "classifier")  # last words of figures that are shares of the test images
+
+
+@dataclass
+class Differences:
+    """What differs between two runs: of each part, a name and what the one and the other has (None: nothing)."""
+
+    names: tuple[str, str]
+    parts: dict[str, dict[str, tuple[Any, Any]]] = field(default_factory=dict)
+    by_chance: dict[str, float] = field(default_factory=dict)
+    """Of figures on the same test images: how far they may differ by chance."""
+
+    def event(self) -> dict[str, Any]:
+        """As JSON."""
+        return {"runs": list(self.names), **dataclasses.asdict(self)["parts"], "by_chance": self.by_chance}
+
+    @property
+    def none(self) -> bool:
+        """Whether nothing differs."""
+        return not any(self.parts.values())
+
+
+def differences(a: Run, b: Run) -> Differences:
+    """What differs between two runs."""
+    found = Differences((str(a.path), str(b.path)))
+    tables = {
+        "configuration": (_configuration(a), _configuration(b)),
+        "images": _images(a, b),
+        "versions": (a.record.get("versions", {}), b.record.get("versions", {})),
+        "machine": (a.record.get("machine", {}), b.record.get("machine", {})),
+        "figures": (_figures(a), _figures(b)),
+    }
+    for part in PARTS:
+        one, other = tables[part]
+        found.parts[part] = {
+            key: (one.get(key), other.get(key)) for key in {**one, **other} if one.get(key) != other.get(key)
+        }
+    images = tested_alike(a, b)
+    for key, (x, y) in found.parts["figures"].items():
+        if images and x is not None and y is not None and key.split(".")[-1] in _SHARES:
+            found.by_chance[key] = chance(x, y, images)
+    return found
+
+
+def _configuration(run: Run) -> dict[str, Any]:
+    """The settings that decide the result, and what the weights were that it began with."""
+    runtime = {f.name for f in dataclasses.fields(TrainOptions) if f.metadata.get("runtime")}
+    settings = {key: value for key, value in run.config.items() if key not in {*runtime, *_PLACES}}
+    begun = run.record.get("init")
+    if isinstance(begun, dict) and begun.get("sha256"):
+        settings["init (sha256)"] = str(begun["sha256"])[:12]
+    if run.record.get("ended_at"):
+        settings["ended early, after step"] = run.record["ended_at"]
+    return settings
+
+
+def _images(a: Run, b: Run) -> tuple[dict[str, Any], dict[str, Any]]:
+    tables = []
+    for run, other in ((a, b), (b, a)):
+        record = run.record
+        keys = ("images", "training_images", "shape", "skipped", "fingerprint")
+        table = {key: record[key] for key in keys if key in record}
+        if record.get("fingerprint") != other.record.get("fingerprint"):
+            table["data"] = run.config.get("data")
+            theirs = {row.get("path") for row in other.index}
+            table["only here"] = sum(row.get("path") not in theirs for row in run.index)
+        tables.append(table)
+    return tables[0], tables[1]
+
+
+def _figures(run: Run) -> dict[str, float]:
+    """Numbers of the evaluation, of the last look and of the last epoch."""
+    found = {f"evaluation.{key}": value for key, value in (run.evaluation or {}).items() if _number(value)}
+    look = last_looks(run).get("network", {})
+    found |= {f"look.{key}": look[key] for key in ("retrieval", "effective_rank") if _number(look.get(key))}
+    last: Mapping[str, Any] = (run.of("epoch") or [{}])[-1]
+    found |= {key: last[key] for key in ("epoch", "loss") if _number(last.get(key))}
+    return found
+
+
+def tested_alike(a: Run, b: Run) -> int:
+    """Test images that both were evaluated on; 0 where those are others."""
+    rows = [(run.evaluation or {}).get("protocol", {}).get("test_rows") for run in (a, b)]
+    same = a.record.get("fingerprint") is not None and a.record.get("fingerprint") == b.record.get("fingerprint")
+    return int(rows[0]) if same and rows[0] and rows[0] == rows[1] else 0
+
+
+def _number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
