@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from lookalike.engine.journal import Quiet
 from lookalike.engine.rehearsal import Rehearsal
 from lookalike.methods.simclr import Options
 
-PACE = Pace(step=0.05, plan=0.2, look=0.5, image=0.001)
+PACE = Pace(step=0.05, plan=0.2, look=0.5, looked=0, image=0.001)
 
 
 def fitted(left: float, pace: Pace = PACE, probes: float = 5.0, n: int = 2560, **said: object) -> tuple[dict, Forecast]:
@@ -36,7 +37,7 @@ def test_all_of_it_fits_and_little_is_left(left: float, probes: float):
 
 def test_a_machine_of_half_the_speed_gets_half_the_epochs():
     fast, _ = fitted(1200)
-    slow, forecast = fitted(1200, Pace(*(2 * value for value in (PACE.step, PACE.plan, PACE.look, PACE.image))))
+    slow, forecast = fitted(1200, Pace(2 * PACE.step, 2 * PACE.plan, 2 * PACE.look, PACE.looked, 2 * PACE.image))
     assert abs(slow["epochs"] - fast["epochs"] / 2) < 0.05 * fast["epochs"]
     assert slow["epochs"] * forecast.epoch < 1200
 
@@ -47,11 +48,11 @@ def test_without_a_page_or_labels_there_is_more_time_to_train():
 
 
 def test_a_part_of_an_epoch_where_no_whole_one_fits():
-    pace = Pace(step=0.05, plan=0.2, look=0.5, image=0.0001)
-    changes, forecast = fitted(60, pace, n=256_000, report=False, probes=0.0)
+    pace = Pace(step=0.05, plan=0.2, look=0.5, looked=0, image=0.0001)
+    changes, forecast = fitted(100, pace, n=256_000, report=False, probes=0.0)
     assert forecast.epoch > 50
     assert changes["epochs"] == 1
-    assert changes["max_steps"] * PACE.step + forecast.looks + forecast.after <= 60
+    assert changes["max_steps"] * PACE.step + forecast.looks + forecast.after <= 100
 
 
 def test_no_more_epochs_than_help():
@@ -59,10 +60,13 @@ def test_no_more_epochs_than_help():
 
 
 def test_too_little_time_says_how_much_would_do():
-    words = r"--budget 20m is too little: 10 s of it are left, .* allow at least 20 min 59 s"
-    with pytest.raises(LookalikeError, match=words):
+    with pytest.raises(LookalikeError, match="--budget 20m is too little: 10 s of it are left") as told:
         fitted(10)
-    fitted(10 + 59)  # what the message asks for is enough
+    minutes, seconds = re.search(r"allow at least (\d+) min (\d+) s", str(told.value)).groups()
+    enough = 60 * int(minutes) + int(seconds) - (20 * 60 - 10)  # of which all but 10 s are gone
+    fitted(enough)
+    with pytest.raises(LookalikeError):
+        fitted(enough - 3)
 
 
 def test_a_slow_clock_is_believed():
@@ -87,24 +91,26 @@ def test_a_slow_clock_is_believed():
 
 def test_epochs_are_written_down_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     out = tmp_path / "run"
-    monkeypatch.setattr(budget, "measure_pace", lambda *_: Pace(1.0, 1.0, 0.1, 0.0001))
-    said = {"data": "digits", "batch_size": 256, "budget": "90s", "image_size": None, "threads": 1, "report": False}
+    monkeypatch.setattr(budget, "measure_pace", lambda *_: Pace(10.0, 10.0, 0.1, 0, 0.0001))
+    said = {"data": "digits", "batch_size": 256, "budget": "15m", "image_size": None, "threads": 1, "report": False}
     options = tiny_options("simclr", **said, out=str(out))
     explicit = {"batch_size", "budget", "width", "encoder"} & set(vars(options))
     signal_after(monkeypatch, 3)
     with pytest.raises(Interrupted):
         api.train("simclr", options, explicit)
     monkeypatch.undo()
-    chosen = api.RunFolder(out).settings()
-    assert (chosen["epochs"], chosen["budget"]) == (9, "90s")
-    assert read_json(out / "run.json")["budget"]["epoch"] == 8.0
+    chosen, known = api.RunFolder(out).settings(), read_json(out / "run.json")["budget"]
+    assert known["epoch"] == 80.0
+    fitting = int((0.97 * known["left"] - known["looks"] - known["after"]) / 80.0)
+    assert 1 < fitting == chosen["epochs"]
+    assert chosen["budget"] == "15m"
 
     def never(*_: object) -> None:
         raise AssertionError("measured again")
 
     monkeypatch.setattr(budget, "measure_pace", never)
     run = api.train("simclr", options, explicit)
-    assert run.settings()["epochs"] == 9
+    assert run.settings()["epochs"] == fitting
     assert run.status()["status"] == "trained"
 
 

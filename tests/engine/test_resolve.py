@@ -135,13 +135,3 @@ def test_the_digits_recipe_clusters_into_fewer_groups_than_the_default():
         if "n_clusters" in fields(method)
     }
     assert found == {method: recipe_values("digits", method)["n_clusters"] for method in found}
-
-
-@pytest.mark.parametrize(("n", "batch"), [(2640, 64), (64, 64), (6000, 128), (10_240, 256), (100_000, 256)])
-def test_a_small_folder_of_photos_has_enough_steps_an_epoch(n: int, batch: int):
-    few = images()
-    rows = torch.zeros(n, dtype=torch.int64)
-    options = options_of("simclr")(recipe="photos")
-    assert resolve(options, "simclr", {"recipe"}, few, rows).batch_size == batch
-    said = dataclasses.replace(options, batch_size=32)
-    assert resolve(said, "simclr", {"recipe", "batch_size"}, few, rows).batch_size == 32

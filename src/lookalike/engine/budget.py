@@ -77,7 +77,9 @@ class Pace:
     plan: float
     """The plan of an epoch; for DeepCluster a pass over all images, and clustering."""
     look: float
-    """A look at what is learned."""
+    """A look at what is learned,"""
+    looked: int
+    """which computes the features of so many images."""
     image: float
     """The features of an image."""
 
@@ -91,7 +93,7 @@ def measure_pace(trainer: Rehearsal, seconds: float, clock: Clock = time.monoton
     rows = trainer.rows[:_TIMED_IMAGES]
     image = _timed(clock, lambda n: trainer.backbone.features(trainer.images.squares[rows]), len(rows))
     look = _timed(clock, lambda n: trainer.looker.look(trainer.backbone))
-    return trainer.ranks.objects(Pace(step, plan, look, image))[0]
+    return trainer.ranks.objects(Pace(step, plan, look, len(trainer.looker.rows), image))[0]
 
 
 def _timed(clock: Clock, work: Callable[[int], object], count: int = 1) -> float:
@@ -121,7 +123,8 @@ def fit_budget(
         LookalikeError: too little time for anything; names what would do.
     """
     mapped = min(images, SUBSET) / 1000
-    looks = (LOOKS + 2) * (pace.look + min(images, SUBSET) * pace.image)
+    beside = min(images, SUBSET) * (1 - pace.looked / images)  # images of the frames that a look does not need
+    looks = (LOOKS + 2) * (pace.look + beside * pace.image)
     passes = 1 + bool(probes) + bool(probes and options.init)  # features; the weights it began with are measured too
     after = (
         passes * images * pace.image

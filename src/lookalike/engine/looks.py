@@ -29,6 +29,10 @@ _BANK, _QUERIES = 8192, 1024  # labelled training images of the kNN monitor
 _PIXEL_SIDE = 32  # raw pixels are compared at this size at the most
 
 
+Features = Callable[[Tensor | Squares], Tensor]
+"""From images to features [N, D]."""
+
+
 @dataclass(frozen=True)
 class Look:
     """One look: health, and within the training images (None without labels) the kNN accuracy and the share of an
@@ -48,46 +52,65 @@ class Look:
         return Health(**{field.name: event[field.name] for field in fields(Health)})
 
 
+class Once:
+    """Features of images of a collection, each put through the network once, whoever asks for it and how often."""
+
+    def __init__(self, features: Features, squares: Squares, rows: Tensor) -> None:
+        """`rows` (int64) of `squares` may be asked for."""
+        self.features = features
+        self.rows = rows.unique()
+        self.x_ND = features(squares.take(self.rows))
+
+    def __call__(self, rows: Tensor) -> Tensor:
+        """Features [len(rows), D] of some of the rows, in their order."""
+        return self.x_ND[torch.searchsorted(self.rows, rows)]
+
+
 class Looker:
     """Looks at encoders with the same images and the same views each time."""
 
     def __init__(self, images: Images, recipe: Recipe, seed: int) -> None:
         rows = images.training  # by content: what is looked at does not depend on names
-        gallery = rows[rng.permutation(seed, "look/gallery", 0, len(rows))[:GALLERY]]
-        self.gallery = images.squares[gallery]
-        self.views = view_of(images, recipe, gallery, seed=seed, epoch=-1, view=0)
-        self.bank: tuple[Squares, Tensor] | None = None
-        self.queries: tuple[Squares, Tensor] | None = None
+        self.images = images
+        self.gallery = rows[rng.permutation(seed, "look/gallery", 0, len(rows))[:GALLERY]]
+        self.views = view_of(images, recipe, self.gallery, seed=seed, epoch=-1, view=0)
+        self.bank = self.queries = rows[:0]
         if images.labels is not None:
             labelled = rows[images.labels[rows] >= 0]
             order = labelled[rng.permutation(seed, "look/knn", 0, len(labelled))]
             queries = min(_QUERIES, len(order) // 5)
-            bank, asked = order[queries : queries + _BANK], order[:queries]
             if queries:
-                self.bank = images.squares.take(bank), images.labels[bank]
-                self.queries = images.squares.take(asked), images.labels[asked]
+                self.bank, self.queries = order[queries : queries + _BANK], order[:queries]
+        self.rows = torch.cat([self.gallery, self.bank, self.queries]).unique()
+
+    def once(self, features: Features, beside: Tensor | None = None) -> Once:
+        """What a look needs to know of a network; `beside` are rows that somebody else wants to know of."""
+        rows = self.rows if beside is None else torch.cat([self.rows, beside])
+        return Once(features, self.images.squares, rows)
 
     def look(self, backbone: Backbone) -> Look:
         """Look at a network."""
-        return self._look(backbone.features)
+        return self.look_at(self.once(backbone.features))
 
     def calibrated(self, backbone: Backbone) -> Backbone:
         """A network before its first step, its BatchNorm statistics taken from the gallery."""
-        return backbone.calibrated(self.gallery)
+        return backbone.calibrated(self.images.squares.take(self.gallery))
 
     def look_untrained(self, backbone: Backbone) -> Look:
         """Look at a network before its first step."""
-        return self._look(self.calibrated(backbone).features)
+        return self.look(self.calibrated(backbone))
 
     def look_at_pixels(self) -> Look:
         """The same with raw pixels as features."""
-        return self._look(pixel_features)
+        return self.look_at(self.once(pixel_features))
 
-    def _look(self, features: Callable[[Tensor | Squares], Tensor]) -> Look:
-        health = measure(features(self.gallery), features(self.views))
-        if self.bank is None or self.queries is None:
+    def look_at(self, once: Once) -> Look:
+        """Look at what is known of a network."""
+        health = measure(once(self.gallery), once.features(self.views))
+        if not len(self.queries) or self.images.labels is None:
             return Look(health)
-        known = features(self.bank[0]), self.bank[1], features(self.queries[0]), self.queries[1]
+        labels = self.images.labels
+        known = once(self.bank), labels[self.bank], once(self.queries), labels[self.queries]
         return Look(health, knn_accuracy(*known), same_class_rate(*known))
 
 

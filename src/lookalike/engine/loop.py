@@ -204,11 +204,12 @@ class Trainer:
     def _first_look(self) -> None:
         if not self.ranks.first:
             return
-        looks = {"pixels": self.looker.look_at_pixels(), "untrained": self.looker.look_untrained(self.untrained)}
+        untrained = self.looker.once(self.looker.calibrated(self.untrained).features, self.snapshots.rows)
+        looks = {"pixels": self.looker.look_at_pixels(), "untrained": self.looker.look_at(untrained)}
         self.baselines = {name: look.event() for name, look in looks.items()}
         for name, event in self.baselines.items():
             self.journal.event("look", 0, epoch=0, of=name, **event)
-        self.snapshots.untrained(self.looker.calibrated(self.untrained))
+        self.snapshots.untrained(untrained)
         self.untrained = self.backbone  # the other one's memory is wanted
         if self.options.init is not None or not self.total:
             self.journal.say(self._look(-1, None)[1])
@@ -357,13 +358,13 @@ class Trainer:
 
     def _look(self, epoch: int, loss: float | None) -> tuple[Look, str]:
         """Look at the network, keep a frame; what was seen, and the verdict. Epoch -1 is before the first step."""
-        look = self.looker.look(self.backbone)
+        look = self.looker.look_at(once := self.looker.once(self.backbone.features, self.snapshots.rows))
         sentence = self._verdict(look, loss, self.method.chance_loss(self.options.batch_size))
         self._event("look", epoch=epoch + 1, of="network", **look.event(), verdict=sentence)
         clusters_N = None
         if self.method.finds_clusters and self.plan is not None:
             clusters_N = self.plan.targets_NH[:, 0]
-        self.snapshots.take(self.backbone, epoch + 1, self.step, clusters_N, self.ended)
+        self.snapshots.take(once, epoch + 1, self.step, clusters_N, self.ended)
         self.seen = f"  kNN {look.knn:.1%}" if look.knn is not None else ""
         return look, sentence
 

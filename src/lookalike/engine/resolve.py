@@ -20,7 +20,6 @@ from lookalike.encoders.base import name_problem
 O = TypeVar("O", bound=TrainOptions)  # noqa: E741
 
 _ROWS_PER_CLUSTER = 10  # images of a cluster below which a default number of clusters is lowered
-_STEPS, _SMALL_BATCH = 40, 64  # a folder of photos has so many steps an epoch at least, of batches no smaller
 FEWEST = 16  # images of a batch below which contrast has nothing to contrast
 
 
@@ -86,8 +85,6 @@ def resolve(options: O, method: str, explicit: set[str], images: Images, rows: T
             changes[key] = value
     options = dataclasses.replace(options, **changes)
     n = len(rows)
-    if options.recipe == "photos" and "batch_size" not in explicit:  # the others were made for collections of one size
-        options = dataclasses.replace(options, batch_size=_enough_steps(options.batch_size, n))
     if "n_clusters" in fields and "n_clusters" not in explicit:  # a default made for thousands of images
         clusters: dict[str, Any] = {"n_clusters": _clusters(options, n)}
         options = dataclasses.replace(options, **clusters)
@@ -102,11 +99,6 @@ def resolve(options: O, method: str, explicit: set[str], images: Images, rows: T
         precision=machine.resolve_precision(options.precision, device),
         check_every=options.check_every or max(1, round(options.epochs / 10)),
     )
-
-
-def _enough_steps(batch: int, n: int) -> int:
-    """A batch, made smaller where it would give fewer than `_STEPS` steps an epoch."""
-    return min(batch, max(_SMALL_BATCH, 1 << (max(1, n // _STEPS).bit_length() - 1)))
 
 
 def _batch(options: TrainOptions, explicit: bool, n: int) -> int:

@@ -23,8 +23,7 @@ from lookalike.core import rng
 from lookalike.core.errors import LookalikeError
 from lookalike.core.files import machine_faults, read_json, write_atomically, write_json
 from lookalike.data.base import Images
-from lookalike.engine.backbone import Backbone
-from lookalike.engine.looks import pixel_features
+from lookalike.engine.looks import Once, pixel_features
 from lookalike.engine.views import sheet_of
 
 FORMAT = 1
@@ -41,12 +40,15 @@ _SHEET_ROWS, _SHEET_VIEWS, _SHEET_SIDE = 6, 5, 720  # of the picture of views; p
 class NoSnapshots:
     """In place of `Snapshots` in a process that writes none, or where none are wanted."""
 
+    rows = torch.empty(0, dtype=torch.int64)
+    """Images whose features are kept."""
+
     def begin(self, step: int) -> None: ...
 
-    def untrained(self, backbone: Backbone) -> None: ...
+    def untrained(self, once: Once) -> None: ...
 
     def take(
-        self, backbone: Backbone, epoch: int, step: int, clusters_N: Tensor | None = None, early: bool = False
+        self, once: Once, epoch: int, step: int, clusters_N: Tensor | None = None, early: bool = False
     ) -> None: ...
 
 
@@ -76,25 +78,22 @@ class Snapshots(NoSnapshots):
         else:
             self._write_index()
 
-    def untrained(self, backbone: Backbone) -> None:
+    def untrained(self, once: Once) -> None:
         """Keep the features of a network before its first step."""
-        self._frame("untrained", 0, 0, backbone.features(self.images.squares.take(self.rows)))
+        self._frame("untrained", 0, 0, once(self.rows))
 
-    def take(
-        self, backbone: Backbone, epoch: int, step: int, clusters_N: Tensor | None = None, early: bool = False
-    ) -> None:
+    def take(self, once: Once, epoch: int, step: int, clusters_N: Tensor | None = None, early: bool = False) -> None:
         """Keep the features of a network after `epoch` epochs and `step` steps.
 
         Args:
-            backbone: the network.
+            once: what is known of the network.
             epoch: epochs done.
             step: steps done; 0 for the weights that the training starts from, or the run consists of.
             clusters_N: int64, the cluster that each training image was trained to be in, where there are clusters.
             early: the training ends here before its last step; should it go on, this frame is dropped.
         """
         marked = {"early": True} if early else {}
-        features = backbone.features(self.images.squares.take(self.rows))
-        self._frame("network", epoch, step, features, clusters_N, **marked)
+        self._frame("network", epoch, step, once(self.rows), clusters_N, **marked)
 
     def _written(self) -> list[dict[str, Any]]:
         """The frames in the folder; none where it holds none, or those of another subset."""

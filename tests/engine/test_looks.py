@@ -1,0 +1,65 @@
+"""A look puts each image through the network once, whoever else wants its features."""
+
+import torch
+from torch import Tensor
+
+from lookalike.augment.recipes import build_recipe
+from lookalike.data.base import Images
+from lookalike.data.canvas import Squares
+from lookalike.engine.budget import LOOKS, Pace, fit_budget
+from lookalike.engine.looks import Looker, Once
+from lookalike.methods.simclr import Options
+
+
+def collection(n: int = 90) -> Images:
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.arange(n) % 3
+    pixels = torch.randint(0, 60, (n, 1, 8, 8), dtype=torch.uint8, generator=generator)
+    pixels[:, :, :, :4] += (60 * labels[:, None, None, None]).to(torch.uint8)
+    return Images(pixels, tuple(map(str, range(n))), labels=labels, classes=("a", "b", "c"))
+
+
+class Counting:
+    """Pixels as features; keeps how many images it was asked for."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def __call__(self, images_NCHW: Tensor | Squares) -> Tensor:
+        self.asked += len(images_NCHW)
+        return images_NCHW[:].float().flatten(1)
+
+
+def test_features_are_those_of_the_rows_in_any_order_and_as_often_as_asked_for():
+    images, features = collection(), Counting()
+    once = Once(features, images.squares, torch.tensor([7, 3, 80, 3]))
+    assert features.asked == 3
+    rows = torch.tensor([80, 3, 7, 7])
+    assert torch.equal(once(rows), images.squares[rows].float().flatten(1))
+    assert features.asked == 3
+
+
+def test_a_look_asks_for_each_image_and_each_view_once():
+    images, features = collection(), Counting()
+    looker = Looker(images, build_recipe("crop-flip", 8), 0)
+    look = looker.look_at(looker.once(features, beside=torch.arange(90)))
+    assert features.asked == 90 + len(looker.views)
+    assert look == looker.look_at(looker.once(Counting()))  # what others want to know changes nothing
+    assert look.knn is not None
+    assert look.knn > 0.6  # of three classes that differ in brightness
+    assert len(set(looker.bank.tolist()) & set(looker.queries.tolist())) == 0
+
+
+def test_without_labels_there_is_no_knn():
+    images = collection()
+    looker = Looker(Images(images.squares[:], images.paths), build_recipe("crop-flip", 8), 0)
+    assert looker.look_at(looker.once(Counting())).knn is None
+
+
+def test_a_budget_counts_images_once_that_looks_and_frames_share():
+    def looks(looked: int) -> float:
+        pace = Pace(step=0.05, plan=0.2, look=1.0, looked=looked, image=0.01)
+        return fit_budget(pace, Options(batch_size=256, budget="20m"), 2000, 2000, 1200, 0.0)[1].looks
+
+    assert looks(2000) == (LOOKS + 2) * 1.0
+    assert looks(500) == (LOOKS + 2) * (1.0 + 1500 * 0.01)
