@@ -44,6 +44,19 @@ def metadata(run: RunFolder) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
+def greys(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """The same grey images, once with one channel and once as colour."""
+    folder = tmp_path_factory.mktemp("greys")
+    generator = np.random.default_rng(3)
+    for i in range(12):
+        pixels = generator.integers(0, 255, (20, 20), dtype=np.uint8)
+        for name, picture in (("one", pixels), ("three", np.stack([pixels] * 3, 2))):
+            (folder / name).mkdir(exist_ok=True)
+            Image.fromarray(picture).save(folder / name / f"{i:02d}.png")
+    return folder / "one", folder / "three"
+
+
+@pytest.fixture(scope="module")
 def untouched(photos: Path, photo_run: Path, tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
     """Everything at once, from the weights of another run, without training."""
     return start([str(photos), "--init", str(photo_run), "--epochs=0"], tmp_path_factory.mktemp("runs") / "untouched")
@@ -158,12 +171,12 @@ def test_another_file_in_its_place_is_not_compared_with(photos: Path, photo_run:
     assert "left out" in api.evaluate(run, threads=1)["protocol"]["init"]
 
 
-def test_weights_with_the_names_of_torchvision(photos: Path, tmp_path: Path):
+def test_weights_with_the_names_of_torchvision(greys: tuple[Path, Path], tmp_path: Path):
     """What torchvision saves: a large stem and a classifier, and no word of how images were normalised."""
     network = build_encoder(EncoderSpec("resnet18", 3, 32, stem="large"), 5)
     file = tmp_path / "resnet18.pth"
     torch.save({**network.state_dict(), "fc.weight": torch.zeros(1000, 512), "fc.bias": torch.zeros(1000)}, file)
-    words = ["train", "simclr", str(photos), "--encoder=resnet18", "--init", str(file), "--epochs=0"]
+    words = ["train", "simclr", str(greys[1]), "--encoder=resnet18", "--init", str(file), "--epochs=0"]
     run = start([*words, "--image-size=32"], tmp_path / "run")
     assert (run.settings()["stem"], run.settings()["normalize"]) == ("large", "imagenet")
     assert json.loads(metadata(run)["mean"]) == list(IMAGENET_MEAN)
@@ -171,19 +184,6 @@ def test_weights_with_the_names_of_torchvision(photos: Path, tmp_path: Path):
     assert all(torch.equal(t, load_file(run.encoder)[name]) for name, t in network.state_dict().items())
     by_data = start([*words, "--image-size=32", "--normalize=data"], tmp_path / "by-data")
     assert json.loads(metadata(by_data)["mean"]) != list(IMAGENET_MEAN)
-
-
-@pytest.fixture(scope="module")
-def greys(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """The same grey images, once with one channel and once as colour."""
-    folder = tmp_path_factory.mktemp("greys")
-    generator = np.random.default_rng(3)
-    for i in range(12):
-        pixels = generator.integers(0, 255, (20, 20), dtype=np.uint8)
-        for name, picture in (("one", pixels), ("three", np.stack([pixels] * 3, 2))):
-            (folder / name).mkdir(exist_ok=True)
-            Image.fromarray(picture).save(folder / name / f"{i:02d}.png")
-    return folder / "one", folder / "three"
 
 
 def test_grey_images_enter_weights_for_colour(greys: tuple[Path, Path], photo_run: Path, tmp_path: Path, capsys):
@@ -210,11 +210,11 @@ def test_colour_images_do_not_enter_weights_for_grey_and_the_way_out_is_named(
 # -- libraries ------------------------------------------------------------------------------------
 
 
-def test_a_library_gives_its_weights_or_says_why_not(photos: Path, tmp_path: Path, monkeypatch, capsys):
+def test_a_library_gives_its_weights_or_says_why_not(greys: tuple[Path, Path], tmp_path: Path, monkeypatch, capsys):
     network = build_encoder(EncoderSpec("resnet18", 3, 32, stem="large"), 5)
     monkeypatch.setattr(torchvision_bridge, "trained", lambda model: Trained(32, (0.5, 0.4, 0.3), (0.1, 0.2, 0.3)))
     monkeypatch.setattr(torchvision_bridge, "pretrained", lambda model, spec: network.state_dict())
-    words = ["train", "simclr", str(photos), "--encoder=resnet18", "--init=torchvision", "--epochs=0"]
+    words = ["train", "simclr", str(greys[1]), "--encoder=resnet18", "--init=torchvision", "--epochs=0"]
     run = start(words, tmp_path / "run")
     assert (run.settings()["image_size"], run.settings()["normalize"]) == (32, "weights")
     assert json.loads(metadata(run)["mean"]) == [0.5, 0.4, 0.3]
@@ -263,7 +263,7 @@ def test_other_things_that_are_no_weights(photos: Path, photo_run: Path, tmp_pat
     words = ["train", "simclr", str(photos), "--epochs=0", "--width=4", "--init"]
     said = refused([*words, str(file)], tmp_path / "no", capsys)
     assert "does not fit ConvNet" in said
-    assert "left over a [3]" in said
+    assert "missing conv1.weight [4, 3, 4, 4]" in said
     tensors = load_file(photo_run / "encoder.safetensors")
     tensors["conv1.weight"][0, 0, 0, 0] = float("nan")
     save_file(tensors, file)

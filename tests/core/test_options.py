@@ -16,7 +16,7 @@ def test_defaults_have_no_problems():
 @pytest.mark.parametrize(
     ("field", "value", "words"),
     [
-        ("epochs", 0, "--epochs must be at least 1, got 0"),
+        ("epochs", -1, "--epochs must be at least 0, got -1"),
         ("max_steps", 0, "--max-steps must be at least 1, got 0"),
         ("batch_size", 1, "--batch-size must be at least 2, got 1"),
         ("image_size", 0, "--image-size must be at least 1, got 0"),
@@ -49,7 +49,7 @@ def test_values_at_the_edge_pass(options):
 
 
 def test_all_problems_are_reported_at_once():
-    options = TrainOptions(epochs=0, batch_size=0, lr=-1.0, momentum=2.0, crop_min=7.0)
+    options = TrainOptions(epochs=-1, batch_size=0, lr=-1.0, momentum=2.0, crop_min=7.0)
     with pytest.raises(ConfigurationError) as caught:
         raise_problems(options.problems())
     assert len(caught.value.problems) == 5
@@ -78,8 +78,8 @@ def test_a_method_adds_its_own_problems():
             yield from super().problems()
             yield from at_least(self, 0.1, "temperature")
 
-    assert list(Options(temperature=0.0, epochs=0).problems()) == [
-        "--epochs must be at least 1, got 0",
+    assert list(Options(temperature=0.0, epochs=-1).problems()) == [
+        "--epochs must be at least 0, got -1",
         "--temperature must be at least 0.1, got 0.0",
     ]
 
@@ -97,7 +97,7 @@ def test_runtime_options_do_not_last():
     kept = lasting(TrainOptions(seed=3, data="digits", device="cpu"))
     assert kept["seed"] == 3
     runtime = {"data", "out", "device", "threads", "checkpoint_minutes", "download", "memory", "snapshots", "report"}
-    runtime |= {"store", "cache", "store_limit", "skip_bad"}
+    runtime |= {"store", "cache", "store_limit", "skip_bad", "augment_by", "log"}
     assert set(kept) == {f.name for f in dataclasses.fields(TrainOptions)} - runtime
 
 

@@ -66,5 +66,5 @@ def test_a_module_that_cannot_be_imported_says_why(room):
 
 
 def test_the_rooms_hold_what_they_offer_and_no_furniture():
-    assert registry.names("encoders") == ["alexnet", "convnet", "resnet"]
+    assert registry.names("encoders") == ["alexnet", "convnet", "resnet", "timm-bridge", "torchvision-bridge"]
     assert registry.names("methods") == ["deepcluster", "deepcluster-v2", "simclr", "supervised"]

@@ -70,9 +70,20 @@ def test_embedding_other_images(run: RunFolder, tmp_path: Path):
 
 
 def test_images_with_other_channels_are_refused(run: RunFolder, tmp_path: Path):
-    np.save(tmp_path / "colour.npy", np.zeros((5, 16, 16, 3), np.uint8))
+    np.save(tmp_path / "layers.npy", np.zeros((6, 5, 16, 16), np.uint8))
+    with pytest.raises(LookalikeError, match="trained on images of 1 channel, these have 5; only grey and colour"):
+        api.embed(run, str(tmp_path / "layers.npy"))
     with pytest.raises(LookalikeError, match="16 x 16 pixels with 1 channel, these images are 16 x 16 pixels with 3"):
-        api.embed(run, str(tmp_path / "colour.npy"))
+        load_backbone(run.encoder, "cpu").features(torch.zeros(2, 3, 16, 16, dtype=torch.uint8))
+
+
+def test_colour_is_left_out_for_a_network_for_grey_and_that_is_said(
+    run: RunFolder, tmp_path: Path, capsys: pytest.CaptureFixture
+):
+    np.save(tmp_path / "colour.npy", np.zeros((5, 16, 16, 3), np.uint8))
+    place = api.embed(run, str(tmp_path / "colour.npy"))
+    assert np.load(place / "embeddings.npy").shape == (5, 32)
+    assert "their colour was left out" in capsys.readouterr().err
 
 
 def test_a_folder_that_is_no_run_is_refused(tmp_path: Path):

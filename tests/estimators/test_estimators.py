@@ -181,7 +181,7 @@ def test_none_leaves_it_to_the_recipe_and_anything_else_is_meant():
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"epochs": 0}, "^epochs must be at least 1"),
+        ({"epochs": -1}, "^epochs must be at least 0"),
         ({"batch_size": 1}, "^batch_size must be at least 2"),
         ({"encoder": "resnet8"}, "did you mean 'resnet18'"),
         ({"epochs": "many"}, "wrong type"),

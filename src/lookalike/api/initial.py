@@ -90,7 +90,7 @@ class Initial:
                 + (f"; lookalike embed {self.said} DATA converts colour to grey" if self.channels == 1 else "")
             )
         fit_weights(backbone.encoder, self._tensors(spec), self.said)
-        statistics = {"imagenet": (IMAGENET_MEAN, IMAGENET_STD)}
+        statistics: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {"imagenet": (IMAGENET_MEAN, IMAGENET_STD)}
         if self.trained is not None:
             statistics["weights"] = self.trained.mean, self.trained.std
         backbone.mean, backbone.std = statistics.get(how, (backbone.mean, backbone.std))

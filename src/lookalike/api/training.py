@@ -7,6 +7,7 @@ import dataclasses
 import time
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -93,7 +94,8 @@ def train(
         else:
             backbone = started(initial, options, images, device, copy.deepcopy(encoder))
             untrained = untrained_backbone(options, images, device, encoder, backbone.spec.channels)
-        options = dataclasses.replace(options, normalize=backbone.normalized_by)
+        normalized: dict[str, Any] = {"normalize": backbone.normalized_by}
+        options = dataclasses.replace(options, **normalized)
         learner = module.Learner(backbone.encoder, options, len(rows), len(images.classes), ranks)
         learner = placed(learner.double() if options.precision == "float64" else learner, device)
         scores, probes = None, 0.0

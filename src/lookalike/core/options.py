@@ -127,11 +127,10 @@ class TrainOptions:
 
     def problems(self) -> Iterator[str]:
         """Every value that cannot be, in words."""
+        yield from at_least(self, 0, "epochs")
         yield from at_least(self, 1, "max_steps", "image_size", "width", "threads")
         yield from at_least(self, 2, "batch_size")
-        yield from at_least(
-            self, 0, "epochs", "seed", "weight_decay", "momentum", "warmup", "check_every", "checkpoint_minutes"
-        )
+        yield from at_least(self, 0, "seed", "weight_decay", "momentum", "warmup", "check_every", "checkpoint_minutes")
         if self.micro_batch != "auto":
             if not str(self.micro_batch).isdecimal() or int(self.micro_batch) < 1:
                 yield f"--micro-batch must be auto or a positive integer, got {self.micro_batch!r}"

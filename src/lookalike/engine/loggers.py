@@ -126,7 +126,7 @@ def need_loggers(names: str | None) -> None:
 
 def scalars(kind: str, values: Mapping[str, Any]) -> dict[str, float]:
     """The finite numbers of an event, named as in `epoch/loss`, `look/network/knn` and `clustering/0/inertia`."""
-    inner = {"look": "of", "clustering": "head"}.get(kind)
+    inner = {"look": "of", "clustering": "head"}.get(kind, "")
     place = f"{kind}/{values[inner]}" if inner in values else kind
     return {
         f"{place}/{key}": float(value)

@@ -70,7 +70,8 @@ class Trainer:
         self.share = options.batch_size // self.ranks.size  # images of a batch that are this process's
         self.parallel: DistributedDataParallel | None = None
         self.method, self.backbone, self.options, self.run = method, backbone, options, run
-        self.images, self.rows, self.n, self.untrained = images, rows, len(rows), untrained or backbone
+        self.random_backbone = untrained or backbone
+        self.images, self.rows, self.n = images, rows, len(rows)
         self.views = Views(method, backbone, options, images)
         self.labels_N = None if images.labels is None else images.labels[rows]
         self.data = TrainingImages(method, backbone, self.views, rows, self.labels_N)
@@ -204,13 +205,13 @@ class Trainer:
     def _first_look(self) -> None:
         if not self.ranks.first:
             return
-        untrained = self.looker.once(self.looker.calibrated(self.untrained).features, self.snapshots.rows)
+        untrained = self.looker.once(self.looker.calibrated(self.random_backbone).features, self.snapshots.rows)
         looks = {"pixels": self.looker.look_at_pixels(), "untrained": self.looker.look_at(untrained)}
         self.baselines = {name: look.event() for name, look in looks.items()}
         for name, event in self.baselines.items():
             self.journal.event("look", 0, epoch=0, of=name, **event)
         self.snapshots.untrained(untrained)
-        self.untrained = self.backbone  # the other one's memory is wanted
+        self.random_backbone = self.backbone  # the other one's memory is wanted
         if self.options.init is not None or not self.total:
             self.journal.say(self._look(-1, None)[1])
 

@@ -67,7 +67,10 @@ class Run:
 
     @property
     def method(self) -> str:
-        """The method's name as people write it."""
+        """The method's name as people write it; of a run without training, whose weights it has."""
+        if self.config.get("epochs") == 0:
+            init = self.config.get("init")
+            return f"Weights of {Path(str(init)).name}" if init else "An untrained network"
         method = str(self.config.get("method", ""))
         return _METHODS.get(method, method)
 
