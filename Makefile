@@ -37,7 +37,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 # torchvision is only compared with, never imported by the package: its pure-Python part suffices, so
 # it comes without its dependencies (it would insist on one release of torch).
 $(VENV)/.tools: $(VENV)/.installed
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev]'
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev,docs]'
 	$(BIN)/python -m pip install --quiet -c constraints.txt --no-deps torchvision
 	touch $@
 

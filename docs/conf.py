@@ -35,7 +35,7 @@ napoleon_use_rtype = False
 
 
 def sections(app, what, name, obj, options, lines):
-    """Our docstrings in the form that Sphinx knows: headings as napoleon's, names that end in _ as code and no links."""
+    """Our docstrings as Sphinx reads them: headings that napoleon knows, names that end in _ as code and no links."""
     del app, what, name, obj, options
     for i, line in enumerate(lines):
         if line.startswith("Parameters (all by name):"):
