@@ -19,9 +19,12 @@ version = release = lookalike.__version__
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 exclude_patterns = ["notebooks/*"]  # shown as pages that generate.py makes
 myst_heading_anchors = 3
+smartquotes = False  # two dashes begin a flag
 
 html_theme = "furo"
 html_title = "lookalike"
+html_static_path = ["static"]
+html_css_files = ["site.css"]
 html_copy_source = False
 html_show_sphinx = False
 html_theme_options = {"source_edit_link": "", "top_of_page_buttons": []}

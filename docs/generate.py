@@ -50,13 +50,14 @@ def options_page() -> str:
         "Made from the dataclasses that the command line is built from; `lookalike COMMAND --help` says the same.",
         "An option is a flag, a key of a TOML file (`--config FILE`, dashes or underscores) and an argument in",
         "Python, under one name. `yes/no` options are `--name` and `--no-name`. Where a recipe is chosen by the",
-        "images its values stand before the defaults below; `RUN/config.toml` holds what was used.",
+        "images its values stand before the defaults below; `RUN/config.toml` holds what was used. What a heading",
+        "names in capitals may be given without its flag.",
     ]
     for name in command_names():
         module = importlib.import_module(f"lookalike.cli.commands.{name}")
         summary = (module.__doc__ or "").splitlines()[0]
-        lines += ["", f"## {module.USAGE}", "", summary]
         kinds = own_dataclasses(module)
+        lines += ["", f"## {module.USAGE}", *([] if len(kinds) == 1 else ["", summary])]
         if name == "everything":
             lines += ["", f"Takes the {_COMMON} and those of [`train simclr`](#simclr)."]
         elif name == "train":

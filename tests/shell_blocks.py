@@ -123,4 +123,5 @@ def shortened(words: list[str]) -> list[str]:
         shutil.rmtree(Path("runs") / f"{method}-{Path(data).name.partition('.')[0]}", ignore_errors=True)
     short = SHORT if "deepcluster" in method else {k: v for k, v in SHORT.items() if k != "--n-clusters"}
     added = [f"{flag}={value}" for flag, value in short.items() if flag not in words]
+    added += ["--no-report"] if words[0] == "train" else []  # everything at once writes its page
     return [*words, *added, "--epochs=1"]
