@@ -33,23 +33,21 @@ def run_cell(source: str, where: str, names: dict[str, Any]) -> str:
     return value._repr_html_() if hasattr(value, "_repr_html_") else repr(value)
 
 
-@pytest.fixture
-def shown(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[list[str], Path]:
-    """What the cells of a notebook show, one after the other."""
-    monkeypatch.chdir(tmp_path)
+def run_notebook(name: str) -> list[str]:
+    """What the code cells of a notebook show, one after the other."""
     names: dict[str, Any] = {"__name__": "__main__"}
-    path = next(path for path in NOTEBOOKS if path.stem == request.param)
-    return [run_cell(source, f"{path.name}, cell {i}", names) for i, source in enumerate(cells(path, "code"))], tmp_path
+    path = next(path for path in NOTEBOOKS if path.stem == name)
+    return [run_cell(source, f"{path.name}, cell {i}", names) for i, source in enumerate(cells(path, "code"))]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("shown", ["a_folder_of_images"], indirect=True)
-def test_a_folder_of_images(shown: tuple[list[str], Path], capsys: pytest.CaptureFixture):
-    results, folder = shown
+def test_a_folder_of_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture):
+    monkeypatch.chdir(tmp_path)
+    results = run_notebook("a_folder_of_images")
     said = capsys.readouterr().out
     assert results[0] == "1797" and results[1] == "(1797, 128)"
     assert "healthy: a new view finds its own image" in said
-    assert results[3].startswith("<iframe") and (folder / "runs" / "notebook" / "report.html").exists()
+    assert results[3].startswith("<iframe") and (tmp_path / "runs" / "notebook" / "report.html").exists()
     first = re.findall(r"^(\d\.\d{3})  (\S+)$", said, re.MULTILINE)
     assert len(first) == 6 and first[0] == ("1.000", "0007.png")
     agreed = ast.literal_eval(results[-1])
@@ -57,9 +55,9 @@ def test_a_folder_of_images(shown: tuple[list[str], Path], capsys: pytest.Captur
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("shown", ["reproducing_the_paper"], indirect=True)
-def test_reproducing_the_paper(shown: tuple[list[str], Path], capsys: pytest.CaptureFixture):
-    results, _ = shown
+def test_reproducing_the_paper(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture):
+    monkeypatch.chdir(tmp_path)
+    results = run_notebook("reproducing_the_paper")
     said = capsys.readouterr().out
     rows = re.findall(
         r"^(raw pixels|untrained|SimCLR|DeepCluster) +([\d.]+)% +([\d.]+)% +([\d.]+)%$", said, re.MULTILINE
@@ -88,5 +86,5 @@ def test_notebooks_are_kept_without_outputs(path: Path):
 
 
 def test_every_notebook_is_run():
-    tested = re.findall(r'parametrize\("shown", \["(\w+)"\]', Path(__file__).read_text())
+    tested = re.findall(r'run_notebook\("(\w+)"\)', Path(__file__).read_text())
     assert sorted(tested) == [path.stem for path in NOTEBOOKS]
