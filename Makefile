@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-fast lint format clean
+.PHONY: demo test test-fast lint format docs clean
 
 demo: $(VENV)/.installed
 	$(BIN)/lookalike demo
@@ -23,6 +23,11 @@ format: $(VENV)/.tools
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+# The site opens by a double click on site/index.html: nothing in it is fetched from elsewhere.
+docs: $(VENV)/.docs
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet -d $(VENV)/doctrees docs site
+	@echo "site/index.html"
+
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "lookalike needs Python 3.11 or newer")'
 	$(PYTHON) -m venv $(VENV)
@@ -32,9 +37,13 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 # torchvision and timm are optional, and of torchvision the pure-Python part suffices, so they come without
 # their dependencies (torchvision would insist on one release of torch).
 $(VENV)/.tools: $(VENV)/.installed
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev]'
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev,docs]'
 	$(BIN)/python -m pip install --quiet -c constraints.txt --no-deps torchvision timm
 	touch $@
 
+$(VENV)/.docs: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[docs]'
+	touch $@
+
 clean:
-	rm -rf $(VENV) runs .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) runs site docs/reference .mypy_cache .pytest_cache .ruff_cache

@@ -1,23 +1,29 @@
-"""What the README says works when it is typed in."""
+"""The README's first screen, and that what it names is there. Its blocks are run by test_docs.py."""
 
 import re
 from pathlib import Path
 
-import pytest
+from PIL import Image
 
 from lookalike.cli.main import command_names
 
-README = (Path(__file__).parents[1] / "README.md").read_text()
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+SCREEN = 40
+"""Lines that are seen without scrolling, or nearly."""
 
 
-def test_the_python_block_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture):
-    monkeypatch.chdir(tmp_path)
-    blocks = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-    assert blocks
-    for block in blocks:
-        exec(compile(block, "README.md", "exec"), {})
-    assert 0.5 < float(capsys.readouterr().out.split()[-1]) <= 1
-    assert (tmp_path / "runs" / "python" / "embeddings.npy").exists()
+def test_the_first_screen_shows_a_picture_an_installation_and_a_result():
+    screen = "\n".join(README.splitlines()[:SCREEN])
+    sentence = README.splitlines()[2]
+    assert sentence.startswith("Learn") and sentence.endswith(".")
+    shown = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", screen)
+    assert len(shown) == 1
+    picture = ROOT / shown[0]
+    assert picture.stat().st_size < 300_000
+    with Image.open(picture) as image:
+        assert image.width >= 1000
+    assert screen.index("pip install .\nlookalike demo") < screen.index("k-means, 10 clusters")
 
 
 def test_every_command_is_named_and_every_named_command_exists():
@@ -27,6 +33,6 @@ def test_every_command_is_named_and_every_named_command_exists():
 
 
 def test_the_make_targets_exist():
-    makefile = (Path(__file__).parents[1] / "Makefile").read_text()
-    for target in re.findall(r"make ([a-z-]+)", README):
+    makefile = (ROOT / "Makefile").read_text()
+    for target in re.findall(r"`make ([a-z-]+)", README):
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target

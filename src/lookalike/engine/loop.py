@@ -69,8 +69,8 @@ class Trainer:
         self.ranks = method.ranks
         self.share = options.batch_size // self.ranks.size  # images of a batch that are this process's
         self.parallel: DistributedDataParallel | None = None
-        self.method, self.backbone, self.options, self.run = method, backbone, options, run
-        self.random_backbone = untrained or backbone
+        self.method, self.options, self.run = method, options, run
+        self.backbone, self.random_backbone = backbone, untrained or backbone
         self.images, self.rows, self.n = images, rows, len(rows)
         self.views = Views(method, backbone, options, images)
         self.labels_N = None if images.labels is None else images.labels[rows]
@@ -211,7 +211,7 @@ class Trainer:
         for name, event in self.baselines.items():
             self.journal.event("look", 0, epoch=0, of=name, **event)
         self.snapshots.untrained(untrained)
-        self.random_backbone = self.backbone  # the other one's memory is wanted
+        del self.random_backbone  # its memory is wanted
         if self.options.init is not None or not self.total:
             self.journal.say(self._look(-1, None)[1])
 
