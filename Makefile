@@ -29,11 +29,11 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e .
 	touch $@
 
-# torchvision is only compared with, never imported by the package: its pure-Python part suffices, so
-# it comes without its dependencies (it would insist on one release of torch).
+# torchvision and timm are compared with, and exported for: their pure-Python parts suffice, so they come without their
+# dependencies (torchvision would insist on one release of torch).
 $(VENV)/.tools: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev]'
-	$(BIN)/python -m pip install --quiet -c constraints.txt --no-deps torchvision
+	$(BIN)/python -m pip install --quiet -c constraints.txt --no-deps torchvision timm
 	touch $@
 
 clean:
