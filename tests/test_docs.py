@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from plain_ops import plain_torchvision
 from shell_blocks import ROOT, blocks, check, commands, follow, indented_commands
 
 DOCS = ROOT / "docs"
@@ -42,7 +43,9 @@ def workplace(tmp_path: Path, photos: Path, photo_run: Path, monkeypatch: pytest
 
 @pytest.mark.slow
 @pytest.mark.parametrize("page", [p for p in PAGES if blocks(p.read_text())], ids=name_of)
-def test_the_blocks_run(page: Path, workplace: Path, photo_run: Path):
+def test_the_blocks_run(page: Path, workplace: Path, photo_run: Path, monkeypatch: pytest.MonkeyPatch):
+    if "from torchvision" in page.read_text():  # also where its compiled part is missing
+        plain_torchvision(monkeypatch)
     names: dict[str, object] = {"__name__": page.stem}
     for number, (language, block) in enumerate(blocks(page.read_text()), 1):
         if language == "python":

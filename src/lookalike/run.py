@@ -6,8 +6,10 @@ run.search("new.jpg", n=20)
 
 from __future__ import annotations
 
+import copy
 import csv
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -21,9 +23,11 @@ from lookalike.core.errors import LookalikeError
 from lookalike.core.metrics import read_metrics
 from lookalike.data.base import Images
 from lookalike.data.canvas import Squares
+from lookalike.encoders.feature_maps import PYRAMID, FeatureMaps
 from lookalike.engine.backbone import Backbone, load_backbone
 from lookalike.engine.run_folder import RunFolder
 from lookalike.evaluate.search import Index
+from lookalike.export.base import MOST, Exported, export
 from lookalike.inputs import Scale, entering, one_image, read, warn
 from lookalike.shown import Page, page_of
 
@@ -133,6 +137,32 @@ class Run:
     def encoder(self) -> nn.Module:
         """The trained network, a plain module in eval mode: normalised images [B, C, S, S] to features [B, D]."""
         return self.backbone.encoder
+
+    def feature_maps(self, layers: Mapping[str, str] = PYRAMID) -> FeatureMaps:
+        """A copy of the network that gives the maps of its stages in place of features, for detectors and the like.
+
+        Args:
+            layers: names of the maps by those of stages; "0" to "3" for the four, as torchvision's detectors have
+                them. `{"layer4": "out"}` is what its segmentation models take.
+
+        Raises:
+            LookalikeError: an encoder without stages (alexnet), or no such stage.
+        """
+        return FeatureMaps(copy.deepcopy(self.encoder), layers)
+
+    def export(self, to: str, out: str | os.PathLike | None = None, images: int = MOST) -> Exported:
+        """Write the run in the form that another library reads, and check it (`lookalike export`).
+
+        Args:
+            to: torchvision, timm, onnx, atlas, tensorboard or huggingface.
+            out: folder for the files; default: RUN/export/FORMAT.
+            images: of atlas and tensorboard, at the most.
+
+        Raises:
+            LookalikeError: see `export.base.export`.
+        """
+        place = None if out is None else Path(out)
+        return export(self.folder, to, place, most=images, encoder=self._given)
 
     def preprocess(self, images: Any) -> Tensor:
         """What the encoder takes (float [N, C, S, S], normalised, on its device) from images in any form.

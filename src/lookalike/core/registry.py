@@ -26,6 +26,12 @@ _SHARED = {
     "recipes",
     "grouping",
     "projector",
+    "feature_maps",
+    "networks",
+    "optional",
+    "pictures",
+    "staging",
+    "card",
 }
 
 

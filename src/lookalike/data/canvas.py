@@ -21,7 +21,7 @@ DIGEST = 16  # bytes of an image's hash
 _BLOCK = 2**24  # values of the canvases that are looked at together
 # Halves are common where small whole numbers are averaged: they are rounded up although a sum may come out a little
 # below, so that a pixel does not depend on how many images were scaled together.
-_HALF = 0.5 + 2.0**-10
+HALF = 0.5 + 2.0**-10
 
 
 class Canvases(Protocol):
@@ -86,7 +86,7 @@ class Squares:
         else:
             sizes_B2 = self._sizes_N2[numbers_B]
         square = resized_crop(canvases.float(), central_boxes(sizes_B2), self._side)
-        return (square + _HALF).clamp_(0.0, 255.0).to(torch.uint8)
+        return (square + HALF).clamp_(0.0, 255.0).to(torch.uint8)
 
     def take(self, rows: Tensor) -> Squares:
         """The squares of these rows alone; nothing is computed yet."""

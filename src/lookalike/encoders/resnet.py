@@ -7,6 +7,8 @@ average pool, 512 or 2048 numbers.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -92,6 +94,7 @@ class ResNet(nn.Module):
         self.bn1 = normalization(norm, _STEM_WIDTH)
         self.maxpool = nn.Identity() if small else nn.MaxPool2d(3, 2, 1)
         inputs = _STEM_WIDTH
+        widths = []
         for number, depth in enumerate(stages, start=1):
             width = _STEM_WIDTH * 2 ** (number - 1)
             blocks = []
@@ -99,14 +102,22 @@ class ResNet(nn.Module):
                 blocks.append(block(inputs, width, 2 if k == 0 and number > 1 else 1, norm))
                 inputs = width * block.expansion
             self.add_module(f"layer{number}", nn.Sequential(*blocks))
+            widths.append(inputs)
+        self.map_channels = tuple(widths)
         self.out_features = inputs
         initialize(self, tuple(m.last for m in self.modules() if isinstance(m, Basic | Bottleneck)))
 
-    def forward(self, x_BCHW: Tensor) -> Tensor:
+    def maps(self, x_BCHW: Tensor) -> Iterator[Tensor]:
+        """The outputs of the four stages [B, C, H, W], one after the other."""
         x = self.maxpool(F.relu(self.bn1(self.conv1(x_BCHW)), inplace=True))
         for number in range(1, 5):
             x = self.get_submodule(f"layer{number}")(x)
-        return x.mean((2, 3))
+            yield x
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        for x in self.maps(x_BCHW):
+            last = x
+        return last.mean((2, 3))
 
 
 def build(variant: str, spec: EncoderSpec) -> ResNet:

@@ -1,0 +1,167 @@
+"""What a format is handed, what it gives back, and the export itself.
+
+A format is a module of this room with
+
+    ANY_NETWORK = True or False     whether it takes every encoder
+    def export(source, folder)      writes files into an empty folder, checks them and says what came of it
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from torch import nn
+
+from lookalike.core import machine, registry
+from lookalike.core.errors import LookalikeError
+from lookalike.engine.backbone import Backbone, load_backbone
+from lookalike.engine.run_folder import RunFolder
+from lookalike.export.staging import staged
+from lookalike.report.images import evenly
+from lookalike.report.runs import Run
+
+MOST = 20_000
+"""Images of a table or a map, where nobody says."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a format tells of what it wrote."""
+
+    snippet: str
+    """What opens it: lines of Python, or a command."""
+    checks: Mapping[str, float] = field(default_factory=dict)
+    """Largest differences that were found."""
+    said: tuple[str, ...] = ()
+    """Sentences on what was checked, and on what to know."""
+
+
+@dataclass(frozen=True)
+class Exported(Outcome):
+    """What was written."""
+
+    folder: Path = Path()
+    files: tuple[str, ...] = ()
+
+
+@dataclass
+class Source:
+    """A run that is exported; what a format needs of it is read when it is asked for."""
+
+    run: RunFolder
+    out: Path
+    """The folder that the files will lie in."""
+    most: int = MOST
+    threads: int | None = None
+    encoder: nn.Module | None = None
+    """The network that was given to `train` from Python."""
+
+    @cached_property
+    def backbone(self) -> Backbone:
+        """The trained network, on the CPU."""
+        return load_backbone(self.run.encoder, "cpu", self.encoder)
+
+    @cached_property
+    def kept(self) -> Run:
+        """What the folder holds beside the network."""
+        return Run(self.run.path)
+
+    @cached_property
+    def features(self) -> np.ndarray:
+        """embeddings.npy: float32 [N, D], mapped.
+
+        Raises:
+            LookalikeError: it is not there, does not belong to index.csv, or holds what is not finite.
+        """
+        found = self.kept.embeddings
+        if found is None:
+            why = self.kept.missing[-1] if self.kept.missing else f"{self.run.embeddings} is not there"
+            raise LookalikeError(
+                f"{why.rstrip('.')}; let the training finish, or write the features: lookalike embed {self.run.path}"
+            )
+        if len(self.kept.index) != len(found):
+            raise LookalikeError(
+                f"{self.run.index} has {len(self.kept.index):,} rows and embeddings.npy {len(found):,}; write both "
+                f"with: lookalike embed {self.run.path}"
+            )
+        return found
+
+    @cached_property
+    def rows(self) -> np.ndarray:
+        """int64: the images of a table; of more than `most` evenly spaced ones."""
+        return evenly(np.arange(len(self.features)), self.most)
+
+    @cached_property
+    def chosen_features(self) -> np.ndarray:
+        """The features of `rows`, float32 in memory."""
+        found = np.asarray(self.features[self.rows], np.float32)
+        if not np.isfinite(found).all():
+            raise LookalikeError(f"the features in {self.run.embeddings} are not finite: train that run again")
+        return found
+
+    def column(self, name: str) -> list[str]:
+        """A column of index.csv for `rows`, as text that can be written anywhere."""
+        return [printable(self.kept.index[row].get(name, "")) for row in self.rows]
+
+    def fewer(self) -> tuple[str, ...]:
+        """A sentence where not all images are there."""
+        if len(self.rows) == len(self.features):
+            return ()
+        return (f"{len(self.rows):,} of {len(self.features):,} images, evenly spaced; --images takes more",)
+
+
+def formats() -> list[str]:
+    """Every format, by the names of the modules."""
+    return registry.names("export")
+
+
+def export(
+    run: RunFolder,
+    to: str,
+    out: Path | None = None,
+    *,
+    most: int = MOST,
+    threads: int | None = None,
+    encoder: nn.Module | None = None,
+) -> Exported:
+    """Write a run in the form that another library reads, and check it.
+
+    Args:
+        run: a run folder.
+        to: the format.
+        out: folder for the files; default: RUN/export/FORMAT.
+        most: images of a table or a map, at the most.
+        threads: CPU threads.
+        encoder: the network that was given to `train` from Python.
+
+    Raises:
+        LookalikeError: the format is unknown, its library is not there, it does not take this network, the run lacks
+            something, or the check failed. Nothing has been written then.
+    """
+    found = registry.find("export", to, "format")
+    machine.prepare(threads)
+    folder = out or run.path / "export" / to
+    source = Source(run, folder, most, threads, encoder)
+    with staged(folder) as work:
+        outcome = found.export(source, work)
+        files = tuple(sorted(path.name for path in work.iterdir()))
+    return Exported(outcome.snippet, outcome.checks, outcome.said, folder, files)
+
+
+def unsupported(library: str, backbone: Backbone, valid: str) -> LookalikeError:
+    """The error of a network that a library has no model for."""
+    name = backbone.spec.name
+    others = [to for to in formats() if registry.find("export", to, "format").ANY_NETWORK]
+    return LookalikeError(
+        f"{library} has no model that {name} would fit; it has {valid}. Formats for every network: "
+        f"{', '.join(others)}. Or train with --encoder resnet18."
+    )
+
+
+def printable(text: str) -> str:
+    """Text as it can be written: bytes of names that are no UTF-8 show as a replacement character."""
+    return text.encode(errors="surrogateescape").decode(errors="replace")

@@ -1,0 +1,93 @@
+"""A model card: what a network is, what it was trained on and how, what it reached, and what to mind."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from lookalike import __version__
+from lookalike.core.options import TrainOptions, lasting, short
+from lookalike.engine.backbone import Backbone
+from lookalike.export.base import Source, printable
+from lookalike.export.networks import is_resnet
+
+_FIGURES = {"knn": "kNN accuracy", "linear": "linear accuracy", "cluster.accuracy": "groups, matched with the classes"}
+
+
+def text(source: Source, backbone: Backbone, options: tuple[str, TrainOptions]) -> str:
+    """The card, Markdown with a YAML head."""
+    method, chosen = options
+    spec, record = backbone.spec, source.kept.record
+    side, channels = spec.image_size, spec.channels
+    name = source.kept.method
+    needs = "torchvision" if is_resnet(backbone) else "lookalike"
+    trained = record.get("training_images", record.get("images", 0))
+    use = 'from load import features\n\nx = features(["photo.jpg"])'
+    if channels not in (1, 3):
+        use = "from load import model, prepare\n\nx = model(prepare(images))"
+    parts = [
+        _head(method),
+        f"# {spec.name} by {name}",
+        f"A network from images ({channels} channel{'s' * (channels != 1)}, {side} x {side} pixels) to "
+        f"{backbone.encoder.out_features} features, trained by lookalike {__version__}"
+        + (" with labels." if method == "supervised" else " without labels."),
+        "## Use",
+        f"```python\n{use}\n```",
+        f"`load.py` needs {needs}, safetensors and Pillow. Images enter as their central square, brought to {side} "
+        "pixels and normalised by `image_mean` and `image_std` of preprocessor_config.json.",
+        "## Training",
+        f"{name} on {trained:,} images of {_data(chosen)}, seed {record.get('seed', 0)}; PyTorch "
+        f"{record.get('versions', {}).get('torch', 'unknown')}. The options, as resolved:",
+        _table(training(chosen)),
+        "## Figures",
+        _figures(source.kept.evaluation),
+        "## What to mind",
+        "The features tell apart what the training images differ in, and ignore what the random views vary. On images "
+        "of another kind they may say little: compare with raw pixels before relying on them. The licence of the "
+        "images and of these weights is for whoever publishes them to name.",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def training(options: TrainOptions) -> dict[str, Any]:
+    """The options that decide the result, without the place of a file on this machine."""
+    found = {name: value for name, value in lasting(options).items() if value is not None}
+    return {**found, "init": Path(found["init"]).name} if "init" in found else found
+
+
+def _head(method: str) -> str:
+    tags = ["lookalike", method, *(["self-supervised"] if method != "supervised" else [])]
+    lines = ["---", "pipeline_tag: image-feature-extraction", "tags:", *(f"- {tag}" for tag in tags), "---"]
+    return "\n".join(lines)
+
+
+def _data(options: TrainOptions) -> str:
+    name = printable(short(options.data)).replace("`", "'")
+    return f"`{name}`"
+
+
+def _table(values: dict[str, Any]) -> str:
+    rows = [f"| {name} | {json.dumps(value)} |" for name, value in values.items()]
+    return "\n".join(["| option | value |", "|---|---|", *rows])
+
+
+def _figures(found: dict[str, Any] | None) -> str:
+    if found is None:
+        return "None were measured."
+    protocol = found.get("protocol", {})
+    columns = [("trained", ""), ("untrained", "random."), ("raw pixels", "pixels.")]
+    columns = [(title, prefix) for title, prefix in columns if f"{prefix}knn" in found]
+    rows = [
+        f"| {title} | " + " | ".join(_number(found.get(prefix + key)) for _, prefix in columns) + " |"
+        for key, title in _FIGURES.items()
+        if key in found
+    ]
+    head = "| | " + " | ".join(title for title, _ in columns) + " |"
+    chance = protocol.get("chance")
+    said = f"On {protocol.get('test_rows', 0):,} test images" + (f", chance {chance:.1%}:" if chance else ":")
+    return "\n".join([said, "", head, "|---|" + "---:|" * len(columns), *rows])
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.2%}"

@@ -1,0 +1,39 @@
+"""A folder whose files appear together, when all are made and checked."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from lookalike.core.errors import LookalikeError
+from lookalike.core.files import machine_faults
+
+
+@contextmanager
+def staged(folder: Path) -> Iterator[Path]:
+    """A temporary folder beside `folder`, whose files are moved into it at the end; none is, where anything fails.
+
+    Files of the same names are replaced, all else in `folder` stays.
+
+    Raises:
+        LookalikeError: `folder` is a file.
+        MachineError: it cannot be written.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise LookalikeError(f"{folder} is a file; name a folder with --out")
+    with machine_faults("write", folder):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        work = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    try:
+        yield work
+        with machine_faults("write", folder):
+            folder.mkdir(exist_ok=True)
+            for path in sorted(work.iterdir()):
+                path.chmod(0o644)
+                os.replace(path, folder / path.name)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)

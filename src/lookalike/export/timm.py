@@ -1,0 +1,25 @@
+"""Weights for timm's own ResNet, with the lines that load them."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from lookalike.export.base import Outcome, Source, unsupported
+from lookalike.export.networks import LOADER, RESNETS, WEIGHTS, checked, is_resnet, parity, timm_lines, write_loader
+from lookalike.export.optional import timm
+
+ANY_NETWORK = False
+
+
+def export(source: Source, folder: Path) -> Outcome:
+    """`encoder.safetensors` under timm's names, and `load.py`, which has been run and compared."""
+    backbone = source.backbone
+    if not is_resnet(backbone):
+        raise unsupported("timm", backbone, RESNETS)
+    timm()
+    lines = timm_lines(backbone)
+    shutil.copyfile(source.run.encoder, folder / WEIGHTS)
+    write_loader(folder / LOADER, lines, backbone)
+    checks = parity(backbone, folder / LOADER)
+    return Outcome(lines.text(repr(str(source.out / WEIGHTS)), backbone), checks, (checked(checks, "timm"),))

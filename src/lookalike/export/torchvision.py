@@ -1,0 +1,34 @@
+"""Weights for torchvision's own ResNet, with the lines that load them."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from lookalike.export.base import Outcome, Source, unsupported
+from lookalike.export.networks import (
+    LOADER,
+    RESNETS,
+    WEIGHTS,
+    checked,
+    is_resnet,
+    parity,
+    torchvision_lines,
+    write_loader,
+)
+from lookalike.export.optional import torchvision
+
+ANY_NETWORK = False
+
+
+def export(source: Source, folder: Path) -> Outcome:
+    """`encoder.safetensors` under torchvision's names, and `load.py`, which has been run and compared."""
+    backbone = source.backbone
+    if not is_resnet(backbone):
+        raise unsupported("torchvision", backbone, RESNETS)
+    torchvision()
+    lines = torchvision_lines(backbone)
+    shutil.copyfile(source.run.encoder, folder / WEIGHTS)
+    write_loader(folder / LOADER, lines, backbone)
+    checks = parity(backbone, folder / LOADER)
+    return Outcome(lines.text(repr(str(source.out / WEIGHTS)), backbone), checks, (checked(checks, "torchvision"),))
