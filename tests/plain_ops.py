@@ -8,13 +8,13 @@ import torch
 from torch import Tensor
 
 from lookalike.core.errors import LookalikeError
-from lookalike.export.optional import torchvision as import_torchvision
+from lookalike.core.optional import need_vision
 
 
 def plain_torchvision(patch: pytest.MonkeyPatch) -> ModuleType:
     """torchvision, its detectors able to run; the test skips where it cannot be imported at all."""
     try:
-        found = import_torchvision()
+        found = need_vision("torchvision", "this test")
     except LookalikeError as error:
         pytest.skip(str(error))
     import torchvision.ops  # noqa: F401 - a part of its own

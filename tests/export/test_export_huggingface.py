@@ -11,10 +11,11 @@ from PIL import Image
 from safetensors import safe_open
 
 import lookalike
+from lookalike.core import optional
 from lookalike.core.errors import LookalikeError
 from lookalike.encoders.base import EncoderSpec
 from lookalike.engine.backbone import load_backbone
-from lookalike.export import base, optional
+from lookalike.export import base
 
 FILES = ("README.md", "config.json", "load.py", "model.safetensors", "preprocessor_config.json")
 
@@ -83,7 +84,7 @@ def test_the_card_shows_the_figures_that_were_measured(holding):
 @pytest.mark.parametrize("channels", [1, 3])
 def test_timm_builds_a_resnet_from_the_folder(channels, holding):
     try:
-        timm = optional.timm()
+        timm = optional.need_vision("timm", "this test")
     except LookalikeError as error:
         pytest.skip(str(error))
     run = holding(EncoderSpec("resnet18", channels, 32, stem="large"))

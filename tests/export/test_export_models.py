@@ -13,11 +13,11 @@ from safetensors.torch import load_file, save_file
 
 import lookalike
 from lookalike.cli.main import main
-from lookalike.core import registry
+from lookalike.core import optional, registry
 from lookalike.core.errors import LookalikeError
 from lookalike.encoders.base import EncoderSpec
 from lookalike.engine.backbone import load_backbone
-from lookalike.export import base, networks, optional
+from lookalike.export import base, networks
 
 TOLERANCE = 1e-6
 SPECS = [
@@ -32,7 +32,7 @@ SPECS = [
 def library(request: pytest.FixtureRequest) -> str:
     """Skips where it cannot be imported; a missing compiled part of torchvision is no reason."""
     try:
-        getattr(optional, request.param)()
+        optional.need_vision(request.param, "this test")
     except LookalikeError as error:
         pytest.skip(str(error))
     return request.param

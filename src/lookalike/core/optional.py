@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+import warnings
 from types import ModuleType
 
 from lookalike.core.errors import LookalikeError
@@ -28,7 +29,9 @@ def need(module: str, extra: str, what: str) -> ModuleType:
         LookalikeError: it cannot be imported, for whatever reason; says how to install it.
     """
     try:
-        return importlib.import_module(module)
+        with warnings.catch_warnings():  # of theirs, about theirs
+            warnings.simplefilter("ignore")
+            return importlib.import_module(module)
     except Exception as error:  # a broken installation raises anything
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise LookalikeError(

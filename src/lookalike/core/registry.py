@@ -28,7 +28,6 @@ _SHARED = {
     "projector",
     "feature_maps",
     "networks",
-    "optional",
     "pictures",
     "staging",
     "card",

@@ -100,8 +100,7 @@ class Trainer:
         self.ended = False  # by Ctrl-C, before its last step
         self.remarks: tuple[str, ...] = ()  # said after the opening
         self.speed = 0.0  # images per second
-        self.seen = ""  # what the last look saw, for the live line
-        self.groups = ""  # what the last clustering gave, for the live line
+        self.seen = self.groups = ""  # what the last look saw and the last clustering gave, for the live line
         self.watch = Watch()
         self.chunk: int | None = None  # images whose graph is held at once; None: all of a batch
 

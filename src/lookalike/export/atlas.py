@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from lookalike.core.machine import cores
+from lookalike.core.optional import need
 from lookalike.evaluate.cosine_neighbours import nearest_rows
 from lookalike.evaluate.map import NEIGHBOURS, Neighbours, aligned_maps
 from lookalike.export.base import Outcome, Source
-from lookalike.export.optional import need
 from lookalike.export.pictures import Pictures, encoded
 from lookalike.report.packing import unpacked
 from lookalike.report.timeline import SHOWN, timeline
@@ -27,8 +27,8 @@ def export(source: Source, folder: Path) -> Outcome:
     `neighbors` holds `ids`, numbers of rows of this table, and `distances`, 1 - cosine, the nearest first; `image`
     holds the `bytes` of a JPEG file and its `path`.
     """
-    arrow = need("pyarrow", "arrow")
-    parquet = need("pyarrow.parquet", "arrow")
+    arrow = need("pyarrow", "arrow", "--to atlas")
+    parquet = need("pyarrow.parquet", "arrow", "--to atlas")
     x_ND = source.chosen_features
     near = nearest_rows(x_ND, NEIGHBOURS)
     map_N2, made = _layout(source, near)

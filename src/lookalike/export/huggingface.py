@@ -16,6 +16,7 @@ from safetensors.torch import save_file
 from lookalike import __version__
 from lookalike.api.records import options_of
 from lookalike.core.errors import LookalikeError
+from lookalike.core.optional import need_vision
 from lookalike.core.options import short
 from lookalike.engine.backbone import Backbone
 from lookalike.export import card
@@ -30,7 +31,6 @@ from lookalike.export.networks import (
     torchvision_lines,
     write_loader,
 )
-from lookalike.export.optional import timm, torchvision
 
 ANY_NETWORK = True
 WEIGHTS = "model.safetensors"
@@ -69,7 +69,7 @@ def export(source: Source, folder: Path) -> Outcome:
     _write_json(folder / "preprocessor_config.json", _preprocessing(backbone))
     _write_module(folder / LOADER, backbone)
     if is_resnet(backbone):
-        torchvision()
+        need_vision("torchvision", "--to huggingface")
     checks = parity(backbone, folder / LOADER)
     said = [checked(checks, "torchvision" if is_resnet(backbone) else "lookalike")]
     if _of_timm(backbone):
@@ -162,7 +162,7 @@ class _Ours(Lines):
 
 def _check_timm(backbone: Backbone, folder: Path) -> str:
     try:
-        library = timm()
+        library = need_vision("timm", "--to huggingface")
     except Exception:  # it is a second way in, and its absence no fault
         return "not checked with timm, which is not installed: pip install 'lookalike[vision]'"
     model = library.create_model(f"local-dir:{folder}", pretrained=True)

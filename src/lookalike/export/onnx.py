@@ -13,12 +13,12 @@ import torch
 from torch import Tensor, nn
 
 from lookalike.core.errors import LookalikeError
+from lookalike.core.optional import need
 from lookalike.core.resample import resize_matrix
 from lookalike.data.canvas import HALF, Squares
 from lookalike.engine.backbone import Backbone
 from lookalike.export.base import Outcome, Source
 from lookalike.export.networks import sample
-from lookalike.export.optional import need
 
 ANY_NETWORK = True
 FILE = "encoder.onnx"
@@ -54,8 +54,8 @@ class FromPixels(nn.Module):
 
 def export(source: Source, folder: Path) -> Outcome:
     """`encoder.onnx`, which has been run by onnxruntime and compared on batches of several sizes."""
-    onnx, runtime = need("onnx", "onnx"), need("onnxruntime", "onnx")
-    need("onnxscript", "onnx")
+    onnx, runtime = (need(name, "onnx", "--to onnx") for name in ("onnx", "onnxruntime"))
+    need("onnxscript", "onnx", "--to onnx")
     backbone = source.backbone
     model = _graph(backbone)
     model.producer_name = "lookalike"

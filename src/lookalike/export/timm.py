@@ -5,9 +5,9 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from lookalike.core.optional import need_vision
 from lookalike.export.base import Outcome, Source, unsupported
 from lookalike.export.networks import LOADER, RESNETS, WEIGHTS, checked, is_resnet, parity, timm_lines, write_loader
-from lookalike.export.optional import timm
 
 ANY_NETWORK = False
 
@@ -17,7 +17,7 @@ def export(source: Source, folder: Path) -> Outcome:
     backbone = source.backbone
     if not is_resnet(backbone):
         raise unsupported("timm", backbone, RESNETS)
-    timm()
+    need_vision("timm", "--to timm")
     lines = timm_lines(backbone)
     shutil.copyfile(source.run.encoder, folder / WEIGHTS)
     write_loader(folder / LOADER, lines, backbone)

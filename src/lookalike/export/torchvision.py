@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from lookalike.core.optional import need_vision
 from lookalike.export.base import Outcome, Source, unsupported
 from lookalike.export.networks import (
     LOADER,
@@ -16,7 +17,6 @@ from lookalike.export.networks import (
     torchvision_lines,
     write_loader,
 )
-from lookalike.export.optional import torchvision
 
 ANY_NETWORK = False
 
@@ -26,7 +26,7 @@ def export(source: Source, folder: Path) -> Outcome:
     backbone = source.backbone
     if not is_resnet(backbone):
         raise unsupported("torchvision", backbone, RESNETS)
-    torchvision()
+    need_vision("torchvision", "--to torchvision")
     lines = torchvision_lines(backbone)
     shutil.copyfile(source.run.encoder, folder / WEIGHTS)
     write_loader(folder / LOADER, lines, backbone)
