@@ -71,7 +71,8 @@ class TrainOptions:
     init: str | None = None
     """Start the encoder from a .safetensors or .pt file with torchvision or timm names."""
     augment: str = "simclr-small"
-    """Recipe of random views: simclr, simclr-small, simclr-light, crop-flip, digits, or auto: short trainings tell."""
+    """Recipe of random views: simclr, simclr-small, simclr-light, crop-flip, crop, digits, or auto: short trainings
+    tell."""
     augment_by: str | None = field(default=None, metadata=RUNTIME)
     """CSV file (path,label) of a few labels for --augment auto to choose by; default: it chooses without labels."""
     crop_min: float | None = None

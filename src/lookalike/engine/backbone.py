@@ -122,6 +122,21 @@ def placed(module: M, device: str) -> M:
     return module.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs do not know memory_format
 
 
+def with_statistics(backbone: Backbone, path: Path) -> Backbone:
+    """The backbone with the mean and deviation that an encoder of ours was trained with; as it is for other files.
+
+    Weights taken from one collection to another keep the normalisation that they know.
+    """
+    if path.suffix != ".safetensors":
+        return backbone
+    with safe_open(path, framework="pt") as file:
+        metadata = file.metadata() or {}
+    if not {"mean", "std", "encoder"} <= set(metadata):
+        return backbone
+    mean, std = json.loads(metadata["mean"]), json.loads(metadata["std"])
+    return dataclasses.replace(backbone, mean=tuple(mean), std=tuple(std))
+
+
 def _sorted_header(data: bytes) -> bytes:
     """The same safetensors file with its header's keys sorted.
 
