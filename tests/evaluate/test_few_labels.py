@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from lookalike.evaluate import few_labels
-from lookalike.evaluate.few_labels import few_labels_accuracy
+from lookalike.evaluate.few_labels import drawn, drawn_share, few_labels_accuracy, knn_of_few, linear_of_few
 
 
 def noise(n, d, seed=0):
@@ -74,3 +74,44 @@ def test_more_labels_help():
     x = 2 * torch.eye(4)[labels] + noise(200, 4)
     one, ten = (few_labels_accuracy(x, labels, per_class, draws=20)[0] for per_class in (1, 10))
     assert 0.25 < one < ten
+
+
+LABELS = torch.tensor([0] * 50 + [1] * 20 + [3] * 4)
+
+
+def test_drawn_rows_are_so_many_of_each_class_and_of_the_rows_given():
+    rows = torch.arange(0, 74, 2)
+    for per_class in (1, 2, 5):
+        found = drawn(LABELS, rows, per_class, seed=3)
+        assert set(found.tolist()) <= set(rows.tolist())
+        assert torch.bincount(LABELS[found], minlength=4).tolist() == [per_class, per_class, 0, min(2, per_class)]
+
+
+def test_fewer_drawn_rows_are_among_more_and_seeds_differ():
+    rows = torch.arange(74)
+    one, five = (set(drawn(LABELS, rows, k, seed=0).tolist()) for k in (1, 5))
+    assert one < five
+    assert len({tuple(drawn(LABELS, rows, 1, seed).tolist()) for seed in range(20)}) > 10
+
+
+def test_a_share_is_taken_of_each_class_and_at_least_one():
+    rows = torch.arange(74)
+    tenth = drawn_share(LABELS, rows, 0.1, seed=1)
+    assert torch.bincount(LABELS[tenth], minlength=4).tolist() == [5, 2, 0, 1]
+    assert set(drawn_share(LABELS, rows, 0.01, seed=1).tolist()) < set(tenth.tolist())
+    assert sorted(drawn_share(LABELS, rows, 1.0, seed=1).tolist()) == rows.tolist()
+
+
+@pytest.mark.parametrize("predict", [knn_of_few, linear_of_few])
+def test_classes_are_told_apart_though_all_features_lean_one_way(predict):
+    labels = torch.arange(200) % 4
+    x = 30 + 3 * torch.eye(4)[labels] + 0.5 * noise(200, 4)
+    found = predict(x[:4], labels[:4], x, x[4:])
+    assert (found == labels[4:]).double().mean() > 0.95
+
+
+@pytest.mark.parametrize("predict", [knn_of_few, linear_of_few])
+def test_scale_of_features_means_nothing(predict):
+    labels = torch.arange(80) % 4
+    x = 2 * torch.eye(4)[labels] + noise(80, 4)
+    assert torch.equal(predict(x[:8], labels[:8], x, x), predict(64 * x[:8], labels[:8], 64 * x, 64 * x))

@@ -2,7 +2,11 @@
 
 from lookalike.api.embedding import embed
 from lookalike.api.evaluating import baseline_scores, can_evaluate, evaluate
+from lookalike.api.few_label_table import few_labels
+from lookalike.api.finetuning import Schedule, finetune
+from lookalike.api.labelling import label, select
 from lookalike.api.networks import calibrated, untrained_backbone
+from lookalike.api.predicting import Predictions, predict
 from lookalike.api.records import (
     default_run,
     finish,
@@ -20,7 +24,9 @@ from lookalike.engine.resolve import resolve
 from lookalike.engine.run_folder import RunFolder
 
 __all__ = [
+    "Predictions",
     "RunFolder",
+    "Schedule",
     "baseline_scores",
     "calibrated",
     "can_evaluate",
@@ -28,13 +34,18 @@ __all__ = [
     "embed",
     "evaluate",
     "evaluate_on",
+    "few_labels",
+    "finetune",
     "finish",
     "images_of",
+    "label",
     "load_backbone",
     "load_images",
     "loading",
     "options_of",
+    "predict",
     "resolve",
+    "select",
     "train",
     "training_rows",
     "untrained_backbone",

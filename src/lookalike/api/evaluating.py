@@ -27,6 +27,9 @@ from lookalike.evaluate.knn import K
 from lookalike.evaluate.protocol import measure, protocol
 from lookalike.methods.base import Projections
 
+OTHERS = ("few_labels", "finetune")
+"""Keys of evaluation.json that other jobs write, and `evaluate` leaves as they are."""
+
 
 def can_evaluate(images: Images) -> bool:
     """Whether there are labels enough to evaluate with."""
@@ -88,10 +91,14 @@ def evaluate(
     result["protocol"] = {
         **protocol(bank, test, len(images.classes), penalties),
         "split": "the data's own" if images.split is not None else "20 % held out by a hash of the path",
-        "training_saw": _training_saw(method, images) if options.epochs else "nothing: it was not trained here",
+        "training_saw": _training_saw(method, options, images)
+        if options.epochs
+        else "nothing: it was not trained here",
         **begun_with,
     }
     if ranks.first:
+        before = read_json(run.evaluation) if run.evaluation.exists() else {}
+        result |= {key: before[key] for key in OTHERS if key in before}
         write_json(run.evaluation, result)
         run.update(seconds={"evaluate": time.monotonic() - begun})
     return result
@@ -174,7 +181,12 @@ def _classifier_accuracy(run: RunFolder, method: str, options: TrainOptions, ima
     return float((classifier.features(images.squares.take(test)).argmax(1) == images.labels[test]).double().mean())
 
 
-def _training_saw(method: str, images: Images) -> str:
+def _training_saw(method: str, options: TrainOptions, images: Images) -> str:
+    if not options.epochs:
+        return "nothing: it was not trained here"
     if registry.find("methods", method, "method").Learner.needs_labels:
+        fraction = getattr(options, "label_fraction", None)
+        if fraction is not None:
+            return f"{fraction:g} of the learning rows, drawn by class, and their labels"
         return "the learning rows and their labels"
     return "the training split, without labels" if images.split is not None else "all images, without labels"

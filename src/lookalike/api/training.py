@@ -20,17 +20,19 @@ from lookalike.core.durations import timed
 from lookalike.core.errors import Interrupted, LookalikeError
 from lookalike.core.files import write_csv, write_json
 from lookalike.core.options import TrainOptions, lasting, raise_problems
-from lookalike.data.base import Images
+from lookalike.data.base import Images, by_content
 from lookalike.data.base import load as load_images
 from lookalike.data.health import health_of
 from lookalike.engine.backbone import placed
 from lookalike.engine.budget import settle_epochs, wants_epochs
 from lookalike.engine.choose_views import settle_views
+from lookalike.engine.classifier import save_classifier
 from lookalike.engine.distributed import disagreements, join, own_device, processes_problems
 from lookalike.engine.loggers import need_loggers
 from lookalike.engine.loop import Trainer
 from lookalike.engine.resolve import resolve
 from lookalike.engine.run_folder import RunFolder
+from lookalike.evaluate.few_labels import drawn_share
 
 
 def train(
@@ -80,7 +82,8 @@ def train(
             options = dataclasses.replace(options, encoder=f"python:{type(encoder).__name__}")
         named = {f.name for f in dataclasses.fields(options)} if explicit is None else explicit
         module = registry.find("methods", method, "method")
-        rows = training_rows(images, module.Learner.needs_labels)
+        fraction = getattr(options, "label_fraction", None)
+        rows = training_rows(images, module.Learner.needs_labels, fraction, options.seed)
         options = resolve(options, method, named | ({"encoder"} if encoder is not None else set()), images, rows)
         raise_problems(processes_problems(options, len(rows), ranks))
         run = RunFolder(Path(options.out or default_run(method, images)))
@@ -141,6 +144,8 @@ def train(
         trainer.fit(resumed)
         if ranks.first:
             backbone.save(run.encoder, method)
+            if module.Learner.needs_labels:
+                save_classifier(run.classifier, learner, images.classes)
         status = "trained"
     except Interrupted:
         status = "interrupted"
@@ -152,8 +157,14 @@ def train(
     return run
 
 
-def training_rows(images: Images, with_labels: bool) -> Tensor:
+def training_rows(images: Images, with_labels: bool, label_fraction: float | None = None, seed: int = 0) -> Tensor:
     """Rows (int64) to train on: the training split, or the labelled rows that evaluation learns from.
+
+    Args:
+        images: the data set.
+        with_labels: whether labels are learned from.
+        label_fraction: share of the labels to learn from, drawn class by class; None for all.
+        seed: of the drawing.
 
     Raises:
         LookalikeError: labels are needed and there are none.
@@ -166,7 +177,10 @@ def training_rows(images: Images, with_labels: bool) -> Tensor:
             f"{images.name} has {found}, and supervised training learns from labels; put images of a class into a "
             "folder of their own, or train without labels (simclr, deepcluster, deepcluster-v2)"
         )
-    return images.evaluation[0]
+    if label_fraction is None:
+        return images.evaluation[0]
+    assert images.labels is not None
+    return drawn_share(images.labels, by_content(images, images.evaluation[0]), label_fraction, seed)
 
 
 def _count(network: nn.Module) -> int:

@@ -3,8 +3,8 @@
 `simclr` is the ImageNet recipe (SimCLR paper, appendix A, strength 1), `simclr-small` the one for
 images of 32 to 64 pixels (appendix B.9: strength 0.5, no blur), `simclr-light` keeps what colour tells (half the
 saturation, a fifth of the hue, nothing made grey), `crop-flip` is what DeepCluster's released
-code and most supervised training use, `digits` is for written signs, which must not be mirrored: small
-rotations, crops (which shift and scale), and brightness and contrast, as without these the amount of
+code and most supervised training use, `crop` the same without mirroring, `digits` is for written signs, which must not
+be mirrored: small rotations, crops (which shift and scale), and brightness and contrast, as without these the amount of
 ink tells one sign from another and little else need be learned.
 """
 
@@ -50,6 +50,10 @@ def _crop_flip(size: int, area: Area) -> list[Operation]:
     return [RandomResizedCrop(size, area), RandomHorizontalFlip()]
 
 
+def _crop(size: int, area: Area) -> list[Operation]:
+    return [RandomResizedCrop(size, area)]
+
+
 def _digits(size: int, area: Area) -> list[Operation]:
     crop = RandomResizedCrop(size, area)
     return [RandomAffine(degrees=10.0), crop, ColorJitter(0.8, 0.8, 0.0, 0.0)]
@@ -60,6 +64,7 @@ _RECIPES: dict[str, tuple[Callable[[int, Area], list[Operation]], float]] = {  #
     "simclr-small": (_simclr_small, 0.08),
     "simclr-light": (_simclr_light, 0.08),
     "crop-flip": (_crop_flip, 0.08),
+    "crop": (_crop, 0.08),
     "digits": (_digits, 0.5),
 }
 
@@ -84,6 +89,22 @@ def build_recipe(
     build, default = _RECIPES[name]
     operations = build(size, (default if crop_min is None else crop_min, crop_max))
     return Recipe([op if colour else _colourless(op) for op in operations])
+
+
+def crops_only(name: str, crop_min: float | None) -> tuple[str, float]:
+    """Of a recipe what fine-tuning keeps (SimCLR paper, appendix B.5): its crops, and mirroring only where it mirrors.
+
+    Args:
+        name: of a recipe.
+        crop_min: smallest crop that was asked for; None for the recipe's own.
+
+    Returns:
+        The name of a recipe and its smallest crop, a fraction of the area.
+    """
+    build, default = _RECIPES[name]
+    area = default if crop_min is None else crop_min
+    mirrors = any(isinstance(operation, RandomHorizontalFlip) for operation in build(1, (area, _WHOLE)))
+    return ("crop-flip" if mirrors else "crop"), area
 
 
 def _colourless(operation: Operation) -> Operation:

@@ -105,7 +105,8 @@ def _parser(kind: type[Any], program: str, positional: Sequence[str]) -> argpars
         elif hints[f.name] is bool:
             parser.add_argument(flag(f.name), action=argparse.BooleanOptionalAction, default=None, help=text + default)
         else:
-            parser.add_argument(flag(f.name), metavar=_type_words(hints[f.name]), help=text + default)
+            action = "append" if _takes_many(hints[f.name]) else "store"  # a flag of many is said once for each
+            parser.add_argument(flag(f.name), action=action, metavar=_type_words(hints[f.name]), help=text + default)
     return parser
 
 
@@ -139,6 +140,8 @@ def _as_list(value: Any) -> list[Any]:
 
 def _type_words(hint: Any) -> str:
     hint = _plain(hint)
+    if _takes_many(hint):
+        return "TEXT"
     if typing.get_origin(hint) is Literal:
         return "{" + ",".join(typing.get_args(hint)) + "}"
     return {int: "INTEGER", float: "NUMBER", str: "TEXT"}.get(hint, "VALUE")
@@ -152,7 +155,7 @@ def _convert(raw: Any, hint: Any) -> Any:
     """
     one_or_many = _takes_many(hint) and typing.get_origin(hint) is not tuple
     hint = _plain(hint)
-    if raw is _NO_VALUE:
+    if raw is _NO_VALUE or (isinstance(raw, list) and _NO_VALUE in raw):
         raise ValueError(f"needs a value ({_type_words(hint)})")
     if typing.get_origin(hint) is Literal:
         choices = typing.get_args(hint)

@@ -77,7 +77,8 @@ class TrainOptions:
     """Mean and deviation of the input: of the data, of ImageNet, or those that --init was trained with; auto:
     weights where they say it, imagenet with a file that does not, else data."""
     augment: str = "simclr-small"
-    """Recipe of random views: simclr, simclr-small, simclr-light, crop-flip, digits, or auto: short trainings tell."""
+    """Recipe of random views: simclr, simclr-small, simclr-light, crop-flip, crop, digits, or auto: short trainings
+    tell."""
     augment_by: str | None = field(default=None, metadata=RUNTIME)
     """CSV file (path,label) of a few labels for --augment auto to choose by; default: it chooses without labels."""
     crop_min: float | None = None

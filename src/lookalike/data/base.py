@@ -165,6 +165,11 @@ def _hash_fraction(path: str) -> float:
     return int.from_bytes(hashlib.blake2b(os.fsencode(path), digest_size=8).digest(), "big") / 2**64
 
 
+def by_content(images: Images, rows: Tensor) -> Tensor:
+    """Rows (int64) sorted by what is in the images (`Images.order`), so that names do not matter to what is drawn."""
+    return rows[torch.argsort(images.order[rows])]
+
+
 def load(
     data: str | Sequence[str], image_size: int | None = None, download: bool = False, how: Loading | None = None
 ) -> Images:

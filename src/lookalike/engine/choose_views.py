@@ -10,7 +10,6 @@ the network untrained, the views are too hard, and weaker ones are tried. Where 
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from torch import Tensor
 from lookalike.core import registry, rng
 from lookalike.core.durations import parse_duration
 from lookalike.core.errors import LookalikeError
+from lookalike.core.labelled import read_labels
 from lookalike.core.options import AUTO, TrainOptions
 from lookalike.core.ranks import Ranks
 from lookalike.data.base import Images
@@ -234,25 +234,3 @@ def settle_views(
     choice = ranks.objects(choice)[0]
     assert choice is not None
     return choice.chosen, choice
-
-
-def read_labels(path: Path) -> dict[str, str]:
-    """Names of images and of their classes, from a CSV file with the columns `path` and `label`.
-
-    Raises:
-        LookalikeError: it cannot be read, has other columns, or gives an image two labels.
-    """
-    try:
-        with open(path, newline="", encoding="utf-8", errors="surrogateescape") as file:
-            lines = list(csv.DictReader(file))
-    except (OSError, csv.Error) as error:
-        raise LookalikeError(f"cannot read {path}: {error}") from error
-    if not lines or not {"path", "label"} <= set(lines[0]):
-        columns = ", ".join(lines[0]) if lines else "nothing"
-        raise LookalikeError(f"{path} must have the columns path and label, and lines below them; it has {columns}")
-    found: dict[str, str] = {}
-    for line in lines:
-        name, label = line["path"] or "", line["label"] or ""
-        if found.setdefault(name, label) != label:
-            raise LookalikeError(f"{path} calls {name!r} both {found[name]!r} and {label!r}")
-    return {name: label for name, label in found.items() if label}

@@ -35,13 +35,10 @@ def group_run(run: RunFolder, k: int | str, way: str, seed: int = 0) -> dict[str
     Raises:
         LookalikeError: no features, features that are not finite or all equal, or no k groups of these.
     """
-    features, rows = _features(run)
+    features, rows = features_and_index(run)
     if isinstance(k, int) and not 2 <= k <= len(features):
         raise LookalikeError(f"--k must be from 2 to the number of images, {len(features):,}; got {k}")
-    if not np.isfinite(features).all():
-        raise LookalikeError(f"{run.embeddings} holds features that are not finite; train that run again")
-    if (features == features[:1]).all():
-        raise LookalikeError(f"{run.embeddings} holds the same features for all images: there is nothing to group by")
+    raise_useless(run, features, "group by")
     x_ND = torch.from_numpy(features)
     result: dict[str, Any] = {"way": way, "seed": seed}
     if not isinstance(k, int):
@@ -62,7 +59,7 @@ def group_run(run: RunFolder, k: int | str, way: str, seed: int = 0) -> dict[str
 
 def record_groups(run: RunFolder, labels_N: np.ndarray) -> None:
     """Groups (int64 [N]) that k-means made of a run's features elsewhere, put on record as `group_run` does."""
-    _, rows = _features(run)
+    _, rows = features_and_index(run)
     found = labels_N.tolist()
     k = max(found) + 1
     _write(run, rows, found, {"way": "kmeans", "seed": 0, "k": k, "sizes": [Counter(found)[c] for c in range(k)]})
@@ -76,8 +73,20 @@ def _write(run: RunFolder, rows: list[dict[str, str]], found: list[int], result:
     write_json(run.clusters, result)
 
 
-def _features(run: RunFolder) -> tuple[np.ndarray, list[dict[str, str]]]:
-    """embeddings.npy (float32 [N, D]) and the rows of index.csv."""
+def raise_useless(run: RunFolder, features: np.ndarray, what: str) -> None:
+    """Refuse features that are not finite or all the same; there is nothing to `what` then."""
+    if not np.isfinite(features).all():
+        raise LookalikeError(f"{run.embeddings} holds features that are not finite; train that run again")
+    if (features == features[:1]).all():
+        raise LookalikeError(f"{run.embeddings} holds the same features for all images: there is nothing to {what}")
+
+
+def features_and_index(run: RunFolder) -> tuple[np.ndarray, list[dict[str, str]]]:
+    """embeddings.npy (float32 [N, D]) and the rows of index.csv.
+
+    Raises:
+        LookalikeError: they are not there, cannot be read, or do not belong together.
+    """
     if not run.embeddings.is_file() or not run.index.is_file():
         raise LookalikeError(
             f"{run.embeddings} is not there; write the features first: lookalike embed {run.path} DATA, "

@@ -44,6 +44,10 @@ class Rehearsal(Trainer):
     def through(self) -> None:
         """The whole training that the options ask for; `untrained` is what was seen before."""
         self.untrained = self.looker.look_untrained(self.backbone)
+        self.unseen()
+
+    def unseen(self) -> None:
+        """The same without a look at what was before."""
         while self.step < self.total:
             epoch = self.step // self.batches
             self.plan_epoch(epoch)

@@ -27,12 +27,15 @@ class RunFolder:
         self.metrics = path / "metrics.jsonl"
         self.checkpoint = path / "checkpoints" / "last.pt"
         self.encoder = path / "encoder.safetensors"
+        self.classifier = path / "classifier.safetensors"
         self.embeddings = path / "embeddings.npy"
         self.index = path / "index.csv"
         self.evaluation = path / "evaluation.json"
         self.baselines = path / "baselines.json"
         self.clusters = path / "clusters.json"
         self.skipped = path / "skipped.csv"
+        self.predictions = path / "predictions.csv"
+        self.labels = path / "labels"
         self.snapshots = path / "snapshots"
         self.report = path / "report.html"
 
@@ -130,7 +133,8 @@ class RunFolder:
 
     def forget_features(self) -> None:
         """Remove what was found with the network as it was, before it is trained on."""
-        for path in (self.evaluation, self.embeddings, self.clusters):
+        stale = (self.evaluation, self.embeddings, self.clusters, self.predictions, self.labels / "predicted.csv")
+        for path in stale:
             path.unlink(missing_ok=True)
 
     def update(self, status: str | None = None, seconds: dict[str, float] | None = None, **values: Any) -> None:

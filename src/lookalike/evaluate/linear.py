@@ -48,6 +48,7 @@ def fit_linear(
     seed: int = 0,
     penalties: tuple[float, ...] = PENALTIES,
     ranks: Ranks = ALONE,
+    statistics: tuple[Tensor, Tensor] | None = None,
 ) -> LinearProbe:
     """Fit a probe; the strength is the one of `penalties` that is best on a held-out tenth.
 
@@ -57,11 +58,10 @@ def fit_linear(
         seed: of the choice of the tenth.
         penalties: strengths to try, strong to weak; with a single one nothing is held out.
         ranks: processes that share the work, all given the same rows; each takes the loss of some of them.
+        statistics: mean and deviation [D] to standardise by; None for those of `x_ND` (`standard`).
     """
-    x = x_ND.float()
-    mean, scale = x.mean(0), x.std(0, unbiased=False)
-    scale = torch.where(scale > 1e-6 * (1 + mean.abs()), scale, 1.0)  # a constant feature tells nothing
-    x = (x - mean) / scale
+    mean, scale = statistics or standard(x_ND)
+    x = (x_ND.float() - mean) / scale
     mine = slice(ranks.rank, None, ranks.size)
     gram = ranks.sum(x[mine].T @ x[mine]) / len(x)
     classes = int(labels_N.max()) + 1
@@ -79,6 +79,13 @@ def fit_linear(
                 best, best_penalty, start = accuracy, penalty, weights
     w, b = _unpack(_minimise(x[mine], labels_N[mine], classes, best_penalty, gram, start, ranks), classes)
     return LinearProbe(w, b, mean, scale, best_penalty)
+
+
+def standard(x_ND: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and deviation [D] of features; the deviation of a constant one, which tells nothing, is 1."""
+    x = x_ND.float()
+    mean, scale = x.mean(0), x.std(0, unbiased=False)
+    return mean, torch.where(scale > 1e-6 * (1 + mean.abs()), scale, 1.0)
 
 
 def linear_accuracy(

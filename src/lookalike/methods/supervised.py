@@ -26,6 +26,8 @@ class Options(TrainOptions):
 
     label_smoothing: float = 0.0
     """Share of each label that is spread over all classes."""
+    label_fraction: float | None = None
+    """Share of the labels to learn from, drawn class by class with the seed, one of each at least; default: all."""
 
     def problems(self) -> Iterator[str]:
         yield from super().problems()
@@ -33,6 +35,8 @@ class Options(TrainOptions):
             yield "--epochs 0 trains no classifier; for weights as they are, take simclr"
         if not 0 <= self.label_smoothing < 1:
             yield f"--label-smoothing must be in [0, 1), got {self.label_smoothing}"
+        if self.label_fraction is not None and not 0 < self.label_fraction <= 1:
+            yield f"--label-fraction must be in (0, 1], got {self.label_fraction}"
 
 
 class Learner(Method):

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from lookalike.cli.parse import parse
 from lookalike.core.files import read_json
+from lookalike.core.options import at_least
 from lookalike.engine.run_folder import RunFolder
 from lookalike.evaluate.comparison import training_paid
 
 USAGE = "lookalike evaluate RUN"
+_CELL = len("99.9+-9.9")
 
 
 @dataclass(kw_only=True)
@@ -24,6 +27,13 @@ class Evaluate:
     """Labelled images to evaluate on, where they are not those that the run was trained on: transfer."""
     baselines: bool = True
     """Measure raw pixels and the untrained network too."""
+    labels: str | None = None
+    """Labels of each class, such as 1,5,10: what so few are worth. Figures that are there already are not measured
+    again."""
+    seeds: int = 10
+    """Drawings of these few labels."""
+    finetune: bool = True
+    """With --labels, train the network on with them too, from its weights and from scratch; the slow part."""
     json: bool = False
     """Print JSON instead of a table."""
     device: str = "auto"
@@ -31,21 +41,38 @@ class Evaluate:
     threads: int | None = None
     """CPU threads; default: all cores."""
 
+    def problems(self) -> Iterator[str]:
+        """Every value that cannot be, in words."""
+        if not self.run:
+            yield f"no run named: {USAGE}"
+        if self.labels is not None and not self.per_class():
+            yield f"--labels must be positive integers separated by commas, such as 1,5,10, got {self.labels!r}"
+        yield from at_least(self, 1, "seeds", "threads")
+
+    def per_class(self) -> list[int]:
+        """The numbers of --labels, ascending; none where they cannot be read."""
+        words = [word.strip() for word in (self.labels or "").split(",")]
+        return sorted({int(word) for word in words}) if all(w.isdecimal() and int(w) > 0 for w in words) else []
+
 
 def run(words: list[str]) -> int:
     """Evaluate a run and print what was found."""
-    options = parse(Evaluate, words, "lookalike evaluate", ("run",)).options
+    options = parse(Evaluate, words, "lookalike evaluate", ("run",), check=Evaluate.problems).options
     folder = RunFolder.existing(options.run)
     from lookalike import api
     from lookalike.engine.distributed import first_process
 
     if options.data:
         return _transfer(folder, options)
-    result = api.evaluate(folder, baselines=options.baselines, device=options.device, threads=options.threads)
+    where: dict[str, Any] = {"baselines": options.baselines, "device": options.device, "threads": options.threads}
+    if options.labels is None or "knn" not in (read_json(folder.evaluation) if folder.evaluation.exists() else ()):
+        api.evaluate(folder, **where)
     if not first_process():
         return 0
+    if options.labels is not None:
+        api.few_labels(folder, options.per_class(), options.seeds, finetune=options.finetune, **where)
     if options.json:
-        print(json.dumps(result, indent=2))
+        print(json.dumps(read_json(folder.evaluation), indent=2))
     else:
         show(folder)
     return 0
@@ -83,9 +110,9 @@ def show_result(result: dict[str, Any], title: str) -> None:
     table = Table(box=box.SIMPLE_HEAD)
     table.add_column("features")
     columns = {
-        "knn": f"kNN (k = {protocol['k']})",
+        "knn": f"kNN (k = {protocol.get('k')})",
         "linear": "linear",
-        "cluster.accuracy": f"{protocol['clusters']} groups",
+        "cluster.accuracy": f"{protocol.get('clusters')} groups",
     }
     columns = {key: title for key, title in columns.items() if key in result}
     for name in columns.values():
@@ -95,7 +122,8 @@ def show_result(result: dict[str, Any], title: str) -> None:
         if prefix + "knn" in result:
             table.add_row(name, *(f"{result[prefix + key]:.2%}" for key in columns))
     print(f"accuracy on {protocol['test_rows']:,} test images, chance {protocol['chance']:.1%}")
-    Console().print(table)
+    if columns:
+        Console().print(table)
     paid = training_paid(result)
     if paid:
         print(paid)
@@ -105,3 +133,45 @@ def show_result(result: dict[str, Any], title: str) -> None:
         print(
             f"groups are made without labels by k-means; by shape (spectral): {result['cluster.spectral.accuracy']:.2%}"
         )
+    if "few_labels" in result:
+        show_few(result["few_labels"])
+    found = result.get("finetune", {})
+    if found.get("finetuned") is not None:
+        scratch = "" if found.get("scratch") is None else f", from scratch {found['scratch']:.2%}"
+        print(f"learned from {found['labels']:,} labels: fine-tuned {found['finetuned']:.2%}{scratch}")
+
+
+def show_few(found: dict[str, Any]) -> None:
+    """The table of few labels: a row for features and number of labels, a column for each way to learn from them."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    protocol = found["protocol"]
+    titles = {
+        "knn": "nearest",
+        "linear": "linear",
+        "finetuned": "trained on",
+        "plain.knn": "nearest, plain",
+        "plain.linear": "linear, plain",
+    }
+    kinds = {name: found[name] for name in ("trained", "untrained", "pixels") if name in found}
+    ways = [way for way in titles if any(way in row for rows in kinds.values() for row in rows.values())]
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.add_column("features")
+    table.add_column("labels", justify="right")
+    for way in ways:
+        table.add_column(titles[way], justify="right", min_width=_CELL)
+    for name, rows in kinds.items():
+        for k, row in rows.items():
+            cells = [f"{100 * row[way]['mean']:.1f}+-{100 * row[way]['std']:.1f}" if way in row else "" for way in ways]
+            table.add_row(name, k, *cells)
+    drawings = "1 drawing" if protocol["seeds"] == 1 else f"{protocol['seeds']} drawings"
+    print(f"accuracy in % from so many labels a class, mean and deviation of {drawings}:")
+    Console().print(table)
+    print(
+        "nearest, linear: features smoothed by the learning images without labels; plain: as they are; trained on: the"
+    )
+    print("network itself, with these labels (untrained: from scratch)")
+    if protocol["classes_with_fewer"]:
+        print(f"classes that have fewer gave all they have: {', '.join(protocol['classes_with_fewer'][:5])}")

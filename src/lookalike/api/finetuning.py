@@ -1,0 +1,216 @@
+"""Fine-tuning a run with a share of the labels, beside the same network trained on them from scratch.
+
+Both are supervised runs like any other (`methods/supervised.py`), made by `train`: they differ in `init` alone. The
+schedule is the one of SimCLR (appendix B.5): SGD with Nesterov momentum, 0.05 * batch / 256, no warm-up, no decay of
+weights, crops and mirroring as the only augmentation; 60 epochs for 1 % of the labels, 30 for 10 %.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from lookalike.api.predicting import check_channels, predict_images
+from lookalike.api.records import finish, images_of, loading, options_of, write_features
+from lookalike.api.training import train, training_rows
+from lookalike.augment.recipes import crops_only
+from lookalike.core import machine
+from lookalike.core.errors import LookalikeError
+from lookalike.core.files import read_json, write_json
+from lookalike.core.options import TrainOptions
+from lookalike.data.base import Images
+from lookalike.data.base import load as load_images
+from lookalike.engine.backbone import Backbone, load_backbone, placed
+from lookalike.engine.classifier import load_classifier
+from lookalike.engine.rehearsal import Rehearsal
+from lookalike.engine.run_folder import RunFolder
+from lookalike.methods.base import Projections
+from lookalike.methods.supervised import Learner, Options
+
+LR = 0.05
+"""Before scaling with the batch, linearly."""
+_LARGEST_BATCH = 256
+_STEPS_AN_EPOCH = 8  # at the least: the paper's own batches of 4,096 make three of 1 % of ImageNet
+BRIEF_EPOCHS = 60
+"""Of training with a few labels of each class, all of which are one batch."""
+_EPOCHS = ((0.01, 60), (0.1, 30), (1.0, 15))
+"""Epochs up to a share of the labels. The paper names the first two."""
+
+
+@dataclass(kw_only=True)
+class Schedule:
+    """What may be said otherwise than the paper has it."""
+
+    epochs: int | None = None
+    batch_size: int | None = None
+    lr: float = LR
+    seed: int = 0
+
+
+def finetune(
+    run: RunFolder,
+    data: str | tuple[str, ...] = "",
+    *,
+    fraction: float = 0.01,
+    out: Path | None = None,
+    schedule: Schedule | None = None,
+    scratch: bool = True,
+    device: str = "auto",
+    threads: int | None = None,
+    how: dict[str, Any] | None = None,
+    command: str = "python",
+) -> RunFolder:
+    """Train a run's encoder on with labels, and the same network from scratch with the same ones.
+
+    Args:
+        run: a run folder, whose encoder is where training starts.
+        data: DATA with labels; empty for the run's own images.
+        fraction: share of the labels to learn from, in (0, 1], drawn class by class from the learning rows.
+        out: folder of the new run; default: RUN-finetuned-FRACTION. The one from scratch is its `scratch`.
+        schedule: what is to differ from the usual schedule.
+        scratch: train from scratch too.
+        device: where to compute.
+        threads: CPU threads.
+        how: options of loading (`download`, `store`, `cache`, `store_limit`, `skip_bad`).
+        command: for the record.
+
+    Returns:
+        The run folder: encoder, classifier, features, predictions.csv and evaluation.json, whose key `finetune` has
+        both accuracies on the test rows. The same call again goes on with it, to the same bits.
+
+    Raises:
+        LookalikeError: no labels, fewer labels than classes, a fraction out of range, other channels than the run's.
+    """
+    schedule = schedule or Schedule()
+    if not 0 < fraction <= 1:
+        raise LookalikeError(f"--fraction must be in (0, 1], got {fraction}: 0.01 is 1 % of the labels")
+    _, options = options_of(run)
+    if options.encoder.startswith("python:"):
+        raise LookalikeError(f"{run.path} has a network given from Python; only those of --encoder can be fine-tuned")
+    load_backbone(run.encoder, "cpu")  # what is wrong with it is said before images are read
+    told: dict[str, Any] = {name: getattr(options, name) for name in ("store", "cache", "store_limit", "skip_bad")}
+    told |= how or {}
+    if not data:
+        images = images_of(run, options)
+    else:
+        download = bool(told.get("download", False))
+        images = load_images(data, options.image_size, download, loading(dataclasses.replace(options, **told)))
+    _check(run, images)
+    rows = training_rows(images, True, fraction, schedule.seed)
+    folder = out or Path(f"{run.path}-finetuned-{fraction:g}")
+    told |= {"data": data or options.data, "out": str(folder), "device": device, "threads": threads}
+    settings = _settings(options, schedule, fraction, len(rows))
+    settings = dataclasses.replace(settings, init=str(run.encoder), label_fraction=fraction, **told)
+    tuned = train("supervised", settings, images=images, command=command)
+    found = {"finetuned": _finished(tuned, images, device)}
+    if scratch:
+        fresh = dataclasses.replace(settings, init=None, out=str(folder / "scratch"))
+        beside = train("supervised", fresh, images=images, command=f"{command} (from scratch)")
+        found["scratch"] = _finished(beside, images, device)
+    _record(tuned, settings, images, len(rows), found)
+    return tuned
+
+
+def _record(run: RunFolder, options: Options, images: Images, labels: int, found: dict[str, float | None]) -> None:
+    """evaluation.json: what was found, beside what `evaluate` has put there."""
+    assert images.evaluation is not None
+    n, classes = len(images.evaluation[1]), len(images.classes)
+    kept = read_json(run.evaluation) if run.evaluation.exists() else {}
+    told = {name: getattr(options, name) for name in ("epochs", "batch_size", "lr", "augment", "crop_min", "seed")}
+    figures = {**found, "fraction": options.label_fraction, "labels": labels, "test_rows": n, **told}
+    protocol = {"test_rows": n, "classes": classes, "chance": 1 / classes}
+    classifier = {} if found["finetuned"] is None else {"classifier": found["finetuned"]}
+    figures["init"] = options.init
+    write_json(run.evaluation, {"protocol": protocol, **kept, **classifier, "finetune": figures})
+
+
+def _check(run: RunFolder, images: Images) -> None:
+    """That these images can be learned from by the network of the run."""
+    check_channels(run, images)
+    if images.evaluation is None:
+        raise LookalikeError(
+            f"{images.name} has no labels to learn from; put images of a class into a folder of their own, or give a "
+            f"list with a column label. A few labels of your own: lookalike label {run.path} labels.csv"
+        )
+    learn, _ = images.evaluation
+    assert images.labels is not None
+    found = images.labels[learn].unique()
+    absent = [name for code, name in enumerate(images.classes) if code not in found.tolist()]
+    if len(images.classes) >= 2 and absent:
+        raise LookalikeError(
+            f"{images.name} has {len(images.classes)} classes and {len(learn)} labelled images to learn from, with "
+            f"none of: {', '.join(absent[:5])}{', ...' if len(absent) > 5 else ''}. Add images of them "
+            "(a fifth of the images is held out for the figures)"
+        )
+
+
+def _settings(options: TrainOptions, schedule: Schedule, fraction: float, n: int) -> Options:
+    """Options of supervised training of the run's network with n labels, from untrained weights."""
+    augment, crop_min = crops_only(options.augment, options.crop_min)
+    epochs = schedule.epochs or next(epochs for share, epochs in _EPOCHS if fraction <= share)
+    return Options(
+        seed=schedule.seed,
+        epochs=epochs,
+        batch_size=min(n, schedule.batch_size or batch_of(n)),
+        image_size=options.image_size,
+        encoder=options.encoder,
+        width=options.width,
+        stem=options.stem,
+        norm=options.norm,
+        augment=augment,
+        crop_min=crop_min,
+        optimizer="sgd",
+        lr=schedule.lr,
+        lr_scaling="linear",
+        momentum=0.9,
+        weight_decay=0.0,
+        warmup=0.0,
+        precision=options.precision,
+        check_every=epochs,  # one look, at the end
+        snapshots=False,
+        report=False,
+    )
+
+
+def batch_of(n: int) -> int:
+    """Images of a batch: a power of two that makes some steps an epoch."""
+    return max(2, min(_LARGEST_BATCH, 1 << max(1, (n // _STEPS_AN_EPOCH).bit_length() - 1)))
+
+
+def _finished(run: RunFolder, images: Images, device: str) -> float | None:
+    """Features, predictions and accuracy on the test rows of a run that is trained; None where there are no such."""
+    device = machine.resolve_device(device)
+    features_ND = load_classifier(run, device).backbone.features(images.squares)
+    write_features(run.path, images, features_ND)
+    finish(run)
+    assert images.evaluation is not None
+    predicted = predict_images(run, images, run.predictions, device, features_ND)
+    return predicted.accuracy(images.evaluation[1].tolist())
+
+
+def brief(
+    backbone: Backbone, options: TrainOptions, images: Images, rows: Tensor, test: Tensor, seed: int, device: str
+) -> float:
+    """Accuracy on `test` rows of a network trained on from `backbone` with the labels of `rows`, which are few.
+
+    All of them are one batch, and the rate is not scaled by its size: with ten images that would leave the network as
+    it is. The backbone is left alone, and nothing is written.
+    """
+    settings = dataclasses.replace(
+        _settings(options, Schedule(epochs=BRIEF_EPOCHS, batch_size=len(rows), seed=seed), 1.0, len(rows)),
+        lr_scaling="none",
+        micro_batch=str(len(rows)),
+        device=device,
+    )
+    learner = Learner(backbone.encoder, settings, len(rows), len(images.classes))
+    learner = placed(learner.double() if settings.precision == "float64" else learner, device)
+    trainer = Rehearsal(learner, backbone, settings, images, rows)
+    trainer.unseen()
+    classifier = dataclasses.replace(trainer.backbone, encoder=Projections(trainer.method))
+    assert images.labels is not None
+    predicted = classifier.features(images.squares.take(test)).argmax(1)
+    return float((predicted == images.labels[test]).double().mean())

@@ -1,0 +1,167 @@
+"""Labels of a person: a few are given, all images get one, and the next ones worth giving are named."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from lookalike.core import machine
+from lookalike.core.errors import LookalikeError
+from lookalike.core.files import write_csv
+from lookalike.core.labelled import counted, listed, read_given, rows_of
+from lookalike.engine.grouping import features_and_index, raise_useless
+from lookalike.engine.run_folder import RunFolder
+from lookalike.evaluate.propagate import propagate
+from lookalike.evaluate.typical import typical_rows
+
+GIVEN, PREDICTED = "given", "predicted"
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """What `label` found."""
+
+    file: Path
+    names: tuple[str, ...]
+    """A label for each image, in the order of index.csv."""
+    confidence_N: Tensor
+    """float32 [N] in [0, 1]; 1 where the label was given."""
+    given: int
+    counts: dict[str, int]
+    """Images of each label."""
+    notes: tuple[str, ...]
+    agreement: float | None = None
+    """Share of the other images whose own label (of their folder) is the one they were given; None without such."""
+
+
+def label(run: RunFolder, files: Sequence[str], *, out: Path | None = None, threads: int | None = None) -> Labelled:
+    """Spread a few labels to all images of a run, with a confidence each.
+
+    Writes RUN/labels/predicted.csv (path, label, confidence, source: given or predicted) and, for the page, the
+    columns `predicted` and `confidence` of index.csv. Labels of class folders are not looked at, but to say at the end
+    how far they agree where they have the same names.
+
+    Args:
+        run: a run folder that holds features.
+        files: CSV files with the columns path and label, or NAME=FILE (`core/labelled.py`).
+        out: file to write instead; index.csv is left alone then.
+        threads: CPU threads.
+
+    Raises:
+        LookalikeError: no features; files that cannot be read, or that contradict each other; no label of an image of
+            this run; one class only.
+    """
+    machine.prepare(threads)
+    features, rows = features_and_index(run)
+    paths = [row["path"] for row in rows]
+    label_of, notes = rows_of(read_given(files), paths, str(run.path))
+    names = sorted(set(label_of.values()))
+    if len(names) < 2:
+        raise LookalikeError(
+            f"one class only: all {counted(len(label_of), 'label')} say {names[0]!r}. Label some images of what it is "
+            "to be told from"
+        )
+    raise_useless(run, features, "tell them apart by")
+    known = torch.tensor(sorted(label_of))
+    code_of = {name: code for code, name in enumerate(names)}
+    codes = torch.tensor([code_of[label_of[row]] for row in known.tolist()])
+    confidence_N, code_N = propagate(torch.from_numpy(features), known, codes, len(names)).max(1)
+    found = tuple(names[code] for code in code_N.tolist())
+    file = out or run.labels / "predicted.csv"
+    shown = [f"{value:.4f}" for value in confidence_N.tolist()]
+    lines = (
+        (path, name, confidence, GIVEN if row in label_of else PREDICTED)
+        for row, (path, name, confidence) in enumerate(zip(paths, found, shown, strict=True))
+    )
+    write_csv(file, ("path", "label", "confidence", "source"), lines)
+    if out is None:
+        _into_index(run, rows, found, shown)
+    counts = dict(Counter(found).most_common())
+    return Labelled(file, found, confidence_N, len(label_of), counts, tuple(notes), _agreement(rows, found, label_of))
+
+
+def _agreement(rows: list[dict[str, str]], found: Sequence[str], given: dict[int, str]) -> float | None:
+    asked = [i for i, row in enumerate(rows) if row.get("label") and i not in given]
+    if not asked or not set(given.values()) <= {rows[i]["label"] for i in asked}:
+        return None
+    return sum(found[i] == rows[i]["label"] for i in asked) / len(asked)
+
+
+def _into_index(run: RunFolder, rows: list[dict[str, str]], found: Sequence[str], confidence: Sequence[str]) -> None:
+    head = [*(name for name in rows[0] if name not in ("predicted", "confidence")), "predicted", "confidence"]
+    lines = ({**row, "predicted": a, "confidence": b} for row, a, b in zip(rows, found, confidence, strict=True))
+    write_csv(run.index, head, ([line[name] for name in head] for line in lines))
+
+
+@dataclass(frozen=True)
+class Selected:
+    """What `select` found."""
+
+    file: Path
+    paths: tuple[str, ...]
+    """The most useful first."""
+    labelled: int
+    """Images that had labels already."""
+    notes: tuple[str, ...]
+
+
+def select(
+    run: RunFolder,
+    n: int = 50,
+    *,
+    labels: Sequence[str] = (),
+    out: Path | None = None,
+    seed: int = 0,
+    threads: int | None = None,
+) -> Selected:
+    """Name the images worth labelling next: typical, and of parts of the collection without labels.
+
+    Writes RUN/labels/to_label.csv: path, and a column label to be filled in. Deterministic.
+
+    Args:
+        run: a run folder that holds features.
+        n: images to name.
+        labels: files of labels that are there already, as `label` takes them.
+        out: file to write instead.
+        seed: of the clusters.
+        threads: CPU threads.
+
+    Raises:
+        LookalikeError: no features; all images have labels; the file that is to be written holds labels that `labels`
+            does not.
+    """
+    machine.prepare(threads)
+    features, rows = features_and_index(run)
+    paths = [row["path"] for row in rows]
+    given = read_given(labels)
+    known, notes = rows_of(given, paths, str(run.path)) if given.label_of else ({}, list(given.notes))
+    if n < 1:
+        raise LookalikeError(f"-n must be at least 1, got {n}")
+    if len(known) == len(paths):
+        raise LookalikeError(f"all {len(paths):,} images of {run.path} have labels: there is nothing left to select")
+    file = out or run.labels / "to_label.csv"
+    _raise_labels_lost(file, given.label_of)
+    raise_useless(run, features, "choose by")
+    chosen = typical_rows(torch.from_numpy(features), n, torch.tensor(sorted(known), dtype=torch.int64), seed)
+    found = tuple(paths[row] for row in chosen.tolist())
+    if len(found) < n:
+        notes.append(f"{counted(len(found), 'image')} without a label, fewer than the {n:,} asked for")
+    write_csv(file, ("path", "label"), ((path, "") for path in found))
+    return Selected(file, found, len(known), tuple(notes))
+
+
+def _raise_labels_lost(file: Path, given: dict[str, str]) -> None:
+    """Refuse to write over labels that a person has filled in."""
+    if not file.is_file():
+        return
+    lost = [path for path in read_given([str(file)]).label_of if path not in given]
+    if lost:
+        raise LookalikeError(
+            f"{file} holds {counted(len(lost), 'label')} that would be lost:\n{listed(lost)}\n"
+            f"Give it with --labels {file} and name another file with --out, or move it away first"
+        )

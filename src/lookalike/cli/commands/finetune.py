@@ -1,0 +1,111 @@
+"""Train a run on with a share of the labels, beside training from scratch."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lookalike.cli.parse import parse
+from lookalike.core.files import read_json
+from lookalike.core.options import at_least
+from lookalike.engine.run_folder import RunFolder
+
+USAGE = "lookalike finetune RUN DATA"
+
+
+@dataclass(kw_only=True)
+class Finetune:
+    """Train a run's network on with few labels, and the same network from scratch with the same ones.
+
+    SimCLR's schedule (appendix B.5): 60 epochs for up to 1 % of the labels, 30 for up to 10 %, else 15.
+    The same command again goes on where it was stopped.
+    """
+
+    run: str = ""
+    """Run folder."""
+    data: str | tuple[str, ...] = ""
+    """Images with labels: folders, lists, archives, FILE.npz, digits, mnist:DIR, cifar10:DIR; default: the run's."""
+    fraction: float = 0.01
+    """Share of the labels to learn from, drawn class by class: 0.01, 0.1 or 1."""
+    out: str | None = None
+    """Folder of the new run; default: RUN-finetuned-FRACTION."""
+    scratch: bool = True
+    """Train from scratch as well, for comparison."""
+    seed: int = 0
+    """Seed of the drawing, of the classifier and of the views."""
+    epochs: int | None = None
+    """Passes over the labelled images; default: by the fraction."""
+    batch_size: int | None = None
+    """Images per step; default: up to 256, at least eight steps an epoch."""
+    lr: float = 0.05
+    """Learning rate, times batch / 256."""
+    json: bool = False
+    """Print JSON instead of lines."""
+    device: str = "auto"
+    """cpu, cuda, mps or auto."""
+    threads: int | None = None
+    """CPU threads; default: all cores."""
+    download: bool = False
+    """Fetch mnist: or cifar10: first, where the files are not there."""
+    cache: str | None = None
+    """Folder of stores of decoded images; default: the run's."""
+
+    def problems(self) -> Iterator[str]:
+        """Every value that cannot be, in words."""
+        if not self.run:
+            yield f"no run named: {USAGE}"
+        if not 0 < self.fraction <= 1:
+            yield f"--fraction must be in (0, 1], got {self.fraction}: 0.01 is 1 % of the labels"
+        if not self.lr > 0:
+            yield f"--lr must be positive, got {self.lr}"
+        yield from at_least(self, 1, "epochs", "threads")
+        yield from at_least(self, 2, "batch_size")
+        yield from at_least(self, 0, "seed")
+
+
+def run(words: list[str]) -> int:
+    """Fine-tune, and print what it gave."""
+    options = parse(Finetune, words, "lookalike finetune", ("run", "data"), check=Finetune.problems).options
+    folder = RunFolder.existing(options.run)
+    from lookalike import api
+    from lookalike.engine.journal import silence
+
+    how = {"download": options.download, **({} if options.cache is None else {"cache": options.cache})}
+    asked: dict[str, Any] = {
+        "fraction": options.fraction,
+        "out": Path(options.out) if options.out else None,
+        "schedule": api.Schedule(
+            epochs=options.epochs, batch_size=options.batch_size, lr=options.lr, seed=options.seed
+        ),
+        "scratch": options.scratch,
+        "device": options.device,
+        "threads": options.threads,
+        "how": how,
+        "command": shlex.join(["lookalike", "finetune", *words]),
+    }
+    if options.json:
+        with silence():
+            tuned = api.finetune(folder, options.data, **asked)
+        print(json.dumps(read_json(tuned.evaluation), indent=2))
+        return 0
+    tuned = api.finetune(folder, options.data, **asked)
+    show(tuned)
+    print(f"predictions: {tuned.predictions}")
+    print(f"of others:   lookalike predict {shlex.quote(str(tuned.path))} DATA")
+    return 0
+
+
+def show(folder: RunFolder) -> None:
+    """Both accuracies, in a line each."""
+    found = read_json(folder.evaluation)["finetune"]
+    print(
+        f"accuracy on {found['test_rows']:,} test images, learned from {found['labels']:,} labels "
+        f"({found['fraction']:.3g} of them; seed {found['seed']})"
+    )
+    for title, key in (("fine-tuned", "finetuned"), ("from scratch", "scratch")):
+        if found.get(key) is not None:
+            print(f"  {title:<12}  {found[key]:.2%}")

@@ -1,0 +1,75 @@
+"""Spread a few labels to all images of a run."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from lookalike.cli.parse import parse
+from lookalike.engine.run_folder import RunFolder
+
+USAGE = "lookalike label RUN labels.csv"
+_SHOWN = 12  # classes listed by size, at the most
+
+
+@dataclass(kw_only=True)
+class Label:
+    """Give every image of a run a label and a confidence, from a few that you give.
+
+    A file has the columns path (as in index.csv) and label. NAME=FILE calls all of FILE so: a list saved from the page.
+    """
+
+    run: str = ""
+    """Run folder."""
+    labels: tuple[str, ...] = ()
+    """CSV files, or NAME=FILE; several are taken together."""
+    out: str | None = None
+    """The file; default: RUN/labels/predicted.csv, and the columns predicted and confidence of index.csv."""
+    json: bool = False
+    """Print JSON instead of lines."""
+    threads: int | None = None
+    """CPU threads; default: all cores."""
+
+    def problems(self) -> Iterator[str]:
+        """Every value that cannot be, in words."""
+        if not self.run:
+            yield f"no run named: {USAGE}"
+        elif not self.labels:
+            yield f"no file of labels named: {USAGE} (lookalike select {self.run} writes one to fill in)"
+
+
+def run(words: list[str]) -> int:
+    """Spread the labels and say what came of it."""
+    options = parse(Label, words, "lookalike label", ("run", "labels"), check=Label.problems).options
+    folder = RunFolder.existing(options.run)
+    from lookalike import api
+
+    out = Path(options.out) if options.out else None
+    found = api.label(folder, options.labels, out=out, threads=options.threads)
+    confidence = found.confidence_N.sort().values
+    middle = float(confidence[len(confidence) // 2])
+    if options.json:
+        said = {
+            "file": str(found.file),
+            "given": found.given,
+            "counts": found.counts,
+            "median_confidence": middle,
+            "agreement": found.agreement,
+            "notes": list(found.notes),
+        }
+        print(json.dumps(said, indent=2))
+        return 0
+    for note in found.notes:
+        print(note, file=sys.stderr)
+    listed = list(found.counts.items())
+    largest = ", ".join(f"{name} {count:,}" for name, count in listed[:_SHOWN])
+    print(f"{found.given:,} labels spread to {len(found.names):,} images: {largest}", end="")
+    print(", ..." if len(listed) > _SHOWN else "")
+    print(f"confidence: {middle:.2f} in the middle, below {confidence[len(confidence) // 10]:.2f} for a tenth")
+    if found.agreement is not None:
+        print(f"against the labels that the other images have: {found.agreement:.1%} agree")
+    print(f"wrote {found.file}" + (f" and columns of {folder.index}" if out is None else ""))
+    return 0

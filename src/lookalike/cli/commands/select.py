@@ -1,0 +1,68 @@
+"""Name the images of a run that are worth labelling next."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from lookalike.cli.commands.search import long
+from lookalike.cli.parse import parse
+from lookalike.core.options import at_least
+from lookalike.engine.run_folder import RunFolder
+
+USAGE = "lookalike select RUN -n 50"
+_SHOWN = 5  # paths printed, at the most
+
+
+@dataclass(kw_only=True)
+class Select:
+    """Write a list of images to label: typical ones, of different parts of the collection, with an empty column."""
+
+    run: str = ""
+    """Run folder."""
+    n: int = 50
+    """Images to name; -n for short."""
+    labels: tuple[str, ...] = ()
+    """CSV files of labels that are there already (path, label): what they cover is not asked for again."""
+    out: str | None = None
+    """The file; default: RUN/labels/to_label.csv."""
+    seed: int = 0
+    """Seed of the clusters."""
+    json: bool = False
+    """Print JSON instead of lines."""
+    threads: int | None = None
+    """CPU threads; default: all cores."""
+
+    def problems(self) -> Iterator[str]:
+        """Every value that cannot be, in words."""
+        if not self.run:
+            yield f"no run named: {USAGE}"
+        yield from at_least(self, 1, "n", "threads")
+        yield from at_least(self, 0, "seed")
+
+
+def run(words: list[str]) -> int:
+    """Select and say what comes next."""
+    options = parse(Select, long(words), "lookalike select", ("run",), check=Select.problems).options
+    folder = RunFolder.existing(options.run)
+    from lookalike import api
+
+    out = Path(options.out) if options.out else None
+    found = api.select(folder, options.n, labels=options.labels, out=out, seed=options.seed, threads=options.threads)
+    if options.json:
+        said = {"file": str(found.file), "paths": found.paths, "labelled": found.labelled, "notes": found.notes}
+        print(json.dumps(said, indent=2))
+        return 0
+    for note in found.notes:
+        print(note, file=sys.stderr)
+    for path in found.paths[:_SHOWN]:
+        print(f"  {path}")
+    if len(found.paths) > _SHOWN:
+        print(f"  and {len(found.paths) - _SHOWN:,} more")
+    print(f"wrote {found.file}; fill in the column label, then:")
+    print(f"  lookalike label {shlex.join([options.run, *options.labels, str(found.file)])}")
+    return 0

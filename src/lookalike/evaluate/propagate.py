@@ -1,0 +1,108 @@
+"""A few labels spread to all rows along the graph of nearest neighbours, with a confidence each.
+
+Label spreading (Zhou et al. 2004, "Learning with local and global consistency") on a graph of cosines (Iscen et al.
+2019, "Label propagation for deep semi-supervised learning", section 3): with weights W between near rows and S =
+D^-1/2 W D^-1/2, the scores F of the classes solve (I - alpha S) F = Y. What is near a labelled row, or near a row that
+is, and so on, is called what it is called. Of large collections the graph is of a sample, and the other rows take the
+mean of their nearest in it. Axes: N rows, L labelled ones, D features, K classes.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import scipy.sparse
+import torch
+import torch.nn.functional as F
+from scipy.sparse.linalg import cg
+from torch import Tensor
+
+from lookalike.core import rng
+from lookalike.evaluate.knn import nearest
+
+NEIGHBOURS = 10
+ALPHA = 0.99
+"""Share of a row's score that comes from its neighbours."""
+_SHARPNESS = 3  # power of the cosines
+_GRAPH_ROWS = 20_000  # in the graph at the most: its neighbours are exact, which takes the square of it
+_HUNCH = 0.01  # how little more than an even guess is said where no label leads to
+_TOLERANCE, _ITERATIONS = 1e-5, 500  # of the conjugate gradients
+
+
+def propagate(x_ND: Tensor, labelled_L: Tensor, code_L: Tensor, classes: int, seed: int = 0) -> Tensor:
+    """Probabilities of the classes, float32 [N, K]; the labelled rows have 1 at their own.
+
+    Args:
+        x_ND: floating features of all rows.
+        labelled_L: int64, different rows that have labels.
+        code_L: int64, their classes 0..K-1.
+        classes: K; each should have a row.
+        seed: of the sample, where there are more rows than a graph takes.
+    """
+    return Graph(x_ND, labelled_L, seed).spread(labelled_L, code_L, classes)
+
+
+class Graph:
+    """Nearest neighbours of rows, along which labels are spread, as often as wanted."""
+
+    def __init__(self, x_ND: Tensor, kept_L: Tensor, seed: int = 0) -> None:
+        """`kept_L` (int64) are rows that must be in the graph: all that will have labels."""
+        x = x_ND.float()
+        self.x_ND = F.normalize(x - x.mean(0), dim=1)
+        self.rows_M = _graph_rows(len(x), kept_L, seed)
+        self.place_N = torch.full((len(x),), -1)
+        self.place_N[self.rows_M] = torch.arange(len(self.rows_M))
+        self.system = _system(self.x_ND[self.rows_M])
+        self.others_Q = (self.place_N < 0).nonzero()[:, 0]
+        self.cosine_QB, self.near_QB = torch.empty(0, 1), torch.empty(0, 1, dtype=torch.int64)
+        if len(self.others_Q):
+            self.cosine_QB, self.near_QB = nearest(self.x_ND[self.rows_M], self.x_ND[self.others_Q], NEIGHBOURS)
+
+    def spread(self, labelled_L: Tensor, code_L: Tensor, classes: int) -> Tensor:
+        """Probabilities of the classes, as `propagate` gives them."""
+        score_MK = _solve(self.system, self.place_N[labelled_L], code_L, classes)
+        found = torch.zeros(len(self.x_ND), classes)
+        found[self.rows_M] = score_MK
+        weight_QB = self.cosine_QB.clamp_min(0) ** _SHARPNESS
+        found[self.others_Q] = torch.einsum("qb,qbk->qk", weight_QB, score_MK[self.near_QB])
+        total_N1 = found.sum(1, keepdim=True)
+        far = (total_N1[:, 0] <= 0).nonzero()[:, 0]  # no path leads to a labelled row
+        found = found / total_N1.clamp_min(torch.finfo(torch.float32).tiny)
+        if len(far):
+            _, near_Q1 = nearest(self.x_ND[labelled_L], self.x_ND[far], 1)
+            guess = F.one_hot(code_L[near_Q1[:, 0]], classes).float()
+            found[far] = (1 + _HUNCH * guess * classes) / (classes * (1 + _HUNCH))
+        found[labelled_L] = F.one_hot(code_L, classes).float()
+        return found
+
+
+def _graph_rows(n: int, labelled_L: Tensor, seed: int) -> Tensor:
+    """The labelled rows and a sample of the others, ascending."""
+    if n <= _GRAPH_ROWS:
+        return torch.arange(n)
+    order = rng.permutation(seed, "propagate/sample", 0, n)
+    others = order[~torch.isin(order, labelled_L)]
+    return torch.cat([labelled_L, others[: max(0, _GRAPH_ROWS - len(labelled_L))]]).sort().values
+
+
+def _system(x_MD: Tensor) -> scipy.sparse.csr_matrix:
+    """I - alpha S of the graph of these rows."""
+    m = len(x_MD)
+    cosine, near = nearest(x_MD, x_MD, min(NEIGHBOURS + 1, m))
+    own = torch.arange(m)[:, None]
+    weight = torch.where(near == own, 0.0, cosine.clamp_min(0) ** _SHARPNESS).double().numpy()
+    row = own.expand_as(near).numpy()
+    directed = scipy.sparse.csr_matrix((weight.ravel(), (row.ravel(), near.numpy().ravel())), (m, m))
+    w = directed + directed.T
+    degree = np.asarray(w.sum(1)).ravel()
+    root = scipy.sparse.diags(1 / np.sqrt(np.maximum(degree, 1e-12)))
+    return (scipy.sparse.identity(m) - ALPHA * (root @ w @ root)).tocsr()
+
+
+def _solve(system: scipy.sparse.csr_matrix, place_L: Tensor, code_L: Tensor, classes: int) -> Tensor:
+    """Scores [M, K] of the rows of the graph, none below 0."""
+    y_MK = np.zeros((system.shape[0], classes))
+    y_MK[place_L.numpy()] = F.one_hot(code_L, classes).double().numpy()
+    columns = [cg(system, y_MK[:, k], rtol=_TOLERANCE, maxiter=_ITERATIONS)[0] for k in range(classes)]
+    score_MK = np.maximum(np.stack(columns, 1), 0)
+    score_MK[score_MK < _TOLERANCE * score_MK.max(0)] = 0.0  # below what is solved for: no path, or as good as none
+    return torch.from_numpy(score_MK).float()
