@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from lookalike.core import machine
 from shell_blocks import ROOT, blocks, check, commands, follow, indented_commands
 
 DOCS = ROOT / "docs"
@@ -37,6 +38,7 @@ def workplace(tmp_path: Path, photos: Path, photo_run: Path, monkeypatch: pytest
     Path("labels.csv").write_text("\n".join(["path,label", *named]) + "\n")
     for method in ("simclr", "deepcluster"):
         shutil.copytree(photo_run, Path("runs") / f"{method}-photos")
+    machine.prepare(None)  # as many threads as whoever types it in has
     return tmp_path
 
 
