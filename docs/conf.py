@@ -27,6 +27,7 @@ html_static_path = ["static"]
 html_css_files = ["site.css"]
 html_copy_source = False
 html_show_sphinx = False
+html_show_search_summary = False  # it fetches pages, which a browser does not allow to a site opened from its file
 html_theme_options = {"source_edit_link": "", "top_of_page_buttons": []}
 
 default_role = "literal"  # our docstrings write code between single backticks

@@ -16,7 +16,7 @@ from lookalike.cli.main import command_names, main
 from lookalike.demo import beside
 
 ROOT = Path(__file__).parents[1]
-SHORT = {"--width": "4", "--batch-size": "20", "--precision": "float32", "--threads": "1", "--n-clusters": "6"}
+SHORT = {"--width": "4", "--batch-size": "20", "--precision": "float32", "--n-clusters": "6"}
 """What a training is given where its line does not say otherwise."""
 
 _BLOCK = re.compile(r"^```([^\n`]*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)

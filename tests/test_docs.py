@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from lookalike.core import machine
 from plain_ops import plain_torchvision
 from shell_blocks import ROOT, blocks, check, commands, follow, indented_commands
 
@@ -38,6 +39,7 @@ def workplace(tmp_path: Path, photos: Path, photo_run: Path, monkeypatch: pytest
     Path("labels.csv").write_text("\n".join(["path,label", *named]) + "\n")
     for method in ("simclr", "deepcluster"):
         shutil.copytree(photo_run, Path("runs") / f"{method}-photos")
+    machine.prepare(None)  # as many threads as whoever types it in has
     return tmp_path
 
 

@@ -166,7 +166,7 @@ def _advice(run: Run, known: dict[str, Figure]) -> list[str]:
     if notes and notes[-1].get("largest", 0) > _LARGEST * training:
         advice.append(
             f"One cluster holds {notes[-1]['largest']:,} of {training:,} images: try more clusters (--n-clusters), a "
-            "lower learning rate, or more epochs between clusterings (--every)."
+            "lower learning rate, or fewer epochs between clusterings (--every)."
         )
     elif notes and (notes[-1].get("nmi_previous") or 1.0) < _LOOSE:
         advice.append("Clusters that do not last teach little: try more epochs between clusterings (--every).")
