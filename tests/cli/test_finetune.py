@@ -51,7 +51,13 @@ def test_they_differ_in_where_they_start_and_in_nothing_else(tuned: RunFolder, d
     ours, scratch = tuned.settings(), RunFolder(tuned.path / "scratch").settings()
     assert ours["init"] == str(digits_run / "encoder.safetensors") and "init" not in scratch
     different = {key for key in ours if ours[key] != scratch.get(key)}
-    assert different == {"init", "out"}
+    assert different == {
+        "init",
+        "out",
+        "normalize",
+        "stem",
+    }  # images enter as the weights know it; the stem is the same
+    assert (ours["stem"], scratch["stem"]) == ("small", "auto")
     assert (ours["method"], ours["optimizer"], ours["lr"], ours["momentum"]) == ("supervised", "sgd", 0.05, 0.9)
     assert (ours["weight_decay"], ours["warmup"], ours["label_fraction"]) == (0.0, 0.0, 0.1)
     assert ours["augment"] == "crop"  # digits must not be mirrored

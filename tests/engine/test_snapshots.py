@@ -150,7 +150,7 @@ def test_subset_and_thumbnails_of_a_larger_collection(tmp_path: Path, monkeypatc
 
     monkeypatch.setattr(Backbone, "features", counting)
     one, two = train(tmp_path / "one"), train(tmp_path / "two", seed=1)
-    assert asked.count(50) == 2 * 3  # untrained, epoch 2 and epoch 3 of each run: no more than the subset at a look
+    assert max(asked) == 300  # a look asks for every image once at the most, whoever wants to know of it
     rows, shown = index(one)["rows"], json.loads((one.snapshots / "thumbs.json").read_text())["rows"]
     assert len(rows) == 50 and len(shown) == 200
     assert rows == sorted(rows) and shown == sorted(shown)
@@ -159,7 +159,7 @@ def test_subset_and_thumbnails_of_a_larger_collection(tmp_path: Path, monkeypatc
     assert max(rows) > 250 and min(rows) < 50  # from everywhere
     last = np.load(one.snapshots / "000006.npy")
     expected = load_backbone(one.encoder, "cpu").features(digits().pixels[torch.tensor(rows)])
-    assert np.array_equal(last, expected.half().numpy())
+    np.testing.assert_allclose(last, expected.half().numpy(), rtol=2e-3, atol=1e-4)  # in blocks of other images
     assert np.array_equal(np.load(one.snapshots / "hashes.npy"), pixel_hashes(digits().pixels[torch.tensor(shown)]))
 
 

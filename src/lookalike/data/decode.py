@@ -14,6 +14,7 @@ from os import PathLike
 from typing import IO, Literal
 
 import numpy as np
+import PIL
 from PIL import ExifTags, Image, ImageOps, TiffImagePlugin, UnidentifiedImageError, WebPImagePlugin  # noqa: F401
 
 from lookalike.data.listing import Raw
@@ -222,7 +223,7 @@ def _decode_image(image: Image.Image, size: tuple[int, int]) -> np.ndarray:
     box = None
     fast = _fast_jpeg(image, stored) if simplejpeg is not None else None
     if fast is not None:
-        image = fast
+        image, box = fast
     elif image.format in ("JPEG", "MPO") and image.width >= 2 * stored[0] and image.height >= 2 * stored[1]:
         drafted = image.draft(None, stored)
         box = None if drafted is None else drafted[1]
@@ -240,10 +241,14 @@ def _decode_image(image: Image.Image, size: tuple[int, int]) -> np.ndarray:
     return _upright(pixels, orientation)
 
 
-def _fast_jpeg(image: Image.Image, size: tuple[int, int]) -> Image.Image | None:
+Box = tuple[float, float, float, float]
+
+
+def _fast_jpeg(image: Image.Image, size: tuple[int, int]) -> tuple[Image.Image, Box | None] | None:
     """A JPEG decoded by simplejpeg at the smallest of its eighths that holds `size`; None where Pillow has to do it.
 
-    Pillow knows halves, quarters and eighths only, and asks Python for every 64 kB.
+    Pillow knows halves, quarters and eighths only, and asks Python for every 64 kB. Beside the pixels the part of them
+    that the image fills: sizes are rounded up, so that at an eighth 90 lines become 11.25 of 12.
     """
     file = getattr(image, "fp", None)
     if image.format != "JPEG" or image.mode not in ("L", "RGB") or file is None:
@@ -255,7 +260,17 @@ def _fast_jpeg(image: Image.Image, size: tuple[int, int]) -> Image.Image | None:
         pixels = simplejpeg.decode_jpeg(data, space, min_width=size[0], min_height=size[1])
     except ValueError:  # what it is strict about, Pillow may read, or say better what is wrong
         return None
-    return Image.fromarray(pixels[:, :, 0] if space == "GRAY" else pixels)
+    height, width = pixels.shape[:2]
+    eighths = next(
+        (k for k in range(1, 9) if -(-image.width * k // 8) == width and -(-image.height * k // 8) == height), 8
+    )
+    box = None if eighths == 8 else (0.0, 0.0, image.width * eighths / 8, image.height * eighths / 8)
+    return Image.fromarray(pixels[:, :, 0] if space == "GRAY" else pixels), box
+
+
+def decoders() -> tuple[str, ...]:
+    """What decodes here, with versions: the pixels of a JPEG depend on it."""
+    return PIL.__version__, "" if simplejpeg is None else str(getattr(simplejpeg, "__version__", "simplejpeg"))
 
 
 def _flat(image: Image.Image) -> Image.Image:

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import overload
 
 import numpy as np
-import PIL
 import torch
 from torch import Tensor
 
@@ -22,7 +21,7 @@ from lookalike.core.errors import LookalikeError
 from lookalike.core.machine import available_bytes, parse_bytes, processes_here
 from lookalike.data.base import Images, Loading
 from lookalike.data.canvas import Canvases
-from lookalike.data.decode import Header
+from lookalike.data.decode import Header, decoders
 from lookalike.data.fly import Decoded
 from lookalike.data.health import MOST_BAD, Examined, health_of, too_many_bad
 from lookalike.data.listing import Entry, Listing
@@ -74,7 +73,7 @@ def cache_size(folder: Path) -> tuple[int, int]:
 def key_of(listing: Listing) -> str:
     """What the stores of a listing are called."""
     found = hashlib.blake2b(digest_size=16)
-    found.update(repr((FORMAT, PIL.__version__)).encode())
+    found.update(repr((FORMAT, decoders())).encode())
     for entry in listing.entries:
         found.update(repr((entry.name, entry.stamp)).encode())
     return found.hexdigest()

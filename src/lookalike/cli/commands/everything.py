@@ -39,7 +39,8 @@ def run(words: list[str]) -> int:
     _, options = api.options_of(folder)
     images = api.images_of(folder, options)
     if images.skipped:
-        print(f"skipped:    {len(images.skipped)} files, the reasons are in {folder.skipped}")
+        many = "1 file" if len(images.skipped) == 1 else f"{len(images.skipped):,} files"
+        print(f"skipped:    {many}, the reasons are in {folder.skipped}")
     if api.can_evaluate(images):
         if not folder.evaluation.exists():
             api.evaluate(folder, threads=options.threads, ranks=ALONE)  # the others are done
