@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from lookalike import api
-from lookalike.api.finetuning import Schedule, usual_settings
+from lookalike.api.finetuning import Schedule, _settings
 from lookalike.core import machine, rng
 from lookalike.core.options import TrainOptions
 from lookalike.data.base import Images
@@ -169,7 +169,7 @@ def accuracy(
     seed: int,
 ) -> float:
     """Accuracy on the rows `judged` of a network trained with the labels of `rows`."""
-    usual = usual_settings(options, Schedule(seed=seed), fraction, len(rows))
+    usual = _settings(options, Schedule(seed=seed), fraction, len(rows))
     assert usual.lr is not None
     settings: Options = dataclasses.replace(
         usual,

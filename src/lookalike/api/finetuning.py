@@ -103,7 +103,7 @@ def finetune(
     rows = training_rows(images, True, fraction, schedule.seed)
     folder = out or Path(f"{run.path}-finetuned-{fraction:g}")
     told |= {"data": data or options.data, "out": str(folder), "device": device, "threads": threads}
-    settings = usual_settings(options, schedule, fraction, len(rows))
+    settings = _settings(options, schedule, fraction, len(rows))
     settings = dataclasses.replace(settings, init=str(run.encoder), label_fraction=fraction, **told)
     tuned = train("supervised", settings, images=images, command=command)
     found = {"finetuned": _finished(tuned, images, device)}
@@ -148,7 +148,7 @@ def _check(run: RunFolder, images: Images) -> None:
         )
 
 
-def usual_settings(options: TrainOptions, schedule: Schedule, fraction: float, n: int) -> Options:
+def _settings(options: TrainOptions, schedule: Schedule, fraction: float, n: int) -> Options:
     """Options of supervised training of the run's network with n labels, from untrained weights."""
     augment, crop_min = crops_only(options.augment, options.crop_min)
     epochs = schedule.epochs or next(epochs for share, epochs in _EPOCHS if fraction <= share)
@@ -201,7 +201,7 @@ def brief(
     it is. The backbone is left alone, and nothing is written.
     """
     settings = dataclasses.replace(
-        usual_settings(options, Schedule(epochs=BRIEF_EPOCHS, batch_size=len(rows), seed=seed), 1.0, len(rows)),
+        _settings(options, Schedule(epochs=BRIEF_EPOCHS, batch_size=len(rows), seed=seed), 1.0, len(rows)),
         lr_scaling="none",
         micro_batch=str(len(rows)),
         device=device,
