@@ -264,6 +264,8 @@ def test_the_card_says_how_to_go_on(part: dict, run: RunFolder):
     lines = [command["line"] for command in card["commands"]]
     assert f"lookalike train --config {run.path / 'config.toml'}" in lines
     assert f"lookalike report {run.path}" in lines
+    for verb in ("embed", "search", "export"):
+        assert any(line.startswith(f"lookalike {verb} {run.path} ") for line in lines), verb
 
 
 def test_fewer_images_than_there_are(run: RunFolder):

@@ -16,6 +16,7 @@ def card(run: Run) -> dict[str, Any]:
         ("measure it where there are labels", f"lookalike evaluate {place}"),
         ("features of any images", f"lookalike embed {place} DATA"),
         ("the nearest to a new image", f"lookalike search {place} IMAGE"),
+        ("the network for other libraries", f"lookalike export {place} --to onnx"),
         ("its images in groups", f"lookalike cluster {place} --k auto"),
         ("this page again", f"lookalike report {place}"),
     ]
