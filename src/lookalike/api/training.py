@@ -27,7 +27,7 @@ from lookalike.engine.backbone import placed
 from lookalike.engine.budget import settle_epochs, wants_epochs
 from lookalike.engine.choose_views import settle_views
 from lookalike.engine.classifier import save_classifier
-from lookalike.engine.distributed import disagreements, join, own_device, processes_problems
+from lookalike.engine.distributed import disagreements, join, own_device, partners, processes_problems
 from lookalike.engine.loggers import need_loggers
 from lookalike.engine.loop import Trainer
 from lookalike.engine.resolve import resolve
@@ -141,7 +141,8 @@ def train(
         run.update("running", {"load": loaded - begun}, **chosen)
     status = "failed"
     try:
-        trainer.fit(resumed)
+        with partners(ranks):  # wherever in a training the others are missed
+            trainer.fit(resumed)
         if ranks.first:
             backbone.save(run.encoder, method)
             if module.Learner.needs_labels:
