@@ -7,9 +7,9 @@ from pathlib import Path
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))  # generate.py
 
-import generate  # noqa: E402
+import generate  # noqa: E402 - found by the line above
 
-import lookalike  # noqa: E402
+import lookalike  # noqa: E402 - after it, as imports stay together
 
 project = "lookalike"
 author = "the authors of lookalike"

@@ -13,7 +13,7 @@ import json
 import re
 import sys
 import typing
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -86,7 +86,7 @@ def _methods() -> Iterator[str]:
         yield from options_table(kind, without={f.name for f in dataclasses.fields(TrainOptions)})
 
 
-def options_table(kind: type[Any], without: set[str] = frozenset()) -> list[str]:  # type: ignore[assignment]
+def options_table(kind: type[Any], without: Collection[str] = ()) -> list[str]:
     """The options of a dataclass as the rows of a table."""
     docs, hints = field_docs(kind), typing.get_type_hints(kind)
     decides = lasting(kind())

@@ -27,7 +27,7 @@ from lookalike.engine import checkpoint, wording
 from lookalike.engine.backbone import Backbone
 from lookalike.engine.checkpoint import load_checkpoint, own_state, save_checkpoint, whole_state
 from lookalike.engine.collection import TrainingImages
-from lookalike.engine.distributed import parallel, partners
+from lookalike.engine.distributed import parallel
 from lookalike.engine.journal import EARLY, Journal, Quiet
 from lookalike.engine.loggers import Loggers
 from lookalike.engine.looks import Look, Looker
@@ -296,8 +296,7 @@ class Trainer:
             try:
                 parts = self.views.parts(epoch, self.rows[local_B], self.chunk)
                 cached = self.chunk is not None
-                with partners(self.ranks):
-                    return forward_backward(self.method, self.backbone, parts, targets_BH, cached, self.parallel)
+                return forward_backward(self.method, self.backbone, parts, targets_BH, cached, self.parallel)
             except torch.OutOfMemoryError as error:
                 chunk = (self.chunk or self.share) // 2
                 if self.ranks.size > 1:  # the others are past the point where they could be told

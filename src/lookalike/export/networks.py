@@ -179,7 +179,8 @@ def sample(backbone: Backbone, n: int, height: int | None = None, width: int | N
 @torch.no_grad()
 def _features(network: nn.Module, x_BCHW: Tensor) -> Tensor:
     # in the same order of memory both take the same kernels, so that rounding does not hide a difference
-    twin = copy.deepcopy(network).to(x_BCHW.dtype).to(memory_format=torch.contiguous_format).eval()  # type: ignore[call-overload]
+    twin = copy.deepcopy(network).to(x_BCHW.dtype).eval()
+    twin = twin.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]  # as in backbone.placed
     return twin(x_BCHW.contiguous())
 
 

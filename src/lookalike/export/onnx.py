@@ -71,7 +71,7 @@ def export(source: Source, folder: Path) -> Outcome:
 
 def _graph(backbone: Backbone) -> Any:
     """The network as an ONNX model."""
-    network = FromPixels(backbone).to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    network = FromPixels(backbone).to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]  # as in backbone.placed
     example = sample(backbone, 2, backbone.spec.image_size + 3, backbone.spec.image_size + 7).permute(0, 2, 3, 1)
     axes = {i: torch.export.Dim(name) for i, name in enumerate(("batch", "height", "width"))}
     try:
