@@ -1,0 +1,250 @@
+"""What every benchmark shares: turns, peers in environments of their own, and the table that is printed and kept.
+
+Whoever is timed, this project too, is a *worker*: a process of its own that gets ready, says so, and then does one
+round whenever it is told to. So memory settings and thread pools of one are never those of another, rounds can take
+turns in a changing order, and a peer can live in an environment of its own. This module needs the standard library
+alone, as it is imported in those environments:
+
+    from common import serve
+    serve(lambda: work())                  # in the worker; or serve(work, about={"accuracy": 0.9})
+
+    workers = {"ours": Worker(here("part.py", "ours")), "peer": Worker(here("part.py", "peer", python=python))}
+    seconds = in_turns(workers, rounds=5)  # in the benchmark
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+ENVIRONMENTS = HERE.parent / "runs" / "benchmarks" / "environments"
+RESULTS = HERE.parent / "docs" / "results.md"
+
+
+class Missing(Exception):
+    """A peer cannot be had here; the text says why and becomes its row."""
+
+
+# In the worker
+
+
+def serve(work: Callable[[], Any], about: Mapping[str, Any] | None = None, warm: int = 1) -> None:
+    """Do `work` once for every line on stdin and answer with its seconds; first `warm` times unasked.
+
+    What `work` returns, where it is a dict of plain values, goes along with the answer.
+    """
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # what libraries print is not an answer
+    for _ in range(warm):
+        work()
+    print(json.dumps(dict(about or {})), file=answers, flush=True)
+    for _ in sys.stdin:
+        begun, used = time.perf_counter(), time.process_time()
+        found = work()
+        answer = {"seconds": time.perf_counter() - begun, "cpu": time.process_time() - used}
+        print(json.dumps(answer | (found if isinstance(found, dict) else {})), file=answers, flush=True)
+
+
+# In the benchmark
+
+
+def here(script: str, *arguments: str, python: str | Path = sys.executable) -> list[str]:
+    """The command of a worker that is a file beside this one."""
+    return [str(python), str(HERE / script), *arguments]
+
+
+class Worker:
+    """A process that waits for its turns.
+
+    Args:
+        command: what starts it; it calls `serve`.
+        env: variables beside those of this process.
+
+    Raises:
+        Missing: it ended before it was ready; its last words are the reason.
+    """
+
+    def __init__(self, command: Sequence[str], env: Mapping[str, str] | None = None) -> None:
+        # A file, as a pipe that nobody reads would stop the worker once it is full; closed with the worker.
+        self._words = tempfile.TemporaryFile("w+")  # noqa: SIM115
+        self.process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._words,
+            text=True,
+            env={**os.environ, **(env or {})},
+        )
+        self.about: dict[str, Any] = self._answer()
+
+    def _answer(self) -> dict[str, Any]:
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        if not line:
+            self._words.seek(0)
+            words = self._words.read().strip().splitlines()
+            raise Missing(words[-1] if words else f"ended with status {self.process.wait()}")
+        found: dict[str, Any] = json.loads(line)
+        return found
+
+    def round(self) -> dict[str, Any]:
+        """One round: {"seconds", "cpu", and what the work returned}."""
+        assert self.process.stdin is not None
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        return self._answer()
+
+    def close(self) -> None:
+        """End the process and wait for it."""
+        self.process.kill()
+        self.process.communicate()
+        self._words.close()
+
+    def __enter__(self) -> Worker:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def in_turns(workers: Mapping[str, Worker], rounds: int = 5, pause: float = 0.0) -> dict[str, list[dict[str, Any]]]:
+    """`rounds` rounds of every worker, one at a time, each round beginning with another one."""
+    answers: dict[str, list[dict[str, Any]]] = {name: [] for name in workers}
+    names = list(workers)
+    for turn in range(rounds):
+        first = turn % len(names)
+        for name in names[first:] + names[:first]:
+            time.sleep(pause)
+            answers[name].append(workers[name].round())
+    return answers
+
+
+def environment(name: str, packages: Sequence[str], alone: Sequence[str] = ()) -> Path:
+    """The Python of an environment with a peer's packages, made when it is first asked for.
+
+    Args:
+        name: of its folder.
+        packages: requirements for pip; torch is the one of constraints.txt, so that no other build is fetched.
+        alone: requirements to be installed without what they ask for.
+
+    Raises:
+        Missing: pip could not install them.
+    """
+    folder = ENVIRONMENTS / name
+    python = folder / "bin" / "python"
+    wanted = json.dumps([*packages, "|", *alone])
+    if (folder / "installed").is_file() and (folder / "installed").read_text() == wanted:
+        return python
+    pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    steps = [[sys.executable, "-m", "venv", "--clear", str(folder)]]
+    if packages:
+        steps.append([*pip, "-c", str(HERE.parent / "constraints.txt"), *packages])
+    if alone:
+        steps.append([*pip, "--no-deps", *alone])
+    for step in steps:
+        done = subprocess.run(step, capture_output=True, text=True, check=False)
+        if done.returncode:
+            words = (done.stderr or done.stdout).strip().splitlines()
+            raise Missing(f"{name} cannot be installed: {words[-1] if words else done.returncode}")
+    (folder / "installed").write_text(wanted)
+    return python
+
+
+@dataclass
+class Table:
+    """Rows as they come, then the same as Markdown, as JSON and in docs/results.md."""
+
+    name: str
+    """Of the benchmark: runs/benchmarks/NAME.json, and the block NAME of docs/results.md."""
+    columns: Sequence[str]
+    rows: list[list[str]] = field(default_factory=list)
+    data: dict[str, Any] = field(default_factory=dict)
+    """What the rows were made from, for the JSON."""
+    notes: list[str] = field(default_factory=list)
+
+    def row(self, *cells: object) -> None:
+        """Add a row and print it at once."""
+        if not self.rows:
+            print(self._line(self.columns) + "\n" + self._line(["---"] * len(self.columns)), flush=True)
+        cells += ("",) * (len(self.columns) - len(cells))
+        self.rows.append([str(cell) for cell in cells])
+        print(self._line(self.rows[-1]), flush=True)
+
+    def note(self, text: str) -> None:
+        """Add a sentence under the table."""
+        self.notes.append(text)
+        print(text, flush=True)
+
+    @staticmethod
+    def _line(cells: Sequence[str]) -> str:
+        return "| " + " | ".join(cells) + " |"
+
+    def markdown(self) -> str:
+        """The table, where it was measured and its notes."""
+        table = "\n".join(map(self._line, [self.columns, ["---"] * len(self.columns), *self.rows]))
+        command = " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])
+        where = f"`python benchmarks/{command}`, {time.strftime('%Y-%m-%d')}, commit {commit()}, {machine_words()}."
+        return "\n\n".join([table, where, *self.notes])
+
+    def save(self, write: bool = False) -> Path:
+        """Keep the JSON, and with `write` put the table into docs/results.md in place of the one before."""
+        file = ENVIRONMENTS.parent / f"{self.name}.json"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        content = {"benchmark": self.name, "command": sys.argv, "commit": commit(), "machine": machine()}
+        content |= {"versions": versions(), "columns": list(self.columns), "rows": self.rows, "data": self.data}
+        file.write_text(json.dumps(content | {"notes": self.notes}, indent=1, default=str))
+        if write:
+            begin, end = f"<!-- benchmark {self.name} -->", f"<!-- end of {self.name} -->"
+            text = RESULTS.read_text()
+            if begin not in text or end not in text:
+                raise SystemExit(f"docs/results.md has no lines {begin} and {end} to write between")
+            before, after = text.split(begin)[0], text.split(end, 1)[1]
+            RESULTS.write_text(f"{before}{begin}\n\n{self.markdown()}\n\n{end}{after}")
+        return file
+
+
+def spread(values: Sequence[float], digits: int = 0) -> str:
+    """Median and range: "1,234 (1,200..1,300)"."""
+    low, middle, high = (f"{v:,.{digits}f}" for v in (min(values), statistics.median(values), max(values)))
+    return f"{middle} ({low}..{high})"
+
+
+def commit() -> str:
+    """The commit that is measured, with a + where files differ from it."""
+
+    def git(*words: str) -> str:
+        return subprocess.run(["git", "-C", str(HERE), *words], capture_output=True, text=True, check=False).stdout
+
+    return (git("rev-parse", "--short", "HEAD").strip() or "unknown") + ("+" if git("diff", "HEAD", "--stat") else "")
+
+
+def machine() -> dict[str, Any]:
+    """The machine as a run describes it."""
+    from lookalike.core import machine as this
+
+    return this.description()
+
+
+def machine_words() -> str:
+    """The processor, its cores and what of it matters for speed, and the versions of what computes."""
+    found, of = machine(), versions()
+    bf16 = "with" if found["bf16"] else "without"
+    gpu = f", {found['gpu']}" if found["gpu"] else ""
+    return f"{found['cores']} cores of {found['processor']} {bf16} bfloat16{gpu}, torch {of['torch']}"
+
+
+def versions() -> dict[str, str]:
+    """Of Python and of the libraries that compute."""
+    from lookalike.core import machine as this
+
+    return this.versions()
