@@ -91,6 +91,18 @@ def test_the_recipe_s_rate_is_not_another_optimiser_s(table: None):
     assert resolved("deepcluster", {"optimizer": "adamw"}).lr == 1e-3
 
 
+def test_smaller_views_are_for_networks_that_take_any_size():
+    photos = {"recipe": "photos", "augment": "crop-flip"}
+    data = images(200)
+    scale = {
+        encoder: resolve(
+            options_of("simclr")(encoder=encoder, **photos), "simclr", set(), data, data.training
+        ).view_scale
+        for encoder in ("convnet", "timm:vit_tiny_patch16_224")
+    }
+    assert scale == {"convnet": 0.75, "timm:vit_tiny_patch16_224": 1.0}
+
+
 def test_values_are_checked_against_the_data(table: None):
     with pytest.raises(ConfigurationError, match="--n-clusters 12 is more than the 11 training images"):
         resolved("deepcluster", {"n_clusters": 12}, images(11))

@@ -10,12 +10,12 @@ from lookalike import api
 from lookalike.augment.recipes import build_recipe
 from lookalike.core import registry
 from lookalike.engine.collection import TrainingImages
-from lookalike.engine.views import Views
+from lookalike.engine.views import Views, view_side
 
 
-def views(method: str = "deepcluster-v2", **said: object) -> Views:
+def views(method: str = "deepcluster-v2", side: int = 16, **said: object) -> Views:
     """Views of digits for a tiny learner."""
-    images = api.load_images("digits")
+    images = api.load_images("digits", side)
     module = registry.find("methods", method, "method")
     options = tiny_options(method, augment="digits", precision="float32", out=str(Path("nowhere")), **said)
     backbone = api.untrained_backbone(options, images, "cpu")
@@ -58,6 +58,21 @@ def test_each_view_is_the_recipe_s_view_of_that_number():
         for i in range(2):
             expected = of.backbone.prepare(recipe(pixels, seed=0, epoch=4, index_B=called, view=first + i))
             torch.testing.assert_close(found[i], expected, rtol=0, atol=1e-6)
+
+
+def test_smaller_views_are_the_recipe_s_of_that_size_and_looks_keep_the_images_own():
+    assert [view_side(64, scale) for scale in (0.75, 0.6, 0.1, 1.0)] == [48, 40, 16, 64]
+    assert [view_side(side, 0.9) for side in (28, 12)] == [24, 12]
+    of = views("simclr", side=32, view_scale=0.5)
+    (learned,) = made(of, 4)
+    small = build_recipe("digits", 16)(of.images.pixels[INDEX], seed=0, epoch=4, index_B=of.images.order[INDEX], view=1)
+    assert tuple(learned.shape) == (2, 3, 1, 16, 16)
+    torch.testing.assert_close(learned[1], of.backbone.prepare(small), rtol=0, atol=1e-6)
+    assert torch.equal(of.one(4, INDEX, 1), learned[1])
+    seen = of.recipe(of.images.pixels[INDEX], seed=0, epoch=0, index_B=INDEX, view=0)
+    assert tuple(seen.shape) == (3, 1, 32, 32)
+    assert [view_side(64, scale) for scale in (0.75, 0.6, 0.1, 1.0)] == [48, 40, 16, 64]
+    assert [view_side(side, 0.9) for side in (28, 12)] == [24, 12]
 
 
 def test_a_single_view_is_the_one_of_that_number():

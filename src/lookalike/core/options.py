@@ -61,6 +61,8 @@ class TrainOptions:
     """What --micro-batch auto may use, such as 4GB; default: most of what is free."""
     image_size: int | None = None
     """Side of the square the network sees, pixels; default: the side of small square images, else 64."""
+    view_scale: float = 1.0
+    """Side of the views that are learned from, as a share of --image-size; smaller ones train faster."""
     encoder: str = "convnet"
     """Network: convnet, alexnet, resnet18, resnet34, resnet50, timm:NAME or torchvision:NAME."""
     width: int = 32
@@ -155,6 +157,8 @@ class TrainOptions:
             yield f"--lr must be positive, got {self.lr}"
         if self.momentum >= 1:
             yield f"--momentum must be below 1, got {self.momentum}"
+        if not 0 < self.view_scale <= 1:
+            yield f"--view-scale must be in (0, 1], got {self.view_scale}"
         if self.crop_min is not None and not 0 < self.crop_min <= 1:
             yield f"--crop-min must be in (0, 1], got {self.crop_min}"
 

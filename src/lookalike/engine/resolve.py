@@ -78,10 +78,12 @@ def resolve(options: O, method: str, explicit: set[str], images: Images, rows: T
     """
     changes: dict[str, Any] = {"recipe": choose_recipe(images) if options.recipe == "auto" else options.recipe}
     fields = {f.name for f in dataclasses.fields(options)}
-    # recipes were tuned with sgd: their rate means nothing to another optimiser
-    other_optimizer = options.optimizer != "sgd"
+    # Recipes were tuned with sgd, and their rate means nothing to another optimiser;
+    # and their smaller views with networks of ours, which take any size; a transformer of another library may not.
+    foreign = {"lr"} if options.optimizer != "sgd" else set()
+    foreign |= {"view_scale"} if ":" in options.encoder else set()
     for key, value in recipe_values(changes["recipe"], method).items():
-        if key in fields and key not in explicit and not (key == "lr" and other_optimizer):
+        if key in fields and key not in explicit and key not in foreign:
             changes[key] = value
     options = dataclasses.replace(options, **changes)
     n = len(rows)

@@ -21,17 +21,24 @@ from lookalike.engine.backbone import Backbone
 from lookalike.engine.step import Part
 from lookalike.methods.base import Method
 
+_STEP, _SMALLEST = 8, 16  # pixels of the side of a view
 _BLOCK = 2**24  # values of the canvases of which views are made together: as floats they take four bytes each
 
 
 class Views:
-    """Views of training images: functions of (seed, epoch, image, view)."""
+    """Views of training images: functions of (seed, epoch, image, view).
+
+    They may be smaller than the images as the network sees them otherwise (`--view-scale`); `recipe` is the one of the
+    images' own size, for looks and sheets.
+    """
 
     def __init__(self, method: Method, backbone: Backbone, options: TrainOptions, images: Images) -> None:
         self.backbone, self.seed = backbone, options.seed
         self.images = replace(images, pixels=resident(images.pixels, backbone.device), known_digests=images.digests)
         self.recipe = recipe_of(options, images)
-        self.sizes: list[tuple[Recipe, range]] = [(self.recipe, range(method.views))]
+        self.side = view_side(images.shape[1], options.view_scale)
+        learned = recipe_of(options, images, self.side)
+        self.sizes: list[tuple[Recipe, range]] = [(learned, range(method.views))]
         if method.small_views:
             small = build_recipe(options.augment, method.small_size, *method.small_area, colour=images.colour)
             self.sizes.append((small, range(method.views, method.views + method.small_views)))
@@ -64,7 +71,7 @@ class Views:
 
     def one(self, epoch: int, index_B: Tensor, view: int) -> Tensor:
         """The normalised view [B, C, S, S] of that number."""
-        return self._rows(self.recipe, range(view, view + 1), epoch, index_B, 0, len(index_B))
+        return self._rows(self.sizes[0][0], range(view, view + 1), epoch, index_B, 0, len(index_B))
 
     def _rows(self, recipe: Recipe, numbers: range, epoch: int, index_B: Tensor, start: int, stop: int) -> Tensor:
         """Rows start..stop-1 of the views `numbers` of a batch, one view after the other."""
@@ -73,17 +80,30 @@ class Views:
             part_B = index_B[max(0, start - k * size) : max(0, stop - k * size)]
             if len(part_B):
                 at = {"seed": self.seed, "epoch": epoch, "view": view}
-                views.append(view_of(self.images, recipe, part_B, **at, device=self.backbone.device))
+                views.append(view_of(self.images, recipe, part_B, **at, device=self.backbone.device, side=self.side))
         return self.backbone.prepare(torch.cat(views))
 
 
-def recipe_of(options: TrainOptions, images: Images) -> Recipe:
-    """The recipe of views that the options name, for these images."""
-    return build_recipe(options.augment, images.shape[1], options.crop_min, colour=images.colour)
+def view_side(side: int, scale: float) -> int:
+    """Pixels of the views of images of `side` pixels: a multiple of 8, as maps are halved, and 16 at the least."""
+    return side if scale == 1 else min(side, max(_SMALLEST, _STEP * round(side * scale / _STEP)))
+
+
+def recipe_of(options: TrainOptions, images: Images, side: int | None = None) -> Recipe:
+    """The recipe of views that the options name, for these images; of another size than theirs with `side`."""
+    return build_recipe(options.augment, side or images.shape[1], options.crop_min, colour=images.colour)
 
 
 def view_of(
-    images: Images, recipe: Recipe, rows_B: Tensor, *, seed: int, epoch: int, view: int, device: str = "cpu"
+    images: Images,
+    recipe: Recipe,
+    rows_B: Tensor,
+    *,
+    seed: int,
+    epoch: int,
+    view: int,
+    device: str = "cpu",
+    side: int | None = None,
 ) -> Tensor:
     """Views float32 [B, C, S, S] in [0, 1] of these rows, on a device.
 
@@ -98,7 +118,7 @@ def view_of(
             index_B=images.order[part_B],
             view=view,
             sizes_B2=None if images.sizes is None else images.sizes[part_B],
-            size=images.shape[1],
+            size=side or images.shape[1],
         )
         parts.append(made)
     return torch.cat(parts) if len(parts) > 1 else parts[0]
