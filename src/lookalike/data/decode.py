@@ -8,6 +8,7 @@ percentiles are the same, the smallest and the largest value take their place; a
 
 from __future__ import annotations
 
+import io
 import warnings
 from dataclasses import dataclass
 from os import PathLike
@@ -15,14 +16,13 @@ from typing import IO, Literal
 
 import numpy as np
 import PIL
+import torch
 from PIL import ExifTags, Image, ImageOps, TiffImagePlugin, UnidentifiedImageError, WebPImagePlugin  # noqa: F401
 
+from lookalike.data import jpeg
+from lookalike.data.jpeg import Jpeg
 from lookalike.data.listing import Raw
-
-try:
-    import simplejpeg
-except Exception:  # an extra; a build for other libraries may fail in any way
-    simplejpeg = None
+from lookalike.data.scale import scaled
 
 MOST_PIXELS = 178_956_970
 """Pixels above which an image is taken for a decompression bomb and not decoded."""
@@ -65,14 +65,14 @@ class Header:
     """"channels" where three channels need not be colour, or there is another number than 1 or 3."""
 
 
-def open_image(source: str | PathLike[str] | IO[bytes]) -> Image.Image:
+def open_image(source: str | PathLike[str] | IO[bytes]) -> Image.Image | Jpeg:
     """An image file, its header read and no pixels yet.
 
     Raises:
         Unreadable: it is no image of a known format, or promises too many pixels.
     """
     try:
-        return Image.open(source, formats=_FORMATS)
+        return jpeg.opened(source) or Image.open(source, formats=_FORMATS)
     except Exception as error:
         raise Unreadable(reason_of(error)) from error
 
@@ -85,6 +85,11 @@ def header(raw: Raw) -> Header:
     """
     if isinstance(raw, np.ndarray):
         return _array_header(raw)
+    if isinstance(raw, Jpeg):
+        _check_size(raw.width, raw.height)
+        turned = raw.orientation in _ON_ITS_SIDE
+        width, height = (raw.height, raw.width) if turned else (raw.width, raw.height)
+        return Header(width, height, 1 if raw.grey else 3, 8, "grey" if raw.grey else "colour")
     width, height = raw.size
     _check_size(width, height)
     if _orientation(raw) in _ON_ITS_SIDE and not _turned_by_pillow(raw):
@@ -119,6 +124,8 @@ def decode(raw: Raw, side: int, channels: int | None = None) -> np.ndarray:
         size = fitted(found.width, found.height, side)
         if isinstance(raw, np.ndarray):
             pixels = _resize_array(eight_bits(raw.reshape(*raw.shape[:2], -1)), size)
+        elif isinstance(raw, Jpeg):
+            pixels = _decode_jpeg(raw, size)
         else:
             pixels = _decode_image(raw, size)
         return pixels if pixels.shape[2] == wanted else np.repeat(pixels, wanted, axis=2)
@@ -127,7 +134,7 @@ def decode(raw: Raw, side: int, channels: int | None = None) -> np.ndarray:
     except Exception as error:  # Pillow raises nearly anything on a broken file
         raise Unreadable(reason_of(error)) from error
     finally:
-        if isinstance(raw, Image.Image):
+        if not isinstance(raw, np.ndarray):
             raw.close()
 
 
@@ -216,15 +223,21 @@ def _turned_by_pillow(image: Image.Image) -> bool:
     return stored[0] == stored[1] or image.size != stored
 
 
+def _decode_jpeg(raw: Jpeg, size: tuple[int, int]) -> np.ndarray:
+    stored = size[::-1] if raw.orientation in _ON_ITS_SIDE else size
+    pixels = raw.decoded(*stored)
+    if pixels is None:
+        with Image.open(io.BytesIO(raw.read()), formats=_FORMATS) as image:
+            return _decode_image(image, size)
+    return _upright(scaled(pixels, stored, raw.extent(pixels)), raw.orientation)
+
+
 def _decode_image(image: Image.Image, size: tuple[int, int]) -> np.ndarray:
     tiff = image.format == "TIFF"  # is turned by Pillow while it loads, or else by its tag afterwards
     orientation = 1 if tiff else _orientation(image)
     stored = size[::-1] if orientation in _ON_ITS_SIDE else size
     box = None
-    fast = _fast_jpeg(image, stored) if simplejpeg is not None else None
-    if fast is not None:
-        image, box = fast
-    elif image.format in ("JPEG", "MPO") and image.width >= 2 * stored[0] and image.height >= 2 * stored[1]:
+    if image.format in ("JPEG", "MPO") and image.width >= 2 * stored[0] and image.height >= 2 * stored[1]:
         drafted = image.draft(None, stored)
         box = None if drafted is None else drafted[1]
     image.load()
@@ -235,42 +248,19 @@ def _decode_image(image: Image.Image, size: tuple[int, int]) -> np.ndarray:
         pixels = _resize_array(eight_bits(np.asarray(image)[:, :, None]), stored)
     else:
         flat = _flat(image)
-        if flat.size != stored or box is not None:
-            flat = flat.resize(stored, Image.Resampling.BILINEAR, box=box, reducing_gap=_GAP)
+        if box is not None:  # scaled by the decoder to less than twice what is asked for, mostly
+            lines = np.array(flat).reshape(flat.height, flat.width, -1)
+            return _upright(scaled(lines, stored, box[2:]), orientation)
+        if flat.size != stored:
+            flat = flat.resize(stored, Image.Resampling.BILINEAR, reducing_gap=_GAP)
         pixels = np.array(flat).reshape(stored[1], stored[0], -1)
     return _upright(pixels, orientation)
 
 
-Box = tuple[float, float, float, float]
-
-
-def _fast_jpeg(image: Image.Image, size: tuple[int, int]) -> tuple[Image.Image, Box | None] | None:
-    """A JPEG decoded by simplejpeg at the smallest of its eighths that holds `size`; None where Pillow has to do it.
-
-    Pillow knows halves, quarters and eighths only, and asks Python for every 64 kB. Beside the pixels the part of them
-    that the image fills: sizes are rounded up, so that at an eighth 90 lines become 11.25 of 12.
-    """
-    file = getattr(image, "fp", None)
-    if image.format != "JPEG" or image.mode not in ("L", "RGB") or file is None:
-        return None
-    file.seek(0)
-    data = file.read()
-    space = "GRAY" if image.mode == "L" else "RGB"
-    try:
-        pixels = simplejpeg.decode_jpeg(data, space, min_width=size[0], min_height=size[1])
-    except ValueError:  # what it is strict about, Pillow may read, or say better what is wrong
-        return None
-    height, width = pixels.shape[:2]
-    eighths = next(
-        (k for k in range(1, 9) if -(-image.width * k // 8) == width and -(-image.height * k // 8) == height), 8
-    )
-    box = None if eighths == 8 else (0.0, 0.0, image.width * eighths / 8, image.height * eighths / 8)
-    return Image.fromarray(pixels[:, :, 0] if space == "GRAY" else pixels), box
-
-
 def decoders() -> tuple[str, ...]:
-    """What decodes here, with versions: the pixels of a JPEG depend on it."""
-    return PIL.__version__, "" if simplejpeg is None else str(getattr(simplejpeg, "__version__", "simplejpeg"))
+    """What decodes and scales here, with versions: pixels depend on it."""
+    fast = jpeg.simplejpeg
+    return PIL.__version__, "" if fast is None else str(getattr(fast, "__version__", "simplejpeg")), torch.__version__
 
 
 def _flat(image: Image.Image) -> Image.Image:
@@ -297,7 +287,7 @@ def _upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
         pixels = pixels[:, ::-1]
     if orientation in (3, 4, 7, 8):
         pixels = pixels[::-1]
-    return np.ascontiguousarray(pixels)
+    return pixels if orientation == 1 else np.ascontiguousarray(pixels)
 
 
 def eight_bits(x_HWC: np.ndarray) -> np.ndarray:

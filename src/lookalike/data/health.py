@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from lookalike.core.errors import LookalikeError
 from lookalike.data import canvas
@@ -56,7 +55,7 @@ def examine(entry: Entry, side: int, channels: int | None = None) -> tuple[np.nd
         found = header(raw)
         pixels = decode(raw, side, channels)
     except Exception as error:
-        if isinstance(raw, Image.Image):
+        if raw is not None and not isinstance(raw, np.ndarray):
             raw.close()
         return None, Examined(entry.name, found, reason_of(error), None, 0.0)
     return pixels, Examined(entry.name, found, None, digest(pixels), _spread(pixels))
@@ -64,7 +63,7 @@ def examine(entry: Entry, side: int, channels: int | None = None) -> tuple[np.nd
 
 def _spread(pixels: np.ndarray) -> float:
     """The standard deviation, in single precision and half the time that numpy's own takes."""
-    x = pixels.astype(np.float32).ravel()
+    x = pixels.astype(np.float32).ravel("K")
     x -= x.mean()
     return float(np.sqrt(x.dot(x) / x.size))
 

@@ -11,7 +11,6 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -19,6 +18,7 @@ import numpy as np
 
 from lookalike.core.errors import LookalikeError, MachineError
 from lookalike.core.machine import cores, size_words
+from lookalike.core.pieces import in_pieces
 from lookalike.data.health import Examined, examine
 from lookalike.data.listing import Entry
 from lookalike.data.store_format import (
@@ -50,34 +50,34 @@ def fill(entries: Sequence[Entry], index: Index, keep: Keep | None, save: Callab
     saved = told = time.monotonic()
     shape = index.shape
 
-    def one(i: int) -> Examined:
+    def one(i: int) -> None:
         pixels, examined = examine(entries[i], shape.canvas, shape.channels)
-        if pixels is not None:
-            canvas = np.zeros((shape.channels, shape.canvas, shape.canvas), np.uint8)
-            height, width = pixels.shape[:2]
-            canvas[:, :height, :width] = pixels.transpose(2, 0, 1)
-            _record(index.records[i], examined, (height, width))
-            if keep is not None:
-                keep(i, canvas)
-        else:
-            _record(index.records[i], examined, None)
-        return examined
+        record = index.records[i]
+        if pixels is None:
+            _record(record, examined, None)
+            index.reasons[i] = examined.reason or ""
+            record["state"] = SKIPPED
+            return
+        canvas = np.zeros((shape.channels, shape.canvas, shape.canvas), np.uint8)
+        height, width = pixels.shape[:2]
+        canvas[:, :height, :width] = pixels.transpose(2, 0, 1)
+        _record(record, examined, (height, width))
+        if keep is not None:
+            keep(i, canvas)
+        record["state"] = GOOD
 
     try:
-        with ThreadPoolExecutor(cores()) as pool:
-            for start in range(0, len(todo), _CHUNK):
-                part = todo[start : start + _CHUNK].tolist()
-                for i, examined in zip(part, pool.map(one, part), strict=True):
-                    index.records[i]["state"] = GOOD if examined.reason is None else SKIPPED
-                    if examined.reason is not None:
-                        index.reasons[i] = examined.reason
-                now = time.monotonic()
-                if now - saved > _SAVE:
-                    save()
-                    saved = time.monotonic()
-                if now - told > _TELL:
-                    say(f"{len(entries) - len(todo) + start + len(part):,} of {len(entries):,} images decoded")
-                    told = now
+        for start in range(0, len(todo), _CHUNK):
+            part = todo[start : start + _CHUNK].tolist()
+            for _ in in_pieces(one, part, cores()):
+                pass
+            now = time.monotonic()
+            if now - saved > _SAVE:
+                save()
+                saved = time.monotonic()
+            if now - told > _TELL:
+                say(f"{len(entries) - len(todo) + start + len(part):,} of {len(entries):,} images decoded")
+                told = now
     except BaseException:
         with suppress(OSError, MachineError):  # what failed first is told
             save()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import numpy as np
 from lookalike.core.errors import LookalikeError
 from lookalike.core.files import read_json, write_json
 from lookalike.core.machine import cores
+from lookalike.core.pieces import in_pieces
 from lookalike.data.decode import Header, header
 from lookalike.data.listing import Entry
 from lookalike.data.store_format import Shape
@@ -62,8 +62,7 @@ def survey(entries: Sequence[Entry]) -> Survey:
     All grey is one channel, grey beside colour is colour. Where arrays differ in their number of channels, that of
     most images counts, and decoding refuses the others.
     """
-    with ThreadPoolExecutor(cores()) as pool:
-        found = [head for head in pool.map(_header, entries) if head is not None]
+    found = [head for head in in_pieces(_header, entries, cores()) if head is not None]
     channels = most_common_channels([head.channels for head in found])
     fitting = [head for head in found if head.channels == channels or (head.channels, channels) == (1, 3)]
     sizes = {(head.width, head.height) for head in fitting}
