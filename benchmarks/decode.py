@@ -26,10 +26,11 @@ from PIL import Image, ImageOps
 from torch.utils.data import DataLoader, Dataset
 
 from common import Missing, Table, Worker, here, in_turns, serve, spread
+from lookalike.core import machine
 from lookalike.core.machine import cores
 from lookalike.core.pieces import in_pieces
 from lookalike.data import jpeg
-from lookalike.data.decode import decode, fitted, open_image
+from lookalike.data.decode import decode_all, fitted, open_image
 
 WORKERS = 2  # of the DataLoader
 
@@ -51,8 +52,9 @@ class Photos(Dataset):
 
 
 def ours(files: list[Path], side: int) -> None:
-    for pixels in in_pieces(lambda file: decode(open_image(file), side, 3), files, cores()):
-        assert max(pixels.shape[:2]) <= side
+    machine.keep_freed_memory()  # as every command does
+    for pixels in in_pieces(lambda part: decode_all(map(open_image, part), side, 3), files, cores()):
+        assert isinstance(pixels, np.ndarray) and max(pixels.shape[:2]) <= side
 
 
 def without(files: list[Path], side: int) -> None:

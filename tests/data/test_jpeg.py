@@ -11,7 +11,7 @@ from PIL import Image
 from horrors import encoded, picture
 from lookalike.data import decode as decode_module
 from lookalike.data import jpeg
-from lookalike.data.decode import MOST_PIXELS, Unreadable, decode, header, open_image
+from lookalike.data.decode import MOST_PIXELS, Unreadable, decode, decode_all, header, open_image
 from lookalike.data.jpeg import Jpeg
 from lookalike.data.scale import scaled
 
@@ -138,6 +138,33 @@ def test_the_pixels_of_simplejpeg_are_those_of_a_plain_decode(monkeypatch, size,
     assert np.abs(found - np.array(whole)).mean() < 2
 
 
+def test_simplejpeg_and_pillow_decode_the_same(monkeypatch):
+    """Both are libjpeg-turbo at the same scales; another release of it may round otherwise."""
+    pytest.importorskip("simplejpeg", reason="an optional extra")
+    files = [encoded(picture(i, (348, 261)), "JPEG", quality=90) for i in range(4)]
+    fast = [decode(open_image(io.BytesIO(data)), 128, 3).astype(int) for data in files]
+    monkeypatch.setattr(jpeg, "simplejpeg", None)
+    slow = [decode(open_image(io.BytesIO(data)), 128, 3) for data in files]
+    assert max(np.abs(a - b).max() for a, b in zip(fast, slow, strict=True)) <= 2
+
+
+@pytest.mark.parametrize("channels", [None, 3])
+def test_several_are_decoded_as_each_alone(channels):
+    files = [*USUAL.values(), *UNUSUAL.values(), PLAIN[:2000], encoded(picture(5, (900, 900)), "JPEG"), PLAIN]
+    files = [data for data in files if data not in (UNUSUAL["tags cut short"], UNUSUAL["no TIFF header"])]
+    together = decode_all((open_image(io.BytesIO(data)) for data in files), 64, channels)
+    failed = 0
+    for data, found in zip(files, together, strict=True):
+        try:
+            alone = decode(open_image(io.BytesIO(data)), 64, channels)
+        except Unreadable as error:
+            failed += 1
+            assert isinstance(found, Unreadable) and str(found) == str(error)
+        else:
+            assert np.array_equal(found, alone)
+    assert failed == 1
+
+
 def test_no_slow_scale_is_asked_for(monkeypatch):
     simplejpeg = pytest.importorskip("simplejpeg", reason="an optional extra")
     shapes = []
@@ -151,7 +178,7 @@ def test_no_slow_scale_is_asked_for(monkeypatch):
     data = encoded(picture(1, (400, 320)), "JPEG")
     for side in (50, 51, 150, 151, 200, 201, 350, 400):
         decode(open_image(io.BytesIO(data)), side)
-    assert shapes == [(40, 50), (80, 100), (120, 150), (160, 200), (160, 200), *[(320, 400)] * 3]
+    assert shapes == [(40, 50), (80, 100), (160, 200), (160, 200), (160, 200), *[(320, 400)] * 3]
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -172,10 +199,12 @@ def test_scaling_is_that_of_pillow_but_for_one_level(shape, size, extent, channe
     planes = [Image.fromarray(x_HWC[:, :, c]) for c in range(channels)]
     resized = [plane.resize(size, Image.Resampling.BILINEAR, box=(0, 0, *extent)) for plane in planes]
     expected = np.stack([np.array(plane) for plane in resized], axis=2)
-    found = scaled(x_HWC, size, extent)
+    (found,) = scaled([x_HWC], size, extent)
     difference = np.abs(found.astype(int) - expected)
     assert found.shape == expected.shape and difference.max() <= 1 and (difference > 0).mean() < 0.05
     assert np.array_equal(x_HWC, before)
+    together = scaled([np.flip(x_HWC, 0).copy(), x_HWC, x_HWC], size, extent)
+    assert np.array_equal(together[1], found) and np.array_equal(together[2], found)
 
 
 @pytest.mark.filterwarnings("ignore")  # Pillow warns of what is odd

@@ -17,13 +17,12 @@ _MOST = 16  # tasks of a piece
 _EACH = 4  # pieces for each thread at the least, so that all end at about the same time
 
 
-def in_pieces(work: Callable[[T], R], items: Sequence[T], threads: int) -> Iterator[R]:
-    """What `work` says of each item, in their order; its first exception is raised, and what waits is not begun."""
+def in_pieces(work: Callable[[Sequence[T]], Sequence[R]], items: Sequence[T], threads: int) -> Iterator[R]:
+    """What `work` says of each item, in their order; it is asked for a few of them at a time.
+
+    The first exception is raised, and what waits is not begun then.
+    """
     piece = max(1, min(_MOST, len(items) // (_EACH * threads)))
-
-    def some(start: int) -> list[R]:
-        return [work(item) for item in items[start : start + piece]]
-
     with ThreadPoolExecutor(threads) as pool:
-        for found in pool.map(some, range(0, len(items), piece)):
+        for found in pool.map(lambda start: work(items[start : start + piece]), range(0, len(items), piece)):
             yield from found

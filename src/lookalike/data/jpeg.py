@@ -25,7 +25,7 @@ _FRAMES = (0xC0, 0xC1, 0xC2)  # baseline, extended and progressive
 _OTHER_FRAMES = (0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF)
 _SCAN, _EXIF_OR_XMP, _SEVERAL_PICTURES = 0xDA, 0xE1, 0xE2
 _ORIENTATION, _SHORT = 0x0112, 3
-_FAST_EIGHTHS = 4  # scales above are computed by no code for vectors and take longer than the whole
+_EIGHTHS = (1, 2, 4, 8)  # the scales that are computed with vector instructions; five and more take longer than all
 
 
 @dataclass
@@ -56,32 +56,26 @@ class Jpeg:
             self.file.close()
             self.file = None
 
-    def decoded(self, width: int, height: int) -> np.ndarray | None:
-        """Pixels uint8 [h, w, C] by simplejpeg, not smaller than asked; None where Pillow has to do it.
+    def decoded(self, width: int, height: int) -> tuple[np.ndarray, tuple[float, float]] | None:
+        """Pixels by simplejpeg at the smallest of a few scales that is not below what is asked for.
 
-        The smallest of JPEG's own eighths that is not below what is asked for, but whole rather than at five, six or
-        seven eighths. Pillow knows halves, quarters and eighths only. Sizes are rounded up (`extent`).
+        Returns:
+            uint8 [h, w, C], and width and height of the part that the image fills, as sizes are rounded up: at an
+            eighth 90 lines become 11.25 of 12. None where Pillow has to do it.
         """
         if simplejpeg is None:
             return None
-        eighths = max(-(-8 * width // self.width), -(-8 * height // self.height))
-        if eighths > _FAST_EIGHTHS:
-            eighths = 8
+        least = max(8 * width / self.width, 8 * height / self.height)
+        eighths = next(k for k in _EIGHTHS if k >= least)
         width, height = -(-self.width * eighths // 8), -(-self.height * eighths // 8)
         colours = "GRAY" if self.grey else "RGB"
         try:
-            found: np.ndarray = simplejpeg.decode_jpeg(self.read(), colours, min_width=width, min_height=height)
+            pixels = simplejpeg.decode_jpeg(self.read(), colours, min_width=width, min_height=height)
         except ValueError:  # what it is strict about, Pillow may read, or say better what is wrong
             return None
-        return found
-
-    def extent(self, pixels: np.ndarray) -> tuple[float, float]:
-        """Width and height of the part of decoded pixels that the image fills: at an eighth 90 lines become 11.25."""
-        height, width = pixels.shape[:2]
-        for k in range(1, 8):
-            if -(-self.width * k // 8) == width and -(-self.height * k // 8) == height:
-                return self.width * k / 8, self.height * k / 8
-        return width, height
+        if pixels.shape[:2] != (height, width):
+            return None
+        return pixels, (self.width * eighths / 8, self.height * eighths / 8)
 
 
 def opened(source: str | PathLike[str] | IO[bytes]) -> Jpeg | None:

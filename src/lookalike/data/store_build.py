@@ -17,9 +17,9 @@ from pathlib import Path
 import numpy as np
 
 from lookalike.core.errors import LookalikeError, MachineError
-from lookalike.core.machine import cores, size_words
+from lookalike.core.machine import size_words
 from lookalike.core.pieces import in_pieces
-from lookalike.data.health import Examined, examine
+from lookalike.data.health import Examined, examine_all
 from lookalike.data.listing import Entry
 from lookalike.data.store_format import (
     GOOD,
@@ -44,32 +44,37 @@ Keep = Callable[[int, np.ndarray], None]
 """Takes the canvas (uint8 [C, M, M]) of an entry; called from several threads."""
 
 
-def fill(entries: Sequence[Entry], index: Index, keep: Keep | None, save: Callable[[], None], say: Say) -> None:
+def fill(
+    entries: Sequence[Entry], index: Index, threads: int, keep: Keep | None, save: Callable[[], None], say: Say
+) -> None:
     """Decode what is not done yet; `save` is called now and then, and at the end however that comes about."""
     todo = np.flatnonzero(index.records["state"] == NOT_DONE)
     saved = told = time.monotonic()
     shape = index.shape
 
-    def one(i: int) -> None:
-        pixels, examined = examine(entries[i], shape.canvas, shape.channels)
-        record = index.records[i]
-        if pixels is None:
-            _record(record, examined, None)
-            index.reasons[i] = examined.reason or ""
-            record["state"] = SKIPPED
-            return
-        canvas = np.zeros((shape.channels, shape.canvas, shape.canvas), np.uint8)
-        height, width = pixels.shape[:2]
-        canvas[:, :height, :width] = pixels.transpose(2, 0, 1)
-        _record(record, examined, (height, width))
-        if keep is not None:
-            keep(i, canvas)
-        record["state"] = GOOD
+    def some(part: Sequence[int]) -> Sequence[int]:
+        for i, (pixels, examined) in zip(
+            part, examine_all([entries[i] for i in part], shape.canvas, shape.channels), strict=True
+        ):
+            record = index.records[i]
+            if pixels is None:
+                _record(record, examined, None)
+                index.reasons[i] = examined.reason or ""
+                record["state"] = SKIPPED
+                continue
+            canvas = np.zeros((shape.channels, shape.canvas, shape.canvas), np.uint8)
+            height, width = pixels.shape[:2]
+            canvas[:, :height, :width] = pixels.transpose(2, 0, 1)
+            _record(record, examined, (height, width))
+            if keep is not None:
+                keep(i, canvas)
+            record["state"] = GOOD
+        return part
 
     try:
         for start in range(0, len(todo), _CHUNK):
             part = todo[start : start + _CHUNK].tolist()
-            for _ in in_pieces(one, part, cores()):
+            for _ in in_pieces(some, part, threads):
                 pass
             now = time.monotonic()
             if now - saved > _SAVE:
@@ -203,7 +208,7 @@ def _build(folder: Path, entries: Sequence[Entry], known: Survey, side: int, lim
             os.fsync(file)
             index.write(partial)
 
-        fill(entries, index, keep, save, say)
+        fill(entries, index, known.threads, keep, save, say)
     finally:
         os.close(file)
     partial.rename(folder)
