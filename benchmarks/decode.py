@@ -1,18 +1,20 @@
 """Decoding photos and scaling them: this project in threads, simplejpeg alone, and a DataLoader of Pillow.
 
-    python benchmarks/decode.py DIR [--side 128] [--rounds 3] [--most 1000]
+    python benchmarks/decode.py DIR [--side 128] [--rounds 5] [--most 1000] [--tiny] [--write]
 
 All bring the JPEG files below DIR to a longer side of --side pixels at most, but for simplejpeg, which only decodes:
 whole, and at the smallest of JPEG's own scales that is not below what is asked for. Files are in the system's cache.
-The peers take turns, in a changing order; photos per second are medians over rounds. The DataLoader has two workers
-that open, convert and resize with Pillow, which is what torchvision's Resize does with an image of Pillow's.
+Everybody is a process of its own and has all cores; rounds take turns. The DataLoader has two workers that open,
+convert and resize with Pillow, which is what torchvision's Resize does with an image of Pillow's. "Without simplejpeg"
+is this project where that extra is not installed.
 """
 
 from __future__ import annotations
 
 import argparse
 import statistics
-import time
+import sys
+import tempfile
 import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -23,8 +25,12 @@ import torch
 from PIL import Image, ImageOps
 from torch.utils.data import DataLoader, Dataset
 
+from common import Missing, Table, Worker, here, in_turns, serve, spread
+from lookalike.core import machine
 from lookalike.core.machine import cores
-from lookalike.data.decode import decode, fitted, open_image
+from lookalike.core.pieces import in_pieces
+from lookalike.data import jpeg
+from lookalike.data.decode import decode_all, fitted, open_image
 
 WORKERS = 2  # of the DataLoader
 
@@ -46,9 +52,14 @@ class Photos(Dataset):
 
 
 def ours(files: list[Path], side: int) -> None:
-    with ThreadPoolExecutor(cores()) as pool:
-        for pixels in pool.map(lambda file: decode(open_image(file), side, 3), files):
-            assert max(pixels.shape[:2]) <= side
+    machine.keep_freed_memory()  # as every command does
+    for pixels in in_pieces(lambda part: decode_all(map(open_image, part), side, 3), files, cores()):
+        assert isinstance(pixels, np.ndarray) and max(pixels.shape[:2]) <= side
+
+
+def without(files: list[Path], side: int) -> None:
+    jpeg.simplejpeg = None
+    ours(files, side)
 
 
 def loader(files: list[Path], side: int) -> None:
@@ -72,46 +83,82 @@ def simplejpeg_alone(files: list[Path], side: int, scaled: bool) -> None:
         list(pool.map(one, files))
 
 
+PARTS: dict[str, tuple[str, Callable[[list[Path], int], None]]] = {
+    "ours": ("ours: decode and scale", ours),
+    "without": ("ours without simplejpeg: decode and scale", without),
+    "loader": (f"DataLoader of Pillow, {WORKERS} workers: decode and scale", loader),
+    "whole": ("simplejpeg alone: decode whole", lambda files, side: simplejpeg_alone(files, side, False)),
+    "smaller": ("simplejpeg alone: decode at a smaller scale", lambda files, side: simplejpeg_alone(files, side, True)),
+}
+
+
+def found(place: Path, most: int) -> list[Path]:
+    """At most so many JPEG files below a folder, evenly spread."""
+    files = sorted(path for path in place.rglob("*") if path.suffix.lower() in (".jpg", ".jpeg"))
+    if not files:
+        raise SystemExit(f"no JPEG files below {place}")
+    return files[:: -(-len(files) // most)]
+
+
+def photos(place: Path, count: int = 24) -> None:
+    """Files of smooth noise, for --tiny."""
+    rng = np.random.default_rng(0)
+    for k in range(count):
+        small = Image.fromarray(rng.integers(0, 256, (12, 16, 3), dtype=np.uint8))
+        small.resize((320, 240), Image.Resampling.BICUBIC).save(place / f"{k}.jpg", quality=90)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("data", type=Path, help="a folder of JPEG files")
+    parser.add_argument("data", type=Path, nargs="?", help="a folder of JPEG files")
     parser.add_argument("--side", type=int, default=128, help="pixels of the longer side")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--most", type=int, default=1000, help="files at the most")
+    parser.add_argument("--tiny", action="store_true", help="a few small pictures, one round: does it run?")
+    parser.add_argument("--write", action="store_true", help="put the table into docs/results.md")
+    parser.add_argument("--part", choices=PARTS, help=argparse.SUPPRESS)
     args = parser.parse_args()
-    files = sorted(path for path in args.data.rglob("*") if path.suffix.lower() in (".jpg", ".jpeg"))
-    files = files[:: max(1, len(files) // args.most)]
-    sizes = [Image.open(file).size for file in files if file.read_bytes()]
-    pixels = statistics.median(width * height for width, height in sizes) / 1e6
-    runners: dict[str, Callable[[], None]] = {
-        "ours: decode and scale": lambda: ours(files, args.side),
-        f"DataLoader of Pillow, {WORKERS} workers: decode and scale": lambda: loader(files, args.side),
-    }
-    missing = ""
-    try:
-        import simplejpeg  # noqa: F401
-
-        runners["simplejpeg: decode whole"] = lambda: simplejpeg_alone(files, args.side, False)
-        runners["simplejpeg: decode at a smaller scale"] = lambda: simplejpeg_alone(files, args.side, True)
-    except ImportError:
-        missing = "| simplejpeg | not installed | | |"
-    print(f"{len(files):,} photos of {pixels:.2f} megapixels (median) to {args.side} px; {cores()} cores\n")
-    times: dict[str, list[float]] = {name: [] for name in runners}
-    with warnings.catch_warnings():
+    if args.part:
         warnings.simplefilter("ignore")
-        for turn in range(args.rounds + 1):
-            for name in list(runners)[:: 1 if turn % 2 else -1]:
-                begun = time.perf_counter()
-                runners[name]()
-                if turn:  # the first round warms up
-                    times[name].append(time.perf_counter() - begun)
-    print("| who | photos/s (median) | best | ours is as fast, times |\n|---|---|---|---|")
-    mine = statistics.median(next(iter(times.values())))
-    for name, taken in times.items():
-        middle = statistics.median(taken)
-        print(f"| {name} | {len(files) / middle:,.0f} | {len(files) / min(taken):,.0f} | {middle / mine:.2f} |")
-    if missing:
-        print(missing)
+        files = found(args.data, args.most)
+        serve(lambda: PARTS[args.part][1](files, args.side))
+        return
+    if args.tiny:
+        with tempfile.TemporaryDirectory() as place:
+            photos(Path(place))
+            compare(Path(place), args.side, args.most, 1).save()
+    elif args.data is None:
+        parser.error("a folder of JPEG files is needed, or --tiny")
+    else:
+        compare(args.data, args.side, args.most, args.rounds).save(args.write)
+
+
+def compare(place: Path, side: int, most: int, rounds: int) -> Table:
+    """All parts in turns."""
+    files = found(place, most)
+    pixels = statistics.median(Image.open(file).size[0] * Image.open(file).size[1] for file in files) / 1e6
+    table = Table("decode", ("who", "photos/s", "CPU ms a photo", "ours is as fast, times"))
+    workers: dict[str, Worker] = {}
+    for part in PARTS:
+        settings = ("--part", part, str(place), "--side", str(side), "--most", str(most))
+        try:
+            workers[part] = Worker(here("decode.py", *settings, python=sys.executable))
+        except Missing as missing:
+            table.note(f"{PARTS[part][0]}: {missing}")
+    answers = in_turns(workers, rounds)
+    for worker in workers.values():
+        worker.close()
+    taken = {part: [len(files) / answer["seconds"] for answer in found] for part, found in answers.items()}
+    for part, rates in taken.items():
+        used = statistics.median(answer["cpu"] for answer in answers[part]) / len(files) * 1e3
+        ratio = statistics.median(taken["ours"]) / statistics.median(rates)
+        # those of a DataLoader are used by its workers
+        table.row(PARTS[part][0], spread(rates), "" if part == "loader" else f"{used:.2f}", f"{ratio:.2f}")
+    table.data = {"files": len(files), "answers": answers}
+    table.note(
+        f"{len(files):,} photos of {pixels:.2f} megapixels (median) to {side} px; median (lowest..highest) of rounds."
+    )
+    return table
 
 
 if __name__ == "__main__":

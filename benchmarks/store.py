@@ -27,6 +27,7 @@ from lookalike.api import untrained_backbone
 from lookalike.core import machine
 from lookalike.data import sources, store
 from lookalike.data.base import Images, Loading
+from lookalike.data.jpeg import Jpeg
 from lookalike.data.listing import Listing
 from lookalike.engine.backbone import placed
 from lookalike.engine.resolve import resolve
@@ -95,7 +96,9 @@ def main() -> None:
         assert isinstance(listing, Listing)
         for entry in listing.entries:  # into the system's cache
             raw = entry.open()
-            if isinstance(raw, Image.Image):
+            if isinstance(raw, Jpeg):
+                raw.read()
+            elif isinstance(raw, Image.Image):
                 raw.load()
         how = Loading(cache=str(Path(folder) / "cache"), say=lambda _: None)
         build = seconds(lambda: stored(listing, how, False))

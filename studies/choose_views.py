@@ -4,9 +4,11 @@
 
 The same short trainings that the choice is made by (`engine/choose_views.py`: a small network, small copies, 128
 steps), for every recipe and not only until one will do. Columns: kNN accuracy on the test images, which is what a
-choice should be ranked by and is used for nothing else; how many times as often as untrained a view finds its own
-image, which is what the choice goes by; and how well a linear probe tells by how many quarters an image was turned
-(SelfAugment: Reed et al. 2021), on images that the probe did not learn from.
+choice should be ranked by and is used for nothing else; the same on half of the training images by the other half, for
+comparing ways to choose without looking at the test images; how many times as often as untrained a view finds its own
+image, which is what the choice goes by; how well a linear probe tells by how many quarters an image was turned
+(SelfAugment: Reed et al. 2021), on images that the probe did not learn from; and the effective rank of the features
+(RankMe: Garrido et al. 2023). With --keep DIR the trained networks are kept there, for looking at more.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ import statistics
 import time
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
 import torch
 from scipy.stats import spearmanr
@@ -25,7 +28,7 @@ from torch import Tensor
 from lookalike import api
 from lookalike.core import machine, rng
 from lookalike.data.base import Images, load
-from lookalike.engine.choose_views import choose_views, helped, recipes_for, small_copies, trained
+from lookalike.engine.choose_views import helped, recipes_for, small_copies, trained, tried
 from lookalike.engine.resolve import resolve
 from lookalike.evaluate.knn import knn_accuracy
 from lookalike.methods.simclr import Options
@@ -40,36 +43,47 @@ def main() -> None:
     parser.add_argument("--seeds", default="0,1")
     parser.add_argument("--images", type=int, default=10_000, help="training images at the most")
     parser.add_argument("--threads", type=int)
+    parser.add_argument("--keep", type=Path, help="a folder for the trained networks")
     args = parser.parse_args()
     machine.prepare(args.threads)
     for data in args.data:
-        study(data, [int(seed) for seed in args.seeds.split(",")], args.images)
+        study(data, [int(seed) for seed in args.seeds.split(",")], args.images, args.keep)
 
 
-def study(data: str, seeds: list[int], most: int) -> None:
+def study(data: str, seeds: list[int], most: int, keep: Path | None) -> None:
     """Print the table of one data set."""
     images = sample(load(data), most)
-    found: dict[str, list[tuple[float, float, float]]] = {}
+    found: dict[str, list[tuple[float, ...]]] = {}
     begun = time.monotonic()
     for seed in seeds:
         options = resolve(Options(data=data, seed=seed), "simclr", set(), images, images.training)
         backbones = partial(api.untrained_backbone, device="cpu")
         copies = small_copies(images, images.training, seed, [])
-        for name in recipes_for(images.shape[0] == 3, options.augment, True):
+        for name in recipes_for(images.coloured, options.augment, by_labels=True):
             trainer = trained(name, 128, options, copies, backbones)
             features = trainer.backbone.features
-            row = (labelled(images, copies, features), helped(trainer), rotation(features, copies))
+            knn, inside = labelled(images, copies, features), within_training(images, copies, features)
+            row = (knn, inside, helped(trainer), rotation(features, copies), effective_rank(features, copies))
             found.setdefault(name, []).append(row)
-        choice = choose_views(options, options.augment, images, images.training, backbones)
-        print(f"{images.name}, seed {seed}: {choice.chosen} is chosen; {choice.reason}", flush=True)
-    print(f"\n| {images.name} | kNN | helped | rotation |\n|---|---|---|---|")
+            print(f"seed {seed}, {name}: " + ", ".join(f"{value:.3f}" for value in row), flush=True)
+            if keep is not None:
+                keep.mkdir(parents=True, exist_ok=True)
+                torch.save(trainer.backbone.encoder.state_dict(), keep / f"{images.name}-{seed}-{name}.pt")
+        by_views = {name: rows[-1][2] for name, rows in found.items()}
+        names = recipes_for(images.coloured, options.augment, by_labels=False)
+        scores = tried(names, by_views.__getitem__)
+        print(f"{images.name}, seed {seed}: {max(scores, key=scores.__getitem__)} is chosen; {scores}", flush=True)
+    print(f"\n| {images.name} | kNN | kNN, training | helped | rotation | rank |\n|---|---|---|---|---|---|")
     means = {name: [statistics.mean(column) for column in zip(*rows, strict=True)] for name, rows in found.items()}
     for name, row in sorted(means.items(), key=lambda item: -item[1][0]):
         print(f"| {name} | " + " | ".join(f"{value:.3f}" for value in row) + " |")
-    knn, by_views, by_rotation = zip(*means.values(), strict=True)
+    columns = list(zip(*means.values(), strict=True))
+    titles = ("kNN, training", "helped", "rotation", "rank")
+    with_knn = [float(spearmanr(columns[0], column).statistic) for column in columns[1:]]
     print(
-        f"\nrank correlation with kNN: helped {spearmanr(knn, by_views).statistic:.2f}, "
-        f"rotation {spearmanr(knn, by_rotation).statistic:.2f}; seeds {seeds}; {time.monotonic() - begun:.0f} s\n",
+        "\nrank correlation with kNN: "
+        + ", ".join(f"{name} {value:.2f}" for name, value in zip(titles, with_knn, strict=True))
+        + f"; seeds {seeds}; {time.monotonic() - begun:.0f} s\n",
         flush=True,
     )
 
@@ -90,6 +104,22 @@ def labelled(images: Images, copies: Images, features: Callable[[Tensor], Tensor
     bank, test = images.evaluation
     x_ND = features(small.squares)  # type: ignore[arg-type]
     return knn_accuracy(x_ND[bank], images.labels[bank], x_ND[test], images.labels[test])
+
+
+def within_training(images: Images, copies: Images, features: Callable[[Tensor], Tensor]) -> float:
+    """kNN accuracy on every other training image by those between, no test image being looked at."""
+    assert images.labels is not None
+    small = dataclasses.replace(images, side=copies.shape[1])
+    rows = images.training[images.labels[images.training] >= 0]
+    x_ND, y_N = features(small.squares[rows]), images.labels[rows]
+    return knn_accuracy(x_ND[::2], y_N[::2], x_ND[1::2], y_N[1::2])
+
+
+def effective_rank(features: Callable[[Tensor], Tensor], copies: Images) -> float:
+    """RankMe: the exponential of the entropy of the singular values of some images' features."""
+    values = torch.linalg.svdvals(features(copies.squares[slice(_PROBED)]).double())
+    p = values / values.sum()
+    return float(torch.exp(-(p * (p + 1e-12).log()).sum()))
 
 
 def rotation(features: Callable[[Tensor], Tensor], copies: Images) -> float:

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image, ImageFile
 
 from horrors import encoded, picture, png_header
-from lookalike.data import decode as decode_module
+from lookalike.data import jpeg
 from lookalike.data.decode import MOST_PIXELS, Header, Unreadable, channels_last, decode, fitted, header, open_image
 
 
@@ -50,7 +50,7 @@ def test_scaling_is_antialiased(kind, size, side):
 
 
 def test_a_photo_is_decoded_reduced_but_never_below_what_is_asked_for(monkeypatch):
-    monkeypatch.setattr(decode_module, "simplejpeg", None)
+    monkeypatch.setattr(jpeg, "simplejpeg", None)
     sizes = []
     original = ImageFile.ImageFile.load
 
@@ -71,7 +71,7 @@ def test_with_and_without_simplejpeg_the_image_lies_where_it_lies(monkeypatch, s
     pytest.importorskip("simplejpeg", reason="an optional extra")
     data = encoded(picture(3, size), "JPEG", quality=95, subsampling=0)
     fast = decode(open_image(io.BytesIO(data)), 64, 3).astype(float)
-    monkeypatch.setattr(decode_module, "simplejpeg", None)
+    monkeypatch.setattr(jpeg, "simplejpeg", None)
     assert np.abs(fast - decode(open_image(io.BytesIO(data)), 64, 3)).mean() < 2
 
 

@@ -23,7 +23,7 @@ from lookalike.data.base import Images, Loading
 from lookalike.data.canvas import digests, prefetch
 from lookalike.data.decode import decode
 from lookalike.data.fly import Decoded
-from lookalike.data.health import examine, health_of
+from lookalike.data.health import examine, examine_all, health_of
 from lookalike.data.listing import Entry, Listing
 from lookalike.data.store_format import Index, Shape, Stored
 from lookalike.data.survey import Survey, most_common_channels, survey
@@ -89,7 +89,7 @@ def test_the_next_start_finds_the_store_and_decodes_nothing(tmp_path: Path, monk
     listing = listing_of_photos(tmp_path / "photos", N)
     first = load(listing, tmp_path / "cache", **how)
     assert len(said) == 1 and said[0].startswith(f"decoding {N} images into {tmp_path / 'cache'}")
-    monkeypatch.setattr(store_build, "examine", None)
+    monkeypatch.setattr(store_build, "examine_all", None)
     same(load(listing, tmp_path / "cache", **how), first)
     labels = tuple("ab"[i % 2] for i in range(N))
     split = ("train",) * 30 + ("test",) * 10
@@ -227,7 +227,12 @@ def test_a_full_disk_is_told_and_what_is_done_is_kept(tmp_path: Path, monkeypatc
     monkeypatch.undo()
     said, how = told()
     decoded = []
-    monkeypatch.setattr(store_build, "examine", lambda entry, *more: decoded.append(entry) or examine(entry, *more))
+
+    def counting(entries, *more):
+        decoded.extend(entries)
+        return examine_all(entries, *more)
+
+    monkeypatch.setattr(store_build, "examine_all", counting)
     same(load(listing, tmp_path / "cache", **how), expected)
     assert "going on with the store" in said[0] and N - 25 <= len(decoded) < N
     assert [folder.suffix for folder in folders(tmp_path / "cache")] == [""]
@@ -250,11 +255,11 @@ from listings import listing_of_files
 from lookalike.data import store, store_build
 from lookalike.data.base import Loading
 store_build._SAVE, store_build._CHUNK = 0.0, 8
-real = store_build.examine
-def slow(entry, *more):
-    time.sleep({wait})
-    return real(entry, *more)
-store_build.examine = slow
+real = store_build.examine_all
+def slow(entries, *more):
+    time.sleep({wait} * len(entries))
+    return real(entries, *more)
+store_build.examine_all = slow
 files = sorted(Path({photos!r}).iterdir())
 listing = listing_of_files(files, [file.name for file in files])
 images = store.load(listing, 16, Loading(cache={cache!r}, say=lambda words: print(words, flush=True)))

@@ -77,6 +77,8 @@ def test_without_colour_nothing_is_tried_twice(monkeypatch: pytest.MonkeyPatch):
     grey = Images(images.pixels[:, :1], images.paths)
     assert list(chosen(grey, "simclr").scores) == ["simclr", "simclr-small", "crop-flip"]
     assert list(chosen(grey, "digits").scores) == ["digits", "crop-flip"]
+    in_colour = Images(images.pixels[:, :1].repeat(1, 3, 1, 1), images.paths)
+    assert list(chosen(in_colour, "simclr").scores) == ["simclr", "simclr-small", "crop-flip"]
 
 
 def test_labels_decide_where_they_are_given():

@@ -1,16 +1,21 @@
 """From recipe, file and flags to every value of a run, and what bundled recipes may say."""
 
 import dataclasses
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
+from sklearn.datasets import load_digits
 
+from horrors import picture
 from lookalike import api
 from lookalike.core import registry
 from lookalike.core.errors import ConfigurationError
-from lookalike.data.base import Images
+from lookalike.data.base import Images, Loading, load
 from lookalike.engine import resolve as resolve_module
-from lookalike.engine.resolve import count_distinct, early_problems, recipe_table, recipe_values, resolve
+from lookalike.engine.resolve import choose_recipe, count_distinct, early_problems, recipe_table, recipe_values, resolve
 
 METHODS = registry.names("methods")
 RECIPES = list(recipe_table())
@@ -137,6 +142,41 @@ def test_copies_are_not_counted_where_nobody_asks(monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(resolve_module, "count_distinct", never)
     assert resolved("simclr", {}).width == 4
+
+
+def saved(folder: Path, pictures: list[np.ndarray], kind: str) -> Images:
+    """Pictures (uint8 [h, w] or [h, w, 3]) saved as colour files and loaded again."""
+    folder.mkdir()
+    for i, x in enumerate(pictures):
+        Image.fromarray(x).convert("RGB").save(folder / f"{i:04d}.{kind}")
+    return load(str(folder), how=Loading(store=False, say=lambda _: None))
+
+
+@pytest.mark.parametrize("kind", ["png", "jpg"])
+@pytest.mark.parametrize(("side", "recipe"), [(8, "digits"), (28, "mnist"), (40, "photos")])
+def test_grey_images_that_were_saved_in_colour_are_grey(tmp_path: Path, kind: str, side: int, recipe: str):
+    """Else digits are taken for photos, and learned from mirrored."""
+    x_NHW = (load_digits().images[:300] * (255 / 16)).round().astype(np.uint8)
+    pictures = [np.array(Image.fromarray(x).resize((side, side), Image.Resampling.BILINEAR)) for x in x_NHW]
+    found = saved(tmp_path / "signs", pictures, kind)
+    assert found.shape == (3, side, side) and not found.coloured
+    options = resolve(options_of("simclr")(), "simclr", set(), found, found.training)
+    assert (options.recipe, options.augment) == (recipe, "simclr-small" if recipe == "photos" else "digits")
+
+
+@pytest.mark.parametrize("grey", [0, 45])
+def test_photos_are_in_colour_though_most_of_them_be_grey(tmp_path: Path, grey: int):
+    pictures = [np.array(picture(i, (24, 24)).convert("L" if i < grey else "RGB")) for i in range(60)]
+    found = saved(tmp_path / "photos", pictures, "jpg")
+    assert found.coloured
+    assert resolve(options_of("simclr")(), "simclr", set(), found, found.training).recipe == "small-images"
+
+
+def test_channels_that_are_no_colours_are_not_looked_at():
+    x_NCHW = torch.zeros(40, 3, 16, 16, dtype=torch.uint8)
+    measured = Images(x_NCHW, tuple(map(str, range(40))), colour=False)
+    assert not measured.coloured and choose_recipe(measured) == "small-images"
+    assert choose_recipe(Images(x_NCHW, measured.paths)) == "digits"
 
 
 def test_the_digits_recipe_clusters_into_fewer_groups_than_the_default():

@@ -22,6 +22,9 @@ from lookalike.core.errors import LookalikeError
 from lookalike.data.canvas import Canvases, Squares, digests, places
 from lookalike.data.listing import Listing
 
+_LOOKED_AT = 256  # training images that tell whether there are colours
+_TINGE = 4.0  # grey levels between the channels of a pixel, mean of an image, that are no colour yet
+_TINGED = 0.01  # share of images with more than that, from which the collection is one in colour
 HELD_OUT = 0.2  # share of the labelled images held out for evaluation where the data has no split
 
 
@@ -108,6 +111,16 @@ class Images:
         """(C, S, S): what the network sees."""
         side = self.side or min(self.pixels.shape[2:])
         return self.pixels.shape[1], side, side
+
+    @cached_property
+    def coloured(self) -> bool:
+        """Whether colours are to be seen: three channels that mean them, and are not the same as in grey images that
+        were saved in colour. A sample of the training images tells."""
+        if self.shape[0] != 3 or not self.colour:
+            return False
+        x_NCHW = self.squares[self.training[:_LOOKED_AT]]
+        tinge_N = (x_NCHW.amax(1) - x_NCHW.amin(1)).float().mean((1, 2))
+        return bool((tinge_N > _TINGE).float().mean() > _TINGED)
 
     @cached_property
     def squares(self) -> Squares:

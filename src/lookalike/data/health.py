@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from lookalike.core.errors import LookalikeError
 from lookalike.data import canvas
-from lookalike.data.decode import Header, decode, header, reason_of
+from lookalike.data.decode import Header, Unreadable, decode_all, header, reason_of
 from lookalike.data.listing import Entry, Listing, Raw
 
 MOST_BAD = 0.2
@@ -49,22 +48,49 @@ def examine(entry: Entry, side: int, channels: int | None = None) -> tuple[np.nd
     Returns:
         uint8 [h, w, channels], or None where it cannot be read; and what was found.
     """
+    return examine_all([entry], side, channels)[0]
+
+
+def examine_all(
+    entries: Sequence[Entry], side: int, channels: int | None = None
+) -> list[tuple[np.ndarray | None, Examined]]:
+    """The same of several images, in less time."""
+    told: list[tuple[Header | None, str | None]] = []
+
+    def opened() -> Iterator[Raw]:
+        """One file is open at a time."""
+        for entry in entries:
+            raw, head, reason = _opened(entry)
+            told.append((head, reason))
+            if raw is not None:
+                yield raw
+
+    decoded = iter(decode_all(opened(), side, channels))
+    found: list[tuple[np.ndarray | None, Examined]] = []
+    for entry, (head, reason) in zip(entries, told, strict=True):
+        image = next(decoded) if reason is None else Unreadable(reason)
+        if isinstance(image, Unreadable):
+            found.append((None, Examined(entry.name, head, reason_of(image), None, 0.0)))
+        else:
+            found.append((image, Examined(entry.name, head, None, digest(image), _spread(image))))
+    return found
+
+
+def _opened(entry: Entry) -> tuple[Raw | None, Header | None, str | None]:
+    """An image that is opened and its header, or why it cannot be."""
     raw: Raw | None = None
-    found: Header | None = None
     try:
         raw = entry.open()
-        found = header(raw)
-        pixels = decode(raw, side, channels)
+        return raw, header(raw), None
     except Exception as error:
-        if isinstance(raw, Image.Image):
+        if raw is not None and not isinstance(raw, np.ndarray):
             raw.close()
-        return None, Examined(entry.name, found, reason_of(error), None, 0.0)
-    return pixels, Examined(entry.name, found, None, digest(pixels), _spread(pixels))
+        return None, None, reason_of(error)
 
 
 def _spread(pixels: np.ndarray) -> float:
     """The standard deviation, in single precision and half the time that numpy's own takes."""
-    x = pixels.astype(np.float32).ravel()
+    x = pixels.astype(np.float32).ravel("K")
     x -= x.mean()
     return float(np.sqrt(x.dot(x) / x.size))
 

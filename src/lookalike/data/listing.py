@@ -12,8 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-Raw = Image.Image | np.ndarray
-"""An image as its file gives it: opened by Pillow and not yet decoded, or an array [H, W] or [H, W, C]."""
+from lookalike.data.jpeg import Jpeg
+
+Raw = Image.Image | Jpeg | np.ndarray
+"""An image as its file gives it: opened and not yet decoded, or an array [H, W] or [H, W, C]."""
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ from lookalike.data.health import MOST_BAD, Examined, health_of, too_many_bad
 from lookalike.data.listing import Entry, Listing
 from lookalike.data.store_build import begun, build, fill
 from lookalike.data.store_format import FORMAT, GOOD, SKIPPED, Index, Shape
-from lookalike.data.survey import survey
+from lookalike.data.survey import Survey, survey
 
 _SHARE = 4  # images are held in memory where they take less than this part of what is free
 
@@ -53,7 +53,7 @@ def load(listing: Listing, image_size: int | None = None, how: Loading | None = 
         canvases: Tensor | Canvases = stored[:] if _fits(index) else stored
     else:
         known = survey(listing.entries)
-        index, canvases = _unstored(listing, known.shape(known.side(image_size)), how)
+        index, canvases = _unstored(listing, known, known.shape(known.side(image_size)), how)
     return replace(_images(listing, index, canvases), side=known.side(image_size), colour=known.colour)
 
 
@@ -84,7 +84,7 @@ def _fits(index: Index) -> bool:
     return size < available_bytes() // processes_here() // _SHARE
 
 
-def _unstored(listing: Listing, shape: Shape, how: Loading) -> tuple[Index, Tensor | Canvases]:
+def _unstored(listing: Listing, known: Survey, shape: Shape, how: Loading) -> tuple[Index, Tensor | Canvases]:
     """Every image is decoded once to know it, and kept where all of them fit into memory."""
     entries = listing.entries
     index = begun(entries, shape)
@@ -95,7 +95,7 @@ def _unstored(listing: Listing, shape: Shape, how: Loading) -> tuple[Index, Tens
         held[i] = canvas
 
     how.say(f"decoding {len(entries):,} images" + ("" if small else " to know them, and then whenever they are needed"))
-    fill(entries, index, keep if small else None, lambda: None, how.say)
+    fill(entries, index, known.threads, keep if small else None, lambda: None, how.say)
     _check(listing, index, how)
     good = np.flatnonzero(index.records["state"] == GOOD)
     if small:

@@ -11,15 +11,15 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
 
 from lookalike.core.errors import LookalikeError, MachineError
-from lookalike.core.machine import cores, size_words
-from lookalike.data.health import Examined, examine
+from lookalike.core.machine import size_words
+from lookalike.core.pieces import in_pieces
+from lookalike.data.health import Examined, examine_all
 from lookalike.data.listing import Entry
 from lookalike.data.store_format import (
     GOOD,
@@ -44,40 +44,45 @@ Keep = Callable[[int, np.ndarray], None]
 """Takes the canvas (uint8 [C, M, M]) of an entry; called from several threads."""
 
 
-def fill(entries: Sequence[Entry], index: Index, keep: Keep | None, save: Callable[[], None], say: Say) -> None:
+def fill(
+    entries: Sequence[Entry], index: Index, threads: int, keep: Keep | None, save: Callable[[], None], say: Say
+) -> None:
     """Decode what is not done yet; `save` is called now and then, and at the end however that comes about."""
     todo = np.flatnonzero(index.records["state"] == NOT_DONE)
     saved = told = time.monotonic()
     shape = index.shape
 
-    def one(i: int) -> Examined:
-        pixels, examined = examine(entries[i], shape.canvas, shape.channels)
-        if pixels is not None:
+    def some(part: Sequence[int]) -> Sequence[int]:
+        for i, (pixels, examined) in zip(
+            part, examine_all([entries[i] for i in part], shape.canvas, shape.channels), strict=True
+        ):
+            record = index.records[i]
+            if pixels is None:
+                _record(record, examined, None)
+                index.reasons[i] = examined.reason or ""
+                record["state"] = SKIPPED
+                continue
             canvas = np.zeros((shape.channels, shape.canvas, shape.canvas), np.uint8)
             height, width = pixels.shape[:2]
             canvas[:, :height, :width] = pixels.transpose(2, 0, 1)
-            _record(index.records[i], examined, (height, width))
+            _record(record, examined, (height, width))
             if keep is not None:
                 keep(i, canvas)
-        else:
-            _record(index.records[i], examined, None)
-        return examined
+            record["state"] = GOOD
+        return part
 
     try:
-        with ThreadPoolExecutor(cores()) as pool:
-            for start in range(0, len(todo), _CHUNK):
-                part = todo[start : start + _CHUNK].tolist()
-                for i, examined in zip(part, pool.map(one, part), strict=True):
-                    index.records[i]["state"] = GOOD if examined.reason is None else SKIPPED
-                    if examined.reason is not None:
-                        index.reasons[i] = examined.reason
-                now = time.monotonic()
-                if now - saved > _SAVE:
-                    save()
-                    saved = time.monotonic()
-                if now - told > _TELL:
-                    say(f"{len(entries) - len(todo) + start + len(part):,} of {len(entries):,} images decoded")
-                    told = now
+        for start in range(0, len(todo), _CHUNK):
+            part = todo[start : start + _CHUNK].tolist()
+            for _ in in_pieces(some, part, threads):
+                pass
+            now = time.monotonic()
+            if now - saved > _SAVE:
+                save()
+                saved = time.monotonic()
+            if now - told > _TELL:
+                say(f"{len(entries) - len(todo) + start + len(part):,} of {len(entries):,} images decoded")
+                told = now
     except BaseException:
         with suppress(OSError, MachineError):  # what failed first is told
             save()
@@ -203,7 +208,7 @@ def _build(folder: Path, entries: Sequence[Entry], known: Survey, side: int, lim
             os.fsync(file)
             index.write(partial)
 
-        fill(entries, index, keep, save, say)
+        fill(entries, index, known.threads, keep, save, say)
     finally:
         os.close(file)
     partial.rename(folder)

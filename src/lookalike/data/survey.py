@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -13,12 +12,14 @@ import numpy as np
 from lookalike.core.errors import LookalikeError
 from lookalike.core.files import read_json, write_json
 from lookalike.core.machine import cores
+from lookalike.core.pieces import in_pieces
 from lookalike.data.decode import Header, header
 from lookalike.data.listing import Entry
 from lookalike.data.store_format import Shape
 
 NATIVE = 64  # images that are all one square up to this many pixels keep their size
 SCALED = 64  # else this is what the network sees, unless somebody says otherwise
+_TINY = 64  # pixels of the longest side up to which one thread is faster than several
 FINER = 2  # side of a canvas at most, in sides of what the network sees: small crops show details
 
 
@@ -37,6 +38,11 @@ class Survey:
     def side(self, image_size: int | None) -> int:
         """S, the side of what the network sees, where somebody has said it or not."""
         return image_size or (self.square if 0 < self.square <= NATIVE else SCALED)
+
+    @property
+    def threads(self) -> int:
+        """How many decode best: for small images threads would wait for the interpreter's lock and each other."""
+        return 1 if self.longest <= _TINY else cores()
 
     def shape(self, side: int) -> Shape:
         """The canvases that images are kept on where the network sees `side` pixels."""
@@ -62,8 +68,7 @@ def survey(entries: Sequence[Entry]) -> Survey:
     All grey is one channel, grey beside colour is colour. Where arrays differ in their number of channels, that of
     most images counts, and decoding refuses the others.
     """
-    with ThreadPoolExecutor(cores()) as pool:
-        found = [head for head in pool.map(_header, entries) if head is not None]
+    found = [head for head in in_pieces(_headers, entries, cores()) if head is not None]
     channels = most_common_channels([head.channels for head in found])
     fitting = [head for head in found if head.channels == channels or (head.channels, channels) == (1, 3)]
     sizes = {(head.width, head.height) for head in fitting}
@@ -78,6 +83,10 @@ def most_common_channels(channels: Sequence[int]) -> int:
     count = Counter(channels)
     usable = {c: n + (count[1] if c == 3 else 0) for c, n in count.items()}
     return min(usable, key=lambda c: (-usable[c], c), default=3)
+
+
+def _headers(entries: Sequence[Entry]) -> list[Header | None]:
+    return [_header(entry) for entry in entries]
 
 
 def _header(entry: Entry) -> Header | None:

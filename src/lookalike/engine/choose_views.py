@@ -92,29 +92,35 @@ def choose_views(
         return Choice(fallback, {}, "none", f"{len(rows)} images are too few to compare recipes of views")
     copies = small_copies(images, rows, options.seed, sorted(known or ()))
     labels = None if known is None else torch.tensor([known[row] for row in sorted(known)])
-    names = recipes_for(images.shape[0] == 3 and images.colour, fallback, labels is not None)
+    names = recipes_for(images.coloured, fallback, labels is not None)
     scores: dict[str, float] = {}
     steps = _STEPS
     if options.budget is not None:
         price = trained(names[0], _PRICED, options, copies, backbone_for).seconds / _PRICED
         room = _SHARE * parse_duration(options.budget) / len(names)
         steps = max(_LEAST_STEPS, min(_STEPS, int(room / max(price, 1e-6))))
-    for name in names:
-        trainer = trained(name, steps, options, copies, backbone_for)
-        if labels is not None:
-            scores[name] = round(
-                _leave_one_out(trainer.backbone.features(copies.squares[slice(len(labels))]), labels), 4
-            )
-        else:
-            scores[name] = round(helped(trainer), 3)
-            if scores[name] >= _HELPED:
-                break
+    if labels is not None:
+        for name in names:
+            features = trained(name, steps, options, copies, backbone_for).backbone.features
+            scores[name] = round(_leave_one_out(features(copies.squares[slice(len(labels))]), labels), 4)
+    else:
+        scores = tried(names, lambda name: helped(trained(name, steps, options, copies, backbone_for)))
     best = max(scores, key=lambda name: scores[name])
     if labels is not None:
         table = ", ".join(f"{name} {score:.0%}" for name, score in scores.items())
         return Choice(best, scores, "labels", f"nearest labelled image of its class: {table}")
     table = ", ".join(f"{name} {score:.1f}" for name, score in scores.items())
     return Choice(best, scores, "learnable", f"times as often as untrained a view finds its own image: {table}")
+
+
+def tried(names: list[str], score: Callable[[str], float]) -> dict[str, float]:
+    """Scores of recipes in their order, up to and with the first that is learnable; the best of them is chosen."""
+    scores: dict[str, float] = {}
+    for name in names:
+        scores[name] = round(score(name), 3)
+        if scores[name] >= _HELPED:
+            break
+    return scores
 
 
 def recipes_for(colour: bool, usual: str, by_labels: bool) -> list[str]:

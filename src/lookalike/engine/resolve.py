@@ -43,9 +43,10 @@ def count_distinct(images: Images, rows: Tensor) -> int:
 
 
 def choose_recipe(images: Images) -> str:
-    """The recipe for images of this kind."""
+    """The recipe for images of this kind; what is grey is so however many channels it was saved in."""
     channels, height, _ = images.shape
-    if channels == 1 and height <= 32:
+    grey = channels == 1 or (channels == 3 and images.colour and not images.coloured)
+    if grey and height <= 32:
         return "digits" if height < 24 else "mnist"
     return "small-images" if height <= 32 else "photos"
 

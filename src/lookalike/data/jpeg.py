@@ -1,0 +1,162 @@
+"""JPEG files by what their first bytes say: size, channels and orientation, and pixels by simplejpeg where it is there.
+
+Most photos are JPEG, and opening one with Pillow takes a third of what decoding it small does, so the few segments
+that matter are read here. Only what is usual is: anything else is left to Pillow, which knows more kinds of files and
+says better what is wrong with one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from os import PathLike
+from struct import error as StructError
+from struct import unpack_from
+from typing import IO
+
+import numpy as np
+
+try:
+    import simplejpeg
+except Exception:  # an extra; a build for other libraries may fail in any way
+    simplejpeg = None
+
+_HEAD = 2**17  # bytes that are read to find the header; a longer one is left to Pillow
+_FRAMES = (0xC0, 0xC1, 0xC2)  # baseline, extended and progressive
+_OTHER_FRAMES = (0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF)
+_SCAN, _EXIF_OR_XMP, _SEVERAL_PICTURES = 0xDA, 0xE1, 0xE2
+_ORIENTATION, _SHORT = 0x0112, 3
+_EIGHTHS = (1, 2, 4, 8)  # the scales that are computed with vector instructions; five and more take longer than all
+
+
+@dataclass
+class Jpeg:
+    """A JPEG file of a usual kind, opened and not decoded."""
+
+    head: bytes
+    """How it begins."""
+    file: IO[bytes] | None
+    """What has the rest; None where `head` is all."""
+    width: int
+    """Pixels as stored, before it is turned upright."""
+    height: int
+    grey: bool
+    orientation: int
+    """As EXIF has it; 1 where nothing is said."""
+
+    def read(self) -> bytes:
+        """All of the file."""
+        if self.file is not None:
+            self.head += self.file.read()
+            self.close()
+        return self.head
+
+    def close(self) -> None:
+        """Close the file; may be called again."""
+        if self.file is not None:
+            self.file.close()
+            self.file = None
+
+    def decoded(self, width: int, height: int) -> tuple[np.ndarray, tuple[float, float]] | None:
+        """Pixels by simplejpeg at the smallest of a few scales that is not below what is asked for.
+
+        Returns:
+            uint8 [h, w, C], and width and height of the part that the image fills, as sizes are rounded up: at an
+            eighth 90 lines become 11.25 of 12. None where Pillow has to do it.
+        """
+        if simplejpeg is None:
+            return None
+        least = max(8 * width / self.width, 8 * height / self.height)
+        eighths = next(k for k in _EIGHTHS if k >= least)
+        width, height = -(-self.width * eighths // 8), -(-self.height * eighths // 8)
+        colours = "GRAY" if self.grey else "RGB"
+        try:
+            pixels = simplejpeg.decode_jpeg(self.read(), colours, min_width=width, min_height=height)
+        except ValueError:  # what it is strict about, Pillow may read, or say better what is wrong
+            return None
+        if pixels.shape[:2] != (height, width):
+            return None
+        return pixels, (self.width * eighths / 8, self.height * eighths / 8)
+
+
+def opened(source: str | PathLike[str] | IO[bytes]) -> Jpeg | None:
+    """A JPEG file of a usual kind, its header read; None for anything else, which is then as it was.
+
+    Raises:
+        OSError: it cannot be opened or read.
+    """
+    by_name = isinstance(source, str | PathLike)
+    file = open(source, "rb") if isinstance(source, str | PathLike) else source  # noqa: SIM115
+    start = 0 if by_name else file.tell()
+    found = None
+    try:
+        head = file.read(_HEAD)
+        found = _parsed(head) if start == 0 else None
+        if found is not None:
+            if len(head) == _HEAD:
+                found.file = file
+            return found
+    finally:
+        if by_name and (found is None or found.file is None):
+            file.close()
+        elif found is None:
+            file.seek(start)
+    return None
+
+
+def _parsed(head: bytes) -> Jpeg | None:
+    """What the segments before the first scan say; None where anything about them is unusual."""
+    if head[:3] != b"\xff\xd8\xff":
+        return None
+    size, orientation, xmp = None, None, False
+    at = 2
+    try:
+        while True:
+            mark, kind, length = unpack_from(">BBH", head, at)
+            if mark != 0xFF or kind < 0xC0 or kind in _OTHER_FRAMES or 0xD0 <= kind <= 0xD9 or length < 2:
+                return None
+            if kind == _SCAN:
+                break
+            if at + 2 + length > len(head):
+                return None
+            if kind in _FRAMES:
+                if size is not None:
+                    return None
+                bits, height, width, channels = unpack_from(">BHHB", head, at + 4)
+                if bits != 8 or channels not in (1, 3) or not height or not width:
+                    return None
+                size = width, height, channels == 1
+            elif kind == _EXIF_OR_XMP and head.startswith(b"Exif\0\0", at + 4):
+                if orientation is not None:
+                    return None
+                orientation = _orientation(head[at + 10 : at + 2 + length])
+            elif kind == _EXIF_OR_XMP and head.find(b"tiff:Orientation", at, at + 2 + length) >= 0:
+                xmp = True
+            elif kind == _SEVERAL_PICTURES and head.startswith(b"MPF\0", at + 4):
+                return None
+            at += 2 + length
+    except (StructError, ValueError):
+        return None
+    if size is None or (xmp and not orientation):
+        return None
+    return Jpeg(head, None, *size, orientation or 1)
+
+
+def _orientation(exif: bytes) -> int:
+    """The orientation in the first directory of TIFF tags, 0 where it has none.
+
+    Raises:
+        ValueError, struct.error: the tags are unusual or cut short.
+    """
+    order = {b"II*\0": "<", b"MM\0*": ">"}.get(exif[:4])
+    if order is None:
+        raise ValueError("no TIFF header")
+    (start,) = unpack_from(f"{order}I", exif, 4)
+    (count,) = unpack_from(f"{order}H", exif, start)
+    found = 0
+    for at in range(start + 2, start + 2 + 12 * count, 12):
+        tag, kind, values, value = unpack_from(f"{order}HHIH", exif, at)
+        if tag == _ORIENTATION:
+            if found or kind != _SHORT or values != 1:
+                raise ValueError("an unusual orientation")
+            found = value or 1
+    return found
