@@ -11,11 +11,11 @@ from lookalike.augment.color import (
     ColorJitter,
     adjust_brightness,
     adjust_contrast,
-    adjust_hue,
     adjust_saturation,
     color_jitter,
 )
 from lookalike.augment.grayscale import luma
+from lookalike.augment.hue import adjust_hue
 from lookalike.core import rng
 
 SHAPE = (3, 8, 8)

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from lookalike.augment import color
+from lookalike.augment import color, hue
 from lookalike.augment.affine import affine, rotation
 from lookalike.augment.blur import gaussian_blur
 from lookalike.augment.crop import resized_crop
@@ -38,7 +38,7 @@ def our_result(operation: str, x_BCHW: Tensor, parameter, size: int, taps: int) 
         "brightness": lambda: color.adjust_brightness(x_BCHW, parameter_B111),
         "contrast": lambda: color.adjust_contrast(x_BCHW, parameter_B111),
         "saturation": lambda: color.adjust_saturation(x_BCHW, parameter_B111),
-        "hue": lambda: color.adjust_hue(x_BCHW, parameter_B111),
+        "hue": lambda: hue.adjust_hue(x_BCHW, parameter_B111),
         "grayscale": lambda: grayscale(x_BCHW, torch.arange(n)),
         "blur": lambda: gaussian_blur(x_BCHW, parameter_B111.view(n), taps),
     }

@@ -141,3 +141,11 @@ def test_torch_global_generator_is_left_alone():
     before = torch.get_rng_state()
     rng.permutation(0, "order", 0, 100)
     assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_several_purposes_at_once_are_each_alone():
+    counts = {"crop": 3, "nothing": 0, "flip": 1, "jitter": 6}
+    index_N = torch.tensor([5, 0, 2**40, 7])
+    found = rng.uniforms(3, counts, 2, index_N, view=1).split(list(counts.values()), 1)
+    for (purpose, count), numbers in zip(counts.items(), found, strict=True):
+        assert torch.equal(numbers, rng.uniform(3, purpose, 2, index_N, 1, count)), purpose

@@ -7,7 +7,8 @@ images, C channels, H rows, W columns; images are float32 in [0, 1].
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from threading import Lock
 from typing import Any, Protocol, runtime_checkable
 
 import torch
@@ -15,6 +16,10 @@ from torch import Tensor
 
 from lookalike.core import rng
 from lookalike.core.resample import central_boxes, resized_crop
+from lookalike.core.workers import Workers
+
+_BLOCK = 2**20  # values of the views that a thread makes at a time
+_FEW = 2**16  # values of views that one thread has made before others have started
 
 
 class Operation(Protocol):
@@ -46,16 +51,40 @@ class CanvasOperation(Operation, Protocol):
         ...
 
 
+Merge = Callable[[Operation, Operation], Operation | None]
+
+
+@runtime_checkable
+class InPlaceOperation(Operation, Protocol):
+    """An operation that can write its result over its images."""
+
+    def apply_(self, x_BCHW: Tensor, *params: Any, **named: Any) -> Tensor:
+        """`apply`, where the images are needed no more."""
+        ...
+
+
 class Recipe:
     """Operations in order, giving random views of images.
 
     Operation k reads its numbers from a stream of its own (purpose "augment/k"), so changing the
     parameters of one operation leaves what the others draw untouched.
+
+    On a CPU threads take blocks of images through all operations, each on its own (`core/workers.py`), and blocks are
+    of a size that caches hold. It makes no difference to a view.
     """
 
-    def __init__(self, operations: Sequence[Operation]) -> None:
+    def __init__(self, operations: Sequence[Operation], merge: Merge | None = None) -> None:
+        """`merge` gives an operation in place of two that follow one another, which draws what they do, or None."""
         self.operations = tuple(operations)
+        self.steps: list[Operation] = []
+        """What is done at once: an operation, or one that stands for two."""
+        for operation in operations:
+            both = merge(self.steps[-1], operation) if merge and self.steps else None
+            if both is not None:
+                self.steps.pop()
+            self.steps.append(both or operation)
 
+    @torch.no_grad()
     def __call__(
         self,
         images_BCHW: Tensor,
@@ -66,6 +95,7 @@ class Recipe:
         view: int,
         sizes_B2: Tensor | None = None,
         size: int | None = None,
+        out_BCHW: Tensor | None = None,
     ) -> Tensor:
         """Views of `images_BCHW` (uint8 on any device), float32 in [0, 1].
 
@@ -78,20 +108,52 @@ class Recipe:
             view: number of the view.
             sizes_B2: integers, CPU: height and width of the image on each canvas; None where it fills it.
             size: side of the square that a view is, where no operation makes it one; None for that of the images.
+            out_BCHW: where to put the views, if not into a tensor of their own.
         """
-        x_BCHW = images_BCHW
         if sizes_B2 is None and size is not None and tuple(images_BCHW.shape[2:]) != (size, size):
             sizes_B2 = torch.tensor([images_BCHW.shape[2:]]).expand(len(images_BCHW), 2)
-        for k, operation in enumerate(self.operations):
-            u_BU = rng.uniform(seed, f"augment/{k}", epoch, index_B, view, operation.draws)
-            x_BCHW = as_float(x_BCHW)
+        n, channels, height, width = images_BCHW.shape
+        values = channels * (size * size if size else height * width)
+        made: Tensor | None = out_BCHW
+        lock = Lock()
+
+        def make(rows: slice) -> None:
+            nonlocal made
+            at = (seed, epoch, index_B[rows], view)
+            views = self._views(images_BCHW[rows], at, None if sizes_B2 is None else sizes_B2[rows], size)
+            with lock:
+                if made is None:  # how large views are is known now
+                    made = views if len(views) == n else views.new_empty((n, *views.shape[1:]))
+            if made is not views:
+                made[rows] = views
+
+        if images_BCHW.device.type != "cpu" or n * values < _FEW:
+            make(slice(0, n))
+        else:
+            with Workers(images_BCHW.device) as workers:
+                workers.for_blocks(make, n, max(1, _BLOCK // values))
+        assert made is not None
+        return made
+
+    def _views(
+        self, images_BCHW: Tensor, at: tuple[int, int, Tensor, int], sizes_B2: Tensor | None, size: int | None
+    ) -> Tensor:
+        """Views of a block; `at` is (seed, epoch, indices, view)."""
+        seed, epoch, index_B, view = at
+        x_BCHW, ours = images_BCHW, False  # whether x may be written to
+        counts = {f"augment/{k}": operation.draws for k, operation in enumerate(self.operations)}
+        drawn = rng.uniforms(seed, counts, epoch, index_B, view).split([step.draws for step in self.steps], 1)
+        for operation, u_BU in zip(self.steps, drawn, strict=True):
+            x_BCHW, ours = as_float(x_BCHW), ours or x_BCHW.dtype == torch.uint8
             if sizes_B2 is not None and isinstance(operation, CanvasOperation):
                 x_BCHW, sizes_B2 = operation.on_canvas(x_BCHW, u_BU, sizes_B2)
+                ours = True
                 continue
             if sizes_B2 is not None:
-                x_BCHW, sizes_B2 = _squares(x_BCHW, sizes_B2, size), None
+                x_BCHW, sizes_B2, ours = _squares(x_BCHW, sizes_B2, size), None, True
             channels, height, width = x_BCHW.shape[1:]
-            x_BCHW = operation.apply(x_BCHW, *operation.draw(u_BU, (channels, height, width)))
+            apply = operation.apply_ if ours and isinstance(operation, InPlaceOperation) else operation.apply
+            x_BCHW, ours = apply(x_BCHW, *operation.draw(u_BU, (channels, height, width))), True
         x_BCHW = as_float(x_BCHW)
         return x_BCHW if sizes_B2 is None else _squares(x_BCHW, sizes_B2, size)
 
@@ -103,7 +165,7 @@ def _squares(x_BCHW: Tensor, sizes_B2: Tensor, size: int | None) -> Tensor:
 
 def as_float(x_BCHW: Tensor) -> Tensor:
     """uint8 in 0..255 as float32 in [0, 1]; floating images are returned as they are."""
-    return x_BCHW.to(torch.float32) / 255.0 if x_BCHW.dtype == torch.uint8 else x_BCHW
+    return x_BCHW.to(torch.float32).div_(255.0) if x_BCHW.dtype == torch.uint8 else x_BCHW
 
 
 def chosen(mask_B: Tensor, device: torch.device) -> Tensor:

@@ -59,6 +59,8 @@ class RandomGaussianBlur:
         return self.sigma[0] + (self.sigma[1] - self.sigma[0]) * u_BU[:, 0], u_BU[:, 1] < self.p
 
     def apply(self, x_BCHW: Tensor, sigma_B: Tensor, mask_B: Tensor) -> Tensor:
+        return self.apply_(x_BCHW.clone(), sigma_B, mask_B)
+
+    def apply_(self, x_BCHW: Tensor, sigma_B: Tensor, mask_B: Tensor) -> Tensor:
         index = chosen(mask_B, x_BCHW.device)
-        blurred = gaussian_blur(x_BCHW[index], sigma_B[mask_B], taps(x_BCHW.shape[2]))
-        return x_BCHW.index_copy(0, index, blurred)
+        return x_BCHW.index_copy_(0, index, gaussian_blur(x_BCHW[index], sigma_B[mask_B], taps(x_BCHW.shape[2])))

@@ -8,22 +8,20 @@ something else only brightness and contrast act, on all of an image's channels a
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import torch
 from torch import Tensor
 
-from lookalike.augment.base import chosen
 from lookalike.augment.grayscale import luma
+from lookalike.augment.hue import turn_hue_
 
-ORDERS = tuple(itertools.permutations(range(4)))  # 0 brightness, 1 contrast, 2 saturation, 3 hue
-
-
-def _blend(x: Tensor, other: Tensor | float, factor: Tensor) -> Tensor:
-    """factor * x + (1 - factor) * other, clamped to [0, 1]."""
-    return (x * factor + other * (1 - factor)).clamp_(0.0, 1.0)
+_BRIGHTNESS, _CONTRAST, _SATURATION, _HUE = range(4)
+ORDERS = tuple(itertools.permutations(range(4)))
+_WHEN = torch.tensor([*(order.index(_HUE) for order in ORDERS), 4])  # the last is for images that are left alone
+_STEPS = torch.tensor([[o for o in order if o != _HUE] for order in ORDERS])
+_PLAIN_STEPS = torch.tensor([[o for o in order if o < _SATURATION] for order in ORDERS])  # of channels of any meaning
+_TOGETHER = 64  # images whose hue is turned at once
 
 
 def adjust_brightness(x_BCHW: Tensor, factor_B111: Tensor) -> Tensor:
@@ -33,61 +31,67 @@ def adjust_brightness(x_BCHW: Tensor, factor_B111: Tensor) -> Tensor:
 
 def adjust_contrast(x_BCHW: Tensor, factor_B111: Tensor, colour: bool = True) -> Tensor:
     """Blend with the mean grey of the image; three channels are weighted as the eye does where they mean colour."""
-    grey = luma(x_BCHW) if colour and x_BCHW.shape[1] == 3 else x_BCHW
-    return _blend(x_BCHW, grey.mean((1, 2, 3), keepdim=True), factor_B111)
+    return _blend_(x_BCHW.clone(), factor_B111, 1 - factor_B111, None, colour and x_BCHW.shape[1] == 3)
 
 
 def adjust_saturation(x_B3HW: Tensor, factor_B111: Tensor) -> Tensor:
     """Blend with the grey image."""
-    return _blend(x_B3HW, luma(x_B3HW), factor_B111)
+    rest_B111 = 1 - factor_B111
+    return _blend_(x_B3HW.clone(), factor_B111, torch.zeros_like(rest_B111), rest_B111, True)
 
 
-def adjust_hue(x_B3HW: Tensor, shift_B111: Tensor) -> Tensor:
-    """Turn the hue by a fraction of the colour circle, through HSV."""
-    r, g, b = x_B3HW.unbind(1)
-    value = x_B3HW.amax(1)
-    chroma = value - x_B3HW.amin(1)
-    safe = torch.where(chroma > 0, chroma, 1.0)  # grey pixels have no hue: any will do
-    sector = torch.where(
-        value == r, (g - b) / safe, torch.where(value == g, 2 + (b - r) / safe, 4 + (r - g) / safe)
-    )  # hue in sixths of the circle
-    sector = sector + 6 * shift_B111[:, 0]
-    # a channel is value - chroma * clamp(min(k, 4 - k), 0, 1), k = (n + sector) mod 6, n = 5, 3, 1
-    n_3 = torch.tensor([5.0, 3.0, 1.0], dtype=x_B3HW.dtype, device=x_B3HW.device).view(1, 3, 1, 1)
-    k = torch.remainder(n_3 + sector[:, None], 6.0)
-    return value[:, None] - chroma[:, None] * torch.minimum(k, 4 - k).clamp_(0.0, 1.0)
+def _blend_(x_BCHW: Tensor, own: Tensor, mean: Tensor, grey: Tensor | None, colour: bool) -> Tensor:
+    """own * image + mean * its mean grey + grey * the grey image, clamped, in place; shares [B, 1, 1, 1].
 
-
-_OPERATIONS = (adjust_brightness, adjust_contrast, adjust_saturation, adjust_hue)
-_PLAIN = (adjust_brightness, partial(adjust_contrast, colour=False))  # what makes sense for any channels
+    One of three operations for each image: shares of zero change no bit. `grey` is None where none has any.
+    """
+    grey_B1HW = luma(x_BCHW) if colour else x_BCHW
+    added = grey_B1HW.mean((1, 2, 3), keepdim=True).mul_(mean)
+    if grey is not None:
+        added = grey_B1HW.mul_(grey).add_(added)
+    return x_BCHW.mul_(own).add_(added).clamp_(0.0, 1.0)
 
 
 def color_jitter(x_BCHW: Tensor, factors_B4: Tensor, order_B: Tensor, colour: bool = True) -> Tensor:
     """Apply the four operations to each image in its own order.
 
     Args:
-        x_BCHW: float images in [0, 1].
+        x_BCHW: float images in [0, 1]; they stay as they are.
         factors_B4: brightness, contrast and saturation factors and hue shift (fraction of the circle).
         order_B: int64 on the CPU, a row of `ORDERS` for each image; -1 leaves the image as it is.
         colour: whether three channels mean red, green and blue.
-
-    Images of one order are processed together, a block that stays in the cache of a CPU.
     """
-    if x_BCHW.shape[0] == 0:
+    return color_jitter_(x_BCHW.clone(), factors_B4, order_B, colour)
+
+
+def color_jitter_(x_BCHW: Tensor, factors_B4: Tensor, order_B: Tensor, colour: bool = True) -> Tensor:
+    """The same in place.
+
+    What takes time here are the calls, of which each image would need dozens. Brightness, contrast and saturation
+    are one operation with three numbers an image, so that all images take their first, second and third step at
+    once. Hue comes before, between or after these steps: images are sorted by when, and turned in four groups.
+    """
+    colour = colour and x_BCHW.shape[1] == 3
+    when_B, rows_B = _WHEN[order_B].sort(stable=True)
+    ends = [0, *torch.searchsorted(when_B, torch.arange(1, 5)).tolist()]
+    rows_B = rows_B[: ends[-1]]
+    if not len(rows_B):
         return x_BCHW
-    acts: Sequence[Callable[[Tensor, Tensor], Tensor]] = _OPERATIONS if colour and x_BCHW.shape[1] == 3 else _PLAIN
-    alike: dict[tuple[int, ...], list[int]] = {}  # rows of ORDERS by what they do to these images
-    for k, order in enumerate(ORDERS):
-        alike.setdefault(tuple(operation for operation in order if operation < len(acts)), []).append(k)
-    factors_B4 = factors_B4.to(x_BCHW.device, x_BCHW.dtype, non_blocking=True)
-    out = x_BCHW.clone()
-    for operations, rows in alike.items():
-        index = chosen(torch.isin(order_B, torch.tensor(rows)), x_BCHW.device)
-        part, factors = x_BCHW[index], factors_B4[index]
-        for operation in operations if len(index) else ():
-            part = acts[operation](part, factors[:, operation].view(-1, 1, 1, 1))
-        out[index] = part
-    return out
+    part_BCHW = x_BCHW[rows_B.to(x_BCHW.device, non_blocking=True)]
+    steps_BS = (_STEPS if colour else _PLAIN_STEPS)[order_B[rows_B]]
+    own_BS = factors_B4[rows_B].gather(1, steps_BS)
+    shares_QBS = torch.stack([own_BS, *(torch.where(steps_BS == o, 1 - own_BS, 0) for o in (_CONTRAST, _SATURATION))])
+    shares_QBS = shares_QBS.to(x_BCHW.device, x_BCHW.dtype, non_blocking=True)
+    shift_B = factors_B4[rows_B, _HUE].to(x_BCHW.device, x_BCHW.dtype, non_blocking=True)
+    for k, (start, stop) in enumerate(itertools.pairwise(ends)):
+        if colour:
+            for first in range(start, stop, _TOGETHER):
+                rows = slice(first, min(stop, first + _TOGETHER))
+                turn_hue_(part_BCHW[rows], shift_B[rows].view(-1, 1, 1, 1))
+        if k < steps_BS.shape[1]:
+            own, mean, grey = shares_QBS[:, :, k].reshape(3, -1, 1, 1, 1).unbind(0)
+            _blend_(part_BCHW, own, mean, grey if colour else None, colour)
+    return x_BCHW.index_copy_(0, rows_B.to(x_BCHW.device, non_blocking=True), part_BCHW)
 
 
 @dataclass(frozen=True)
@@ -119,3 +123,6 @@ class ColorJitter:
 
     def apply(self, x_BCHW: Tensor, factors_B4: Tensor, order_B: Tensor) -> Tensor:
         return color_jitter(x_BCHW, factors_B4, order_B, self.colour)
+
+    def apply_(self, x_BCHW: Tensor, factors_B4: Tensor, order_B: Tensor) -> Tensor:
+        return color_jitter_(x_BCHW, factors_B4, order_B, self.colour)

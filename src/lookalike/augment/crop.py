@@ -1,4 +1,4 @@
-"""Random resized crop: two matrix products (`core/resample.py`).
+"""Random resized crop: two matrix products (`core/resample.py`). Mirroring what is cropped costs nothing.
 
 The box is drawn as torchvision's RandomResizedCrop does (which the SimCLR paper, appendix A, names as its
 equivalent), inside of each image's own size.
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from lookalike.augment.flip import RandomHorizontalFlip
 from lookalike.core.resample import resized_crop
 
 _ATTEMPTS = 10  # boxes tried before the whole image (of allowed aspect) is taken
@@ -65,3 +66,30 @@ class RandomResizedCrop:
     def on_canvas(self, x_BCHW: Tensor, u_BU: Tensor, sizes_B2: Tensor) -> tuple[Tensor, None]:
         """Crops of canvases: each box lies inside of its image."""
         return self.apply(x_BCHW, self.boxes(u_BU, sizes_B2)), None
+
+
+@dataclass(frozen=True)
+class RandomMirroredCrop:
+    """A crop and then a mirroring in one: the weights of the crop's columns come in reverse order."""
+
+    crop: RandomResizedCrop
+    flip: RandomHorizontalFlip
+
+    @property
+    def draws(self) -> int:
+        """Those of the crop, then those of the mirroring."""
+        return self.crop.draws + self.flip.draws
+
+    def draw(self, u_BU: Tensor, shape: tuple[int, int, int]) -> tuple[Tensor, Tensor]:
+        """Boxes [B, 4] int64 and a mask [B], true where the image is mirrored."""
+        crop_BU, flip_BU = u_BU.split([self.crop.draws, self.flip.draws], 1)
+        return *self.crop.draw(crop_BU, shape), *self.flip.draw(flip_BU, shape)
+
+    def apply(self, x_BCHW: Tensor, box_B4: Tensor, mask_B: Tensor) -> Tensor:
+        return resized_crop(x_BCHW, box_B4, self.crop.size, mask_B)
+
+    def on_canvas(self, x_BCHW: Tensor, u_BU: Tensor, sizes_B2: Tensor) -> tuple[Tensor, None]:
+        """Crops of canvases: each box lies inside of its image."""
+        crop_BU, flip_BU = u_BU.split([self.crop.draws, self.flip.draws], 1)
+        box_B4, (mask_B,) = self.crop.boxes(crop_BU, sizes_B2), self.flip.draw(flip_BU, (0, 0, 0))
+        return self.apply(x_BCHW, box_B4, mask_B), None

@@ -11,7 +11,12 @@ from lookalike.augment.base import chosen
 
 def horizontal_flip(x_BCHW: Tensor, index_K: Tensor) -> Tensor:
     """Mirror the images `index_K` left to right."""
-    return x_BCHW.index_copy(0, index_K, x_BCHW[index_K].flip(-1))
+    return horizontal_flip_(x_BCHW.clone(), index_K)
+
+
+def horizontal_flip_(x_BCHW: Tensor, index_K: Tensor) -> Tensor:
+    """The same in place."""
+    return x_BCHW.index_copy_(0, index_K, x_BCHW[index_K].flip(-1))
 
 
 @dataclass(frozen=True)
@@ -28,3 +33,6 @@ class RandomHorizontalFlip:
 
     def apply(self, x_BCHW: Tensor, mask_B: Tensor) -> Tensor:
         return horizontal_flip(x_BCHW, chosen(mask_B, x_BCHW.device))
+
+    def apply_(self, x_BCHW: Tensor, mask_B: Tensor) -> Tensor:
+        return horizontal_flip_(x_BCHW, chosen(mask_B, x_BCHW.device))

@@ -12,12 +12,17 @@ from lookalike.augment.base import chosen
 def luma(x_B3HW: Tensor) -> Tensor:
     """Luma [B, 1, H, W] by the ITU-R 601 weights, as torchvision rounds them."""
     r, g, b = x_B3HW.unbind(1)
-    return (0.2989 * r + 0.587 * g + 0.114 * b)[:, None]
+    return (0.2989 * r).add_(0.587 * g).add_(0.114 * b)[:, None]
 
 
 def grayscale(x_B3HW: Tensor, index_K: Tensor) -> Tensor:
     """Make the images `index_K` grey."""
-    return x_B3HW.index_copy(0, index_K, luma(x_B3HW[index_K]).expand(-1, 3, -1, -1))
+    return grayscale_(x_B3HW.clone(), index_K)
+
+
+def grayscale_(x_B3HW: Tensor, index_K: Tensor) -> Tensor:
+    """The same in place."""
+    return x_B3HW.index_copy_(0, index_K, luma(x_B3HW[index_K]).expand(-1, 3, -1, -1))
 
 
 @dataclass(frozen=True)
@@ -34,4 +39,7 @@ class RandomGrayscale:
         return (u_BU[:, 0] < self.p,)
 
     def apply(self, x_BCHW: Tensor, mask_B: Tensor) -> Tensor:
-        return grayscale(x_BCHW, chosen(mask_B, x_BCHW.device)) if self.colour and x_BCHW.shape[1] == 3 else x_BCHW
+        return self.apply_(x_BCHW.clone(), mask_B)
+
+    def apply_(self, x_BCHW: Tensor, mask_B: Tensor) -> Tensor:
+        return grayscale_(x_BCHW, chosen(mask_B, x_BCHW.device)) if self.colour and x_BCHW.shape[1] == 3 else x_BCHW

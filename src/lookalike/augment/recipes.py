@@ -17,7 +17,7 @@ from lookalike.augment.affine import RandomAffine
 from lookalike.augment.base import Operation, Recipe
 from lookalike.augment.blur import RandomGaussianBlur
 from lookalike.augment.color import ColorJitter
-from lookalike.augment.crop import RandomResizedCrop
+from lookalike.augment.crop import RandomMirroredCrop, RandomResizedCrop
 from lookalike.augment.flip import RandomHorizontalFlip
 from lookalike.augment.grayscale import RandomGrayscale
 from lookalike.core.errors import LookalikeError, did_you_mean
@@ -88,7 +88,7 @@ def build_recipe(
         raise LookalikeError(f"unknown augmentation {name!r}: {did_you_mean(name, _RECIPES)}")
     build, default = _RECIPES[name]
     operations = build(size, (default if crop_min is None else crop_min, crop_max))
-    return Recipe([op if colour else _colourless(op) for op in operations])
+    return Recipe([op if colour else _colourless(op) for op in operations], _mirrored)
 
 
 def crops_only(name: str, crop_min: float | None) -> tuple[str, float]:
@@ -105,6 +105,13 @@ def crops_only(name: str, crop_min: float | None) -> tuple[str, float]:
     area = default if crop_min is None else crop_min
     mirrors = any(isinstance(operation, RandomHorizontalFlip) for operation in build(1, (area, _WHOLE)))
     return ("crop-flip" if mirrors else "crop"), area
+
+
+def _mirrored(first: Operation, second: Operation) -> Operation | None:
+    """A crop that mirrors, for a crop and a mirroring."""
+    if isinstance(first, RandomResizedCrop) and isinstance(second, RandomHorizontalFlip):
+        return RandomMirroredCrop(first, second)
+    return None
 
 
 def _colourless(operation: Operation) -> Operation:

@@ -17,10 +17,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lookalike.clustering.nearest import Nearest
-from lookalike.clustering.parallel import Workers
 from lookalike.clustering.seeding import plus_plus, random_rows
 from lookalike.core.errors import LookalikeError
 from lookalike.core.ranks import ALONE, Ranks
+from lookalike.core.workers import Workers
 
 _CHUNK = 64  # rows added up in the rows' own precision; chunks are then added up in float64
 _CHUNKS = 256  # chunks that a thread takes at a time

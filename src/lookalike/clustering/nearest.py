@@ -17,8 +17,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from lookalike.clustering.parallel import Workers
 from lookalike.core.machine import cpu_has_bf16
+from lookalike.core.workers import Workers
 
 _TIE = 1e-12  # relative; float64 distances as near as this count as equal
 _PREPARE = 1024  # rows converted at a time

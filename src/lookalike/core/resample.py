@@ -12,29 +12,45 @@ import torch
 from torch import Tensor
 
 
-def resize_matrix(start_B: Tensor, length_B: Tensor, size_in: int, size_out: int) -> Tensor:
+def resize_matrix(
+    start_B: Tensor, length_B: Tensor, size_in: int, size_out: int, mirrored_B: Tensor | None = None
+) -> Tensor:
     """Weights [B, size_out, size_in] that resize pixels start..start+length-1 to size_out pixels.
 
     Antialiased triangle filter: an output pixel averages the inputs within max(scale, 1) of its
-    centre, scale = length / size_out. Pixels outside of the box have weight zero.
+    centre, scale = length / size_out. Pixels outside of the box have weight zero. Where `mirrored_B` is true, output
+    pixels are in reverse order.
     """
     start_B11 = start_B.view(-1, 1, 1).to(torch.float32)
     length_B11 = length_B.view(-1, 1, 1).to(torch.float32)
     scale_B11 = length_B11 / size_out
     out_S1 = torch.arange(size_out, device=start_B.device, dtype=torch.float32).view(1, -1, 1)
     in_1S = torch.arange(size_in, device=start_B.device, dtype=torch.float32).view(1, 1, -1)
+    if mirrored_B is not None:
+        out_S1 = torch.where(mirrored_B.view(-1, 1, 1), size_out - 1 - out_S1, out_S1)
     centre = start_B11 + (out_S1 + 0.5) * scale_B11
-    weight = (1 - (in_1S + 0.5 - centre).abs() / scale_B11.clamp_min(1.0)).clamp_min_(0.0)
-    weight *= (in_1S >= start_B11) & (in_1S < start_B11 + length_B11)
-    return weight / weight.sum(-1, keepdim=True)
+    weight = ((in_1S + 0.5) - centre).abs_().div_(scale_B11.clamp_min(1.0)).neg_().add_(1.0).clamp_min_(0.0)
+    weight *= ((in_1S >= start_B11) & (in_1S < start_B11 + length_B11)).to(torch.float32)
+    return weight.div_(weight.sum(-1, keepdim=True))
 
 
-def resized_crop(x_BCHW: Tensor, box_B4: Tensor, size: int) -> Tensor:
-    """Crop each image to its box (top, left, height, width; whole pixels) and resize to size x size."""
+def resized_crop(x_BCHW: Tensor, box_B4: Tensor, size: int, mirrored_B: Tensor | None = None) -> Tensor:
+    """Crop each image to its box (top, left, height, width; whole pixels) and resize to size x size.
+
+    Where `mirrored_B` (bool) is true, the result is mirrored left to right.
+    """
     top, left, height, width = box_B4.to(x_BCHW.device, non_blocking=True).unbind(1)
+    if mirrored_B is not None:
+        mirrored_B = mirrored_B.to(x_BCHW.device, non_blocking=True)
     n, channels, full_h, full_w = x_BCHW.shape
-    rows = resize_matrix(top, height, full_h, size).repeat_interleave(channels, 0)
-    columns = resize_matrix(left, width, full_w, size)
+    if full_h == full_w:  # both at once: for small images it is the calls that take time
+        starts, lengths = torch.cat([left, top]), torch.cat([width, height])
+        mirrored_2B = None if mirrored_B is None else torch.cat([mirrored_B, torch.zeros_like(mirrored_B)])
+        columns, rows = resize_matrix(starts, lengths, full_w, size, mirrored_2B).view(2, n, size, full_w)
+    else:
+        columns = resize_matrix(left, width, full_w, size, mirrored_B)
+        rows = resize_matrix(top, height, full_h, size)
+    rows = rows.repeat_interleave(channels, 0)
     # one product for all channels of an image along the rows, then one for each channel: letting
     # matmul broadcast over channels instead takes twice the time on a CPU
     narrow = torch.bmm(x_BCHW.reshape(n, channels * full_h, full_w), columns.transpose(1, 2))

@@ -11,6 +11,7 @@ pseudorandom number generators"), applied once per coordinate.
 from __future__ import annotations
 
 import zlib
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
@@ -54,10 +55,19 @@ def derive(seed: int, purpose: str, *coordinates: int) -> int:
 
 def bits(seed: int, purpose: str, epoch: int, index_N: Tensor, view: int = 0, count: int = 1) -> Tensor:
     """Random int64 bits [N, count] for the images `index_N` (int64 [N], on any device)."""
-    start = derive(seed, purpose, epoch, view)
-    state_N1 = _mix(index_N[:, None] * _signed(_GOLDEN) + _signed(start))
-    column = torch.arange(1, count + 1, device=index_N.device, dtype=torch.int64)
-    return _mix(state_N1 + column * _signed(_GOLDEN))
+    return _streams(seed, {purpose: count}, epoch, index_N, view)
+
+
+def _streams(seed: int, counts: Mapping[str, int], epoch: int, index_N: Tensor, view: int) -> Tensor:
+    """The bits of several purposes side by side [N, sum of counts]."""
+    starts = [_signed(derive(seed, purpose, epoch, view)) for purpose in counts]
+    steps = [_signed((i + 1) * _GOLDEN) for count in counts.values() for i in range(count)]
+    streams = [k for k, count in enumerate(counts.values()) for _ in range(count)]
+    start_S, step_U, stream_U = (
+        torch.tensor(v, dtype=torch.int64, device=index_N.device) for v in (starts, steps, streams)
+    )
+    state_NS = _mix(index_N[:, None] * _signed(_GOLDEN) + start_S)
+    return _mix((state_NS if len(starts) == 1 else state_NS[:, stream_U]) + step_U)
 
 
 def uniform(seed: int, purpose: str, epoch: int, index_N: Tensor, view: int = 0, count: int = 1) -> Tensor:
@@ -65,7 +75,12 @@ def uniform(seed: int, purpose: str, epoch: int, index_N: Tensor, view: int = 0,
 
     24 random bits each: every value is exact in float32, so no device can round it differently.
     """
-    return _shift(bits(seed, purpose, epoch, index_N, view, count), 40).to(torch.float32) * 2.0**-24
+    return uniforms(seed, {purpose: count}, epoch, index_N, view)
+
+
+def uniforms(seed: int, counts: Mapping[str, int], epoch: int, index_N: Tensor, view: int = 0) -> Tensor:
+    """`uniform` for several purposes at once, side by side [N, sum of counts]; `counts` by purpose."""
+    return _shift(_streams(seed, counts, epoch, index_N, view), 40).to(torch.float32) * 2.0**-24
 
 
 def permutation(seed: int, purpose: str, epoch: int, n: int) -> Tensor:
