@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lookalike.encoders.base import EncoderSpec
-from lookalike.encoders.layers import initialize, normalization
+from lookalike.encoders.layers import halved, initialize, normalization
 from lookalike.encoders.resnet import Basic
 
 VARIANTS = ("",)
@@ -53,7 +53,7 @@ class ConvNet(nn.Module):
         """The outputs of the four stages [B, C, H, W], one after the other."""
         x = self.maxpool(F.relu(self.bn1(self.conv1(x_BCHW)), inplace=True))
         for number in range(1, _STAGES + 1):
-            x = x if number == 1 else F.avg_pool2d(x, 2, ceil_mode=True)
+            x = x if number == 1 else halved(x)
             x = self.get_submodule(f"layer{number}")(x)
             yield x
 

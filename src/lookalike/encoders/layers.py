@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from torch import nn
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
 
 _GROUPS = 8  # groups of GroupNorm; narrower layers have as many as divide their channels
 
@@ -25,3 +29,26 @@ def initialize(network: nn.Module, zero_last: tuple[nn.Module, ...]) -> None:
             nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
     for module in zero_last:
         nn.init.zeros_(module.weight)  # type: ignore[arg-type]  # not None: norms here are affine
+
+
+def halved(x_BCHW: Tensor) -> Tensor:
+    """The averages of 2 x 2 parts, [B, C, H/2, W/2] rounded up; parts at the edge are of what is there.
+
+    On a CPU a gradient comes back in one pass: a quarter of it goes to each pixel of its part, which is a copy as in
+    upsampling by nearest neighbours. PyTorch's own clears the map and then adds to it. The bits are the same.
+    """
+    whole = x_BCHW.shape[2] % 2 == x_BCHW.shape[3] % 2 == 0
+    if whole and x_BCHW.device.type == "cpu" and x_BCHW.requires_grad:
+        return _Halved.apply(x_BCHW)
+    return F.avg_pool2d(x_BCHW, 2, ceil_mode=True)
+
+
+class _Halved(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x_BCHW: Tensor) -> Tensor:
+        ctx.size = x_BCHW.shape[2:]
+        return F.avg_pool2d(x_BCHW, 2)
+
+    @staticmethod
+    def backward(ctx: Any, g_BCHW: Tensor) -> Tensor:
+        return F.interpolate(g_BCHW * 0.25, ctx.size)

@@ -45,7 +45,8 @@ class Basic(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         y = F.relu(self.bn1(self.conv1(x)), inplace=True)
         y = self.bn2(self.conv2(y))
-        return F.relu(y + (x if self.downsample is None else self.downsample(x)), inplace=True)
+        y += x if self.downsample is None else self.downsample(x)  # a normalisation keeps its input, not its output
+        return F.relu(y, inplace=True)
 
 
 class Bottleneck(nn.Module):
@@ -73,7 +74,8 @@ class Bottleneck(nn.Module):
         y = F.relu(self.bn1(self.conv1(x)), inplace=True)
         y = F.relu(self.bn2(self.conv2(y)), inplace=True)
         y = self.bn3(self.conv3(y))
-        return F.relu(y + (x if self.downsample is None else self.downsample(x)), inplace=True)
+        y += x if self.downsample is None else self.downsample(x)  # a normalisation keeps its input, not its output
+        return F.relu(y, inplace=True)
 
 
 def _shortcut(inputs: int, outputs: int, stride: int, norm: str) -> nn.Module | None:

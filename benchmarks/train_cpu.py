@@ -1,0 +1,400 @@
+"""The training step on a CPU: beside lightly's, and beside what the machine can do.
+
+    python benchmarks/train_cpu.py --mnist mnist:DIR --cifar10 DIR --write
+    python benchmarks/train_cpu.py --cifar10 DIR --parts cifar10 --minutes-cifar10 9
+
+Three parts, kept in runs/benchmarks/train_cpu as each gets done, so that they may be run at different times; `--parts`
+says which to measure now, and the table shows all that there are.
+
+- `rates`: views a second of whole SimCLR steps (views, both passes, loss, optimiser), the default networks for MNIST
+  and CIFAR-10 and one of width 64, in turns with lightly's loop and with the machine's own arithmetic: a matrix product
+  (2048^3) and a 3x3 convolution (64 to 64 channels, 16 px maps, forward, the better of both memory layouts). The share
+  is FLOPs of the network per view, forward and backward, times views a second, over that convolution's rate, in the
+  precision that training takes here.
+- `mnist`, `cifar10`: the same network trained for the same minutes of wall clock by both, from the start of the process
+  and the files as they lie, no store of them yet; then our linear probe on the features of each.
+
+lightly runs in an environment of its own, `lightly_simclr.py` is its loop.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch.utils.flop_counter import FlopCounterMode
+
+from common import ENVIRONMENTS, HERE, Missing, Table, Worker, environment, here, in_turns, serve, spread
+from lookalike import api
+from lookalike.core import machine
+from lookalike.core.files import read_json, write_json
+from lookalike.data.base import Images
+from lookalike.encoders.base import EncoderSpec, build_encoder
+from lookalike.engine.backbone import Backbone, load_backbone, placed
+from lookalike.engine.journal import Journal, silence
+from lookalike.engine.loop import Trainer
+from lookalike.engine.resolve import recipe_values
+from lookalike.engine.run_folder import RunFolder
+from lookalike.evaluate.linear import linear_accuracy
+from lookalike.methods.simclr import Learner, Options
+
+KEPT = ENVIRONMENTS.parent / "train_cpu"
+LIGHTLY = ["lightly==1.6.0", "torchvision==0.29.2"]  # without what they ask for: another build of torch, Lightning
+PEER = {"PYTHONPATH": str(HERE.parent / "src")}  # whose network it trains
+NEEDED = ["torch", "numpy", "pillow", "tqdm", "lightning-utilities"]
+AIM = 0.93  # of the minutes that our steps are planned to take: the first look and the last one come on top
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """What is trained; the rest is the recipe's."""
+
+    channels: int
+    side: int
+    recipe: str
+    width: int
+    batch: int
+    steps: int = 6
+    """Timed together; a round."""
+    mean: tuple[float, ...] = (0.5,)
+    std: tuple[float, ...] = (0.25,)
+    """By which lightly's input is normalised; ours takes them from the images."""
+
+
+CIFAR10 = {"mean": (0.4914, 0.4822, 0.4465), "std": (0.2470, 0.2435, 0.2616)}
+CASES = {
+    "mnist": Case(1, 28, "mnist", 16, 512, mean=(0.1307,), std=(0.3081,)),
+    "cifar10": Case(3, 32, "small-images", 32, 256, **CIFAR10),
+    "cifar10, width 64": Case(3, 32, "small-images", 64, 256, 3),
+}
+TINY = {
+    "mnist": Case(1, 16, "digits", 4, 32, 1),
+    "cifar10": Case(3, 32, "small-images", 4, 16, 1),
+    "cifar10, width 64": Case(3, 32, "small-images", 8, 16, 1),
+}
+
+
+def options_of(case: Case, **more: Any) -> Options:
+    """The recipe's options for SimCLR; the precision is the one that this machine trains in."""
+    values = recipe_values(case.recipe, "simclr") | {"width": case.width, "batch_size": case.batch} | more
+    fields = {f.name for f in dataclasses.fields(Options)}
+    options = Options(**{key: value for key, value in values.items() if key in fields})
+    return dataclasses.replace(options, precision=machine.resolve_precision("auto", "cpu"))
+
+
+# What the workers do
+
+
+def our_steps(case: Case, folder: Path) -> Callable[[], None]:
+    """A function that makes `case.steps` steps of the engine, on random images: speed does not depend on them."""
+    generator = torch.Generator().manual_seed(0)
+    shape = (case.batch * case.steps, case.channels, case.side, case.side)
+    images = Images(
+        torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator), tuple(map(str, range(shape[0])))
+    )
+    options = options_of(case, epochs=10**6)
+    backbone = api.untrained_backbone(options, images, "cpu")
+    learner = placed(Learner(backbone.encoder, options, len(images)), "cpu").train()
+    run = RunFolder(folder)
+    trainer = Trainer(learner, backbone, options, images, images.training, run)
+    trainer.journal = Journal(run.metrics, 0)
+    trainer.plan = learner.plan(0, trainer.data)
+
+    def steps() -> None:
+        for k in range(case.steps):
+            trainer._step(0, k)
+
+    return steps
+
+
+def convolution(dtype: torch.dtype, rows: int) -> tuple[list[Callable[[], Any]], float]:
+    """The 3x3 convolution in both memory layouts, and its FLOPs."""
+    x, w = torch.randn(rows, 64, 16, 16, dtype=dtype), torch.randn(64, 64, 3, 3, dtype=dtype)
+    layouts = (torch.channels_last, torch.contiguous_format)
+    pairs = [(x.to(memory_format=layout), w.to(memory_format=layout)) for layout in layouts]
+    return [lambda x=x, w=w: F.conv2d(x, w, padding=1) for x, w in pairs], 2.0 * rows * 16 * 16 * 64 * 64 * 9
+
+
+def floors(tiny: bool) -> Callable[[], dict[str, float]]:
+    """A function that measures GFLOP/s of the machine: `product` and `convolution`, by precision."""
+    side, rows = (64, 2) if tiny else (2048, 256)
+    works: dict[str, tuple[list[Callable[[], Any]], float]] = {}
+    for name, dtype in {"float32": torch.float32, "bf16": torch.bfloat16}.items():
+        if name == "bf16" and not machine.cpu_has_bf16():
+            continue  # computed in float32 with conversions around it, which says nothing
+        a = torch.randn(side, side, dtype=dtype)
+        works[f"product {name}"] = [lambda a=a: a @ a], 2.0 * side**3
+        works[f"convolution {name}"] = convolution(dtype, rows)
+
+    def work() -> dict[str, float]:
+        return {name: max(flops / fastest(way) for way in ways) / 1e9 for name, (ways, flops) in works.items()}
+
+    return work
+
+
+def fastest(work: Callable[[], Any], times: int = 4) -> float:
+    """The shortest of some seconds that `work` takes."""
+    found = []
+    for _ in range(times):
+        begun = time.perf_counter()
+        work()
+        found.append(time.perf_counter() - begun)
+    return min(found)
+
+
+def train_ours(case: Case, asked: dict[str, Any]) -> dict[str, Any]:
+    """Train until about `deadline` (of time.time()) into the run folder `out`; how much that was."""
+    begun = time.time()
+    options = options_of(case, data=asked["data"], out=asked["out"], cache=asked["cache"], snapshots=False)
+    images = images_of(asked["data"], asked["cache"])
+    with TemporaryDirectory() as folder:
+        steps = our_steps(dataclasses.replace(case, steps=2), Path(folder))
+        steps()
+        each = fastest(steps, 3) / 2
+    total = max(2, int((AIM * (asked["deadline"] - begun) - (time.time() - begun)) / each))
+    batches = len(images.training) // case.batch
+    epochs = -(-total // batches)
+    options = dataclasses.replace(options, max_steps=total, epochs=epochs, check_every=epochs)
+    with silence():
+        api.train("simclr", options, images=images)
+    return {"steps": total, "epochs": total / batches}
+
+
+def images_of(data: str, cache: Path | str) -> Images:
+    """The data set, its store in that folder."""
+    return api.load_images(data, None, False, api.loading(Options(data=data, cache=str(cache))))
+
+
+def work_of(asked: dict[str, Any]) -> None:
+    """What a process of this file is asked for."""
+    machine.prepare(None)
+    case = Case(**asked["case"]) if "case" in asked else None
+    if asked["task"] == "floors":
+        serve(floors(asked["tiny"]))
+    elif asked["task"] == "rate":
+        assert case is not None
+        with TemporaryDirectory() as folder:
+            serve(our_steps(case, Path(folder)))
+    else:
+        assert case is not None
+        print(json.dumps(train_ours(case, asked)))
+
+
+# What is measured
+
+
+def command(asked: dict[str, Any]) -> list[str]:
+    return here("train_cpu.py", "--worker", json.dumps(asked))
+
+
+def peer(case: Case, data: str, python: Path, **asked: Any) -> list[str]:
+    """lightly's loop on the training images of `data`; MNIST from one file, as data sets of digits lie in memory."""
+    source = data
+    if not Path(data).is_dir():
+        images = images_of(data, KEPT / "cache")
+        source = str(KEPT / "digits.npy")
+        np.save(source, images.squares[images.training][:, 0].numpy())
+    elif (Path(data) / "train").is_dir():
+        source = str(Path(data) / "train")
+    recipe = recipe_values(case.recipe, "simclr")
+    told = {**dataclasses.asdict(case), **asked, "source": source, "head": recipe["head_width"]}
+    return here("lightly_simclr.py", json.dumps(told), python=python)
+
+
+def flops_per_view(case: Case) -> float:
+    """Of encoder and head, forward and backward; direct convolution, 2 a multiply-add."""
+    spec = EncoderSpec("convnet", case.channels, case.side, case.width)
+    learner = Learner(build_encoder(spec, 0), options_of(case), 4)
+    with FlopCounterMode(display=False) as counter:
+        learner.embed(torch.zeros(4, case.channels, case.side, case.side)).sum().backward()
+    return counter.get_total_flops() / 4
+
+
+def measure_rates(cases: dict[str, Case], data: dict[str, str], rounds: int, tiny: bool) -> dict[str, Any]:
+    """GFLOP/s of the machine and views a second of each, by rounds in turns; what a peer lacks in its place."""
+    workers: dict[str, Worker] = {}
+    found: dict[str, Any] = {"missing": None}
+    try:
+        workers["floors"] = Worker(command({"task": "floors", "tiny": tiny}))
+        for name, case in cases.items():
+            workers[f"ours {name}"] = Worker(command({"task": "rate", "case": dataclasses.asdict(case)}))
+        try:
+            python = lightly(tiny)
+            for name, source in data.items():
+                asked = peer(cases[name], source, python, task="rate")
+                workers[f"lightly {name}"] = Worker(asked, PEER)
+        except Missing as missing:
+            found["missing"] = str(missing)
+        answers = in_turns(workers, rounds, 0.0 if tiny else 1.0)
+    finally:
+        for worker in workers.values():
+            worker.close()
+    for answer in answers.pop("floors"):
+        for key in answer.keys() - {"seconds", "cpu"}:
+            found.setdefault(key, []).append(answer[key])
+    for name, rows in answers.items():
+        case = cases[name.split(" ", 1)[1]]
+        found[name] = [2 * case.batch * case.steps / row["seconds"] for row in rows]
+    return found | {"flops": {name: flops_per_view(case) for name, case in cases.items()}}
+
+
+def lightly(tiny: bool) -> Path:
+    if tiny:
+        raise Missing("lightly is not installed for --tiny")
+    return environment("lightly", NEEDED, LIGHTLY)
+
+
+def measure_accuracy(name: str, case: Case, data: str, minutes: float, tiny: bool, folder: Path) -> dict[str, Any]:
+    """Linear accuracy of both after the same minutes, ours first."""
+    found: dict[str, Any] = {"minutes": minutes, "missing": None}
+    with TemporaryDirectory(dir=folder) as scratch:
+        out = Path(scratch) / "run"
+        asked = {"task": "train", "case": dataclasses.asdict(case), "data": data, "out": str(out)}
+        asked |= {"cache": str(Path(scratch) / "cache"), "deadline": time.time() + 60 * minutes}
+        found["ours"] = run_timed(command(asked))
+        found["ours"]["linear"] = probe(load_backbone(out / "encoder.safetensors", "cpu"), data)
+        write_json(folder / f"{name}-part.json", found)
+        try:
+            python, weights = lightly(tiny), Path(scratch) / "lightly.pt"
+            begun = peer(case, data, python, task="train", out=str(weights), deadline=time.time() + 60 * minutes)
+            found["lightly"] = run_timed(begun, PEER)
+            spec = EncoderSpec("convnet", case.channels, case.side, case.width)
+            encoder = build_encoder(spec, 0)
+            encoder.load_state_dict(torch.load(weights))
+            found["lightly"]["linear"] = probe(Backbone(placed(encoder, "cpu"), spec, case.mean, case.std), data)
+        except Missing as missing:
+            found["missing"] = str(missing)
+    return found
+
+
+def run_timed(words: list[str], env: dict[str, str] | None = None) -> dict[str, Any]:
+    """What a process says in its last line, and its seconds.
+
+    Raises:
+        Missing: it failed.
+    """
+    begun = time.perf_counter()
+    done = subprocess.run(words, capture_output=True, text=True, check=False, env={**os.environ, **(env or {})})
+    if done.returncode:
+        raise Missing((done.stderr.strip().splitlines() or [f"status {done.returncode}"])[-1])
+    return {**json.loads(done.stdout.splitlines()[-1]), "seconds": time.perf_counter() - begun}
+
+
+def probe(backbone: Backbone, data: str) -> float:
+    """Linear accuracy on the test images of `data`."""
+    images = images_of(data, KEPT / "cache")
+    assert images.evaluation is not None and images.labels is not None
+    bank, test = images.evaluation
+    h_ND, labels_N = backbone.features(images.squares), images.labels
+    return linear_accuracy(h_ND[bank], labels_N[bank], h_ND[test], labels_N[test])[0]
+
+
+# What is told
+
+
+def table_of(folder: Path, cases: dict[str, Case]) -> Table:
+    """All parts that there are."""
+    table = Table("train_cpu", ("", "ours", "lightly 1.6.0", "ours beside it", "of the convolution's rate"))
+    parts = {
+        name: read_json(folder / f"{name}.json")
+        for name in ("rates", "mnist", "cifar10")
+        if (folder / f"{name}.json").exists()
+    }
+    table.data = parts
+    precision = machine.resolve_precision("auto", "cpu")
+    if "rates" in parts:
+        rates = parts["rates"]
+        floor = float(np.median(rates[f"convolution {precision}"]))
+        for name in cases:
+            ours, theirs = rates[f"ours {name}"], rates.get(f"lightly {name}")
+            reached = float(np.median(ours)) * rates["flops"][name] / 1e9
+            table.row(
+                f"{name}, views/s",
+                spread(ours),
+                spread(theirs) if theirs else rates["missing"] or "",
+                f"{np.median(ours) / np.median(theirs):.1f}x" if theirs else "",
+                f"{reached / floor:.0%} ({reached:.0f} GFLOP/s)",
+            )
+    for name in ("mnist", "cifar10"):
+        if name in parts:
+            found = parts[name]
+            ours, theirs = found["ours"], found.get("lightly")
+            table.row(
+                f"{name}, linear accuracy after {found['minutes']:g} minutes",
+                trained_words(ours),
+                trained_words(theirs) if theirs else found["missing"],
+                f"{100 * (ours['linear'] - theirs['linear']):+.1f} points" if theirs else "",
+            )
+    if "rates" in parts:
+        table.note(
+            "The machine's own, GFLOP/s: " + "; ".join(floor_words(parts["rates"])) + f". Trained in {precision}."
+        )
+    return table
+
+
+def floor_words(rates: dict[str, Any]) -> Iterator[str]:
+    names = {"product": "product 2048^3", "convolution": "3x3 convolution"}
+    for key, values in rates.items():
+        kind, _, precision = key.partition(" ")
+        if kind in names:
+            yield f"{names[kind]} in {precision} {spread(values)}"
+
+
+def trained_words(found: dict[str, Any]) -> str:
+    return f"{found['linear']:.3f} ({found['epochs']:.1f} epochs, {found['seconds']:.0f} s)"
+
+
+def main() -> None:
+    """Measure the parts that are asked for, and show all."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--mnist", metavar="DATA", help="mnist:DIR; without it lightly's digits are left out")
+    parser.add_argument("--cifar10", metavar="DATA", help="folder with train/ and test/ of JPEG files by class")
+    parser.add_argument("--parts", default="rates,mnist,cifar10", help="which to measure now")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--minutes-mnist", type=float, default=4)
+    parser.add_argument("--minutes-cifar10", type=float, default=9)
+    parser.add_argument("--tiny", action="store_true", help="seconds, random images and the bundled digits, no peer")
+    parser.add_argument("--write", action="store_true", help="put the table into docs/results.md")
+    parser.add_argument("--worker", help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.worker:
+        work_of(json.loads(given.worker))
+        return
+    cases = TINY if given.tiny else CASES
+    data = {name: source for name in ("mnist", "cifar10") if (source := getattr(given, name))}
+    if given.tiny:
+        data, given.minutes_mnist, given.rounds = {"mnist": "digits"}, 0.1, 1
+    wanted = [part for part in given.parts.split(",") if part]
+    strange = [part for part in wanted if part not in ("rates", "mnist", "cifar10")]
+    if strange:
+        parser.error(f"--parts: no part {', '.join(strange)}; there are rates, mnist, cifar10")
+    with TemporaryDirectory() as scratch:
+        folder = Path(scratch) if given.tiny else KEPT
+        folder.mkdir(parents=True, exist_ok=True)
+        if "rates" in wanted:
+            write_json(folder / "rates.json", measure_rates(cases, data, given.rounds, given.tiny))
+        for name in ("mnist", "cifar10"):
+            if name in wanted and name in data:
+                minutes = getattr(given, f"minutes_{name}")
+                write_json(
+                    folder / f"{name}.json",
+                    measure_accuracy(name, cases[name], data[name], minutes, given.tiny, folder),
+                )
+        table = table_of(folder, cases)
+    print(f"kept in {table.save(given.write)}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()
