@@ -30,6 +30,16 @@ def test_help_imports_neither_torch_nor_scikit_learn():
     assert shown.splitlines()[-1] == "[]"
 
 
+def test_a_training_begins_without_scikit_learn_and_scipy():
+    """They take as long to import as PyTorch, and have nothing to do before the first look at labels."""
+    code = (
+        "import sys, lookalike.api, lookalike.methods.simclr; lookalike.api.load_images('digits'); "
+        "print([m for m in ('sklearn', 'scipy') if m in sys.modules])"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert shown.splitlines()[-1] == "[]"
+
+
 def test_help_names_every_command():
     text = overview()
     for name in command_names():
