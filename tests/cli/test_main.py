@@ -1,6 +1,7 @@
 """The front door: help at once and without heavy imports, dispatch, exit statuses, no tracebacks."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -25,6 +26,16 @@ def test_help_imports_neither_torch_nor_scikit_learn():
     code = (
         "import sys; from lookalike.cli.main import main; main(['--help']); "
         "print([m for m in ('torch', 'sklearn', 'scipy', 'PIL') if m in sys.modules])"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert shown.splitlines()[-1] == "[]"
+
+
+def test_a_training_begins_without_scikit_learn_and_scipy():
+    """They take as long to import as PyTorch, and have nothing to do before the first look at labels."""
+    code = (
+        "import sys, lookalike.api, lookalike.methods.simclr; lookalike.api.load_images('digits'); "
+        "print([m for m in ('sklearn', 'scipy') if m in sys.modules])"
     )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert shown.splitlines()[-1] == "[]"
@@ -123,8 +134,12 @@ def test_train_goes_on_from_its_own_configuration(tmp_path: Path, capsys: pytest
     shown = capsys.readouterr().err
     assert "temperature: 0.5 there, 0.1 now" in shown
     assert "name another folder with --out" in shown
-    assert main(["evaluate", str(out), "--json", "--threads=1"]) == 0
-    assert '"random.linear"' in capsys.readouterr().out
+
+
+def test_evaluation_as_json(photo_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture):
+    run = shutil.copytree(photo_run, tmp_path / "run")
+    assert main(["evaluate", str(run), "--json", "--threads=1"]) == 0
+    assert 0 <= json.loads(capsys.readouterr().out)["random.linear"] <= 1
 
 
 def test_unreadable_files_are_listed(tmp_path: Path, capsys: pytest.CaptureFixture):

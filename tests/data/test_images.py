@@ -9,8 +9,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 from PIL import Image
+from sklearn.datasets import load_digits
 
 from lookalike.core.errors import LookalikeError
+from lookalike.data import digits
 from lookalike.data.base import Images, fitted, load
 
 
@@ -182,6 +184,17 @@ def test_images_in_memory_are_made_no_larger_than_views_need():
     assert small.pixels.shape == (1030, 2, 6, 3) and small.shape == (2, 3, 3)
     assert same.pixels is x and same.shape == (2, 12, 12)
     assert abs(small.pixels.float().mean() - x.float().mean()) < 1
+
+
+def test_digits_are_those_of_scikit_learn(monkeypatch):
+    theirs = load_digits()
+    for has_file in (True, False):
+        if not has_file:
+            monkeypatch.setattr(digits, "find_spec", lambda name: None)
+        images, labels = digits.bundled()
+        assert images.dtype == theirs.images.dtype
+        assert (images == theirs.images).all()
+        assert (labels == theirs.target).all()
 
 
 def test_digits():

@@ -13,7 +13,7 @@ from lookalike.core.errors import ConfigurationError, Interrupted, LookalikeErro
 from lookalike.core.files import read_json
 from lookalike.data.base import load
 from lookalike.engine import budget
-from lookalike.engine.budget import LOOKS, Forecast, Pace, fit_budget, measure_pace
+from lookalike.engine.budget import FEWEST_LOOKS, LOOKED, LOOKS, Forecast, Pace, fit_budget, measure_pace
 from lookalike.engine.journal import Quiet
 from lookalike.engine.rehearsal import Rehearsal
 from lookalike.methods.simclr import Options
@@ -32,7 +32,17 @@ def test_all_of_it_fits_and_little_is_left(left: float, probes: float):
     changes, forecast = fitted(left, probes=probes)
     total = changes["epochs"] * forecast.epoch + forecast.looks + forecast.after
     assert left * 0.97 - forecast.epoch < total <= left
-    assert changes["check_every"] == max(1, round(changes["epochs"] / LOOKS))
+    assert changes["check_every"] == -(-changes["epochs"] // LOOKS)
+
+
+@pytest.mark.parametrize("look", [0.1, 5.2, 8.0, 11.9, 60.0])
+def test_looks_take_a_twentieth_of_the_budget_at_the_most(look: float):
+    changes, forecast = fitted(1200, Pace(PACE.step, PACE.plan, look, 2560, PACE.image))
+    count = round(forecast.looks / look) - 2  # two come before the first step
+    assert count == LOOKS if look < 1 else FEWEST_LOOKS <= count < LOOKS
+    assert forecast.looks <= LOOKED * 1200 or count == FEWEST_LOOKS
+    every = changes["check_every"]
+    assert -(-changes["epochs"] // every) <= count  # the last one, which need not be due, among them
 
 
 def test_a_machine_of_half_the_speed_gets_half_the_epochs():
@@ -91,17 +101,19 @@ def test_a_slow_clock_is_believed():
 
 def test_epochs_are_written_down_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     out = tmp_path / "run"
-    monkeypatch.setattr(budget, "measure_pace", lambda *_: Pace(10.0, 10.0, 0.1, 0, 0.0001))
-    said = {"data": "digits", "batch_size": 256, "budget": "15m", "image_size": None, "threads": 1, "report": False}
+    monkeypatch.setattr(budget, "measure_pace", lambda *_: Pace(30.0, 30.0, 0.1, 0, 0.0001))
+    images = load("digits")
+    images = images.of_rows(images.training[:400])
+    said = {"data": "digits", "batch_size": 64, "budget": "15m", "image_size": None, "threads": 1, "report": False}
     options = tiny_options("simclr", **said, out=str(out))
     explicit = {"batch_size", "budget", "width", "encoder"} & set(vars(options))
     signal_after(monkeypatch, 3)
     with pytest.raises(Interrupted):
-        api.train("simclr", options, explicit)
+        api.train("simclr", options, explicit, images=images)
     monkeypatch.undo()
     chosen, known = api.RunFolder(out).settings(), read_json(out / "run.json")["budget"]
-    assert known["epoch"] == 80.0
-    fitting = int((0.97 * known["left"] - known["looks"] - known["after"]) / 80.0)
+    assert known["epoch"] == 210.0
+    fitting = int((0.97 * known["left"] - known["looks"] - known["after"]) / 210.0)
     assert 1 < fitting == chosen["epochs"]
     assert chosen["budget"] == "15m"
 
@@ -109,7 +121,7 @@ def test_epochs_are_written_down_and_kept(tmp_path: Path, monkeypatch: pytest.Mo
         raise AssertionError("measured again")
 
     monkeypatch.setattr(budget, "measure_pace", never)
-    run = api.train("simclr", options, explicit)
+    run = api.train("simclr", options, explicit, images=images)
     assert run.settings()["epochs"] == fitting
     assert run.status()["status"] == "trained"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -17,11 +17,16 @@ from lookalike.core.files import read_json
 from lookalike.core.options import AUTO
 from lookalike.data.base import Images
 from lookalike.engine import choose_views as module
+from lookalike.engine.backbone import Backbone
 from lookalike.engine.choose_views import choose_views, few_labels, read_labels
 from lookalike.methods.simclr import Options
 
 OPTIONS = Options(data="patches", image_size=16, batch_size=64, precision="float32", threads=1)
-BACKBONES = partial(api.untrained_backbone, device="cpu")
+
+
+def backbones(options: Options, images: Images) -> Backbone:
+    """A quarter of the width that is tried on trial: the choice is the same, and made in a tenth of the time."""
+    return api.untrained_backbone(replace(options, width=8), images, "cpu")
 
 
 def patches(n: int, seed: int = 0) -> Images:
@@ -36,7 +41,7 @@ def patches(n: int, seed: int = 0) -> Images:
 
 def chosen(images: Images, usual: str = "simclr-small", known: dict[int, int] | None = None, **said: object):
     options = Options(**{**vars(OPTIONS), **said})  # type: ignore[arg-type]
-    return choose_views(options, usual, images, images.training, BACKBONES, known)
+    return choose_views(options, usual, images, images.training, backbones, known)
 
 
 @pytest.fixture(autouse=True)
@@ -92,12 +97,14 @@ def test_labels_decide_where_they_are_given():
     assert choice.chosen in kept
 
 
-def test_the_same_images_give_the_same_choice_in_any_order():
+def test_the_same_images_give_the_same_choice_in_any_order(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(module, "_STEPS", 6)  # the scores are compared, whatever they are
     images = patches(300)
     order = torch.randperm(300, generator=torch.Generator().manual_seed(1))
     shuffled = Images(images.pixels[order], tuple(f"other/{i}.png" for i in range(300)))
-    assert chosen(images).scores == chosen(images).scores
-    assert chosen(shuffled).scores == chosen(images).scores
+    first = chosen(images).scores
+    assert chosen(images).scores == first
+    assert chosen(shuffled).scores == first
 
 
 def test_a_small_budget_is_spent_on_fewer_steps(monkeypatch: pytest.MonkeyPatch):
@@ -111,7 +118,7 @@ def test_a_small_budget_is_spent_on_fewer_steps(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(module, "helped", lambda name: 0.0)
     options = Options(**{**vars(OPTIONS), "budget": "90s"})
     images = patches(300)
-    choose_views(options, "simclr-small", images, images.training, BACKBONES)
+    choose_views(options, "simclr-small", images, images.training, backbones)
     assert counts == [12, 10, 10, 10]  # a tenth of 90 s over three recipes is 3 s, and a step takes 0.3
 
 

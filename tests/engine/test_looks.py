@@ -50,6 +50,11 @@ def test_a_look_asks_for_each_image_and_each_view_once():
     assert len(set(looker.bank.tolist()) & set(looker.queries.tolist())) == 0
 
 
+def test_retrieval_alone_is_that_of_the_look():
+    looker = Looker(collection(), build_recipe("crop-flip", 8), 0)
+    assert looker.retrieval(Counting()) == looker.look_at(looker.once(Counting())).health.retrieval
+
+
 def test_without_labels_there_is_no_knn():
     images = collection()
     looker = Looker(Images(images.squares[:], images.paths), build_recipe("crop-flip", 8), 0)
@@ -58,8 +63,8 @@ def test_without_labels_there_is_no_knn():
 
 def test_a_budget_counts_images_once_that_looks_and_frames_share():
     def looks(looked: int) -> float:
-        pace = Pace(step=0.05, plan=0.2, look=1.0, looked=looked, image=0.01)
+        pace = Pace(step=0.05, plan=0.2, look=1.0, looked=looked, image=0.001)
         return fit_budget(pace, Options(batch_size=256, budget="20m"), 2000, 2000, 1200, 0.0)[1].looks
 
     assert looks(2000) == (LOOKS + 2) * 1.0
-    assert looks(500) == (LOOKS + 2) * (1.0 + 1500 * 0.01)
+    assert looks(500) == (LOOKS + 2) * (1.0 + 1500 * 0.001)

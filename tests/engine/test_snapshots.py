@@ -78,17 +78,22 @@ def test_features_are_those_of_pixels_and_of_the_network(run: RunFolder):
     assert untrained.std() > 0.01  # BatchNorm was calibrated: features are not close to nothing
 
 
+@pytest.fixture(scope="module")
+def straight(run: RunFolder, tmp_path_factory: pytest.TempPathFactory) -> dict[str, RunFolder]:
+    """A run of each of two methods that nobody interrupted."""
+    return {"simclr": run, "deepcluster": train(tmp_path_factory.mktemp("deepcluster") / "run", "deepcluster")}
+
+
 @pytest.mark.parametrize("method", ["simclr", "deepcluster"])
 @pytest.mark.parametrize("stop_after", [1, 4, 5])
 def test_a_run_that_was_stopped_has_the_same(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str, stop_after: int
+    straight: dict[str, RunFolder], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str, stop_after: int
 ):
-    straight = train(tmp_path / "straight", method)
     signal_after(monkeypatch, stop_after)
     with pytest.raises(Interrupted):
         train(tmp_path / "run", method)
     monkeypatch.undo()
-    assert contents(train(tmp_path / "run", method)) == contents(straight)
+    assert contents(train(tmp_path / "run", method)) == contents(straight[method])
 
 
 class Killed(BaseException):

@@ -29,6 +29,14 @@ def test_effective_rank_of_a_known_spectrum():
     assert effective_rank(with_spectrum([2.0, 1.0, 1.0])) == pytest.approx(2**1.5)  # entropy of 1/2, 1/4, 1/4
 
 
+@pytest.mark.parametrize(("n", "d"), [(300, 40), (40, 300), (64, 64)])
+def test_effective_rank_is_that_of_the_singular_values(n, d):
+    x = features(n, d) * torch.logspace(0, -4, d) + 3
+    values = torch.linalg.svdvals(x.double() - x.double().mean(0))
+    p = values / values.sum()
+    assert effective_rank(x) == pytest.approx(float(torch.exp(-torch.xlogy(p, p).sum())), rel=1e-4)
+
+
 def test_effective_rank_ignores_scale_shift_and_rotation():
     x = features(100, 8).double()
     turn = torch.linalg.qr(features(8, 8, seed=1).double()).Q

@@ -74,6 +74,17 @@ def test_blocks_do_not_matter(monkeypatch):
         assert torch.equal(knn_predict(bank, labels, query), whole)
 
 
+@pytest.mark.parametrize(("n", "k"), [(1, 5), (20, 20), (399, 20), (5000, 20), (5003, 3), (777, 90)])
+def test_the_nearest_are_those_of_one_plain_product(n, k):
+    bank, _, query = data(n, 60)
+    similarity, row = nearest(bank, query, k)
+    unit, asked = (torch.nn.functional.normalize(x, dim=1) for x in (bank, query))
+    scores = asked @ unit.T
+    assert torch.allclose(similarity, scores.topk(min(k, n), dim=1).values, atol=1e-6)
+    assert torch.allclose(similarity, scores.gather(1, row), atol=1e-6)
+    assert all(len(set(rows)) == min(k, n) for rows in row.tolist())
+
+
 def test_k_larger_than_the_bank_uses_all_of_it():
     bank, labels, query = data(6, 30)
     assert torch.equal(knn_predict(bank, labels, query, k=20), knn_predict(bank, labels, query, k=6))

@@ -1,8 +1,12 @@
 """The share of the nearest that are of the same class."""
 
+import numpy as np
+import pytest
 import torch
 
-from lookalike.evaluate.neighbours import same_class_rate
+from lookalike.evaluate.cosine_neighbours import nearest_rows, unit_rows
+from lookalike.evaluate.knn import knn_accuracy
+from lookalike.evaluate.neighbours import accuracy_and_same_class, same_class_rate
 
 
 def test_a_rate_counted_by_hand():
@@ -18,3 +22,26 @@ def test_without_classes_in_the_features_it_is_chance():
     generator = torch.Generator().manual_seed(0)
     x, y = torch.randn(4000, 16, generator=generator), torch.randint(5, (4000,), generator=generator)
     assert abs(same_class_rate(x[:3000], y[:3000], x[3000:], y[3000:]) - 0.2) < 0.01
+
+
+def test_accuracy_and_rate_together_are_each_of_them():
+    generator = torch.Generator().manual_seed(0)
+    x, y = torch.randn(600, 4, generator=generator), torch.randint(3, (600,), generator=generator)
+    x[:, 0] += 2 * y
+    known = x[:500], y[:500], x[500:], y[500:]
+    assert accuracy_and_same_class(*known) == (knn_accuracy(*known), same_class_rate(*known))
+
+
+@pytest.mark.parametrize(("n", "k"), [(2, 1), (50, 49), (50, 60), (1500, 90), (1501, 7)])
+def test_nearest_rows_are_those_of_a_full_sort(n, k):
+    x = np.random.default_rng(n).normal(size=(n, 6)).astype(np.float32)
+    x[n // 2] = x[0]  # equally near to all others
+    rows, cosines = nearest_rows(x, k)
+    unit = unit_rows(x)
+    scores = unit @ unit.T
+    np.fill_diagonal(scores, -np.inf)
+    wanted = min(k, n - 1)
+    assert rows.shape == cosines.shape == (n, wanted)
+    assert np.allclose(cosines, -np.sort(-scores, axis=1)[:, :wanted], atol=1e-6)
+    assert np.allclose(cosines, np.take_along_axis(scores, rows, 1), atol=1e-6)
+    assert all(len({*row, i}) == wanted + 1 for i, row in enumerate(rows.tolist()))

@@ -1,6 +1,6 @@
 """Whole jobs: train, evaluate, embed. The command line and the Python face both call these."""
 
-from lookalike.api.embedding import embed
+from lookalike.api.embedding import embed, features_of
 from lookalike.api.evaluating import baseline_scores, can_evaluate, evaluate
 from lookalike.api.few_label_table import few_labels
 from lookalike.api.finetuning import Schedule, finetune
@@ -34,6 +34,7 @@ __all__ = [
     "embed",
     "evaluate",
     "evaluate_on",
+    "features_of",
     "few_labels",
     "finetune",
     "finish",

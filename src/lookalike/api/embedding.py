@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from torch import nn
+from torch import Tensor, nn
 
 from lookalike.api.records import images_of, loading, options_of, write_features
 from lookalike.core import machine
+from lookalike.data.base import Images
 from lookalike.data.base import load as load_images
 from lookalike.engine.backbone import load_backbone
 from lookalike.engine.run_folder import RunFolder
@@ -23,6 +24,8 @@ def embed(
     device: str = "auto",
     threads: int | None = None,
     encoder: nn.Module | None = None,
+    images: Images | None = None,
+    features: Tensor | None = None,
 ) -> Path:
     """Features of images as embeddings.npy (float32 [N, D], file order) and index.csv.
 
@@ -34,6 +37,8 @@ def embed(
         device: where to compute.
         threads: CPU threads.
         encoder: the network that was given to `train` from Python.
+        images: those that the run was trained on, where they are not to be loaded again; without DATA.
+        features: theirs (`features_of`), where they are known.
 
     Returns:
         The folder that holds the two files.
@@ -43,12 +48,12 @@ def embed(
     """
     begun = time.monotonic()
     machine.prepare(threads)
-    backbone = load_backbone(run.encoder, machine.resolve_device(device), encoder)
     if data is None:
-        images = images_of(run, options_of(run)[1])
+        images = images or images_of(run, options_of(run)[1])
         folder = out or run.path
-        features = backbone.features(images.squares)
+        features = features_of(run, images, device, threads, encoder) if features is None else features
     else:
+        backbone = load_backbone(run.encoder, machine.resolve_device(device), encoder)
         how = loading(options_of(run)[1])
         images = load_images(data, backbone.spec.image_size, how=how)
         folder = out or run.path / "embeddings" / images.name
@@ -61,3 +66,11 @@ def embed(
         run.clusters.unlink(missing_ok=True)  # groups of the features that were there before
         run.update(seconds={"embed": time.monotonic() - begun})
     return folder
+
+
+def features_of(
+    run: RunFolder, images: Images, device: str = "auto", threads: int | None = None, encoder: nn.Module | None = None
+) -> Tensor:
+    """Features [N, D] (float32) of a run's own images; for whoever wants to embed and evaluate with one pass."""
+    machine.prepare(threads)
+    return load_backbone(run.encoder, machine.resolve_device(device), encoder).features(images.squares)

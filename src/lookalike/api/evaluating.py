@@ -46,6 +46,7 @@ def evaluate(
     threads: int | None = None,
     encoder: nn.Module | None = None,
     ranks: Ranks | None = None,
+    features: Tensor | None = None,
 ) -> dict[str, Any]:
     """kNN, linear and cluster accuracy of the trained encoder, of raw pixels and of the encoder untrained.
 
@@ -60,6 +61,7 @@ def evaluate(
         threads: CPU threads.
         encoder: an untrained instance of the network that was given to `train` from Python.
         ranks: the processes that share the work; None for those that torchrun started.
+        features: those of the trained encoder (`features_of`), where they are known.
 
     Raises:
         LookalikeError: the images have no labels, or too few of them.
@@ -77,7 +79,8 @@ def evaluate(
         known = read_json(run.baselines) if run.baselines.exists() and encoder is None else None
         channels = None if encoder is not None else load_backbone(run.encoder, device).spec.channels
         scores = known or baseline_scores(options, images, device, encoder, ranks, channels)
-    features = load_backbone(run.encoder, device, encoder).features(images.squares, ranks)
+    if features is None:
+        features = load_backbone(run.encoder, device, encoder).features(images.squares, ranks)
     scores = {"trained": measure(features, images.labels, bank, test, len(images.classes), ranks), **scores}
     begun_with: dict[str, str] = {}
     if baselines and encoder is None and options.init is not None and options.epochs:

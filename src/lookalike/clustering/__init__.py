@@ -1,8 +1,35 @@
 """Clusters of rows: whitening before, balanced sampling after, and how well groupings agree."""
 
-from lookalike.clustering.agreement import ari, matched_accuracy, nmi, purity
-from lookalike.clustering.balance import balanced_order
-from lookalike.clustering.kmeans import KMeans
-from lookalike.clustering.whiten import pca_whiten
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lookalike.clustering.agreement import ari, matched_accuracy, nmi, purity
+    from lookalike.clustering.balance import balanced_order
+    from lookalike.clustering.kmeans import KMeans
+    from lookalike.clustering.whiten import pca_whiten
 
 __all__ = ["KMeans", "ari", "balanced_order", "matched_accuracy", "nmi", "pca_whiten", "purity"]
+
+# imported when they are asked for: a training that clusters nothing begins without scikit-learn and SciPy
+_LATER = {
+    "KMeans": "kmeans",
+    "ari": "agreement",
+    "balanced_order": "balance",
+    "matched_accuracy": "agreement",
+    "nmi": "agreement",
+    "pca_whiten": "whiten",
+    "purity": "agreement",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_LATER[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LATER})

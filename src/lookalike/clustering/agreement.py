@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from lookalike.core.errors import LookalikeError
@@ -84,6 +83,8 @@ def matched_accuracy(a_N: Labels, b_N: Labels) -> float:
     Raises:
         LookalikeError: as `contingency`.
     """
+    from scipy.optimize import linear_sum_assignment  # a training begins without it
+
     table = contingency(a_N, b_N)
     return float(table[linear_sum_assignment(table, maximize=True)].sum() / table.sum())
 

@@ -28,10 +28,13 @@ from lookalike.methods.base import Method
 Clock = Callable[[], float]
 
 LOOKS = 10
-"""Looks at what is learned, and frames of the page, in a run."""
+"""Looks at what is learned, and frames of the page, in a run: at the most, and"""
+FEWEST_LOOKS = 3
+"""at the least, where `LOOKS` would take more than this share of the budget:"""
+LOOKED = 0.05
 
-_SHARE = 0.02  # of the budget that may be spent on measuring, and
-_LEAST, _MOST = 2.0, 20.0  # seconds of it at least and at the most
+_SHARE = 0.01  # of the budget that may be spent on measuring, and
+_LEAST, _MOST = 2.0, 10.0  # seconds of it at least and at the most
 _WARM = 2  # steps before the clock counts: the first ones allocate memory and choose kernels
 _AIM = 0.97  # of the budget: being early costs little, being late breaks the promise
 _MOST_EPOCHS = 2000  # more has not been seen to help, and a page with a handful of images needs no night
@@ -122,17 +125,21 @@ def fit_budget(
     Raises:
         LookalikeError: too little time for anything; names what would do.
     """
+    budget = parse_duration(options.budget or "")
     mapped = min(images, SUBSET) / 1000
     beside = min(images, SUBSET) * (1 - pace.looked / images)  # images of the frames that a look does not need
-    looks = (LOOKS + 2) * (pace.look + beside * pace.image)
-    passes = 1 + bool(probes) + bool(probes and options.init)  # features; the weights it began with are measured too
+    look = pace.look + beside * pace.image
+    # two more come before the first step: of pixels and of the untrained network
+    count = max(FEWEST_LOOKS, min(LOOKS, int(LOOKED * budget / max(look, 1e-6)) - 2))
+    looks = (count + 2) * look
+    passes = 1 + bool(probes and options.init)  # features; the weights it began with are measured too
     after = (
         passes * images * pace.image
         + probes * (1 + bool(options.init))
         + _GROUPS
         + _GROUPS_ROWS * min(images / 1000, _GROUPED)
     )
-    after += _PAGE + (LOOKS + 2) * _PAGE_FRAME * mapped if options.report else 0
+    after += _PAGE + (count + 2) * _PAGE_FRAME * mapped if options.report else 0
     batches = n // options.batch_size
     epoch = pace.plan + batches * pace.step
     room = _AIM * left - looks - after
@@ -140,7 +147,7 @@ def fit_budget(
     steps = int((room - pace.plan) / pace.step)
     if steps < _FEWEST_STEPS:
         least = (looks + after + pace.plan + max(batches, _FEWEST_STEPS) * pace.step) / _AIM
-        spent = parse_duration(options.budget or "") - left
+        spent = budget - left
         raise LookalikeError(
             f"--budget {options.budget} is too little: {duration(max(0.0, left))} of it are left, and looks, features "
             f"and page will take about {duration(looks + after)}. An epoch takes {duration(epoch)}; allow "
@@ -148,7 +155,7 @@ def fit_budget(
         )
     epochs = min(int(room / epoch), _MOST_EPOCHS)
     changes: dict[str, Any] = {"epochs": epochs} if epochs else {"epochs": 1, "max_steps": steps}
-    changes["check_every"] = max(1, round(changes["epochs"] / LOOKS))
+    changes["check_every"] = math.ceil(changes["epochs"] / count)
     return changes, forecast
 
 

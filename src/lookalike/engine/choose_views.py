@@ -28,6 +28,7 @@ from lookalike.core.options import AUTO, TrainOptions
 from lookalike.core.ranks import Ranks
 from lookalike.data.base import Images
 from lookalike.engine.backbone import Backbone
+from lookalike.engine.looks import pixel_features
 from lookalike.engine.rehearsal import Rehearsal
 from lookalike.engine.resolve import recipe_values
 from lookalike.engine.run_folder import RunFolder
@@ -134,8 +135,8 @@ def recipes_for(colour: bool, usual: str, by_labels: bool) -> list[str]:
 
 def helped(trainer: Rehearsal) -> float:
     """How many times as often a view finds its own image as with raw pixels or untrained, whichever is better."""
-    before = max(trainer.looker.look_at_pixels().health.retrieval, trainer.untrained.health.retrieval)
-    return trainer.looker.look(trainer.backbone).health.retrieval / max(before, 1 / len(trainer.looker.gallery))
+    before = max(trainer.looker.retrieval(pixel_features), trainer.untrained)
+    return trainer.looker.retrieval(trainer.backbone.features) / max(before, 1 / len(trainer.looker.gallery))
 
 
 def small_copies(images: Images, rows: Tensor, seed: int, needed: list[int]) -> Images:

@@ -21,9 +21,8 @@ from lookalike.data.base import Images
 from lookalike.data.canvas import Squares
 from lookalike.engine.backbone import Backbone
 from lookalike.engine.views import view_of
-from lookalike.evaluate.health import GALLERY, Health, measure
-from lookalike.evaluate.knn import knn_accuracy
-from lookalike.evaluate.neighbours import same_class_rate
+from lookalike.evaluate.health import GALLERY, Health, measure, retrieval
+from lookalike.evaluate.neighbours import accuracy_and_same_class
 
 _BANK, _QUERIES = 8192, 1024  # labelled training images of the kNN monitor
 _PIXEL_SIDE = 32  # raw pixels are compared at this size at the most
@@ -96,10 +95,6 @@ class Looker:
         """A network before its first step, its BatchNorm statistics taken from the gallery."""
         return backbone.calibrated(self.images.squares.take(self.gallery))
 
-    def look_untrained(self, backbone: Backbone) -> Look:
-        """Look at a network before its first step."""
-        return self.look(self.calibrated(backbone))
-
     def look_at_pixels(self) -> Look:
         """The same with raw pixels as features."""
         return self.look_at(self.once(pixel_features))
@@ -111,7 +106,11 @@ class Looker:
             return Look(health)
         labels = self.images.labels
         known = once(self.bank), labels[self.bank], once(self.queries), labels[self.queries]
-        return Look(health, knn_accuracy(*known), same_class_rate(*known))
+        return Look(health, *accuracy_and_same_class(*known))
+
+    def retrieval(self, features: Features) -> float:
+        """How often a new view finds its own image, alone: all that some want to know."""
+        return retrieval(features(self.images.squares.take(self.gallery)), features(self.views))[0]
 
 
 def pixel_features(images_NCHW: Tensor | Squares) -> Tensor:

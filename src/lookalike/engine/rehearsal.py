@@ -12,7 +12,6 @@ from lookalike.core.options import TrainOptions
 from lookalike.data.base import Images
 from lookalike.engine.backbone import Backbone
 from lookalike.engine.journal import Quiet
-from lookalike.engine.looks import Look
 from lookalike.engine.loop import Trainer
 from lookalike.engine.run_folder import RunFolder
 from lookalike.methods.base import Method
@@ -27,7 +26,7 @@ class Rehearsal(Trainer):
         nowhere = RunFolder(Path("rehearsal"))  # a checkpoint is never due
         super().__init__(twin, dataclasses.replace(backbone, encoder=twin.encoder), options, images, rows, nowhere)
         self.journal = Quiet()
-        self.untrained: Look
+        self.untrained: float
         self.method.train()
         self.chunk = self._chunk()
 
@@ -42,8 +41,8 @@ class Rehearsal(Trainer):
         self._settle()
 
     def through(self) -> None:
-        """The whole training that the options ask for; `untrained` is what was seen before."""
-        self.untrained = self.looker.look_untrained(self.backbone)
+        """The whole training that the options ask for; `untrained` is how often a view found its image before."""
+        self.untrained = self.looker.retrieval(self.looker.calibrated(self.backbone).features)
         self.unseen()
 
     def unseen(self) -> None:

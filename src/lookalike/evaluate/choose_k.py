@@ -15,7 +15,6 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from sklearn.metrics import silhouette_score
 from torch import Tensor
 
 from lookalike.clustering.agreement import ari
@@ -68,6 +67,8 @@ def propose(scores: list[Score]) -> Score:
 
 
 def _score(x: Tensor, k: int, way: str, seed: int) -> Score:
+    from sklearn.metrics import silhouette_score  # a training begins without it
+
     agreements = []
     for pair in range(_PAIRS):
         order = rng.permutation(seed, "choose-k/halves", pair, len(x))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 _BLOCK = 1024  # rows compared with all at once
@@ -30,14 +32,37 @@ def nearest_rows(x_ND: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
     cosine_NK = np.empty(row_NK.shape, np.float32)
     if k < 1:
         return row_NK, cosine_NK
+    size = max(1, math.isqrt(len(x) // k))  # of a group; then groups and candidates are about as many
+    groups = -(-len(x) // size)
+    # rows that are not there, in the last groups, are never near
+    similarity_BN = np.full((min(_BLOCK, len(x)), size * groups), -np.inf, np.float32)
     for start in range(0, len(x), _BLOCK):
         block = slice(start, min(start + _BLOCK, len(x)))
-        similarity = x[block] @ x.T
         own = np.arange(block.start, block.stop)
+        similarity = similarity_BN[: len(own)]
+        np.matmul(x[block], x.T, out=similarity[:, : len(x)])
         similarity[own - start, own] = -np.inf
-        best = np.argpartition(similarity, len(x) - k, axis=1)[:, len(x) - k :]
+        best = _largest(similarity.reshape(len(own), size, groups), k)
         value = np.take_along_axis(similarity, best, 1)
         order = np.lexsort((best, -value), axis=1)
         row_NK[block] = np.take_along_axis(best, order, 1)
         cosine_NK[block] = np.take_along_axis(value, order, 1).clip(-1, 1)
     return row_NK, cosine_NK
+
+
+def _largest(score_BSG: np.ndarray, k: int) -> np.ndarray:
+    """Where the k largest of each row's S * G scores are (int64 [B, k]), in no order.
+
+    They are in the k groups [:, :, g] whose largest scores are largest, and a maximum over groups is found in one
+    pass over whole vectors (`lookalike.evaluate.knn` does the same in PyTorch).
+    """
+    size, groups = score_BSG.shape[1:]
+    if size == 1 or groups <= k:
+        flat = score_BSG.reshape(len(score_BSG), -1)
+        return np.argpartition(flat, flat.shape[1] - k, axis=1)[:, flat.shape[1] - k :]
+    group_BK = np.argpartition(score_BSG.max(1), groups - k, axis=1)[:, groups - k :]
+    at_BSK = group_BK[:, None] + groups * np.arange(size)[:, None]
+    at = at_BSK.reshape(len(score_BSG), -1)
+    candidate = np.take_along_axis(score_BSG.reshape(len(score_BSG), -1), at, 1)
+    best = np.argpartition(candidate, candidate.shape[1] - k, axis=1)[:, candidate.shape[1] - k :]
+    return np.take_along_axis(at, best, 1)

@@ -16,8 +16,11 @@ K = 20
 TEMPERATURE = 0.1
 _BLOCK = 1024  # queries compared with the bank at once
 
+Near = tuple[Tensor, Tensor]
+"""What `nearest` gives: cosines [Q, k] and rows [Q, k]."""
 
-def nearest(bank_ND: Tensor, query_QD: Tensor, k: int) -> tuple[Tensor, Tensor]:
+
+def nearest(bank_ND: Tensor, query_QD: Tensor, k: int) -> Near:
     """The k most similar rows of the bank: cosines [Q, k], falling, and rows [Q, k]; exact, in blocks."""
     bank = F.normalize(bank_ND.float(), dim=1)
     similarity, row = [], []
@@ -33,10 +36,15 @@ def knn_predict(
     bank_ND: Tensor, labels_N: Tensor, query_QD: Tensor, k: int = K, temperature: float = TEMPERATURE
 ) -> Tensor:
     """Predicted labels (int64 [Q]) of the queries; the vote's scale is exp(cosine / temperature)."""
-    similarity_QK, row_QK = nearest(bank_ND, query_QD, k)
+    return vote(nearest(bank_ND, query_QD, k), labels_N, temperature)
+
+
+def vote(near: Near, labels_N: Tensor, temperature: float = TEMPERATURE) -> Tensor:
+    """The label (int64 [Q]) that the nearest rows of each query vote for."""
+    similarity_QK, row_QK = near
     classes = int(labels_N.max()) + 1
     weight = torch.exp((similarity_QK - similarity_QK[:, :1]) / temperature)  # scaled by the best: no overflow
-    votes = torch.zeros(len(query_QD), classes, dtype=weight.dtype, device=weight.device)
+    votes = torch.zeros(len(row_QK), classes, dtype=weight.dtype, device=weight.device)
     return votes.scatter_add_(1, labels_N[row_QK], weight).argmax(1)
 
 

@@ -10,10 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.optimize
 import torch
 import torch.nn.functional as F
-from threadpoolctl import threadpool_limits
 from torch import Tensor
 
 from lookalike.core import rng
@@ -110,6 +108,9 @@ def _minimise(
     (K - 1) / K^2 * X^T X / N + penalty: W = V L^-1. The problem stays the same, but features that go
     together no longer slow it down: tens of iterations in place of hundreds.
     """
+    import scipy.optimize  # a training begins without it
+    from threadpoolctl import threadpool_limits
+
     n = int(ranks.sum(torch.tensor(len(x_ND))))
     target_NK = F.one_hot(labels_N, classes).to(x_ND.dtype)
     curvature = (classes - 1) / classes**2 * gram_DD + penalty * torch.eye(len(gram_DD), device=gram_DD.device)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from lookalike.evaluate.knn import K, nearest
+from lookalike.evaluate.knn import K, Near, nearest, vote
 
 
 def same_class_rate(bank_ND: Tensor, labels_N: Tensor, query_QD: Tensor, labels_Q: Tensor, k: int = K) -> float:
@@ -17,5 +17,16 @@ def same_class_rate(bank_ND: Tensor, labels_N: Tensor, query_QD: Tensor, labels_
         labels_Q: int64 labels.
         k: neighbours of a query, at most N.
     """
-    _, row_QK = nearest(bank_ND, query_QD, k)
-    return float((labels_N[row_QK] == labels_Q[:, None]).double().mean())
+    return _same_class(nearest(bank_ND, query_QD, k), labels_N, labels_Q)
+
+
+def accuracy_and_same_class(
+    bank_ND: Tensor, labels_N: Tensor, query_QD: Tensor, labels_Q: Tensor, k: int = K
+) -> tuple[float, float]:
+    """`knn_accuracy` and `same_class_rate`, whose neighbours are the same and are looked for once."""
+    near = nearest(bank_ND, query_QD, k)
+    return float((vote(near, labels_N) == labels_Q).double().mean()), _same_class(near, labels_N, labels_Q)
+
+
+def _same_class(near: Near, labels_N: Tensor, labels_Q: Tensor) -> float:
+    return float((labels_N[near[1]] == labels_Q[:, None]).double().mean())

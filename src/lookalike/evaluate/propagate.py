@@ -9,15 +9,18 @@ mean of their nearest in it. Axes: N rows, L labelled ones, D features, K classe
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-import scipy.sparse
 import torch
 import torch.nn.functional as F
-from scipy.sparse.linalg import cg
 from torch import Tensor
 
 from lookalike.core import rng
 from lookalike.evaluate.knn import nearest
+
+if TYPE_CHECKING:  # SciPy is imported when a graph is made: a training begins without it
+    import scipy.sparse
 
 NEIGHBOURS = 10
 ALPHA = 0.99
@@ -86,6 +89,8 @@ def _graph_rows(n: int, labelled_L: Tensor, seed: int) -> Tensor:
 
 def _system(x_MD: Tensor) -> scipy.sparse.csr_matrix:
     """I - alpha S of the graph of these rows."""
+    import scipy.sparse
+
     m = len(x_MD)
     cosine, near = nearest(x_MD, x_MD, min(NEIGHBOURS + 1, m))
     own = torch.arange(m)[:, None]
@@ -100,6 +105,8 @@ def _system(x_MD: Tensor) -> scipy.sparse.csr_matrix:
 
 def _solve(system: scipy.sparse.csr_matrix, place_L: Tensor, code_L: Tensor, classes: int) -> Tensor:
     """Scores [M, K] of the rows of the graph, none below 0."""
+    from scipy.sparse.linalg import cg
+
     y_MK = np.zeros((system.shape[0], classes))
     y_MK[place_L.numpy()] = F.one_hot(code_L, classes).double().numpy()
     columns = [cg(system, y_MK[:, k], rtol=_TOLERANCE, maxiter=_ITERATIONS)[0] for k in range(classes)]

@@ -41,14 +41,18 @@ def run(words: list[str]) -> int:
     if images.skipped:
         many = "1 file" if len(images.skipped) == 1 else f"{len(images.skipped):,} files"
         print(f"skipped:    {many}, the reasons are in {folder.skipped}")
+    measured = folder.evaluation.exists() or not api.can_evaluate(images)
+    features = (
+        None if measured and folder.embeddings.exists() else api.features_of(folder, images, threads=options.threads)
+    )
     if api.can_evaluate(images):
-        if not folder.evaluation.exists():
-            api.evaluate(folder, threads=options.threads, ranks=ALONE)  # the others are done
+        if not measured:  # by this process alone: the others are done
+            api.evaluate(folder, images=images, threads=options.threads, ranks=ALONE, features=features)
         show(folder)
     else:
         print("no labels, so no accuracy: the verdict above is what can be said without them")
     if not folder.embeddings.exists():
-        api.embed(folder, threads=options.threads)
+        api.embed(folder, threads=options.threads, images=images, features=features)
     groups, grouping = timed(lambda: _groups(folder, options.seed))
     api.finish(folder)
     page, writing = timed(lambda: report_line(folder, options.threads) if parsed.options.report else "")

@@ -1,0 +1,37 @@
+"""Everything at once does nothing twice."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from lookalike import api
+from lookalike.cli.main import main
+from lookalike.core.files import read_json
+from lookalike.data.canvas import Squares
+from lookalike.engine.backbone import Backbone
+
+
+def test_features_of_all_images_are_computed_once_after_the_training(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    features, passes = Backbone.features, Counter[str]()
+    run = api.RunFolder(tmp_path / "run")
+
+    def counted(self, images, *ranks):
+        if isinstance(images, Squares) and len(images) == 60:
+            passes["after" if run.encoder.exists() else "before"] += 1
+        return features(self, images, *ranks)
+
+    monkeypatch.setattr(Backbone, "features", counted)
+    words = [str(photos), "--out", str(run.path), "--epochs=1", "--width=4", "--batch-size=20", "--threads=1"]
+    assert main([*words, "--precision=float32", "--no-report"]) == 0
+    assert passes["after"] == 2  # of the trained network, and of the untrained one it is compared with
+    monkeypatch.undo()
+    known = read_json(run.evaluation)
+    again = api.evaluate(run, threads=1)
+    assert {key: again[key] for key in ("knn", "linear", "random.knn")} == {
+        key: known[key] for key in ("knn", "linear", "random.knn")
+    }
