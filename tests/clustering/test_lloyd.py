@@ -13,10 +13,10 @@ from torch import Tensor
 
 from lookalike.clustering.lloyd import assign, lloyd, sums_and_counts
 from lookalike.clustering.nearest import Nearest, screening_dtype
-from lookalike.clustering.parallel import Workers
 from lookalike.clustering.seeding import plus_plus
 from lookalike.core.errors import LookalikeError
 from lookalike.core.machine import cpu_has_bf16
+from lookalike.core.workers import Workers
 
 CPU = torch.device("cpu")
 

@@ -12,10 +12,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from lookalike.clustering.parallel import Workers
 from lookalike.core import rng
 from lookalike.core.errors import LookalikeError
 from lookalike.core.ranks import ALONE, Ranks
+from lookalike.core.workers import Workers
 
 _MOST = 256  # candidates drawn at once
 _BLOCK = 4096  # rows whose distances are updated at a time
