@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # Tests run side by side, a file of them on each core, in the order of `testpaths`: the longest files begin.
 PARALLEL := -n auto --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test test-fast lint format docs clean
+.PHONY: demo test test-fast lint format docs bench clean
 
 demo: $(VENV)/.installed
 	$(BIN)/lookalike demo
@@ -30,6 +30,10 @@ format: $(VENV)/.tools
 docs: $(VENV)/.docs
 	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet -d $(VENV)/doctrees docs site
 	@echo "site/index.html"
+
+# Benchmarks that need no data of yours; run nothing else meanwhile. docs/how-to/benchmarks.md has the others.
+bench: $(VENV)/.tools
+	for name in nt_xent kmeans search scaling gpu; do $(BIN)/python benchmarks/$$name.py || exit 1; done
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "lookalike needs Python 3.11 or newer")'

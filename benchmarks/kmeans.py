@@ -1,6 +1,6 @@
 """k-means against faiss-cpu and scikit-learn: seconds, and how near the result is.
 
-    python benchmarks/kmeans.py [--npy FILE] [--threads 2] [--repeats 3] [--iterations 10]
+    python benchmarks/kmeans.py [--npy FILE] [--threads 2] [--repeats 3] [--iterations 10] [--tiny] [--write]
 
 Same rows, same first centroids, same number of iterations, nothing subsampled, float32. The three take
 turns in one process, in a changing order. Each brings thread pools of its own, whose idle threads spin for
@@ -25,6 +25,7 @@ from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 
+import common
 from lookalike.clustering.lloyd import lloyd
 from lookalike.core.machine import cpu_has_bf16, keep_freed_memory
 
@@ -77,41 +78,45 @@ def rates(n: int, d: int, k: int) -> dict[str, float]:
     return found
 
 
-def main() -> None:
+def main(words: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--npy", help="a file of float rows [N, D] in place of the synthetic ones")
     parser.add_argument("--k", type=int, nargs="*", default=[100, 1000], help="cluster counts for --npy")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--iterations", type=int, default=10)
-    args = parser.parse_args()
+    parser.add_argument("--tiny", action="store_true", help="a few rows, without faiss")
+    parser.add_argument("--write", action="store_true", help="put the table into docs/results.md")
+    args = parser.parse_args(words)
     keep_freed_memory()
     torch.set_num_threads(args.threads)
     runners: dict[str, Callable[..., Any]] = {"ours": ours, "scikit-learn": scikit_learn}
-    try:
-        import faiss
+    if not args.tiny:
+        try:
+            import faiss
 
-        faiss.omp_set_num_threads(args.threads)
-        runners["faiss"] = faiss_cpu
-    except ImportError:
-        print("faiss: not installed")
+            faiss.omp_set_num_threads(args.threads)
+            runners["faiss"] = faiss_cpu
+        except ImportError:
+            print("faiss: not installed")
 
     if args.npy:
         rows = np.ascontiguousarray(np.load(args.npy), dtype=np.float32)
         cases = [(rows, k) for k in args.k]
     else:
-        cases = [(mixture(n, d), k) for n, d, k in SIZES]
+        cases = [(mixture(n, d), k) for n, d, k in ([(300, 8, 4)] if args.tiny else SIZES)]
     print(f"{args.threads} threads, {args.repeats} turns each, at most {args.iterations} iterations\n")
-    print("| N x D, k | who | seconds (median) | best | CPU seconds | inertia / ours | iterations |")
-    print("|---|---|---|---|---|---|---|")
-    notes = []
-    for x, k in cases:
-        notes.append(compare(x, k, runners, args))
-    print("\n" + "\n".join(notes))
+    columns = ["N x D, k", "who", "seconds (median)", "best", "CPU seconds", "inertia / ours", "iterations"]
+    table = common.Table("kmeans", columns)
+    for note in [compare(x, k, runners, args, table) for x, k in cases]:
+        table.note(note)
+    print(table.save(args.write))
 
 
-def compare(x: np.ndarray, k: int, runners: dict[str, Callable[..., Any]], args: argparse.Namespace) -> str:
-    """Print the rows of one size; return a line on ratios and the floor."""
+def compare(
+    x: np.ndarray, k: int, runners: dict[str, Callable[..., Any]], args: argparse.Namespace, table: common.Table
+) -> str:
+    """Add the rows of one size; return a line on ratios and the floor."""
     n, d = x.shape
     first = x[np.random.default_rng(0).permutation(n)[:k]].copy()
     wall: dict[str, list[float]] = {name: [] for name in runners}
@@ -131,9 +136,9 @@ def compare(x: np.ndarray, k: int, runners: dict[str, Callable[..., Any]], args:
     median = {name: statistics.median(values) for name, values in wall.items()}
     for name in names:
         inertia, iterations = result[name]
-        seconds = f"{median[name]:.2f} | {min(wall[name]):.2f} | {statistics.median(cpu[name]):.2f}"
-        size = f"{n} x {d}, {k}"
-        print(f"| {size} | {name} | {seconds} | {inertia / result['ours'][0]:.4f} | {iterations} |", flush=True)
+        seconds = (f"{s:.2f}" for s in (median[name], min(wall[name]), statistics.median(cpu[name])))
+        table.row(f"{n} x {d}, {k}", name, *seconds, f"{inertia / result['ours'][0]:.4f}", iterations)
+    table.data[f"{n} x {d}, {k}"] = {"seconds": wall, "cpu": cpu}
     others = [name for name in names if name != "ours"]
     nearest = min(others, key=lambda name: median[name])
     best = min(min(wall[name]) for name in others)

@@ -2,7 +2,8 @@
 
     python benchmarks/large_batch.py chunks     # a step of 4,096 images in chunks of 128 against plain steps of 128
     python benchmarks/large_batch.py tiles      # NT-Xent at 32,768 rows against its matrix products alone
-    python benchmarks/large_batch.py lightly    # NT-Xent at batch 4,096 beside lightly's, where that can be imported
+
+NT-Xent beside other people's, at smaller batches, is benchmarks/nt_xent.py.
 
 Every measurement of memory is made in a process of its own: what is reported is the largest resident size less
 that before the work. Times are medians; those that are compared take turns. Images and projections are random.
@@ -11,7 +12,6 @@ that before the work. Times are medians; those that are compared take turns. Ima
 from __future__ import annotations
 
 import argparse
-import contextlib
 import itertools
 import json
 import statistics
@@ -24,6 +24,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+import common
 from lookalike.api import untrained_backbone
 from lookalike.core import machine
 from lookalike.data.base import Images
@@ -79,9 +80,9 @@ def chunk_memory(batch: int, chunk: int | None) -> dict[str, float]:
     return {"before_mib": before, "extra_mib": largest() - before, "largest_mib": largest()}
 
 
-def chunk_time() -> dict[str, float]:
-    """Seconds of a plain step of 128 images, times 32, before and after one of 4,096 in chunks."""
-    plain, whole = resnet18_step(CHUNK), resnet18_step(BATCH)
+def chunk_time(batch: int, chunk: int) -> dict[str, float]:
+    """Seconds of plain steps of `chunk` images, of a whole batch together, before and after one in chunks."""
+    plain, whole = resnet18_step(chunk), resnet18_step(batch)
     plain(None)
 
     def seconds(work: Callable[[], None]) -> float:
@@ -90,10 +91,10 @@ def chunk_time() -> dict[str, float]:
         return time.perf_counter() - begun
 
     small = [seconds(lambda: plain(None)) for _ in range(8)]
-    large = seconds(lambda: whole(CHUNK))
+    large = seconds(lambda: whole(chunk))
     small += [seconds(lambda: plain(None)) for _ in range(8)]
-    sum_of_32 = 32 * statistics.median(small)
-    return {"plain_32_steps_s": sum_of_32, "chunked_step_s": large, "ratio": large / sum_of_32}
+    together = batch // chunk * statistics.median(small)
+    return {"plain_steps_s": together, "chunked_step_s": large, "ratio": large / together}
 
 
 def projections(rows: int) -> tuple[Tensor, Tensor]:
@@ -101,27 +102,15 @@ def projections(rows: int) -> tuple[Tensor, Tensor]:
     return z, torch.arange(rows // 2).repeat(2)
 
 
-def loss_memory(rows: int, which: str) -> dict[str, float]:
-    def ours(z_RP: Tensor) -> Tensor:
+def loss_memory(rows: int) -> dict[str, float]:
+    def loss_of(z_RP: Tensor) -> Tensor:
         return nt_xent(z_RP, torch.arange(len(z_RP) // 2).repeat(2), 0.5, _TILE["cpu"])
 
-    loss_of = lightly_loss() if which == "lightly" else ours
     loss_of(projections(64)[0]).backward()  # what the libraries set up when first used is not the loss's
     z, _ = projections(rows)
     before = resident()
     loss_of(z).backward()
     return {"extra_mib": largest() - before}
-
-
-def lightly_loss() -> Callable[[Tensor], Tensor]:
-    """lightly's NTXentLoss of rows [2B, P]."""
-    with contextlib.suppress(RuntimeError):  # they are there where torchvision's compiled part fits this torch
-        for name in ("nms", "qnms"):
-            torch.library.define(f"torchvision::{name}", "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-    from lightly.loss import NTXentLoss
-
-    criterion = NTXentLoss(temperature=0.5)
-    return lambda z_RP: criterion(*z_RP.chunk(2))
 
 
 def products(u_RP: Tensor, tile: int) -> Iterator[Callable[[], None]]:
@@ -155,8 +144,8 @@ def in_turns(turns: int, **works: Callable[[], None]) -> dict[str, float]:
     return {f"{name}_s": statistics.median(values) for name, values in seconds.items()}
 
 
-def tile_time(turns: int) -> dict[str, float]:
-    z, ids = projections(ROWS)
+def tile_time(rows: int, turns: int) -> dict[str, float]:
+    z, ids = projections(rows)
     nt_xent(z, ids, 0.5).backward()
     forward, backward = products(torch.nn.functional.normalize(z.detach(), dim=1), _TILE["cpu"])
 
@@ -172,21 +161,6 @@ def tile_time(turns: int) -> dict[str, float]:
     return {**found, "ratio": found["loss_s"] / found["products_s"]}
 
 
-def lightly_time(turns: int) -> dict[str, float]:
-    z, ids = projections(2 * BATCH)
-    theirs = lightly_loss()
-
-    def run(loss_of: Callable[[Tensor], Tensor]) -> Callable[[], None]:
-        def work() -> None:
-            z.grad = None
-            loss_of(z).backward()
-
-        return work
-
-    found = in_turns(turns, ours=run(lambda x: nt_xent(x, ids, 0.5)), lightly=run(theirs))
-    return {**found, "ratio": found["lightly_s"] / found["ours_s"]}
-
-
 def apart(*words: object) -> dict[str, float]:
     """A measurement of this file in a process of its own."""
     command = [sys.executable, __file__, "one", *map(str, words)]
@@ -195,36 +169,43 @@ def apart(*words: object) -> dict[str, float]:
 
 def one(words: list[str]) -> dict[str, float]:
     kind, *rest = words
+    numbers = [int(word) for word in rest]
     if kind == "chunk":
-        return chunk_memory(int(rest[0]), int(rest[1]) or None)
-    if kind == "loss":
-        return loss_memory(int(rest[0]), rest[1])
-    return {"time": chunk_time, "tile-time": lambda: tile_time(3), "lightly-time": lambda: lightly_time(5)}[kind]()
+        return chunk_memory(numbers[0], numbers[1] or None)
+    kinds: dict[str, Callable[..., dict[str, float]]] = {"loss": loss_memory, "time": chunk_time, "tile": tile_time}
+    return kinds[kind](*numbers)
 
 
-def main() -> None:
+def main(words: list[str] | None = None) -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("part", choices=["chunks", "tiles", "lightly", "one"])
+    parser.add_argument("part", choices=["chunks", "tiles", "one"])
     parser.add_argument("words", nargs="*")
-    arguments = parser.parse_args()
+    parser.add_argument("--tiny", action="store_true", help="a few images or rows")
+    parser.add_argument("--write", action="store_true", help="put the table into docs/results.md")
+    arguments = parser.parse_args(words)
     machine.prepare(None)
     if arguments.part == "one":
         print(json.dumps(one(arguments.words)))
-    elif arguments.part == "chunks":
-        small, large = apart("chunk", CHUNK, 0), apart("chunk", BATCH, CHUNK)
-        print(f"plain steps of {CHUNK}: {small}\na step of {BATCH} in chunks of {CHUNK}: {large}")
-        print(
-            f"memory: {large['extra_mib'] / small['extra_mib']:.2f}x (the whole process: "
-            f"{large['largest_mib'] / small['largest_mib']:.2f}x)"
-        )
-        print(f"time: {apart('time')}")
-    elif arguments.part == "tiles":
-        print(f"memory: {apart('loss', ROWS, 'ours')}\ntime: {apart('tile-time')}")
+        return
+    table = common.Table(f"large_batch_{arguments.part}", ["what", "memory", "seconds", "ratio"])
+    if arguments.part == "chunks":
+        batch, chunk = (8, 4) if arguments.tiny else (BATCH, CHUNK)
+        small, large = apart("chunk", chunk, 0), apart("chunk", batch, chunk)
+        took = apart("time", batch, chunk)
+        table.data = {"small": small, "large": large, "time": took}
+        plain, whole = f"{small['extra_mib']:,.0f} MiB", f"{large['extra_mib']:,.0f} MiB"
+        table.row(f"{batch // chunk} plain steps of {chunk:,}", plain, f"{took['plain_steps_s']:.2f}")
+        table.row(f"a step of {batch:,} in chunks", whole, f"{took['chunked_step_s']:.2f}", f"{took['ratio']:.2f}")
+        times = [large[key] / max(1.0, small[key]) for key in ("extra_mib", "largest_mib")]
+        table.note(f"Memory: {times[0]:.2f}x of what training adds, {times[1]:.2f}x of the whole process.")
     else:
-        ours, theirs = apart("loss", 2 * BATCH, "ours"), apart("loss", 2 * BATCH, "lightly")
-        print(f"memory: ours {ours}, lightly {theirs}: {theirs['extra_mib'] / ours['extra_mib']:.0f}x")
-        print(f"time: {apart('lightly-time')}")
+        rows = 1024 if arguments.tiny else ROWS
+        held, took = apart("loss", rows), apart("tile", rows, 3)
+        table.data = {"memory": held, "time": took}
+        table.row(f"NT-Xent, {rows:,} rows", f"{held['extra_mib']:,.0f} MiB", f"{took['loss_s']:.2f}")
+        table.row("its matrix products alone", "", f"{took['products_s']:.2f}", f"{took['ratio']:.2f}")
+    print(table.save(arguments.write))
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@
     python benchmarks/reach.py cifar10 --data DIR --seeds 0,1,2
 
 Each seed is a run folder under --out, so an interrupted study goes on where it stopped. Prints a table and
-writes OUT/reach-NAME.json. Run nothing else meanwhile: the seconds are those of a whole machine.
+writes its JSON. Run nothing else meanwhile: the seconds are those of a whole machine.
 """
 
 from __future__ import annotations
@@ -15,9 +15,8 @@ import statistics
 import time
 from pathlib import Path
 
+import common
 from lookalike import api
-from lookalike.core import machine
-from lookalike.core.files import write_json
 from lookalike.core.metrics import read_metrics
 from lookalike.methods.simclr import Options
 
@@ -28,7 +27,7 @@ def one(data: str, out: Path, seed: int, changes: dict[str, str]) -> dict[str, f
     """Train and evaluate one seed."""
     options = Options(data=data, out=str(out), seed=seed)
     for name, value in changes.items():
-        setattr(options, name, type(getattr(options, name))(value))
+        setattr(options, name, value if getattr(options, name) is None else type(getattr(options, name))(value))
     begun = time.monotonic()
     run = api.train("simclr", options, {"seed", *changes}, command="benchmarks/reach.py")
     wall = time.monotonic() - begun
@@ -44,7 +43,7 @@ def one(data: str, out: Path, seed: int, changes: dict[str, str]) -> dict[str, f
     }
 
 
-def main() -> None:
+def main(words: list[str] | None = None) -> None:
     """Run the study."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("name")
@@ -52,23 +51,23 @@ def main() -> None:
     parser.add_argument("--seeds", default="0,1,2")
     parser.add_argument("--out", default="runs/reach")
     parser.add_argument("--set", nargs="*", default=[], metavar="KEY=VALUE", help="other options of SimCLR")
-    arguments = parser.parse_args()
+    parser.add_argument("--tiny", action="store_true", help="one epoch of a tiny network, one seed")
+    parser.add_argument("--write", action="store_true", help="put the table into docs/results.md")
+    arguments = parser.parse_args(words)
+    if arguments.tiny:
+        arguments.seeds, arguments.set = "0", ["epochs=1", "width=4", *arguments.set]
     changes = dict(item.split("=", 1) for item in arguments.set)
     rows = []
     for seed in arguments.seeds.split(","):
         out = Path(arguments.out) / f"{arguments.name}-{seed}"
         rows.append({"seed": int(seed), **one(arguments.data, out, int(seed), changes)})
         print(rows[-1], flush=True)
-    table = {
-        key: {"mean": statistics.fmean(r[key] for r in rows), "spread": statistics.pstdev(r[key] for r in rows)}
-        for key in rows[0]
-        if key != "seed"
-    }
-    for key, value in table.items():
-        print(f"{key:18} {value['mean']:10.4f} +- {value['spread']:.4f}")
-    result = {"data": arguments.data, "rows": rows, "table": table}
-    result |= {"machine": machine.description(), "versions": machine.versions()}
-    write_json(Path(arguments.out) / f"reach-{arguments.name}.json", result)
+    table = common.Table(f"reach_{arguments.name}", ["what", "mean", "standard deviation"])
+    table.data = {"data": arguments.data, "seeds": rows}
+    for key in [key for key in rows[0] if key != "seed"]:
+        values = [row[key] for row in rows]
+        table.row(key, f"{statistics.fmean(values):.4f}", f"{statistics.pstdev(values):.4f}")
+    print(table.save(arguments.write))
 
 
 if __name__ == "__main__":

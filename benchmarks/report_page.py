@@ -1,6 +1,7 @@
 """The page at size: bytes, seconds until it is ready, milliseconds a frame of its map, in a headless Chromium.
 
     python benchmarks/report_page.py
+    python benchmarks/report_page.py --tiny
     python benchmarks/report_page.py --images 20000,100000 --mapped 5000,100000 --repeat 3
 
 Each size is a page of made-up images (tests/report/fake_report.py) on a map of so many points. "ready" counts from
@@ -21,14 +22,15 @@ import time
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "report"))
+sys.path += [str(Path(__file__).resolve().parent.parent / "tests" / room) for room in (".", "report")]
 
+import common
 from browser import Opened, chromium
 from fake_report import fake_report
 from lookalike.report.page import write_page
 
 
-def one(browser: Any, folder: Path, images: int, mapped: int, repeat: int) -> str:
+def one(browser: Any, folder: Path, images: int, mapped: int, repeat: int) -> list[str]:
     """A row of the table."""
     few = mapped <= 5000  # neighbours of more are not recorded by a run either
     data = fake_report(images, mapped=mapped, neighbours=few)
@@ -50,24 +52,28 @@ def one(browser: Any, folder: Path, images: int, mapped: int, repeat: int) -> st
         assert page.complaints == [], page.complaints
         assert all(url.startswith("file:") for url in page.beyond()), page.beyond()
         page.close()
-    return (
-        f"{images:8,} {mapped:8,} {size / 1e6:8.1f} {written:9.2f} {min(ready) / 1000:9.2f} "
-        f"{min(drawn):8.1f} {min(between):11.1f} {min(slowest):11.1f}"
-    )
+    made = [f"{images:,}", f"{mapped:,}", f"{size / 1e6:.1f}", f"{written:.2f}", f"{min(ready) / 1000:.2f}"]
+    return [*made, *(f"{min(ms):.1f}" for ms in (drawn, between, slowest))]
 
 
-def main() -> None:
+def main(words: list[str] | None = None) -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", default="1797,20000,20000,100000")
     parser.add_argument("--mapped", default="1797,5000,20000,100000")
     parser.add_argument("--repeat", type=int, default=3)
-    arguments = parser.parse_args()
+    parser.add_argument("--tiny", action="store_true", help="a small page, opened once")
+    parser.add_argument("--write", action="store_true", help="put the table into docs/results.md")
+    arguments = parser.parse_args(words)
+    if arguments.tiny:
+        arguments.images, arguments.mapped, arguments.repeat = "40", "40", 1
     sizes = zip(*(map(int, text.split(",")) for text in (arguments.images, arguments.mapped)), strict=True)
-    print("  images   points       MB written s   ready s  draw ms  between ms  slowest ms")
+    frames = ["draw, ms", "between frames, ms", "slowest, ms"]
+    table = common.Table("report_page", ["images", "points", "MB", "written, s", "ready, s", *frames])
     with tempfile.TemporaryDirectory() as folder, chromium() as browser:
         for images, mapped in sizes:
-            print(one(browser, Path(folder), images, mapped, arguments.repeat), flush=True)
+            table.row(*one(browser, Path(folder), images, mapped, arguments.repeat))
+    print(table.save(arguments.write))
 
 
 if __name__ == "__main__":

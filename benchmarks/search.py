@@ -1,6 +1,6 @@
 """Search beside scikit-learn's brute force: milliseconds a query, and what it costs to begin.
 
-    python benchmarks/search.py [--npy FILE] [--sizes 60000x128 1000000x128] [--threads 2] [--repeats 20]
+    python benchmarks/search.py [--npy FILE] [--sizes 60000x128 1000000x128] [--threads 2] [--tiny] [--write]
 
 Exact search by cosine for both, the 20 nearest, float32 rows in a .npy file. "load" is from the file to an index that
 answers (the file is in the system's page cache, as it is after it has been written); "one" a query by itself, "100" a
@@ -22,6 +22,7 @@ import numpy as np
 from sklearn.neighbors import NearestNeighbors
 from threadpoolctl import threadpool_limits
 
+import common
 from lookalike.evaluate.search import Index
 
 K = 20
@@ -37,8 +38,8 @@ def seconds(work: Callable[[], Any], repeats: int) -> float:
     return statistics.median(taken)
 
 
-def measure(file: Path, repeats: int) -> None:
-    """Print the table of one file of rows."""
+def measure(file: Path, repeats: int, table: common.Table) -> None:
+    """Add the rows of one file of rows."""
     rows = np.load(file, mmap_mode="r")
     queries = np.random.default_rng(1).standard_normal((100, rows.shape[1])).astype(np.float32)
     few = max(3, repeats // 5)
@@ -48,8 +49,7 @@ def measure(file: Path, repeats: int) -> None:
     same = float(np.mean([len({*a} & {*b}) / K for a, b in zip(ours, theirs, strict=True)]))
     held = np.load(file)
     floor = seconds(lambda: held.sum(), repeats)
-    print(f"\n{len(rows):,} x {rows.shape[1]}, {K} nearest; the two agree in {same:.2%}; floor {1e3 * floor:.1f} ms")
-    print(f"{'':14}{'load':>10}{'one':>10}{'100':>10}  ms")
+    size = f"{len(rows):,} x {rows.shape[1]}"
     for name, load, find in (
         ("ours", lambda: Index(np.load(file, mmap_mode="r")), index.nearest),
         (
@@ -60,26 +60,34 @@ def measure(file: Path, repeats: int) -> None:
     ):
         once = seconds(lambda find=find: find(queries[:1], K), repeats)
         many = seconds(lambda find=find: find(queries, K), few)
-        print(f"{name:14}{1e3 * seconds(load, few):10.1f}{1e3 * once:10.1f}{1e3 * many:10.1f}")
+        taken = {"load": seconds(load, few), "one": once, "hundred": many, "floor": floor}
+        table.data[f"{size}, {name}"] = taken
+        table.row(size, name, *(f"{1e3 * s:.1f}" for s in taken.values()))
+    table.note(f"{size}: the {K} nearest of the two agree in {same:.2%}.")
 
 
-def main() -> None:
+def main(words: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--npy", help="a file of float rows [N, D] in place of the synthetic ones")
     parser.add_argument("--sizes", nargs="*", default=["60000x128", "1000000x128"])
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--repeats", type=int, default=20)
-    args = parser.parse_args()
+    parser.add_argument("--tiny", action="store_true", help="a few rows")
+    parser.add_argument("--write", action="store_true", help="put the table into docs/results.md")
+    args = parser.parse_args(words)
+    table = common.Table("search", ["rows", "who", "load, ms", "one query", "a hundred", "floor"])
+    if args.tiny:
+        args.sizes, args.repeats = ["300x8"], 2
     with threadpool_limits(args.threads), tempfile.TemporaryDirectory() as folder:
         if args.npy:
-            measure(Path(args.npy), args.repeats)
-            return
-        for size in args.sizes:
+            measure(Path(args.npy), args.repeats, table)
+        for size in () if args.npy else args.sizes:
             n, d = map(int, size.split("x"))
             file = Path(folder) / f"{size}.npy"
             np.save(file, np.random.default_rng(0).standard_normal((n, d), dtype=np.float32))
-            measure(file, args.repeats)
+            measure(file, args.repeats, table)
             file.unlink()
+    print(table.save(args.write))
 
 
 if __name__ == "__main__":

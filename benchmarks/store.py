@@ -1,6 +1,6 @@
 """The store of decoded images: seconds to build and to open it, and training from it against training from memory.
 
-    python benchmarks/store.py [--data DIR] [--images 60000] [--rounds 5]
+    python benchmarks/store.py [--data DIR] [--images 60000] [--rounds 5] [--tiny] [--write]
 
 Without --data so many JPEG files of 32 x 32 pixels are made first. The store is built into a temporary folder from
 files that have just been read, so that no disk is waited for. Training is the step of SimCLR (views, network, loss,
@@ -18,11 +18,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from unittest import mock
 
 import numpy as np
 import torch
 from PIL import Image
 
+import common
 from lookalike.api import untrained_backbone
 from lookalike.core import machine
 from lookalike.data import sources, store
@@ -56,10 +58,10 @@ def seconds(work: Callable[[], object]) -> float:
     return time.perf_counter() - begun
 
 
-def steps(images: Images) -> Callable[[int], None]:
+def steps(images: Images, batch: int = BATCH) -> Callable[[int], None]:
     """A function that makes a training step on the k-th batch."""
     rows = images.training
-    options = resolve(Options(lr=0.01, batch_size=BATCH), "simclr", {"lr", "batch_size"}, images, rows)
+    options = resolve(Options(lr=0.01, batch_size=batch), "simclr", {"lr", "batch_size"}, images, rows)
     backbone = untrained_backbone(options, images, "cpu")
     learner = placed(Learner(backbone.encoder, options, len(rows)), "cpu").train()
     views = Views(learner, backbone, options, images)
@@ -67,10 +69,10 @@ def steps(images: Images) -> Callable[[int], None]:
     order = rows[torch.randperm(len(rows), generator=torch.Generator().manual_seed(0))]
 
     def step(k: int) -> None:
-        start = k * BATCH % (len(order) - BATCH)
-        index = order[start : start + BATCH]
+        start = k * batch % max(1, len(order) - batch)
+        index = order[start : start + batch]
         optimizer.zero_grad(set_to_none=True)
-        forward_backward(learner, backbone, views.parts(0, index), torch.arange(BATCH)[:, None])
+        forward_backward(learner, backbone, views.parts(0, index), torch.arange(batch)[:, None])
         optimizer.step()
 
     return step
@@ -78,18 +80,24 @@ def steps(images: Images) -> Callable[[int], None]:
 
 def stored(listing: Listing, how: Loading, memory: bool) -> Images:
     """The images of a store, all in memory or read when asked for."""
-    store.available_bytes = lambda: 2**50 if memory else 0  # type: ignore[attr-defined]
-    return store.load(listing, None, how)
+    with mock.patch.object(store, "available_bytes", lambda: 2**50 if memory else 0):
+        return store.load(listing, None, how)
 
 
-def main() -> None:
+def main(words: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", help="a folder of images in place of the made ones")
     parser.add_argument("--images", type=int, default=60_000, help="files to make")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--steps", type=int, default=4, help="of a round")
-    args = parser.parse_args()
+    parser.add_argument("--tiny", action="store_true", help="a few images")
+    parser.add_argument("--write", action="store_true", help="put the table into docs/results.md")
+    args = parser.parse_args(words)
+    batch = BATCH
+    if args.tiny:
+        args.images, args.rounds, args.steps, batch = 40, 1, 1, 8
     machine.prepare(None)
+    table = common.Table("store", ["what", "seconds"])
     with TemporaryDirectory() as folder:
         place = Path(args.data) if args.data else made(Path(folder) / "images", args.images)
         listing = sources.find(str(place))
@@ -107,13 +115,13 @@ def main() -> None:
         channels, side, _ = both["store"].shape
         canvas = both["store"].pixels.shape[-1]
         print(f"{len(both['store']):,} images, canvases of {canvas} px, {channels} channels; {machine.cores()} cores\n")
-        print("| what | seconds |\n|---|---|")
-        print(f"| build the store | {build:.1f} |\n| open it | {opening:.2f} |")
-        rows = torch.randperm(len(both["store"]), generator=torch.Generator().manual_seed(1))[:BATCH]
+        table.row("build the store", f"{build:.1f}")
+        table.row("open it", f"{opening:.2f}")
+        rows = torch.randperm(len(both["store"]), generator=torch.Generator().manual_seed(1))[:batch]
         gather = {name: [seconds(lambda x=x: x.pixels[rows]) for _ in range(20)] for name, x in both.items()}
         for name, taken in gather.items():
-            print(f"| gather a batch of {BATCH} from {name} | {statistics.median(taken):.4f} |")
-        train = {name: steps(replace(x)) for name, x in both.items()}
+            table.row(f"gather a batch of {batch} from {name}", f"{statistics.median(taken):.4f}")
+        train = {name: steps(replace(x), batch) for name, x in both.items()}
         times: dict[str, list[float]] = {name: [] for name in both}
         for turn in range(args.rounds + 1):
             for name in list(train)[:: 1 if turn % 2 else -1]:
@@ -123,11 +131,12 @@ def main() -> None:
                     times[name].append(took / args.steps)
         for name, taken in times.items():
             step = statistics.median(taken)
-            print(
-                f"| a training step of {BATCH} at {side} px from {name} | {step:.3f} ({BATCH / step:,.0f} images/s) |"
-            )
+            what = f"a training step of {batch} at {side} px from {name}"
+            table.row(what, f"{step:.3f} ({batch / step:,.0f} images/s)")
     middle, best = (how(times["memory"]) / how(times["store"]) for how in (statistics.median, min))
-    print(f"\ntraining from the store at {middle:.3f} of the speed from memory ({best:.3f} by best rounds)")
+    table.data = {"build": build, "open": opening, "gather": gather, "step": times}
+    table.note(f"Training from the store at {middle:.3f} of the speed from memory ({best:.3f} by best rounds).")
+    print(table.save(args.write))
 
 
 if __name__ == "__main__":

@@ -112,3 +112,30 @@ def test_a_tile_of_nothing_is_refused():
     z_RP, ids_R = some_rows(2, 2, torch.float64)
     with pytest.raises(ValueError, match="tile must be at least 1, got 0"):
         nt_xent(z_RP, ids_R, 0.5, tile=0)
+
+
+@pytest.mark.parametrize("n", [*range(1, 10), 16, 31])
+def test_rounds_hold_each_pair_once_and_no_number_twice(n: int):
+    rounds = list(tiled._rounds(n))
+    for pairs in rounds:
+        numbers = [number for i, j in pairs for number in {i, j}]
+        assert len(numbers) == len(set(numbers))
+    pairs = sorted(pair for pairs in rounds for pair in pairs)
+    assert pairs == [(i, j) for i in range(n) for j in range(i, n)]
+
+
+@pytest.mark.parametrize("tau", [0.5, 0.01])
+def test_the_bits_do_not_depend_on_the_number_of_threads(tau: float):
+    z_RP = torch.randn(600, 32, generator=torch.Generator().manual_seed(1))
+    ids_R = torch.arange(300).repeat(2)
+    before = torch.get_num_threads()
+    found = []
+    try:
+        for threads in (1, 2, 3):
+            torch.set_num_threads(threads)
+            found.append(loss_and_gradient(z_RP, ids_R, tau, 64))
+    finally:
+        torch.set_num_threads(before)
+    for loss, gradient in found[1:]:
+        assert torch.equal(gradient, found[0][1])
+        assert torch.equal(loss, found[0][0])

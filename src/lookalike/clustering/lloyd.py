@@ -24,6 +24,7 @@ from lookalike.core.workers import Workers
 
 _CHUNK = 64  # rows added up in the rows' own precision; chunks are then added up in float64
 _CHUNKS = 256  # chunks that a thread takes at a time
+_MEASURE = {"cpu": 1024, "cuda": 1 << 17}  # rows whose distances are taken at a time
 _FEW = 0.2  # share of the rows up to which those that changed cluster are moved from sum to sum
 _SPLIT = 1 / 1024  # how far the two halves of a split cluster are moved apart, relative
 
@@ -169,7 +170,7 @@ def sums_and_counts(x_ND: Tensor, labels_N: Tensor, k: int, workers: Workers | N
         first, last = int(start_C[chunks.start]), int(end_C[chunks.stop - 1])
         part_CD[chunks] = F.embedding_bag(order_N[first:last], x_ND, start_C[chunks] - first, mode="sum").double()
 
-    if workers is None:
+    if workers is None or x_ND.device.type != "cpu":  # a GPU takes all at once, and is asked for two numbers, not many
         add(slice(0, len(start_C)))
     else:
         workers.for_blocks(add, len(start_C), _CHUNKS)
@@ -206,7 +207,7 @@ def _distances(x_ND: Tensor, c_KD: Tensor, labels_N: Tensor, workers: Workers) -
     def measure(rows: slice) -> None:
         distance_N[rows] = (x_ND[rows] - c_KD.index_select(0, labels_N[rows])).square_().sum(1)
 
-    workers.for_blocks(measure, len(x_ND), 1024)
+    workers.for_blocks(measure, len(x_ND), _MEASURE.get(x_ND.device.type, _MEASURE["cpu"]))
     return distance_N
 
 

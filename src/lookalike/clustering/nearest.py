@@ -21,7 +21,7 @@ from lookalike.core.machine import cpu_has_bf16
 from lookalike.core.workers import Workers
 
 _TIE = 1e-12  # relative; float64 distances as near as this count as equal
-_PREPARE = 1024  # rows converted at a time
+_PREPARE = {"cpu": 1024, "cuda": 1 << 17}  # rows converted at a time
 _PAIRS = 1 << 16  # pairs whose distances are taken at a time
 _BLOCK_SCORES = {"cpu": 1 << 21, "cuda": 1 << 27}  # scores of a block: 4 MiB of bfloat16 stay in the caches
 _WORTH_BF16 = 1 << 24  # N * K * D below which preparing bfloat16 rows costs more than it saves
@@ -87,7 +87,7 @@ class Nearest:
             self.norm_N[rows] = low_BD.norm(dim=1)
             self.lost_N[rows] = (exact_BD - low_BD).norm(dim=1)
 
-        workers.for_blocks(round_rows, n, _PREPARE)
+        workers.for_blocks(round_rows, n, _PREPARE.get(x_ND.device.type, _PREPARE["cpu"]))
         self.lost_N += self.eps * self.norm_N  # of the subtraction
         self.shift_N: Tensor | None = None
         self.labels_N: Tensor | None = None  # of the call before
@@ -150,7 +150,7 @@ class Nearest:
             # a centroid equal to one before it has no score
             shift_N[rows] = product_BD.sum(1) + bias_K[own_B].clamp(min=-c.bias) - _HEADROOM * error_B
 
-        self.workers.for_blocks(expect, len(self.x_ND), _PREPARE)
+        self.workers.for_blocks(expect, len(self.x_ND), _PREPARE["cpu"])  # bfloat16 is a CPU's
 
     def _set_shift_and_bound(self, c: _Centroids) -> Tensor:
         """Write the shift of each row into its last columns; return how far its scores may be off ([N]).

@@ -123,6 +123,13 @@ def available_bytes() -> int:
         return 4 * 2**30  # a system that does not say: what any machine of today has
 
 
+def free_bytes(device: Any) -> int:
+    """Memory that is free on a device (a name or a torch.device); of anything but CUDA what the system says is free."""
+    import torch
+
+    return torch.cuda.mem_get_info(device)[0] if str(device).startswith("cuda") else available_bytes()
+
+
 def versions() -> dict[str, str]:
     """Versions of what the numbers depend on."""
     import numpy

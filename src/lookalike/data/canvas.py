@@ -73,7 +73,9 @@ class Squares:
         if plain:
             return self._canvases[rows if self._rows is None else self._rows[rows]]
         numbers = (torch.arange(len(self._canvases)) if self._rows is None else self._rows)[rows]
-        out = torch.empty(len(numbers), *self.shape[1:], dtype=torch.uint8)
+        # where the canvases are: those that were brought to a GPU are made into squares there, and stay
+        there = getattr(self._canvases, "device", None)
+        out = torch.empty(len(numbers), *self.shape[1:], dtype=torch.uint8, device=there)
         block = max(1, _BLOCK // math.prod(self._canvases.shape[1:]))
         for start in range(0, len(numbers), block):
             out[start : start + block] = self._made(numbers[start : start + block])

@@ -5,8 +5,10 @@ from __future__ import annotations
 import copy
 import dataclasses
 import json
+from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
@@ -27,6 +29,7 @@ from lookalike.encoders.base import EncoderSpec, build_encoder
 
 M = TypeVar("M", bound=nn.Module)
 
+_TOGETHER = 32  # blocks of features that wait on a GPU: 128 MiB of the widest
 _COLOUR = 3  # channels; grey images may enter a network for these
 
 
@@ -48,7 +51,7 @@ class Backbone:
         """Normalised input of the network from uint8 or float images in [0, 1]; grey becomes grey colour."""
         dtype = torch.float64 if self.precision == "float64" else torch.float32
         x = as_float(x_BCHW.to(self.device)).to(dtype)
-        mean, std = (torch.tensor(v, dtype=dtype, device=self.device) for v in (self.mean, self.std))
+        mean, std = (_there(values, dtype, self.device) for values in (self.mean, self.std))
         if x.shape[1] == 1 and self.spec.channels == _COLOUR:
             x = x.expand(-1, _COLOUR, -1, -1)
         return normalize(x, mean, std).contiguous(memory_format=torch.channels_last)
@@ -80,10 +83,10 @@ class Backbone:
         self.encoder.eval()
         try:
             with self.autocast():
-                parts = [
-                    self.encoder(self.prepare(images_NCHW[rows if turned is None else turned[rows]])).float().cpu()
+                parts = on_cpu(
+                    self.encoder(self.prepare(images_NCHW[rows if turned is None else turned[rows]])).float()
                     for rows in ranks.own_blocks(len(images_NCHW))
-                ]
+                )
         finally:
             self.encoder.train(was_training)
         found = ranks.gather(torch.cat(parts))
@@ -128,6 +131,24 @@ class Backbone:
 def placed(module: M, device: str) -> M:
     """A module on its device, its kernels in the memory order that convolutions are fastest in."""
     return module.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs do not know memory_format
+
+
+@cache
+def _there(values: tuple[float, ...], dtype: torch.dtype, device: str) -> Tensor:
+    """Values as a tensor on a device, made once: handing them over makes a GPU finish what it is doing first."""
+    return torch.tensor(values, dtype=dtype, device=device)
+
+
+def on_cpu(parts: Iterable[Tensor]) -> list[Tensor]:
+    """Tensors [B, P] on the CPU; some are fetched together, so that a GPU does not run dry between two blocks."""
+    found: list[Tensor] = []
+    waiting: list[Tensor] = []
+    for part in parts:
+        (found if part.device.type == "cpu" else waiting).append(part)
+        if len(waiting) == _TOGETHER:
+            found.append(torch.cat(waiting).cpu())
+            waiting.clear()
+    return [*found, torch.cat(waiting).cpu()] if waiting else found
 
 
 def _sorted_header(data: bytes) -> bytes:

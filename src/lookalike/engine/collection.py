@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor
 
-from lookalike.engine.backbone import Backbone
+from lookalike.core.machine import free_bytes
+from lookalike.engine.backbone import Backbone, on_cpu
 from lookalike.engine.shared_norm import unshared
 from lookalike.engine.views import Views
 from lookalike.methods.base import Method
+
+_ROOM = 1 / 8  # share of a GPU's free memory that outputs may take; whitening makes a few copies of them
 
 
 class TrainingImages:
@@ -27,7 +31,10 @@ class TrainingImages:
         return len(self.rows)
 
     def outputs(self, forward: Callable[[Tensor], Tensor]) -> Tensor:
-        """`forward` of this process's own images, float32 [N, P]: in their order, un-augmented, eval mode."""
+        """`forward` of this process's own images, float32 [N, P]: in their order, un-augmented, eval mode.
+
+        On the training device where they take little of its memory, so that what clusters them does so there.
+        """
         squares = self.views.images.squares
         return self._outputs(forward, lambda rows: self.backbone.prepare(squares[rows]), False)
 
@@ -42,6 +49,17 @@ class TrainingImages:
         try:
             with self.backbone.autocast(), unshared(self.method):
                 blocks = self.method.ranks.own_blocks(self.n)
-                return torch.cat([forward(images(self.rows[block])).float().cpu() for block in blocks])
+                return _joined((forward(images(self.rows[block])).float() for block in blocks), self.n)
         finally:
             self.method.train(was_training)
+
+
+def _joined(parts: Iterable[Tensor], n: int) -> Tensor:
+    """Blocks of n rows as one tensor: where they were computed if there is ample room, else on the CPU."""
+    parts = iter(parts)
+    first = next(parts)
+    rest = itertools.chain([first], parts)
+    there = first.device.type != "cpu" and n * first[0].numel() * first.element_size() < _ROOM * free_bytes(
+        first.device
+    )
+    return torch.cat(list(rest) if there else on_cpu(rest))

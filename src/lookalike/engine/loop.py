@@ -270,7 +270,7 @@ class Trainer:
         size = self.options.batch_size
         local_B = self.plan.batch(k, size, self.ranks)
         set_rate(self.optimizer, warmup_cosine(self.step, self.peak, self.warmup, self.total), self.peak)
-        targets_BH = self.plan.targets_NH[local_B].to(self.backbone.device)
+        targets_BH = self.plan.targets_NH[local_B].to(self.backbone.device, non_blocking=True)
         self.optimizer.zero_grad(set_to_none=True)
         loss, z_BVP = self._gradients(epoch, local_B, targets_BH)
         self.pending.append(loss)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from lookalike.core.errors import LookalikeError
-from lookalike.core.machine import available_bytes, parse_bytes, processes_here
+from lookalike.core.machine import free_bytes, parse_bytes, processes_here
 from lookalike.core.options import TrainOptions
 from lookalike.engine.backbone import Backbone
 from lookalike.engine.step import unchanged
@@ -15,11 +15,6 @@ from lookalike.methods.base import Method
 
 _PROBE = 8  # images measured
 _SHARE = 0.7  # of the free memory that the graph of a chunk may take; temporaries need the rest
-
-
-def free_bytes(device: str) -> int:
-    """Memory that is free on a device; on a CPU what the system says is available."""
-    return torch.cuda.mem_get_info()[0] if device.startswith("cuda") else available_bytes()
 
 
 def graph_bytes(method: Method, backbone: Backbone, views: Views, rows: Tensor) -> float:

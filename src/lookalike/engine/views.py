@@ -22,7 +22,8 @@ from lookalike.engine.step import Part
 from lookalike.methods.base import Method
 
 _STEP, _SMALLEST = 8, 16  # pixels of the side of a view
-_BLOCK = 2**24  # values of the canvases of which views are made together: as floats they take four bytes each
+# Values of the canvases of which views are made together: as floats they take four bytes each. A GPU wants few of them.
+_BLOCK = {"cpu": 2**24, "gpu": 2**26}
 
 
 class Views:
@@ -110,9 +111,10 @@ def view_of(
     An image is called by its place among the images by content, so that its views do not depend on its name.
     """
     parts = []
-    for part_B in rows_B.split(max(1, _BLOCK // math.prod(images.pixels.shape[1:]))):
+    block = _BLOCK["cpu" if device == "cpu" else "gpu"]
+    for part_B in rows_B.split(max(1, block // math.prod(images.pixels.shape[1:]))):
         made = recipe(
-            images.pixels[part_B].to(device, non_blocking=True),
+            _brought(images.pixels, part_B, device),
             seed=seed,
             epoch=epoch,
             index_B=images.order[part_B],
@@ -122,6 +124,14 @@ def view_of(
         )
         parts.append(made)
     return torch.cat(parts) if len(parts) > 1 else parts[0]
+
+
+def _brought(pixels: Tensor | Canvases, rows_B: Tensor, device: str) -> Tensor:
+    """Canvases of these rows on a device; a GPU is handed numbers and pixels without being waited for."""
+    if isinstance(pixels, Tensor) and pixels.device.type != "cpu":
+        return pixels[rows_B.to(pixels.device, non_blocking=True)]
+    found = pixels[rows_B]
+    return (found.pin_memory() if device.startswith("cuda") else found).to(device, non_blocking=True)
 
 
 def sheet_of(images: Images, recipe: Recipe, rows: int, views: int, seed: int) -> Image.Image:

@@ -35,8 +35,8 @@ class Collection(Protocol):
         ...
 
     def outputs(self, forward: Callable[[Tensor], Tensor]) -> Tensor:
-        """`forward` of the images that are this process's own (`Ranks.own`; alone, all N), float32 [N, P] on the CPU:
-        in their order, un-augmented, eval mode."""
+        """`forward` of the images that are this process's own (`Ranks.own`; alone, all N), float32 [N, P]: in their
+        order, un-augmented, eval mode; on the training device where there is ample room, else on the CPU."""
         ...
 
     def view_outputs(self, forward: Callable[[Tensor], Tensor], epoch: int, view: int) -> Tensor:

@@ -143,6 +143,8 @@ class Learner(Method):
         # images of a batch fall to processes by their place in it, rows of the bank by their number
         remembered_BVP = self.ranks.gather(F.normalize(z_BVP[:, :_REMEMBERED], dim=-1))
         index_B = self.ranks.gather(index_B)
-        mine = (index_B >= self.own.start) & (index_B < self.own.stop)
-        rows = (index_B[mine] - self.own.start).to(self.bank_VNP.device)
-        self.bank_VNP[:, rows] = remembered_BVP[mine.to(z_BVP.device)].transpose(0, 1).to(self.bank_VNP.dtype)
+        # chosen on the CPU, where the numbers are: asking a GPU would wait for it
+        mine_M = ((index_B >= self.own.start) & (index_B < self.own.stop)).nonzero()[:, 0]
+        rows_M = (index_B[mine_M] - self.own.start).to(self.bank_VNP.device, non_blocking=True)
+        mine_M = mine_M.to(z_BVP.device, non_blocking=True)
+        self.bank_VNP[:, rows_M] = remembered_BVP[mine_M].transpose(0, 1).to(self.bank_VNP.dtype)

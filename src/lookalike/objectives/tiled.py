@@ -7,9 +7,12 @@ computes them again (one more product a tile, and two for the gradient):
     dL/du_i = 1/tau sum_j (g_i P_ij + g_j P_ji) u_j,   P_ij = exp(s_ij - lse_i),   g = dL/dlse
 
 Rows are unit vectors, so similarities are from -1/tau to 1/tau. Where both exponentials are normal numbers no maxima
-are needed; at low temperatures a running maximum is kept (as in FlashAttention,
-Dao et al. 2022). On a GPU tiles are larger and compiled, as it would spend its time on launching what follows each
-product. Axes: R rows, P projection size, I and J rows and columns of a tile.
+are needed; at low temperatures a running maximum is kept (as in FlashAttention, Dao et al. 2022).
+
+Tiles come in rounds, in which no part of the rows stands twice. So each thread of a CPU can take tiles of its own
+through all operations, in its own caches, and the tiles of a row are added up in one order however many threads there
+are. On a GPU tiles are larger and compiled, as it would spend its time on launching what follows each product.
+Axes: R rows, P projection size, I and J rows and columns of a tile.
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ import torch
 from torch import Tensor
 
 from lookalike.core.ranks import Ranks
+from lookalike.core.workers import Workers
 
 _EPS = 1e-12  # a row shorter than this counts as one of this length, as in torch.nn.functional.normalize
 _SAFE_RANGE = {torch.float32: 80.0, torch.float64: 700.0}  # exp of minus this is a normal number
@@ -49,9 +53,9 @@ class _TiledLoss(torch.autograd.Function):
         u_RP = z_RP / length_R.clamp_min(_EPS)[:, None]
         bounded = 2 / temperature <= _SAFE_RANGE[u_RP.dtype]
         lse_R = _bounded_sums(u_RP, temperature, tile) if bounded else _running_sums(u_RP, temperature, tile)
-        images = len(u_RP) if u_RP.is_cuda else int(image_R.max()) + 1  # a GPU is not waited for
+        images = int(image_R.max()) + 1 if u_RP.device.type == "cpu" else len(u_RP)  # a GPU is not waited for
         sum_MP = u_RP.new_zeros(images, u_RP.shape[1]).index_add_(0, image_R, u_RP)
-        views_R = torch.bincount(image_R, minlength=images).to(u_RP.dtype)[image_R]
+        views_R = u_RP.new_zeros(images).index_add_(0, image_R, torch.ones_like(length_R))[image_R]
         pull_R = 1 / ((views_R - 1) * temperature)  # of each positive of a row
         total = u_RP.new_zeros(())
         for rows in _parts(len(u_RP), tile):
@@ -80,9 +84,12 @@ def _pushes(u_RP: Tensor, lse_R: Tensor, each: Tensor, temperature: float, tile:
     du_RP = torch.zeros_like(u_RP)
     # exp(s) times this is each * P_ij, so that one exponential serves both directions of a pair
     weight_R = each * torch.exp(-lse_R) if bounded else lse_R
-    for rows, columns in _tiles(len(u_RP), tile):
-        if bounded and fuses(u_RP) and rows != columns:
+
+    def push(rows: slice, columns: slice) -> None:
+        if bounded and fuses(u_RP):
             w_IJ = compiled(pair_weights)(u_RP[rows], u_RP[columns], temperature, weight_R[rows], weight_R[columns])
+            if rows == columns:  # nobody is pushed away from itself
+                w_IJ.fill_diagonal_(0)
         else:
             w_IJ = _similarities(u_RP, rows, columns, temperature)
             if bounded:
@@ -92,6 +99,8 @@ def _pushes(u_RP: Tensor, lse_R: Tensor, each: Tensor, temperature: float, tile:
         du_RP[rows].addmm_(w_IJ, u_RP[columns], alpha=1 / temperature)
         if rows != columns:
             du_RP[columns].addmm_(w_IJ.T, u_RP[rows], alpha=1 / temperature)
+
+    _for_tiles(push, u_RP, tile)
     return du_RP
 
 
@@ -102,7 +111,7 @@ def pair_sums(a_IP: Tensor, b_JP: Tensor, temperature: float) -> tuple[Tensor, T
 
 
 def pair_weights(a_IP: Tensor, b_JP: Tensor, temperature: float, weight_I: Tensor, weight_J: Tensor) -> Tensor:
-    """exp(s_ij) (weight_i + weight_j), [I, J]."""
+    """exp(s_ij) (weight_i + weight_j), [I, J]: one tile is held, where writing it out would take two."""
     return torch.exp(a_IP @ b_JP.T / temperature) * (weight_I[:, None] + weight_J)
 
 
@@ -119,26 +128,32 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def _bounded_sums(u_RP: Tensor, temperature: float, tile: int) -> Tensor:
     sums_R = u_RP.new_zeros(len(u_RP))
-    for rows, columns in _tiles(len(u_RP), tile):
+
+    def add(rows: slice, columns: slice) -> None:
         if fuses(u_RP) and rows != columns:
             of_rows, of_columns = compiled(pair_sums)(u_RP[rows], u_RP[columns], temperature)
             sums_R[rows] += of_rows
             sums_R[columns] += of_columns
-            continue
+            return
         e_IJ = _similarities(u_RP, rows, columns, temperature).exp_()
         sums_R[rows] += e_IJ.sum(1)
         if rows != columns:
             sums_R[columns] += e_IJ.sum(0)
+
+    _for_tiles(add, u_RP, tile)
     return sums_R.log_()
 
 
 def _running_sums(u_RP: Tensor, temperature: float, tile: int) -> Tensor:
     lse_R = u_RP.new_full((len(u_RP),), -torch.inf)
-    for rows, columns in _tiles(len(u_RP), tile):
+
+    def add(rows: slice, columns: slice) -> None:
         s_IJ = _similarities(u_RP, rows, columns, temperature)
         lse_R[rows] = torch.logaddexp(lse_R[rows], s_IJ.logsumexp(1))
         if rows != columns:
             lse_R[columns] = torch.logaddexp(lse_R[columns], s_IJ.logsumexp(0))
+
+    _for_tiles(add, u_RP, tile)
     return lse_R
 
 
@@ -195,15 +210,36 @@ def _parts(n: int, tile: int) -> list[slice]:
     return [slice(start, min(start + tile, n)) for start in range(0, n, tile)]
 
 
-def _tiles(n: int, tile: int) -> Iterator[tuple[slice, slice]]:
-    """Rows and columns of the tiles on and above the diagonal."""
-    parts = _parts(n, tile)
-    for i, rows in enumerate(parts):
-        for columns in parts[i:]:
-            yield rows, columns
+def _for_tiles(work: Callable[[slice, slice], None], u_RP: Tensor, tile: int) -> None:
+    """Call work(rows, columns) for the tiles on and above the diagonal; it may write to its own rows and columns."""
+    parts = _parts(len(u_RP), tile)
+    with Workers(u_RP.device) as workers:
+        for pairs in _rounds(len(parts)):
+
+            def some(taken: slice, pairs: list[tuple[int, int]] = pairs) -> None:
+                for i, j in pairs[taken]:
+                    work(parts[i], parts[j])
+
+            workers.for_blocks(some, len(pairs), 1)
+
+
+def _rounds(n: int) -> Iterator[list[tuple[int, int]]]:
+    """All pairs i <= j of 0..n-1 in rounds in which no number stands twice.
+
+    First each with itself; then a tournament's, where one keeps its place and the others move around (circle method).
+    """
+    yield [(i, i) for i in range(n)]
+    ring = n - 1 + n % 2  # an odd number gets a companion whose partner has a rest
+    for turn in range(ring if n > 1 else 0):
+        pairs = [(turn, ring)] if ring < n else []
+        for step in range(1, ring // 2 + 1):
+            i, j = (turn + step) % ring, (turn - step) % ring
+            pairs.append((min(i, j), max(i, j)))
+        yield pairs
 
 
 def _similarities(u_RP: Tensor, rows: slice, columns: slice, temperature: float) -> Tensor:
     """s [I, J]; a row's similarity to itself is -inf."""
-    s_IJ = torch.mm(u_RP[rows] / temperature, u_RP[columns].T)
+    s_IJ = u_RP.new_empty(rows.stop - rows.start, columns.stop - columns.start)
+    s_IJ.addmm_(u_RP[rows], u_RP[columns].T, beta=0, alpha=1 / temperature)
     return s_IJ.fill_diagonal_(-torch.inf) if rows == columns else s_IJ

@@ -1,0 +1,58 @@
+"""Benchmarks that are one table of one comparison: each runs in its tiny form and keeps what it printed."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.slow
+
+Benchmark = Callable[[str], Any]
+
+
+def kept(folder: Path, name: str) -> dict[str, Any]:
+    return json.loads((folder / "benchmarks" / f"{name}.json").read_text())
+
+
+@pytest.mark.parametrize(
+    ("name", "words", "rows"),
+    [
+        ("kmeans", "--iterations 3 --repeats 1", ["300 x 8, 4", "300 x 8, 4"]),
+        ("search", "", ["300 x 8", "300 x 8"]),
+        ("store", "", ["build the store", "open it"]),
+        ("large_batch", "tiles", ["NT-Xent, 1,024 rows", "its matrix products alone"]),
+        ("large_batch", "chunks", ["2 plain steps of 4", "a step of 8 in chunks"]),
+    ],
+)
+def test_it_runs(benchmark_of: Benchmark, tmp_path: Path, name: str, words: str, rows: list[str]):
+    benchmark_of(name).main([*words.split(), "--tiny"])
+    found = kept(tmp_path, "_".join([name, *words.split()]) if name == "large_batch" else name)
+    assert [row[0] for row in found["rows"]][: len(rows)] == rows
+    assert found["data"]
+
+
+def test_reach(benchmark_of: Benchmark, tmp_path: Path):
+    benchmark_of("reach").main(["digits", "--data", "digits", "--out", str(tmp_path / "reach"), "--tiny"])
+    measured = {row[0]: float(row[1]) for row in kept(tmp_path, "reach_digits")["rows"]}
+    assert measured["linear"] > 0.5
+    assert measured["train_seconds"] > 0
+
+
+def test_the_page_of_a_run(benchmark_of: Benchmark, tmp_path: Path, photo_run: Path):
+    run = tmp_path / "run"
+    shutil.copytree(photo_run, run)
+    benchmark_of("report").main([str(run), "--threads", "1"])
+    assert [row[0] for row in kept(tmp_path, "report")["rows"]] == ["first page", "second page, map kept"]
+    assert (run / "report.html").exists()
+
+
+def test_the_page_in_a_browser(benchmark_of: Benchmark, tmp_path: Path, browser: Any, monkeypatch: pytest.MonkeyPatch):
+    from contextlib import nullcontext
+
+    report_page = benchmark_of("report_page")
+    monkeypatch.setattr(report_page, "chromium", lambda: nullcontext(browser))
+    report_page.main(["--tiny"])
+    assert [row[:2] for row in kept(tmp_path, "report_page")["rows"]] == [["40", "40"]]
