@@ -131,8 +131,9 @@ def decode_all(raws: Iterable[Raw], side: int, channels: int | None = None) -> l
     for one in found:
         if isinstance(one, _Unscaled):
             alike.setdefault((one.pixels.shape, one.size, one.extent), []).append(one)
-    for (_, size, extent), group in alike.items():
-        for one, pixels in zip(group, scaled([one.pixels for one in group], size, extent), strict=True):
+    for group in alike.values():
+        together = scaled([one.pixels for one in group], group[0].size, group[0].extent)
+        for one, pixels in zip(group, together, strict=True):
             one.pixels = pixels
     return [one.upright() if isinstance(one, _Unscaled) else one for one in found]
 
@@ -310,8 +311,7 @@ def _decode_image(image: Image.Image, size: tuple[int, int]) -> np.ndarray | _Un
 
 def decoders() -> tuple[str, ...]:
     """What decodes and scales here, with versions: pixels depend on it."""
-    fast = jpeg.simplejpeg
-    return PIL.__version__, "" if fast is None else str(getattr(fast, "__version__", "simplejpeg")), torch.__version__
+    return PIL.__version__, jpeg.decoder(), torch.__version__
 
 
 def _flat(image: Image.Image) -> Image.Image:

@@ -78,6 +78,11 @@ class Jpeg:
         return pixels, (self.width * eighths / 8, self.height * eighths / 8)
 
 
+def decoder() -> str:
+    """What decodes them beside Pillow, with its version; empty where there is none."""
+    return "" if simplejpeg is None else f"simplejpeg {getattr(simplejpeg, '__version__', '')}"
+
+
 def opened(source: str | PathLike[str] | IO[bytes]) -> Jpeg | None:
     """A JPEG file of a usual kind, its header read; None for anything else, which is then as it was.
 
