@@ -1,4 +1,4 @@
-"""What the machine itself computes a second: a matrix product and a 3x3 convolution, the floors that speed is measured by."""
+"""What the machine itself computes a second, a matrix product and a 3x3 convolution: floors to measure speed by."""
 
 from __future__ import annotations
 
