@@ -3,8 +3,8 @@
     python benchmarks/train_cpu.py --mnist mnist:DIR --cifar10 DIR --write
     python benchmarks/train_cpu.py --cifar10 DIR --parts cifar10 --minutes-cifar10 9
 
-Three parts, kept in runs/benchmarks/train_cpu as each gets done, so that they may be run at different times; `--parts`
-says which to measure now, and the table shows all that there are.
+Three parts, kept in runs/benchmarks/train_cpu as each gets done, so that they may be run at different times and go on
+where they stopped; `--parts` says which to measure now, and the table shows all that there are.
 
 - `rates`: views a second of whole SimCLR steps (views, both passes, loss, optimiser), the default networks for MNIST
   and CIFAR-10 and one of width 64, in turns with lightly's loop and with the machine's own arithmetic: a matrix product
@@ -23,6 +23,7 @@ import argparse
 import dataclasses
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -33,9 +34,9 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
+from arithmetic import fastest, floors
 from common import ENVIRONMENTS, HERE, Missing, Table, Worker, environment, here, in_turns, serve, spread
 from lookalike import api
 from lookalike.core import machine
@@ -117,41 +118,6 @@ def our_steps(case: Case, folder: Path) -> Callable[[], None]:
             trainer._step(0, k)
 
     return steps
-
-
-def convolution(dtype: torch.dtype, rows: int) -> tuple[list[Callable[[], Any]], float]:
-    """The 3x3 convolution in both memory layouts, and its FLOPs."""
-    x, w = torch.randn(rows, 64, 16, 16, dtype=dtype), torch.randn(64, 64, 3, 3, dtype=dtype)
-    layouts = (torch.channels_last, torch.contiguous_format)
-    pairs = [(x.to(memory_format=layout), w.to(memory_format=layout)) for layout in layouts]
-    return [lambda x=x, w=w: F.conv2d(x, w, padding=1) for x, w in pairs], 2.0 * rows * 16 * 16 * 64 * 64 * 9
-
-
-def floors(tiny: bool) -> Callable[[], dict[str, float]]:
-    """A function that measures GFLOP/s of the machine: `product` and `convolution`, by precision."""
-    side, rows = (64, 2) if tiny else (2048, 256)
-    works: dict[str, tuple[list[Callable[[], Any]], float]] = {}
-    for name, dtype in {"float32": torch.float32, "bf16": torch.bfloat16}.items():
-        if name == "bf16" and not machine.cpu_has_bf16():
-            continue  # computed in float32 with conversions around it, which says nothing
-        a = torch.randn(side, side, dtype=dtype)
-        works[f"product {name}"] = [lambda a=a: a @ a], 2.0 * side**3
-        works[f"convolution {name}"] = convolution(dtype, rows)
-
-    def work() -> dict[str, float]:
-        return {name: max(flops / fastest(way) for way in ways) / 1e9 for name, (ways, flops) in works.items()}
-
-    return work
-
-
-def fastest(work: Callable[[], Any], times: int = 4) -> float:
-    """The shortest of some seconds that `work` takes."""
-    found = []
-    for _ in range(times):
-        begun = time.perf_counter()
-        work()
-        found.append(time.perf_counter() - begun)
-    return min(found)
 
 
 def train_ours(case: Case, asked: dict[str, Any]) -> dict[str, Any]:
@@ -256,27 +222,41 @@ def lightly(tiny: bool) -> Path:
     return environment("lightly", NEEDED, LIGHTLY)
 
 
-def measure_accuracy(name: str, case: Case, data: str, minutes: float, tiny: bool, folder: Path) -> dict[str, Any]:
-    """Linear accuracy of both after the same minutes, ours first."""
-    found: dict[str, Any] = {"minutes": minutes, "missing": None}
-    with TemporaryDirectory(dir=folder) as scratch:
-        out = Path(scratch) / "run"
-        asked = {"task": "train", "case": dataclasses.asdict(case), "data": data, "out": str(out)}
-        asked |= {"cache": str(Path(scratch) / "cache"), "deadline": time.time() + 60 * minutes}
-        found["ours"] = run_timed(command(asked))
-        found["ours"]["linear"] = probe(load_backbone(out / "encoder.safetensors", "cpu"), data)
-        write_json(folder / f"{name}-part.json", found)
+def measure_accuracy(name: str, case: Case, data: str, given: argparse.Namespace, folder: Path) -> None:
+    """Train both for the same minutes, ours first, then probe both; what was done before is left as it is."""
+    minutes, file = getattr(given, f"minutes_{name}"), folder / f"{name}.json"
+    found = read_json(file) if file.exists() and not given.again else {}
+    if found.get("minutes") != minutes:
+        found = {"minutes": minutes, "missing": None}
+    weights = {"ours": folder / f"{name}-ours.safetensors", "lightly": folder / f"{name}-lightly.pt"}
+    if "ours" not in found:
+        with TemporaryDirectory(dir=folder) as scratch:
+            out = Path(scratch) / "run"
+            asked = {"task": "train", "case": dataclasses.asdict(case), "data": data, "out": str(out)}
+            asked |= {"cache": str(Path(scratch) / "cache"), "deadline": time.time() + 60 * minutes}
+            found["ours"] = run_timed(command(asked))
+            shutil.copy(out / "encoder.safetensors", weights["ours"])
+        write_json(file, found)
+    if "lightly" not in found:
         try:
-            python, weights = lightly(tiny), Path(scratch) / "lightly.pt"
-            begun = peer(case, data, python, task="train", out=str(weights), deadline=time.time() + 60 * minutes)
-            found["lightly"] = run_timed(begun, PEER)
-            spec = EncoderSpec("convnet", case.channels, case.side, case.width)
-            encoder = build_encoder(spec, 0)
-            encoder.load_state_dict(torch.load(weights))
-            found["lightly"]["linear"] = probe(Backbone(placed(encoder, "cpu"), spec, case.mean, case.std), data)
+            python, told = lightly(given.tiny), {"task": "train", "out": str(weights["lightly"])}
+            found["lightly"] = run_timed(peer(case, data, python, **told, deadline=time.time() + 60 * minutes), PEER)
         except Missing as missing:
             found["missing"] = str(missing)
-    return found
+        write_json(file, found)
+    for who in () if given.train_only else weights.keys() & found.keys():
+        if "linear" not in found[who]:
+            backbone = load_backbone(weights[who], "cpu") if who == "ours" else peer_backbone(case, weights[who])
+            found[who]["linear"] = probe(backbone, data)
+            write_json(file, found)
+
+
+def peer_backbone(case: Case, weights: Path) -> Backbone:
+    """The network that lightly trained, as ours takes features of one."""
+    spec = EncoderSpec("convnet", case.channels, case.side, case.width)
+    encoder = build_encoder(spec, 0)
+    encoder.load_state_dict(torch.load(weights))
+    return Backbone(placed(encoder, "cpu"), spec, case.mean, case.std)
 
 
 def run_timed(words: list[str], env: dict[str, str] | None = None) -> dict[str, Any]:
@@ -328,13 +308,14 @@ def table_of(folder: Path, cases: dict[str, Case]) -> Table:
                 f"{reached / floor:.0%} ({reached:.0f} GFLOP/s)",
             )
     for name in ("mnist", "cifar10"):
-        if name in parts:
+        if "linear" in parts.get(name, {}).get("ours", {}):
             found = parts[name]
-            ours, theirs = found["ours"], found.get("lightly")
+            ours, theirs = found["ours"], found.get("lightly", {})
+            theirs = theirs if "linear" in theirs else None
             table.row(
                 f"{name}, linear accuracy after {found['minutes']:g} minutes",
                 trained_words(ours),
-                trained_words(theirs) if theirs else found["missing"],
+                trained_words(theirs) if theirs else found["missing"] or "not yet",
                 f"{100 * (ours['linear'] - theirs['linear']):+.1f} points" if theirs else "",
             )
     if "rates" in parts:
@@ -365,6 +346,10 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--minutes-mnist", type=float, default=4)
     parser.add_argument("--minutes-cifar10", type=float, default=9)
+    parser.add_argument("--again", action="store_true", help="train anew what was trained before")
+    parser.add_argument(
+        "--train-only", action="store_true", help="leave the probes to a later start; they need no quiet"
+    )
     parser.add_argument("--tiny", action="store_true", help="seconds, random images and the bundled digits, no peer")
     parser.add_argument("--write", action="store_true", help="put the table into docs/results.md")
     parser.add_argument("--worker", help=argparse.SUPPRESS)
@@ -387,11 +372,7 @@ def main() -> None:
             write_json(folder / "rates.json", measure_rates(cases, data, given.rounds, given.tiny))
         for name in ("mnist", "cifar10"):
             if name in wanted and name in data:
-                minutes = getattr(given, f"minutes_{name}")
-                write_json(
-                    folder / f"{name}.json",
-                    measure_accuracy(name, cases[name], data[name], minutes, given.tiny, folder),
-                )
+                measure_accuracy(name, cases[name], data[name], given, folder)
         table = table_of(folder, cases)
     print(f"kept in {table.save(given.write)}", file=sys.stderr)
 
