@@ -78,7 +78,7 @@ def measure(args: argparse.Namespace, card: str, state: Path) -> dict[str, dict[
         if (args.parts and part.name not in args.parts) or found.get(part.name, {}).get("status") == "measured":
             continue
         left = ends - time.monotonic()
-        if left < (0 if args.tiny else part.least):
+        if left < (1 if args.tiny else part.least):
             words = f"no time was left of {args.limit}; the same command goes on"
             found[part.name] = {"status": "not measured", "remark": words}
             continue

@@ -105,16 +105,16 @@ def worker(who: str, batch: int) -> None:
     common.serve(work, about)
 
 
-def rate() -> float:
-    """Operations a second of a 2048^3 product in float32, the best of five."""
+def rate(n: int) -> float:
+    """Operations a second of an n^3 product in float32, the best of five."""
     import torch
 
-    a, seconds = torch.randn(2048, 2048), []
+    a, seconds = torch.randn(n, n), []
     for _ in range(6):
         begun = time.perf_counter()
         a @ a
         seconds.append(time.perf_counter() - begun)
-    return 2 * 2048**3 / min(seconds[1:])
+    return 2 * n**3 / min(seconds[1:])
 
 
 def measure(batch: int, who: Mapping[str, Path | None], rounds: int) -> tuple[dict[str, Any], dict[str, str]]:
@@ -167,7 +167,7 @@ def main(words: list[str] | None = None) -> None:
             who["lightly"] = common.environment("lightly", *LIGHTLY)
         except common.Missing as error:
             absent = f"not measured: {error}"
-    flops = rate()
+    flops = rate(128 if args.tiny else 2048)
     columns = ["batch", "ours, ms", "lightly, ms", "plain, ms", "lightly / ours", "plain / ours"]
     table = common.Table("nt_xent", [*columns, "floor, ms", "ours / floor", "MiB: ours / lightly / plain"])
     table.data = {"product_gflops": flops / 1e9, "batches": {}}

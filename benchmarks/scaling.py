@@ -48,6 +48,7 @@ class Part:
     """What the sizes count."""
     sizes: tuple[int, ...]
     tiny: tuple[int, ...]
+    """Sizes of `--tiny`, which leaves a part without any out."""
     theory: str
     """The slope expected, and why."""
     work: Sized
@@ -131,7 +132,7 @@ PARTS = (
     Part("map", "images", (1000, 2000, 4000), (50, 100), "1 to 2: t-SNE n log n, its neighbours n^2", page_map, 1),
     Part("opening a store", "images", (1000, 2000, 4000), (8, 16), "up to 1: its index is read", opening),
     Part("training step, CIFAR size", "batch", (64, 128, 256, 512), (4, 8), "1: NT-Xent's square is small", step),
-    Part("training by torchrun", "processes", (1, 2), (1,), "-1: each a share of the batch", epochs, 1),
+    Part("training by torchrun", "processes", (1, 2), (), "-1: each a share of the batch", epochs, 1),
 )
 
 
@@ -169,6 +170,7 @@ def main(words: list[str] | None = None) -> None:
     parser.add_argument("--write", action="store_true", help="put the table into docs/results.md")
     args = parser.parse_args(words)
     parts = [p for p in PARTS if not args.only or any(word in f"{p.name} {p.grows}" for word in args.only)]
+    parts = [p for p in parts if p.tiny or not args.tiny]
     machine.prepare(None)
     table = common.Table("scaling", ["what", "grows with", "sizes", "seconds", "slope", "last slope", "in theory"])
     with TemporaryDirectory() as folder:

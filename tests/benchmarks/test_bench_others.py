@@ -23,21 +23,36 @@ def kept(folder: Path, name: str) -> dict[str, Any]:
         ("kmeans", "--iterations 3 --repeats 1", ["300 x 8, 4", "300 x 8, 4"]),
         ("search", "", ["300 x 8", "300 x 8"]),
         ("store", "", ["build the store", "open it"]),
-        ("large_batch", "tiles", ["NT-Xent, 1,024 rows", "its matrix products alone"]),
-        ("large_batch", "chunks", ["2 plain steps of 4", "a step of 8 in chunks"]),
     ],
 )
 def test_it_runs(benchmark_of: Benchmark, tmp_path: Path, name: str, words: str, rows: list[str]):
     benchmark_of(name).main([*words.split(), "--tiny"])
-    found = kept(tmp_path, "_".join([name, *words.split()]) if name == "large_batch" else name)
+    found = kept(tmp_path, name)
     assert [row[0] for row in found["rows"]][: len(rows)] == rows
     assert found["data"]
 
 
-def test_reach(benchmark_of: Benchmark, tmp_path: Path):
-    benchmark_of("reach").main(["digits", "--data", "digits", "--out", str(tmp_path / "reach"), "--tiny"])
-    measured = {row[0]: float(row[1]) for row in kept(tmp_path, "reach_digits")["rows"]}
-    assert measured["linear"] > 0.5
+@pytest.mark.parametrize(
+    ("part", "rows"),
+    [
+        ("tiles", ["NT-Xent, 1,024 rows", "its matrix products alone"]),
+        ("chunks", ["2 plain steps of 4", "a step of 8 in chunks"]),
+    ],
+)
+def test_a_large_batch(
+    benchmark_of: Benchmark, tmp_path: Path, part: str, rows: list[str], monkeypatch: pytest.MonkeyPatch
+):
+    large_batch = benchmark_of("large_batch")
+    monkeypatch.setattr(large_batch, "apart", lambda *words: large_batch.one([str(word) for word in words]))
+    large_batch.main([part, "--tiny"])
+    assert [row[0] for row in kept(tmp_path, f"large_batch_{part}")["rows"]] == rows
+
+
+def test_reach(benchmark_of: Benchmark, tmp_path: Path, photos: Path):
+    words = ["photos", "--data", str(photos), "--out", str(tmp_path / "reach"), "--tiny", "--set", "batch_size=20"]
+    benchmark_of("reach").main(words)
+    measured = {row[0]: float(row[1]) for row in kept(tmp_path, "reach_photos")["rows"]}
+    assert measured["pixels.linear"] > 0.5
     assert measured["train_seconds"] > 0
 
 

@@ -106,13 +106,18 @@ def unchanged(method: Method) -> Iterator[None]:
         put_back(before)
 
 
-def network_buffers(method: Method) -> list[tuple[Tensor, Tensor]]:
-    """Each buffer of a method's networks with a copy of what it holds."""
-    return [(buffer, buffer.clone()) for child in method.children() for buffer in child.buffers()]
+def network_buffers(method: Method) -> list[tuple[list[Tensor], Tensor]]:
+    """The buffers of a method's networks, those of one type together, with one copy of what they hold."""
+    alike: dict[torch.dtype, list[Tensor]] = {}
+    for child in method.children():
+        for buffer in child.buffers():
+            alike.setdefault(buffer.dtype, []).append(buffer)
+    return [(buffers, torch.cat([buffer.flatten() for buffer in buffers])) for buffers in alike.values()]
 
 
 @torch.no_grad()
-def put_back(buffers: list[tuple[Tensor, Tensor]]) -> None:
+def put_back(kept: list[tuple[list[Tensor], Tensor]]) -> None:
     """Give buffers the values of `network_buffers`."""
-    for buffer, value in buffers:
-        buffer.copy_(value)
+    for buffers, values in kept:
+        for buffer, value in zip(buffers, values.split([b.numel() for b in buffers]), strict=True):
+            buffer.copy_(value.view_as(buffer))

@@ -18,6 +18,7 @@ Axes: R rows, P projection size, I and J rows and columns of a tile.
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from typing import Any
@@ -91,11 +92,12 @@ def _pushes(u_RP: Tensor, lse_R: Tensor, each: Tensor, temperature: float, tile:
             if rows == columns:  # nobody is pushed away from itself
                 w_IJ.fill_diagonal_(0)
         else:
-            w_IJ = _similarities(u_RP, rows, columns, temperature)
             if bounded:
-                w_IJ.exp_().mul_(weight_R[rows, None] + weight_R[columns])
+                w_IJ = _exponentials(u_RP, rows, columns, temperature)
+                w_IJ.mul_(weight_R[rows, None] + weight_R[columns])
             else:
-                w_IJ = (torch.exp(w_IJ - lse_R[rows, None]) + torch.exp(w_IJ - lse_R[columns])) * each
+                s_IJ = _similarities(u_RP, rows, columns, 1 / temperature)
+                w_IJ = (torch.exp(s_IJ - lse_R[rows, None]) + torch.exp(s_IJ - lse_R[columns])) * each
         du_RP[rows].addmm_(w_IJ, u_RP[columns], alpha=1 / temperature)
         if rows != columns:
             du_RP[columns].addmm_(w_IJ.T, u_RP[rows], alpha=1 / temperature)
@@ -135,7 +137,7 @@ def _bounded_sums(u_RP: Tensor, temperature: float, tile: int) -> Tensor:
             sums_R[rows] += of_rows
             sums_R[columns] += of_columns
             return
-        e_IJ = _similarities(u_RP, rows, columns, temperature).exp_()
+        e_IJ = _exponentials(u_RP, rows, columns, temperature)
         sums_R[rows] += e_IJ.sum(1)
         if rows != columns:
             sums_R[columns] += e_IJ.sum(0)
@@ -148,7 +150,7 @@ def _running_sums(u_RP: Tensor, temperature: float, tile: int) -> Tensor:
     lse_R = u_RP.new_full((len(u_RP),), -torch.inf)
 
     def add(rows: slice, columns: slice) -> None:
-        s_IJ = _similarities(u_RP, rows, columns, temperature)
+        s_IJ = _similarities(u_RP, rows, columns, 1 / temperature)
         lse_R[rows] = torch.logaddexp(lse_R[rows], s_IJ.logsumexp(1))
         if rows != columns:
             lse_R[columns] = torch.logaddexp(lse_R[columns], s_IJ.logsumexp(0))
@@ -238,8 +240,13 @@ def _rounds(n: int) -> Iterator[list[tuple[int, int]]]:
         yield pairs
 
 
-def _similarities(u_RP: Tensor, rows: slice, columns: slice, temperature: float) -> Tensor:
-    """s [I, J]; a row's similarity to itself is -inf."""
+def _exponentials(u_RP: Tensor, rows: slice, columns: slice, temperature: float) -> Tensor:
+    """exp(s) [I, J], 0 for a row and itself; as a power of 2, which a CPU takes in little more than half the time."""
+    return _similarities(u_RP, rows, columns, 1 / (temperature * math.log(2))).exp2_()
+
+
+def _similarities(u_RP: Tensor, rows: slice, columns: slice, scale: float) -> Tensor:
+    """scale * u_i . u_j [I, J]; a row's similarity to itself is -inf."""
     s_IJ = u_RP.new_empty(rows.stop - rows.start, columns.stop - columns.start)
-    s_IJ.addmm_(u_RP[rows], u_RP[columns].T, beta=0, alpha=1 / temperature)
+    s_IJ.addmm_(u_RP[rows], u_RP[columns].T, beta=0, alpha=scale)
     return s_IJ.fill_diagonal_(-torch.inf) if rows == columns else s_IJ
