@@ -92,7 +92,7 @@ def view_of(
     parts = []
     for part_B in rows_B.split(max(1, _BLOCK // math.prod(images.pixels.shape[1:]))):
         made = recipe(
-            images.pixels[part_B].to(device, non_blocking=True),
+            _rows_of(images.pixels, part_B).to(device, non_blocking=True),
             seed=seed,
             epoch=epoch,
             index_B=images.order[part_B],
@@ -102,6 +102,13 @@ def view_of(
         )
         parts.append(made)
     return torch.cat(parts) if len(parts) > 1 else parts[0]
+
+
+def _rows_of(pixels: Tensor | Canvases, rows_B: Tensor) -> Tensor:
+    """Canvases of these rows; a tensor's by copies of whole rows, where indexing goes from value to value."""
+    if isinstance(pixels, Tensor) and pixels.device.type == "cpu":
+        return pixels.index_select(0, rows_B)
+    return pixels[rows_B]
 
 
 def sheet_of(images: Images, recipe: Recipe, rows: int, views: int, seed: int) -> Image.Image:
