@@ -11,9 +11,12 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from functools import cache, wraps
+from threading import Lock
 from typing import Any
 
 import torch
+
+_TRANSLATING = Lock()  # filters of warnings belong to all threads
 
 
 def unlocked(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -21,7 +24,7 @@ def unlocked(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @cache
     def translated() -> Callable[..., Any]:
-        with warnings.catch_warnings():
+        with _TRANSLATING, warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)
             try:
                 return torch.jit.script(function)
