@@ -86,7 +86,7 @@ def ours(case: Case, images: int) -> Callable[[], int]:
         epoch = next(epochs)
         for view in range(2):
             for index in torch.arange(images).split(BATCH):
-                recipe(pixels[index], seed=0, epoch=epoch, index_B=index, view=view)
+                recipe(pixels.index_select(0, index), seed=0, epoch=epoch, index_B=index, view=view)
         return 2 * images
 
     return work

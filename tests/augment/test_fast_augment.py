@@ -14,8 +14,8 @@ from lookalike.augment.flip import RandomHorizontalFlip, horizontal_flip
 from lookalike.augment.grayscale import RandomGrayscale
 from lookalike.augment.hue import adjust_hue
 from lookalike.augment.recipes import build_recipe, recipe_names
-from lookalike.core import rng
-from lookalike.core.resample import resized_crop
+from lookalike.core import resample, rng
+from lookalike.core.resample import resize_matrix, resized_crop
 
 ROUNDING = 2e-6  # one grey level is 4e-3
 
@@ -107,3 +107,25 @@ def test_blocks_and_threads_change_no_bit(name: str, channels: int, two_threads,
         assert recipe(pixels, **at, out_BCHW=out) is out
         assert torch.equal(out, expected), block
     assert torch.get_num_threads() == 2
+
+
+@pytest.mark.parametrize(("side", "size"), [(1, 3), (5, 4), (12, 12), (32, 32)])
+def test_weights_that_are_looked_up_are_those_that_are_computed(side: int, size: int):
+    numbers, table = resample._table(side, size)
+    assert len(table) == resample._entries(side)
+    for mirrored in (False, True):
+        for length in range(1, side + 1):
+            start_B = torch.arange(side - length + 1)
+            found = table[numbers[length - 1, start_B] + mirrored * (len(table) // 2)]
+            computed = resize_matrix(start_B, torch.full_like(start_B, length), side, size)
+            assert torch.equal(found, computed.flip(1) if mirrored else computed), (length, mirrored)
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_a_table_changes_no_bit_of_a_crop(mirrored: bool, monkeypatch: pytest.MonkeyPatch):
+    x = images(40, side=20)
+    box = RandomResizedCrop(16).boxes(rng.uniform(0, "check", 0, torch.arange(40), count=22), torch.tensor([[20, 20]]))
+    mask = torch.arange(40) % 3 == 0 if mirrored else None
+    found = resized_crop(x, box, 16, mask)
+    monkeypatch.setattr(resample, "_TABLE", 0)
+    assert torch.equal(found, resized_crop(x, box, 16, mask))

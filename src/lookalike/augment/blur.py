@@ -63,4 +63,6 @@ class RandomGaussianBlur:
 
     def apply_(self, x_BCHW: Tensor, sigma_B: Tensor, mask_B: Tensor) -> Tensor:
         index = chosen(mask_B, x_BCHW.device)
-        return x_BCHW.index_copy_(0, index, gaussian_blur(x_BCHW[index], sigma_B[mask_B], taps(x_BCHW.shape[2])))
+        return x_BCHW.index_copy_(
+            0, index, gaussian_blur(x_BCHW.index_select(0, index), sigma_B[mask_B], taps(x_BCHW.shape[2]))
+        )

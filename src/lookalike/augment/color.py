@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
+from typing import Optional
 
 import torch
 from torch import Tensor
 
 from lookalike.augment.grayscale import luma
 from lookalike.augment.hue import turn_hue_
+from lookalike.core.unlocked import unlocked
 
 _BRIGHTNESS, _CONTRAST, _SATURATION, _HUE = range(4)
 ORDERS = tuple(itertools.permutations(range(4)))
@@ -40,13 +42,13 @@ def adjust_saturation(x_B3HW: Tensor, factor_B111: Tensor) -> Tensor:
     return _blend_(x_B3HW.clone(), factor_B111, torch.zeros_like(rest_B111), rest_B111, True)
 
 
-def _blend_(x_BCHW: Tensor, own: Tensor, mean: Tensor, grey: Tensor | None, colour: bool) -> Tensor:
+def _blend_(x_BCHW: Tensor, own: Tensor, mean: Tensor, grey: Optional[Tensor], colour: bool) -> Tensor:  # noqa: UP045
     """own * image + mean * its mean grey + grey * the grey image, clamped, in place; shares [B, 1, 1, 1].
 
     One of three operations for each image: shares of zero change no bit. `grey` is None where none has any.
     """
     grey_B1HW = luma(x_BCHW) if colour else x_BCHW
-    added = grey_B1HW.mean((1, 2, 3), keepdim=True).mul_(mean)
+    added = grey_B1HW.mean([1, 2, 3], keepdim=True).mul_(mean)
     if grey is not None:
         added = grey_B1HW.mul_(grey).add_(added)
     return x_BCHW.mul_(own).add_(added).clamp_(0.0, 1.0)
@@ -55,43 +57,53 @@ def _blend_(x_BCHW: Tensor, own: Tensor, mean: Tensor, grey: Tensor | None, colo
 def color_jitter(x_BCHW: Tensor, factors_B4: Tensor, order_B: Tensor, colour: bool = True) -> Tensor:
     """Apply the four operations to each image in its own order.
 
+    What takes time here are the calls, of which each image would need dozens. Brightness, contrast and saturation
+    are one operation with three numbers an image, so that all images take their first, second and third step at
+    once. Hue comes before, between or after these steps: images are sorted by when, and turned in four groups.
+
     Args:
         x_BCHW: float images in [0, 1]; they stay as they are.
         factors_B4: brightness, contrast and saturation factors and hue shift (fraction of the circle).
         order_B: int64 on the CPU, a row of `ORDERS` for each image; -1 leaves the image as it is.
         colour: whether three channels mean red, green and blue.
     """
-    return color_jitter_(x_BCHW.clone(), factors_B4, order_B, colour)
-
-
-def color_jitter_(x_BCHW: Tensor, factors_B4: Tensor, order_B: Tensor, colour: bool = True) -> Tensor:
-    """The same in place.
-
-    What takes time here are the calls, of which each image would need dozens. Brightness, contrast and saturation
-    are one operation with three numbers an image, so that all images take their first, second and third step at
-    once. Hue comes before, between or after these steps: images are sorted by when, and turned in four groups.
-    """
     colour = colour and x_BCHW.shape[1] == 3
     when_B, rows_B = _WHEN[order_B].sort(stable=True)
     ends = [0, *torch.searchsorted(when_B, torch.arange(1, 5)).tolist()]
-    rows_B = rows_B[: ends[-1]]
-    if not len(rows_B):
-        return x_BCHW
-    part_BCHW = x_BCHW[rows_B.to(x_BCHW.device, non_blocking=True)]
-    steps_BS = (_STEPS if colour else _PLAIN_STEPS)[order_B[rows_B]]
-    own_BS = factors_B4[rows_B].gather(1, steps_BS)
+    sorted_BCHW = x_BCHW.index_select(0, rows_B.to(x_BCHW.device, non_blocking=True))
+    acted_B = rows_B[: ends[-1]]
+    steps_BS = (_STEPS if colour else _PLAIN_STEPS)[order_B[acted_B]]
+    own_BS = factors_B4[acted_B].gather(1, steps_BS)
     shares_QBS = torch.stack([own_BS, *(torch.where(steps_BS == o, 1 - own_BS, 0) for o in (_CONTRAST, _SATURATION))])
     shares_QBS = shares_QBS.to(x_BCHW.device, x_BCHW.dtype, non_blocking=True)
-    shift_B = factors_B4[rows_B, _HUE].to(x_BCHW.device, x_BCHW.dtype, non_blocking=True)
-    for k, (start, stop) in enumerate(itertools.pairwise(ends)):
+    shift_B = factors_B4[acted_B, _HUE].to(x_BCHW.device, x_BCHW.dtype, non_blocking=True)
+    _act_(sorted_BCHW, ends, shift_B.view(-1, 1, 1, 1), shares_QBS, colour, _TOGETHER)
+    return sorted_BCHW.index_select(0, rows_B.argsort().to(x_BCHW.device, non_blocking=True))
+
+
+def _act(x_BCHW: Tensor, ends: list[int], shift_B111: Tensor, shares_QBS: Tensor, colour: bool, together: int) -> None:
+    """Turn hues before, between and after the steps that blend, in place.
+
+    Args:
+        x_BCHW: images, sorted by the number of steps that come before their hue turns.
+        ends: where images of each such number end, after a zero; those beyond stay as they are.
+        shift_B111: of the hue.
+        shares_QBS: `_blend_`'s three shares, for each image and step.
+        colour: whether the channels mean red, green and blue.
+        together: images whose hue is turned at once.
+    """
+    acted_BCHW = x_BCHW[: ends[-1]]
+    for k in range(len(ends) - 1):
         if colour:
-            for first in range(start, stop, _TOGETHER):
-                rows = slice(first, min(stop, first + _TOGETHER))
-                turn_hue_(part_BCHW[rows], shift_B[rows].view(-1, 1, 1, 1))
-        if k < steps_BS.shape[1]:
-            own, mean, grey = shares_QBS[:, :, k].reshape(3, -1, 1, 1, 1).unbind(0)
-            _blend_(part_BCHW, own, mean, grey if colour else None, colour)
-    return x_BCHW.index_copy_(0, rows_B.to(x_BCHW.device, non_blocking=True), part_BCHW)
+            for first in range(ends[k], ends[k + 1], together):
+                last = min(ends[k + 1], first + together)
+                turn_hue_(x_BCHW[first:last], shift_B111[first:last])
+        if k < shares_QBS.shape[2] and ends[-1] > 0:
+            shares = shares_QBS[:, :, k].reshape(3, -1, 1, 1, 1)
+            _blend_(acted_BCHW, shares[0], shares[1], shares[2] if colour else None, colour)
+
+
+_act_ = unlocked(_act)
 
 
 @dataclass(frozen=True)
@@ -123,6 +135,3 @@ class ColorJitter:
 
     def apply(self, x_BCHW: Tensor, factors_B4: Tensor, order_B: Tensor) -> Tensor:
         return color_jitter(x_BCHW, factors_B4, order_B, self.colour)
-
-    def apply_(self, x_BCHW: Tensor, factors_B4: Tensor, order_B: Tensor) -> Tensor:
-        return color_jitter_(x_BCHW, factors_B4, order_B, self.colour)

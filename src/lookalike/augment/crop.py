@@ -14,8 +14,40 @@ from torch import Tensor
 
 from lookalike.augment.flip import RandomHorizontalFlip
 from lookalike.core.resample import resized_crop
+from lookalike.core.unlocked import unlocked
 
 _ATTEMPTS = 10  # boxes tried before the whole image (of allowed aspect) is taken
+
+
+@unlocked
+def _boxes(
+    u_BU: Tensor, sizes_B2: Tensor, attempts: int, scale_low: float, scale_high: float, low: float, high: float
+) -> Tensor:
+    """Boxes [B, 4] int64; scales are shares of the area, `low` and `high` bound width / height."""
+    sizes_B2 = sizes_B2.long()
+    full_h, full_w = sizes_B2[:, :1], sizes_B2[:, 1:]
+    area = full_h * full_w * (scale_low + (scale_high - scale_low) * u_BU[:, :attempts])
+    ratio = torch.exp(math.log(low) + (math.log(high) - math.log(low)) * u_BU[:, attempts : 2 * attempts])
+    width = torch.round(torch.sqrt(area * ratio)).long()
+    height = torch.round(torch.sqrt(area / ratio)).long()
+    fits = (width > 0) & (width <= full_w) & (height > 0) & (height <= full_h)
+    first = fits.float().argmax(1, keepdim=True)
+    found_B1 = fits.any(1, keepdim=True)
+    drawn_B2 = torch.cat([height.gather(1, first), width.gather(1, first)], 1)
+    box_B2 = torch.where(found_B1, drawn_B2, _whole(sizes_B2, low, high))
+    room_B2 = sizes_B2 - box_B2
+    corner_B2 = torch.floor(u_BU[:, -2:] * (room_B2 + 1)).long()
+    return torch.cat([torch.where(found_B1, corner_B2, room_B2 // 2), box_B2], 1)
+
+
+def _whole(sizes_B2: Tensor, low: float, high: float) -> Tensor:
+    """Heights and widths [B, 2] of the largest boxes of an allowed aspect."""
+    height_B, width_B = sizes_B2[:, 0].double(), sizes_B2[:, 1].double()
+    tall_B = (width_B / low).round().clamp_min(1)  # the height of an image that is too narrow
+    wide_B = (height_B * high).round().clamp_min(1)
+    aspect_B = width_B / height_B
+    height_B, width_B = torch.where(aspect_B < low, tall_B, height_B), torch.where(aspect_B > high, wide_B, width_B)
+    return torch.stack([height_B, width_B], 1).long()
 
 
 @dataclass(frozen=True)
@@ -34,31 +66,7 @@ class RandomResizedCrop:
 
     def boxes(self, u_BU: Tensor, sizes_B2: Tensor) -> Tensor:
         """Boxes [B, 4] int64 (top, left, height, width) inside of images of these heights and widths."""
-        sizes_B2 = sizes_B2.long()
-        full_h, full_w = sizes_B2[:, :1], sizes_B2[:, 1:]
-        low, high = (math.log(r) for r in self.ratio)
-        area = full_h * full_w * (self.scale[0] + (self.scale[1] - self.scale[0]) * u_BU[:, :_ATTEMPTS])
-        ratio = torch.exp(low + (high - low) * u_BU[:, _ATTEMPTS : 2 * _ATTEMPTS])
-        width = torch.round(torch.sqrt(area * ratio)).long()
-        height = torch.round(torch.sqrt(area / ratio)).long()
-        fits = (width > 0) & (width <= full_w) & (height > 0) & (height <= full_h)
-        first = fits.float().argmax(1, keepdim=True)
-        found_B1 = fits.any(1, keepdim=True)
-        drawn_B2 = torch.cat([height.gather(1, first), width.gather(1, first)], 1)
-        box_B2 = torch.where(found_B1, drawn_B2, self._whole(sizes_B2))
-        room_B2 = sizes_B2 - box_B2
-        corner_B2 = torch.floor(u_BU[:, -2:] * (room_B2 + 1)).long()
-        return torch.cat([torch.where(found_B1, corner_B2, room_B2 // 2), box_B2], 1)
-
-    def _whole(self, sizes_B2: Tensor) -> Tensor:
-        """Heights and widths [B, 2] of the largest boxes of an allowed aspect."""
-        height_B, width_B = sizes_B2.double().unbind(1)
-        low = (width_B / self.ratio[0]).round().clamp_min(1)  # the height of an image that is too narrow
-        high = (height_B * self.ratio[1]).round().clamp_min(1)
-        aspect_B = width_B / height_B
-        height = torch.where(aspect_B < self.ratio[0], low, height_B)
-        width = torch.where(aspect_B > self.ratio[1], high, width_B)
-        return torch.stack([height, width], 1).long()
+        return _boxes(u_BU, sizes_B2, _ATTEMPTS, self.scale[0], self.scale[1], self.ratio[0], self.ratio[1])
 
     def apply(self, x_BCHW: Tensor, box_B4: Tensor) -> Tensor:
         return resized_crop(x_BCHW, box_B4, self.size)

@@ -16,7 +16,7 @@ def horizontal_flip(x_BCHW: Tensor, index_K: Tensor) -> Tensor:
 
 def horizontal_flip_(x_BCHW: Tensor, index_K: Tensor) -> Tensor:
     """The same in place."""
-    return x_BCHW.index_copy_(0, index_K, x_BCHW[index_K].flip(-1))
+    return x_BCHW.index_copy_(0, index_K, x_BCHW.index_select(0, index_K).flip(-1))
 
 
 @dataclass(frozen=True)

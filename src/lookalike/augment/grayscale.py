@@ -22,7 +22,7 @@ def grayscale(x_B3HW: Tensor, index_K: Tensor) -> Tensor:
 
 def grayscale_(x_B3HW: Tensor, index_K: Tensor) -> Tensor:
     """The same in place."""
-    return x_B3HW.index_copy_(0, index_K, luma(x_B3HW[index_K]).expand(-1, 3, -1, -1))
+    return x_B3HW.index_copy_(0, index_K, luma(x_B3HW.index_select(0, index_K)).expand(-1, 3, -1, -1))
 
 
 @dataclass(frozen=True)

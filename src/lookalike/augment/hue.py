@@ -17,27 +17,20 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-_TINY = 1e-30  # in place of the chroma of grey pixels, which have no hue: any will do
-
 
 def turn_hue_(x_B3HW: Tensor, shift_B111: Tensor) -> Tensor:
     """Turn the hue by a fraction of the colour circle, in place; float images in [0, 1]."""
-    red, green, blue = (x_B3HW[:, k] for k in range(3))
-    high, low, hue, other = torch.empty((4, *red.shape), dtype=red.dtype, device=red.device)
-    torch.maximum(torch.maximum(red, green, out=high), blue, out=high)
-    torch.minimum(torch.minimum(red, green, out=low), blue, out=low)
-    torch.sub(high, red, out=hue)
-    hue += torch.sub(green, low, out=other)
-    hue += torch.sub(blue, low, out=other)
-    torch.copysign(hue, torch.sub(green, blue, out=other), out=hue)
+    red, green, blue = x_B3HW[:, 0], x_B3HW[:, 1], x_B3HW[:, 2]
+    high = torch.maximum(torch.maximum(red, green), blue)
+    low = torch.minimum(torch.minimum(red, green), blue)
+    hue = (high - red).add_(green - low).add_(blue - low).copysign_(green - blue)
     chroma = high - low
-    hue /= torch.clamp_min(chroma, _TINY, out=other)
-    hue += 6 * shift_B111[:, 0]
-    hue -= torch.mul(hue, 1 / 6, out=other).round_().mul_(6)
-    torch.sub(high, torch.abs(hue, out=other).sub_(1).clamp_(0, 1).mul_(chroma), out=red)
-    beside = torch.arange(1, -2, -2, dtype=hue.dtype, device=hue.device).view(1, 2, 1, 1)  # green, then blue
-    off_B2HW = (hue[:, None] + beside).abs_().sub_(1).clamp_(0, 1).mul_(chroma[:, None])
-    torch.add(low[:, None], off_B2HW, out=x_B3HW[:, 1:])
+    hue = hue.div_(chroma.clamp_min(1e-30)).add_(6 * shift_B111[:, 0])  # grey pixels have no hue: any will do
+    hue = hue.sub_((hue * (1 / 6)).round_().mul_(6))
+    torch.sub(high, hue.abs().sub_(1).clamp_(0, 1).mul_(chroma), out=red)
+    beside = torch.arange(1, -2, -2, dtype=hue.dtype, device=hue.device).view(1, 2, 1, 1)  # of green, then of blue
+    off_B2HW = (hue.unsqueeze(1) + beside).abs_().sub_(1).clamp_(0, 1).mul_(chroma.unsqueeze(1))
+    torch.add(low.unsqueeze(1), off_B2HW, out=x_B3HW[:, 1:])
     return x_B3HW
 
 

@@ -8,8 +8,14 @@ size can lie on canvases of one size: what is beside them is never looked at.
 
 from __future__ import annotations
 
+from functools import cache
+
 import torch
 from torch import Tensor
+
+_TABLE = 2**21  # values of a table of matrices, at most: those for images of up to 35 px
+_CACHED = 2**18  # values of images that are cropped together, which caches hold with their matrices and products
+_MANY = 16  # images from which on a table is worth making
 
 
 def resize_matrix(
@@ -34,6 +40,27 @@ def resize_matrix(
     return weight.div_(weight.sum(-1, keepdim=True))
 
 
+def _entries(size_in: int) -> int:
+    """How many matrices a table holds: a box may begin anywhere and end anywhere after that, mirrored or not."""
+    return size_in * (size_in + 1)
+
+
+@cache
+def _table(size_in: int, size_out: int) -> tuple[Tensor, Tensor]:
+    """All that `resize_matrix` can give for small images, which is then looked up.
+
+    Returns:
+        Numbers int64 [size_in, size_in] by length - 1 and start, and the matrices [entries, size_out, size_in] by these
+        numbers, in the second half mirrored.
+    """
+    length_LS, start_LS = torch.meshgrid(torch.arange(1, size_in + 1), torch.arange(size_in), indexing="ij")
+    fits_LS = length_LS + start_LS <= size_in
+    number_LS = fits_LS.flatten().cumsum(0).view_as(fits_LS) - 1
+    start, length = start_LS[fits_LS].repeat(2), length_LS[fits_LS].repeat(2)
+    mirrored = torch.arange(len(start)) >= len(start) // 2
+    return number_LS, resize_matrix(start, length, size_in, size_out, mirrored)
+
+
 def resized_crop(x_BCHW: Tensor, box_B4: Tensor, size: int, mirrored_B: Tensor | None = None) -> Tensor:
     """Crop each image to its box (top, left, height, width; whole pixels) and resize to size x size.
 
@@ -43,14 +70,31 @@ def resized_crop(x_BCHW: Tensor, box_B4: Tensor, size: int, mirrored_B: Tensor |
     if mirrored_B is not None:
         mirrored_B = mirrored_B.to(x_BCHW.device, non_blocking=True)
     n, channels, full_h, full_w = x_BCHW.shape
-    if full_h == full_w:  # both at once: for small images it is the calls that take time
-        starts, lengths = torch.cat([left, top]), torch.cat([width, height])
-        mirrored_2B = None if mirrored_B is None else torch.cat([mirrored_B, torch.zeros_like(mirrored_B)])
-        columns, rows = resize_matrix(starts, lengths, full_w, size, mirrored_2B).view(2, n, size, full_w)
+    if x_BCHW.device.type != "cpu":
+        return _cropped(x_BCHW, (top, left, height, width), size, mirrored_B)
+    out_BCSS = x_BCHW.new_empty((n, channels, size, size))
+    together = max(1, _CACHED // (channels * full_h * full_w))
+    for start in range(0, n, together):
+        rows = slice(start, start + together)
+        box = (top[rows], left[rows], height[rows], width[rows])
+        out_BCSS[rows] = _cropped(x_BCHW[rows], box, size, None if mirrored_B is None else mirrored_B[rows])
+    return out_BCSS
+
+
+def _cropped(
+    x_BCHW: Tensor, box: tuple[Tensor, Tensor, Tensor, Tensor], size: int, mirrored_B: Tensor | None
+) -> Tensor:
+    """`resized_crop` of images that are taken together; `box` is top, left, height, width."""
+    top, left, height, width = box
+    n, channels, full_h, full_w = x_BCHW.shape
+    if n >= _MANY and full_h == full_w and _entries(full_w) * full_w * size <= _TABLE and x_BCHW.device.type == "cpu":
+        number_LS, table = _table(full_w, size)
+        numbers = number_LS[width - 1, left]
+        columns = table.index_select(0, numbers if mirrored_B is None else numbers + mirrored_B * (len(table) // 2))
+        rows = table.index_select(0, number_LS[height - 1, top].repeat_interleave(channels))
     else:
         columns = resize_matrix(left, width, full_w, size, mirrored_B)
-        rows = resize_matrix(top, height, full_h, size)
-    rows = rows.repeat_interleave(channels, 0)
+        rows = resize_matrix(top, height, full_h, size).repeat_interleave(channels, 0)
     # one product for all channels of an image along the rows, then one for each channel: letting
     # matmul broadcast over channels instead takes twice the time on a CPU
     narrow = torch.bmm(x_BCHW.reshape(n, channels * full_h, full_w), columns.transpose(1, 2))

@@ -16,6 +16,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from lookalike.core.unlocked import unlocked
+
 _GOLDEN = 0x9E3779B97F4A7C15  # 2^64 / golden ratio: SplitMix64's counter increment
 _MIX_1 = 0xBF58476D1CE4E5B9
 _MIX_2 = 0x94D049BB133111EB
@@ -40,8 +42,8 @@ def _shift(x: Tensor, bits: int) -> Tensor:
 
 
 def _mix(x: Tensor) -> Tensor:
-    x = (x ^ _shift(x, 30)) * _signed(_MIX_1)
-    x = (x ^ _shift(x, 27)) * _signed(_MIX_2)
+    x = (x ^ _shift(x, 30)) * -0x40A7B892E31B1A47  # _MIX_1 as an int64; TorchScript knows no constants of a module
+    x = (x ^ _shift(x, 27)) * -0x6B2FB644ECCEEE15  # _MIX_2, likewise
     return x ^ _shift(x, 31)
 
 
@@ -55,19 +57,10 @@ def derive(seed: int, purpose: str, *coordinates: int) -> int:
 
 def bits(seed: int, purpose: str, epoch: int, index_N: Tensor, view: int = 0, count: int = 1) -> Tensor:
     """Random int64 bits [N, count] for the images `index_N` (int64 [N], on any device)."""
-    return _streams(seed, {purpose: count}, epoch, index_N, view)
-
-
-def _streams(seed: int, counts: Mapping[str, int], epoch: int, index_N: Tensor, view: int) -> Tensor:
-    """The bits of several purposes side by side [N, sum of counts]."""
-    starts = [_signed(derive(seed, purpose, epoch, view)) for purpose in counts]
-    steps = [_signed((i + 1) * _GOLDEN) for count in counts.values() for i in range(count)]
-    streams = [k for k, count in enumerate(counts.values()) for _ in range(count)]
-    start_S, step_U, stream_U = (
-        torch.tensor(v, dtype=torch.int64, device=index_N.device) for v in (starts, steps, streams)
-    )
-    state_NS = _mix(index_N[:, None] * _signed(_GOLDEN) + start_S)
-    return _mix((state_NS if len(starts) == 1 else state_NS[:, stream_U]) + step_U)
+    start = derive(seed, purpose, epoch, view)
+    state_N1 = _mix(index_N[:, None] * _signed(_GOLDEN) + _signed(start))
+    column = torch.arange(1, count + 1, device=index_N.device, dtype=torch.int64)
+    return _mix(state_N1 + column * _signed(_GOLDEN))
 
 
 def uniform(seed: int, purpose: str, epoch: int, index_N: Tensor, view: int = 0, count: int = 1) -> Tensor:
@@ -75,12 +68,28 @@ def uniform(seed: int, purpose: str, epoch: int, index_N: Tensor, view: int = 0,
 
     24 random bits each: every value is exact in float32, so no device can round it differently.
     """
-    return uniforms(seed, {purpose: count}, epoch, index_N, view)
+    return _uniform(bits(seed, purpose, epoch, index_N, view, count))
 
 
 def uniforms(seed: int, counts: Mapping[str, int], epoch: int, index_N: Tensor, view: int = 0) -> Tensor:
     """`uniform` for several purposes at once, side by side [N, sum of counts]; `counts` by purpose."""
-    return _shift(_streams(seed, counts, epoch, index_N, view), 40).to(torch.float32) * 2.0**-24
+    starts = [_signed(derive(seed, purpose, epoch, view)) for purpose in counts]
+    streams = [k for k, count in enumerate(counts.values()) for _ in range(count)]
+    columns = [_signed((i + 1) * _GOLDEN) for count in counts.values() for i in range(count)]
+    start_S, stream_U, column_U = (torch.tensor(v, dtype=torch.int64) for v in (starts, streams, columns))
+    device = index_N.device
+    return _several(index_N, start_S.to(device), stream_U.to(device), column_U.to(device), _signed(_GOLDEN))
+
+
+@unlocked
+def _several(index_N: Tensor, start_S: Tensor, stream_U: Tensor, column_U: Tensor, golden: int) -> Tensor:
+    """Uniform numbers [N, U] at the columns of streams that begin at `start_S`."""
+    state_NS = _mix(index_N[:, None] * golden + start_S)
+    return _uniform(_mix(state_NS.index_select(1, stream_U) + column_U))
+
+
+def _uniform(bits: Tensor) -> Tensor:
+    return _shift(bits, 40).to(torch.float32) * 2.0**-24
 
 
 def permutation(seed: int, purpose: str, epoch: int, n: int) -> Tensor:

@@ -7,8 +7,10 @@ runs the missing thread again, milliseconds later. Here a thread takes a block t
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
+from functools import cache
 from types import TracebackType
 from typing import Self
 
@@ -17,10 +19,19 @@ import torch
 _FEW = 2**24  # products that take about as long as handing work to a thread and back
 
 
+@cache
+def _threads(process: int, count: int) -> ThreadPoolExecutor:
+    """Threads that stay: new ones would set up memory and libraries of their own each time.
+
+    A process that was forked from another has none of its threads.
+    """
+    return ThreadPoolExecutor(count)
+
+
 class Workers:
     """As many threads as PyTorch has, on a CPU; in them and meanwhile here PyTorch itself uses one.
 
-    Used as a context manager: leaving it ends the threads and gives PyTorch its own back.
+    Used as a context manager: leaving it gives PyTorch its own threads back.
     """
 
     def __init__(self, device: torch.device, products: int | None = None) -> None:
@@ -28,7 +39,7 @@ class Workers:
         self._before = torch.get_num_threads()
         self._alone = device.type == "cpu" and products is not None and products < _FEW
         self._count = self._before if device.type == "cpu" and not self._alone else 1
-        self._pool = ThreadPoolExecutor(self._count) if self._count > 1 else None
+        self._pool = _threads(os.getpid(), self._count) if self._count > 1 else None
 
     def __enter__(self) -> Self:
         if self._pool or self._alone:
@@ -38,8 +49,6 @@ class Workers:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._pool:
-            self._pool.shutdown()
         if self._pool or self._alone:
             torch.set_num_threads(self._before)
 
@@ -59,4 +68,7 @@ class Workers:
         if self._pool is None or n <= block:
             take(0)
         else:
-            list(self._pool.map(torch.no_grad()(take), range(self._count)))
+            taken = [self._pool.submit(torch.no_grad()(take), k) for k in range(self._count)]
+            wait(taken)
+            for each in taken:
+                each.result()

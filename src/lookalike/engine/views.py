@@ -128,9 +128,12 @@ def view_of(
 
 def _brought(pixels: Tensor | Canvases, rows_B: Tensor, device: str) -> Tensor:
     """Canvases of these rows on a device; a GPU is handed numbers and pixels without being waited for."""
-    if isinstance(pixels, Tensor) and pixels.device.type != "cpu":
+    if not isinstance(pixels, Tensor):
+        found = pixels[rows_B]
+    elif pixels.device.type != "cpu":
         return pixels[rows_B.to(pixels.device, non_blocking=True)]
-    found = pixels[rows_B]
+    else:
+        found = pixels.index_select(0, rows_B)  # by copies of whole rows, where indexing goes from value to value
     return (found.pin_memory() if device.startswith("cuda") else found).to(device, non_blocking=True)
 
 

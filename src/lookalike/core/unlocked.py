@@ -1,0 +1,38 @@
+"""Functions of many short operations, run without Python's lock.
+
+Every operation of PyTorch gives Python's lock back while it computes and wants it again afterwards. Threads that each
+call hundreds of short ones spend their time handing it to each other. TorchScript runs a whole function without it, by
+the same operations and so to the same bits. It is deprecated without a successor that needs no compiler; where it is
+missing or fails, functions run as they are.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from functools import cache, wraps
+from threading import Lock
+from typing import Any
+
+import torch
+
+_TRANSLATING = Lock()  # filters of warnings belong to all threads
+
+
+def unlocked(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function as TorchScript, translated when it is first called (some hundredths of a second)."""
+
+    @cache
+    def translated() -> Callable[..., Any]:
+        with _TRANSLATING, warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            try:
+                return torch.jit.script(function)
+            except Exception:
+                return function
+
+    @wraps(function)
+    def run(*arguments: Any) -> Any:
+        return translated()(*arguments)
+
+    return run
