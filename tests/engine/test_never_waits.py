@@ -88,7 +88,7 @@ def test_a_step_of_an_optimiser(optimizer: str):
 
 
 def test_a_loss_over_tiles(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(loss_module, "_DENSE_ROWS", 9)
+    monkeypatch.setattr(loss_module, "_DENSE_ROWS", {GPU: 9})
     (loss,) = step_of("simclr", "crop", True)
     assert loss.device.type == GPU
 

@@ -71,7 +71,7 @@ def test_opposite_rows_at_a_low_temperature_are_not_lost():
 def test_many_rows_are_tiled_without_being_asked(monkeypatch: pytest.MonkeyPatch):
     z_RP, ids_R = some_rows(5, 2, torch.float64)
     wanted, _ = loss_and_gradient(z_RP, ids_R, 0.5, None)
-    monkeypatch.setattr(dense_module, "_DENSE_ROWS", 9)
+    monkeypatch.setattr(dense_module, "_DENSE_ROWS", {"cpu": 9})
     seen = []
     monkeypatch.setattr(dense_module, "tiled_nt_xent", lambda *given: seen.append(given) or tiled_nt_xent(*given))
     loss, _ = loss_and_gradient(z_RP, ids_R, 0.5, None)

@@ -18,8 +18,10 @@ from torch import Tensor
 from lookalike.core.ranks import ALONE, Ranks
 from lookalike.objectives.tiled import own_log_sum_exp, tiled_nt_xent
 
-_DENSE_ROWS = 4096  # up to here the matrix and its three copies take 256 MiB at most, and are faster
+# Rows up to which the matrix and its copies are no slower; on a GPU each operation is a launch, and they take 256 MiB.
+_DENSE_ROWS = {"cpu": 512, "cuda": 4096}
 _TILE = {"cpu": 512, "cuda": 8192}  # rows; a float32 tile of 1 MiB stays in a cache of a CPU
+_SMALL_TILE = 256  # of fewer rows, of which threads want a few tiles each
 
 
 def nt_xent(
@@ -33,8 +35,8 @@ def nt_xent(
             id must stand at least twice: a row without a positive has no loss.
         temperature: tau in equation 1, positive.
         tile: compare tile x tile rows at a time and never hold an R x R matrix (`tiled.py`; the loss and its
-            gradient are the same up to rounding, second derivatives are not offered). None tiles where
-            the whole matrix would be large.
+            gradient are the same up to rounding, second derivatives are not offered). None tiles
+            above 512 rows (4,096 on a GPU).
         ranks: the processes that hold the batch together, each with R rows of its own, all views of an image with
             one of them. Each computes its own rows against all.
 
@@ -52,7 +54,7 @@ def nt_xent(
     z_RP = z_RP if z_RP.dtype == torch.float64 else z_RP.float()
     image_R = _numbered(ids_R)
     with torch.autocast(z_RP.device.type, enabled=False):
-        if ranks.size == 1 and (tile is not None or len(z_RP) > _DENSE_ROWS):
+        if ranks.size == 1 and (tile is not None or len(z_RP) > _dense_rows(z_RP)):
             return tiled_nt_xent(z_RP, image_R, temperature, tile or _tile(z_RP))
         u_RP = F.normalize(z_RP, dim=1)
         if ranks.size > 1:
@@ -68,8 +70,13 @@ def nt_xent(
         return (log_sum_R - positives_R).mean() / ranks.size
 
 
+def _dense_rows(z_RP: Tensor) -> int:
+    return _DENSE_ROWS.get(z_RP.device.type, _DENSE_ROWS["cuda"])
+
+
 def _tile(u_RP: Tensor) -> int:
-    return _TILE.get(u_RP.device.type, _TILE["cpu"])
+    largest = _TILE.get(u_RP.device.type, _TILE["cpu"])
+    return min(largest, max(_SMALL_TILE, len(u_RP) // 4)) if largest == _TILE["cpu"] else largest
 
 
 def _numbered(ids_R: Tensor) -> Tensor:

@@ -86,17 +86,18 @@ def _pushes(u_RP: Tensor, lse_R: Tensor, each: Tensor, temperature: float, tile:
     # exp(s) times this is each * P_ij, so that one exponential serves both directions of a pair
     weight_R = each * torch.exp(-lse_R) if bounded else lse_R
 
-    def push(rows: slice, columns: slice) -> None:
+    def push(rows: slice, columns: slice, room: _Room) -> None:
         if bounded and fuses(u_RP):
             w_IJ = compiled(pair_weights)(u_RP[rows], u_RP[columns], temperature, weight_R[rows], weight_R[columns])
             if rows == columns:  # nobody is pushed away from itself
                 w_IJ.fill_diagonal_(0)
         else:
             if bounded:
-                w_IJ = _exponentials(u_RP, rows, columns, temperature)
-                w_IJ.mul_(weight_R[rows, None] + weight_R[columns])
+                w_IJ = _exponentials(u_RP, rows, columns, temperature, room)
+                both_IJ = room.tile(1, *w_IJ.shape)
+                w_IJ.mul_(torch.add(weight_R[rows, None], weight_R[columns], out=both_IJ))
             else:
-                s_IJ = _similarities(u_RP, rows, columns, 1 / temperature)
+                s_IJ = _similarities(u_RP, rows, columns, 1 / temperature, room)
                 w_IJ = (torch.exp(s_IJ - lse_R[rows, None]) + torch.exp(s_IJ - lse_R[columns])) * each
         du_RP[rows].addmm_(w_IJ, u_RP[columns], alpha=1 / temperature)
         if rows != columns:
@@ -131,13 +132,13 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
 def _bounded_sums(u_RP: Tensor, temperature: float, tile: int) -> Tensor:
     sums_R = u_RP.new_zeros(len(u_RP))
 
-    def add(rows: slice, columns: slice) -> None:
+    def add(rows: slice, columns: slice, room: _Room) -> None:
         if fuses(u_RP) and rows != columns:
             of_rows, of_columns = compiled(pair_sums)(u_RP[rows], u_RP[columns], temperature)
             sums_R[rows] += of_rows
             sums_R[columns] += of_columns
             return
-        e_IJ = _exponentials(u_RP, rows, columns, temperature)
+        e_IJ = _exponentials(u_RP, rows, columns, temperature, room)
         sums_R[rows] += e_IJ.sum(1)
         if rows != columns:
             sums_R[columns] += e_IJ.sum(0)
@@ -149,8 +150,8 @@ def _bounded_sums(u_RP: Tensor, temperature: float, tile: int) -> Tensor:
 def _running_sums(u_RP: Tensor, temperature: float, tile: int) -> Tensor:
     lse_R = u_RP.new_full((len(u_RP),), -torch.inf)
 
-    def add(rows: slice, columns: slice) -> None:
-        s_IJ = _similarities(u_RP, rows, columns, 1 / temperature)
+    def add(rows: slice, columns: slice, room: _Room) -> None:
+        s_IJ = _similarities(u_RP, rows, columns, 1 / temperature, room)
         lse_R[rows] = torch.logaddexp(lse_R[rows], s_IJ.logsumexp(1))
         if rows != columns:
             lse_R[columns] = torch.logaddexp(lse_R[columns], s_IJ.logsumexp(0))
@@ -212,15 +213,35 @@ def _parts(n: int, tile: int) -> list[slice]:
     return [slice(start, min(start + tile, n)) for start in range(0, n, tile)]
 
 
-def _for_tiles(work: Callable[[slice, slice], None], u_RP: Tensor, tile: int) -> None:
-    """Call work(rows, columns) for the tiles on and above the diagonal; it may write to its own rows and columns."""
+class _Room:
+    """Memory of two tiles, used again and again: it stays in a cache, and threads do not gather freed tiles each."""
+
+    def __init__(self, like: Tensor, tile: int) -> None:
+        self._like, self._size = like, min(tile, len(like)) ** 2
+        self._tiles: dict[int, Tensor] = {}
+
+    def tile(self, number: int, rows: int, columns: int) -> Tensor:
+        """Tile 0 or 1 [rows, columns], whatever it holds."""
+        if number not in self._tiles:
+            self._tiles[number] = self._like.new_empty(self._size)
+        return self._tiles[number][: rows * columns].view(rows, columns)
+
+
+def _for_tiles(work: Callable[[slice, slice, _Room], None], u_RP: Tensor, tile: int) -> None:
+    """Call work(rows, columns, room) for the tiles on and above the diagonal; it may write to its rows and columns."""
     parts = _parts(len(u_RP), tile)
+    rooms: list[_Room] = []  # those that no thread is in
     with Workers(u_RP.device) as workers:
         for pairs in _rounds(len(parts)):
 
             def some(taken: slice, pairs: list[tuple[int, int]] = pairs) -> None:
+                try:
+                    room = rooms.pop()
+                except IndexError:  # asking first could be too late: threads share the list
+                    room = _Room(u_RP, tile)
                 for i, j in pairs[taken]:
-                    work(parts[i], parts[j])
+                    work(parts[i], parts[j], room)
+                rooms.append(room)
 
             workers.for_blocks(some, len(pairs), 1)
 
@@ -240,13 +261,13 @@ def _rounds(n: int) -> Iterator[list[tuple[int, int]]]:
         yield pairs
 
 
-def _exponentials(u_RP: Tensor, rows: slice, columns: slice, temperature: float) -> Tensor:
+def _exponentials(u_RP: Tensor, rows: slice, columns: slice, temperature: float, room: _Room) -> Tensor:
     """exp(s) [I, J], 0 for a row and itself; as a power of 2, which a CPU takes in little more than half the time."""
-    return _similarities(u_RP, rows, columns, 1 / (temperature * math.log(2))).exp2_()
+    return _similarities(u_RP, rows, columns, 1 / (temperature * math.log(2)), room).exp2_()
 
 
-def _similarities(u_RP: Tensor, rows: slice, columns: slice, scale: float) -> Tensor:
-    """scale * u_i . u_j [I, J]; a row's similarity to itself is -inf."""
-    s_IJ = u_RP.new_empty(rows.stop - rows.start, columns.stop - columns.start)
+def _similarities(u_RP: Tensor, rows: slice, columns: slice, scale: float, room: _Room) -> Tensor:
+    """scale * u_i . u_j [I, J] in a tile of the room; a row's similarity to itself is -inf."""
+    s_IJ = room.tile(0, rows.stop - rows.start, columns.stop - columns.start)
     s_IJ.addmm_(u_RP[rows], u_RP[columns].T, beta=0, alpha=scale)
     return s_IJ.fill_diagonal_(-torch.inf) if rows == columns else s_IJ
