@@ -19,16 +19,17 @@ import torch
 from torch import Tensor, nn
 
 from lookalike import api
-from lookalike.api.finetuning import Schedule, _settings
+from lookalike.api.finetuning import Schedule, _settings, batch_of
 from lookalike.core import machine, rng
 from lookalike.core.options import TrainOptions
-from lookalike.data.base import Images
+from lookalike.data.base import Images, by_content
 from lookalike.encoders.heads import projection_head, rectified
 from lookalike.engine.backbone import Backbone, load_backbone, placed
 from lookalike.engine.checkpoint import load_checkpoint
 from lookalike.engine.rehearsal import Rehearsal
 from lookalike.engine.run_folder import RunFolder
 from lookalike.evaluate.linear import fit_linear
+from lookalike.evaluate.propagate import propagate
 from lookalike.methods.base import Projections
 from lookalike.methods.supervised import Learner, Options
 
@@ -55,6 +56,14 @@ class Way:
     """Share of the steps, the last ones, whose weights are averaged."""
     epochs: float = 1.0
     """Times the usual epochs."""
+    spread: str = ""
+    """Learn from all other images too, labels spread along features: "frozen" ones, or those that are "tuned"."""
+    sure: float = 1.0
+    """Share of each class of these that is kept, the surest."""
+    passes: int = 2
+    """Over all of them, in place of the usual epochs."""
+    on: bool = False
+    """Go on from the tuned network, not from the run's."""
 
 
 WAYS = {
@@ -72,6 +81,12 @@ WAYS = {
     "weights averaged": Way(averaged=0.5),
     "from scratch, twice the epochs": Way(scratch=True, epochs=2),
     "twice the epochs": Way(epochs=2),
+    "spread": Way(spread="tuned"),
+    "spread, one pass": Way(spread="tuned", passes=1),
+    "spread, one pass, gone on from the tuned": Way(spread="tuned", passes=1, on=True),
+    "spread, the surer 95 %": Way(spread="tuned", sure=0.95),
+    "spread along frozen features": Way(spread="frozen"),
+    "spread along frozen features, the surer 95 %": Way(spread="frozen", sure=0.95),
 }
 
 
@@ -170,6 +185,29 @@ def accuracy(
 ) -> float:
     """Accuracy on the rows `judged` of a network trained with the labels of `rows`."""
     usual = _settings(options, Schedule(seed=seed), fraction, len(rows))
+    if way.scratch:
+        backbone = api.untrained_backbone(dataclasses.replace(options, seed=seed), images, "cpu")
+    else:
+        backbone = load_backbone(run.encoder, "cpu")
+    if way.projection:
+        backbone = dataclasses.replace(backbone, encoder=Further(backbone.encoder, projection(run, options, backbone)))
+    lesson, taught, truth = images, rows, images.labels
+    if way.spread:
+        tuned = backbone if way.spread == "frozen" else trained(way, usual, backbone, images, rows)[0]
+        assert images.evaluation is not None
+        some = by_content(images, images.evaluation[0])
+        some = some[~torch.isin(some, judged)]
+        lesson, taught = spread(way, tuned.features(images.squares.take(some)), images, rows, some)
+        usual = dataclasses.replace(usual, epochs=way.passes, batch_size=batch_of(len(taught)))
+        backbone = tuned if way.on else backbone
+    _, classifier = trained(way, usual, backbone, lesson, taught)
+    predicted = classifier.features(images.squares.take(judged)).argmax(1)
+    assert truth is not None
+    return float((predicted == truth[judged]).double().mean())
+
+
+def trained(way: Way, usual: Options, backbone: Backbone, images: Images, rows: Tensor) -> tuple[Backbone, Backbone]:
+    """The encoder and the classifier after training with the labels of `rows`; the backbone is left alone."""
     assert usual.lr is not None
     settings: Options = dataclasses.replace(
         usual,
@@ -178,24 +216,36 @@ def accuracy(
         micro_batch=str(usual.batch_size),
         device="cpu",
     )
-    if way.scratch:
-        backbone = api.untrained_backbone(dataclasses.replace(options, seed=seed), images, "cpu")
-    else:
-        backbone = load_backbone(run.encoder, "cpu")
-    if way.projection:
-        backbone = dataclasses.replace(backbone, encoder=Further(backbone.encoder, projection(run, options, backbone)))
     learner = placed(Tried(backbone.encoder, settings, len(rows), len(images.classes)), "cpu")
     learner.way, learner.n = way, len(rows)  # type: ignore[misc]  # of the study alone
-    assert images.labels is not None
     if way.probe:
         start(learner, backbone, images, rows)
     trainer = Rehearsal(learner, backbone, settings, images, rows)
     trainer.unseen()
     tried = trainer.method
     assert isinstance(tried, Tried)
-    tuned = dataclasses.replace(trainer.backbone, encoder=Projections(tried.settled()))
-    predicted = tuned.features(images.squares.take(judged)).argmax(1)
-    return float((predicted == images.labels[judged]).double().mean())
+    classifier = dataclasses.replace(trainer.backbone, encoder=Projections(tried.settled()))
+    return trainer.backbone, classifier
+
+
+def spread(way: Way, features_ND: Tensor, images: Images, rows: Tensor, some: Tensor) -> tuple[Images, Tensor]:
+    """Images with the labels that are spread from `rows`, and those to learn from: `some`, whose features these are."""
+    assert images.labels is not None
+    known = torch.isin(some, rows).nonzero()[:, 0]
+    found = propagate(features_ND, known, images.labels[some[known]], len(images.classes))
+    guess = found.argmax(1)
+    right = float((guess == images.labels[some]).double().mean())
+    print(f"  {right:.4f} of the spread labels are right", file=sys.stderr)
+    if way.sure < 1:  # the surest of each class
+        kept = torch.zeros(len(some), dtype=torch.bool)
+        for code in range(len(images.classes)):
+            of_it = (guess == code).nonzero()[:, 0]
+            kept[of_it[found[of_it, code].argsort(descending=True)[: round(way.sure * len(of_it))]]] = True
+        kept[known] = True
+        some, guess = some[kept], guess[kept]
+    labels = images.labels.clone()
+    labels[some] = guess
+    return dataclasses.replace(images, labels=labels, known_digests=images.digests), some
 
 
 @torch.no_grad()

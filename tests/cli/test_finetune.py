@@ -16,7 +16,7 @@ from lookalike.cli.main import main
 from lookalike.engine.checkpoint import load_checkpoint
 from lookalike.engine.run_folder import RunFolder
 
-SHORT = ("--threads=1", "--epochs=4", "--fraction=0.1")
+SHORT = ("--threads=1", "--epochs=4", "--fraction=0.1", "--no-unlabelled")  # images without: test_unlabelled.py
 
 
 def table(path: Path) -> list[dict[str, str]]:

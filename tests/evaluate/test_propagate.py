@@ -7,7 +7,7 @@ import torch
 
 from lookalike.evaluate import propagate as module
 from lookalike.evaluate.knn import knn_predict
-from lookalike.evaluate.propagate import propagate
+from lookalike.evaluate.propagate import left_out_right, propagate
 
 
 def rings(n: int = 300, classes: int = 3, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
@@ -118,3 +118,25 @@ def test_a_graph_serves_for_other_labels_too():
     graph = module.Graph(x, known)
     for some in (known[:3], known[3:9]):
         assert torch.equal(graph.spread(some, label[some], 3), propagate(x, some, label[some], 3))
+
+
+def test_labels_left_out_are_guessed_as_often_as_labels_of_others():
+    generator = torch.Generator().manual_seed(2)
+    label = torch.arange(2000) % 4
+    x = 1.6 * torch.eye(8)[label] + 0.6 * torch.randn(2000, 8, generator=generator)
+    known = torch.arange(300)
+    others = (propagate(x, known, label[known], 4).argmax(1) == label)[300:].double().mean()
+    assert 0.8 < others < 0.97
+    assert left_out_right(x, known, label[known], 4) == pytest.approx(float(others), abs=0.04)
+    chance = label[torch.randperm(2000, generator=generator)]
+    assert left_out_right(x, known, chance[known], 4) < 0.4
+    assert left_out_right(x, known[:4], label[:4], 4) == 0  # one of each: nothing is left to spread
+
+
+def test_where_the_graph_is_of_a_sample_labels_left_out_are_in_it(monkeypatch: pytest.MonkeyPatch):
+    x, label = rings(900)
+    known = torch.arange(100, 160)
+    whole = left_out_right(x, known, label[known], 3)
+    monkeypatch.setattr(module, "_GRAPH_ROWS", 300)
+    assert left_out_right(x, known, label[known], 3) == pytest.approx(whole, abs=0.1)
+    assert whole > 0.9

@@ -1,19 +1,26 @@
 """Fine-tuning a run with a share of the labels, beside the same network trained on them from scratch.
 
-Both are supervised runs like any other (`methods/supervised.py`), made by `train`: they differ in `init` alone. The
-schedule is the one of SimCLR (appendix B.5): SGD with Nesterov momentum, 0.05 * batch / 256, no warm-up, no decay of
-weights, crops and mirroring as the only augmentation; 60 epochs for 1 % of the labels, 30 for 10 %.
+Both are supervised runs like any other (`methods/supervised.py`), made by `train`. The schedule is the one of SimCLR
+(appendix B.5): SGD with Nesterov momentum, 0.05 * batch / 256, no warm-up, no decay of weights, crops and mirroring as
+the only augmentation; 60 epochs for 1 % of the labels, 30 for 10 %. They differ in `init`, and in that the run's
+network learns from the other training images too: it is trained on with the labels alone, these are spread along its
+features (`api/more_labels.py`), and it is trained on with what came of that (Iscen et al. 2019, "Label propagation for
+deep semi-supervised learning"). SimCLRv2 takes what its fine-tuned network says (Chen et al. 2020b, section 2).
 """
 
 from __future__ import annotations
 
 import dataclasses
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import torch
 from torch import Tensor
 
+from lookalike.api.more_labels import can_be_spread, others_of, spread_labels
 from lookalike.api.predicting import check_channels, predict_images
 from lookalike.api.records import finish, images_of, loading, options_of, write_features
 from lookalike.api.training import train, training_rows
@@ -37,6 +44,9 @@ _LARGEST_BATCH = 256
 _STEPS_AN_EPOCH = 8  # at the least: the paper's own batches of 4,096 make three of 1 % of ImageNet
 BRIEF_EPOCHS = 60
 """Of training with a few labels of each class, all of which are one batch."""
+_PASSES = 2  # over all images at the least, where they are learned from
+LABELS_ONLY = "labels-only"
+"""Folder in that of the run: of the run that learned from the labels alone, along whose features these are spread."""
 _EPOCHS = ((0.01, 60), (0.1, 30), (1.0, 15))
 """Epochs up to a share of the labels. The paper names the first two."""
 
@@ -59,6 +69,7 @@ def finetune(
     out: Path | None = None,
     schedule: Schedule | None = None,
     scratch: bool = True,
+    unlabelled: bool = True,
     device: str = "auto",
     threads: int | None = None,
     how: dict[str, Any] | None = None,
@@ -73,6 +84,8 @@ def finetune(
         out: folder of the new run; default: RUN-finetuned-FRACTION. The one from scratch is its `scratch`.
         schedule: what is to differ from the usual schedule.
         scratch: train from scratch too.
+        unlabelled: learn from the other training images as well, where their labels can be guessed from those drawn.
+            From scratch never does.
         device: where to compute.
         threads: CPU threads.
         how: options of loading (`download`, `store`, `cache`, `store_limit`, `skip_bad`).
@@ -80,7 +93,7 @@ def finetune(
 
     Returns:
         The run folder: encoder, classifier, features, predictions.csv and evaluation.json, whose key `finetune` has
-        both accuracies on the test rows. The same call again goes on with it, to the same bits.
+        the accuracies on the test rows. The same call again goes on with it, to the same bits.
 
     Raises:
         LookalikeError: no labels, fewer labels than classes, a fraction out of range, other channels than the run's.
@@ -102,26 +115,64 @@ def finetune(
     _check(run, images)
     rows = training_rows(images, True, fraction, schedule.seed)
     folder = out or Path(f"{run.path}-finetuned-{fraction:g}")
-    told |= {"data": data or options.data, "out": str(folder), "device": device, "threads": threads}
+    told |= {"data": data or options.data, "device": device, "threads": threads}
     settings = _settings(options, schedule, fraction, len(rows))
-    settings = dataclasses.replace(settings, init=str(run.encoder), label_fraction=fraction, **told)
+    settings = dataclasses.replace(settings, label_fraction=fraction, **told)
+    fresh = dataclasses.replace(settings, out=str(folder / "scratch"))
+    settings = dataclasses.replace(settings, init=str(run.encoder), out=str(folder))
+    found: dict[str, float | None] = {}
+    more = 0
+    if unlabelled and _can_be_spread(run, RunFolder(folder), images, rows, settings):
+        alone = dataclasses.replace(settings, out=str(folder / LABELS_ONLY))
+        teacher = train("supervised", alone, images=images, command=f"{command} (labels alone)")
+        found["labels_only"] = _finished(teacher, images, device)
+        more = len(others_of(images, rows))
+        settings = _with_more(settings, schedule, len(rows), more, _spread(teacher, RunFolder(folder), images, rows))
     tuned = train("supervised", settings, images=images, command=command)
-    found = {"finetuned": _finished(tuned, images, device)}
+    found["finetuned"] = _finished(tuned, images, device)
     if scratch:
-        fresh = dataclasses.replace(settings, init=None, out=str(folder / "scratch"))
         beside = train("supervised", fresh, images=images, command=f"{command} (from scratch)")
         found["scratch"] = _finished(beside, images, device)
-    _record(tuned, settings, images, len(rows), found)
+    _record(tuned, settings, images, len(rows), more, found)
     return tuned
 
 
-def _record(run: RunFolder, options: Options, images: Images, labels: int, found: dict[str, float | None]) -> None:
+def _can_be_spread(run: RunFolder, tuned: RunFolder, images: Images, rows: Tensor, options: Options) -> bool:
+    """Whether other images are learned from; a run that began with their labels goes on with them."""
+    if tuned.spread.exists():
+        return True
+    tuned.raise_foreign()
+    machine.prepare(options.threads)
+    backbone = load_backbone(run.encoder, machine.resolve_device(options.device))
+    return can_be_spread(backbone, images, rows, options.seed)
+
+
+def _spread(teacher: RunFolder, tuned: RunFolder, images: Images, rows: Tensor) -> Path:
+    """The file of labels that were spread along the features of `teacher`, made where it is not there."""
+    if not tuned.spread.exists():
+        features_ND = torch.from_numpy(np.load(teacher.embeddings))
+        spread_labels(tuned.spread, features_ND, images, rows, teacher.settings()["seed"])
+    return tuned.spread
+
+
+def _with_more(options: Options, schedule: Schedule, labels: int, more: int, file: Path) -> Options:
+    """Options for as many views as the labels alone would have had, of so many images more, a pass at the least."""
+    n = labels + more
+    epochs = schedule.epochs or max(_PASSES, math.ceil(options.epochs * labels / n))
+    batch = min(n, schedule.batch_size or batch_of(n))
+    changed: dict[str, Any] = {"epochs": epochs, "check_every": epochs, "batch_size": batch}
+    return dataclasses.replace(options, more_labels=str(file), **changed)
+
+
+def _record(
+    run: RunFolder, options: Options, images: Images, labels: int, more: int, found: dict[str, float | None]
+) -> None:
     """evaluation.json: what was found, beside what `evaluate` has put there."""
     assert images.evaluation is not None
     n, classes = len(images.evaluation[1]), len(images.classes)
     kept = read_json(run.evaluation) if run.evaluation.exists() else {}
     told = {name: getattr(options, name) for name in ("epochs", "batch_size", "lr", "augment", "crop_min", "seed")}
-    figures = {**found, "fraction": options.label_fraction, "labels": labels, "test_rows": n, **told}
+    figures = {**found, "fraction": options.label_fraction, "labels": labels, "spread": more, "test_rows": n, **told}
     protocol = {"test_rows": n, "classes": classes, "chance": 1 / classes}
     classifier = {} if found["finetuned"] is None else {"classifier": found["finetuned"]}
     figures["init"] = options.init

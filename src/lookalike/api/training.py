@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from lookalike.api.evaluating import baseline_scores, can_evaluate
 from lookalike.api.initial import find_initial, meant
+from lookalike.api.more_labels import with_more
 from lookalike.api.networks import calibrated, started, untrained_backbone
 from lookalike.api.records import default_run, loading, write_index
 from lookalike.core import machine, registry
@@ -84,6 +85,9 @@ def train(
         module = registry.find("methods", method, "method")
         fraction = getattr(options, "label_fraction", None)
         rows = training_rows(images, module.Learner.needs_labels, fraction, options.seed)
+        lesson, more = images, getattr(options, "more_labels", None)
+        if more is not None:
+            lesson, rows = with_more(images, rows, Path(more))
         options = resolve(options, method, named | ({"encoder"} if encoder is not None else set()), images, rows)
         raise_problems(processes_problems(options, len(rows), ranks))
         run = RunFolder(Path(options.out or default_run(method, images)))
@@ -107,7 +111,7 @@ def train(
             channels = backbone.spec.channels
             scores, probes = timed(lambda: baseline_scores(options, images, device, None, ranks, channels))
         spent = time.monotonic() - begun
-        fitting, forecast = settle_epochs(learner, backbone, options, named, images, rows, run, spent, probes / 2)
+        fitting, forecast = settle_epochs(learner, backbone, options, named, lesson, rows, run, spent, probes / 2)
         options = learner.options = dataclasses.replace(options, **fitting)
     told = {"method": method, **lasting(options), "run folder": str(run.path), "images": images.fingerprint}
     with ranks.together():
@@ -129,7 +133,7 @@ def train(
     resumed, done = ranks.objects((resumed, done))[0]
     if done:
         return run
-    trainer = Trainer(learner, backbone, options, images, rows, run, untrained)
+    trainer = Trainer(learner, backbone, options, lesson, rows, run, untrained)
     trainer.graceful = graceful
     health = health_of(images.listed, images.examined).lines() if images.listed is not None and not resumed else []
     begins = [] if initial is None else [initial.words(backbone, images.shape[0])]

@@ -44,6 +44,7 @@ _MOST, _FEWEST = 8192, 256  # training images that are looked at; below the leas
 _BATCH = 256
 _STEPS = 128
 _PRICED = 12  # steps that tell what one costs
+_TRIAL = 0.1  # of the steps of a run
 _LEAST_STEPS = 48  # of a training that says something
 _SHARE = 0.1  # of a budget that choosing may take
 _HELPED = 1.4  # times as often as untrained must a view find its own image for its recipe to be learnable
@@ -95,11 +96,11 @@ def choose_views(
     labels = None if known is None else torch.tensor([known[row] for row in sorted(known)])
     names = recipes_for(images.coloured, fallback, labels is not None)
     scores: dict[str, float] = {}
-    steps = _STEPS
+    steps = trial_steps(options, len(rows))
     if options.budget is not None:
         price = trained(names[0], _PRICED, options, copies, backbone_for).seconds / _PRICED
         room = _SHARE * parse_duration(options.budget) / len(names)
-        steps = max(_LEAST_STEPS, min(_STEPS, int(room / max(price, 1e-6))))
+        steps = max(_LEAST_STEPS, min(steps, int(room / max(price, 1e-6))))
     if labels is not None:
         for name in names:
             features = trained(name, steps, options, copies, backbone_for).backbone.features
@@ -112,6 +113,15 @@ def choose_views(
         return Choice(best, scores, "labels", f"nearest labelled image of its class: {table}")
     table = ", ".join(f"{name} {score:.1f}" for name, score in scores.items())
     return Choice(best, scores, "learnable", f"times as often as untrained a view finds its own image: {table}")
+
+
+def trial_steps(options: TrainOptions, n: int) -> int:
+    """Steps of a short training: a tenth of those that the recipe has for `n` images, at most 128.
+
+    Views that can be learned in a run of many steps may be too hard for one of few.
+    """
+    run = options.max_steps or options.epochs * (n // options.batch_size)
+    return max(_LEAST_STEPS, min(_STEPS, round(_TRIAL * run)))
 
 
 def tried(names: list[str], score: Callable[[str], float]) -> dict[str, float]:

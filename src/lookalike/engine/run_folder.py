@@ -16,6 +16,9 @@ from lookalike.core.options import TrainOptions, lasting, spoken
 if TYPE_CHECKING:  # torch stays out of commands that only look at run folders
     from lookalike.data.base import Images
 
+_BEFORE = ("skipped.csv", "labels", "labels-only")
+"""What may be in a folder before its run begins: files passed over, and what fine-tuning does first."""
+
 
 class RunFolder:
     """Paths and records of one run."""
@@ -36,6 +39,7 @@ class RunFolder:
         self.skipped = path / "skipped.csv"
         self.predictions = path / "predictions.csv"
         self.labels = path / "labels"
+        self.spread = self.labels / "spread.csv"
         self.snapshots = path / "snapshots"
         self.report = path / "report.html"
 
@@ -70,9 +74,8 @@ class RunFolder:
             LookalikeError: the folder holds something else, a run of another configuration, or a run
                 on other images. Nothing in it is touched then.
         """
+        self.raise_foreign()
         if not self.config.exists():
-            if self.path.is_dir() and any(p.name != "skipped.csv" for p in self.path.iterdir()):
-                raise LookalikeError(f"{self.path} exists and holds no run; name another folder with --out")
             with machine_faults("create", self.path):
                 self.checkpoint.parent.mkdir(parents=True, exist_ok=True)
             self._write_config(method, options, command)
@@ -87,6 +90,17 @@ class RunFolder:
         if not self.record.exists():  # killed between the two files
             self._write_record(options, images, command)
         return self.checkpoint.exists()
+
+    def raise_foreign(self) -> None:
+        """See that nothing but a run of ours is there, or what is written before one begins.
+
+        Raises:
+            LookalikeError: the folder holds something else.
+        """
+        if self.config.exists() or not self.path.is_dir():
+            return
+        if any(p.name not in _BEFORE for p in self.path.iterdir()):
+            raise LookalikeError(f"{self.path} exists and holds no run; name another folder with --out")
 
     def _compare(self, method: str, options: TrainOptions) -> None:
         stored = self.settings()

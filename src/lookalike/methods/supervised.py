@@ -28,6 +28,8 @@ class Options(TrainOptions):
     """Share of each label that is spread over all classes."""
     label_fraction: float | None = None
     """Share of the labels to learn from, drawn class by class with the seed, one of each at least; default: all."""
+    more_labels: str | None = None
+    """CSV file (path,label) of labels to learn from besides, of images whose own are not; lookalike label writes it."""
 
     def problems(self) -> Iterator[str]:
         yield from super().problems()

@@ -21,7 +21,9 @@ USAGE = "lookalike finetune RUN DATA"
 class Finetune:
     """Train a run's network on with few labels, and the same network from scratch with the same ones.
 
-    SimCLR's schedule (appendix B.5): 60 epochs for up to 1 % of the labels, 30 for up to 10 %, else 15.
+    SimCLR's schedule (appendix B.5): 60 epochs for up to 1 % of the labels, 30 for up to 10 %, else 15. Then the
+    labels are spread to the other training images along the features of what was trained, and the run's network is
+    trained on with all of these. From scratch has the labels alone.
     The same command again goes on where it was stopped.
     """
 
@@ -35,10 +37,12 @@ class Finetune:
     """Folder of the new run; default: RUN-finetuned-FRACTION."""
     scratch: bool = True
     """Train from scratch as well, for comparison."""
+    unlabelled: bool = True
+    """Learn from the other training images too, where labels left out are guessed right; test images take no part."""
     seed: int = 0
     """Seed of the drawing, of the classifier and of the views."""
     epochs: int | None = None
-    """Passes over the labelled images; default: by the fraction."""
+    """Passes over the images learned from; default: by the fraction, and over all images two at the least."""
     batch_size: int | None = None
     """Images per step; default: up to 256, at least eight steps an epoch."""
     lr: float = 0.05
@@ -82,6 +86,7 @@ def run(words: list[str]) -> int:
             epochs=options.epochs, batch_size=options.batch_size, lr=options.lr, seed=options.seed
         ),
         "scratch": options.scratch,
+        "unlabelled": options.unlabelled,
         "device": options.device,
         "threads": options.threads,
         "how": how,
@@ -106,6 +111,12 @@ def show(folder: RunFolder) -> None:
         f"accuracy on {found['test_rows']:,} test images, learned from {found['labels']:,} labels "
         f"({found['fraction']:.3g} of them; seed {found['seed']})"
     )
-    for title, key in (("fine-tuned", "finetuned"), ("from scratch", "scratch")):
+    if found.get("spread"):
+        print(f"  and from {found['spread']:,} other images, whose labels were spread from these")
+    for title, key in (
+        ("fine-tuned", "finetuned"),
+        ("fine-tuned, labels alone", "labels_only"),
+        ("from scratch, labels alone", "scratch"),
+    ):
         if found.get(key) is not None:
-            print(f"  {title:<12}  {found[key]:.2%}")
+            print(f"  {title:<26}  {found[key]:.2%}")
