@@ -18,7 +18,7 @@ from lookalike.core.options import AUTO
 from lookalike.data.base import Images
 from lookalike.engine import choose_views as module
 from lookalike.engine.backbone import Backbone
-from lookalike.engine.choose_views import choose_views, few_labels, read_labels
+from lookalike.engine.choose_views import choose_views, few_labels, read_labels, trial_steps
 from lookalike.methods.simclr import Options
 
 OPTIONS = Options(data="patches", image_size=16, batch_size=64, precision="float32", threads=1)
@@ -54,6 +54,13 @@ def test_too_few_images_keep_what_is_usual():
     choice = chosen(patches(200))
     assert (choice.chosen, choice.scores, choice.by) == ("simclr-small", {}, "none")
     assert "200 images are too few" in choice.reason
+
+
+def test_a_trial_is_a_tenth_of_the_run(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(module, "_STEPS", 128)
+    photos = Options(data="", epochs=60, batch_size=256)
+    assert [trial_steps(photos, n) for n in (300, 2640, 50_000)] == [8, 60, 128]
+    assert trial_steps(replace(photos, max_steps=500), 50_000) == 50
 
 
 @pytest.mark.parametrize(
