@@ -2,9 +2,9 @@
 
     python studies/choose_views.py mnist:DIR CIFAR10_DIR PHOTOS_DIR [--seeds 0,1] [--images 10000]
 
-The same short trainings that the choice is made by (`engine/choose_views.py`: a small network, small copies, 128
-steps), for every recipe and not only until one will do. Columns: kNN accuracy on the test images, which is what a
-choice should be ranked by and is used for nothing else; the same on half of the training images by the other half, for
+The same short trainings that the choice is made by (`engine/choose_views.py`: a small network, small copies, a tenth of
+a run's steps), for every recipe and not only until one will do. Columns: kNN accuracy on the test images, which is what
+a choice should be ranked by and is used for nothing else; the same on half of the training images by the other half, for
 comparing ways to choose without looking at the test images; how many times as often as untrained a view finds its own
 image, which is what the choice goes by; how well a linear probe tells by how many quarters an image was turned
 (SelfAugment: Reed et al. 2021), on images that the probe did not learn from; and the effective rank of the features
@@ -28,7 +28,7 @@ from torch import Tensor
 from lookalike import api
 from lookalike.core import machine, rng
 from lookalike.data.base import Images, load
-from lookalike.engine.choose_views import helped, recipes_for, small_copies, trained, tried
+from lookalike.engine.choose_views import helped, recipes_for, small_copies, trained, trial_steps, tried
 from lookalike.engine.resolve import resolve
 from lookalike.evaluate.knn import knn_accuracy
 from lookalike.methods.simclr import Options
@@ -52,7 +52,8 @@ def main() -> None:
 
 def study(data: str, seeds: list[int], most: int, keep: Path | None) -> None:
     """Print the table of one data set."""
-    images = sample(load(data), most)
+    whole = load(data)
+    images = sample(whole, most)
     found: dict[str, list[tuple[float, ...]]] = {}
     begun = time.monotonic()
     for seed in seeds:
@@ -60,7 +61,7 @@ def study(data: str, seeds: list[int], most: int, keep: Path | None) -> None:
         backbones = partial(api.untrained_backbone, device="cpu")
         copies = small_copies(images, images.training, seed, [])
         for name in recipes_for(images.coloured, options.augment, by_labels=True):
-            trainer = trained(name, 128, options, copies, backbones)
+            trainer = trained(name, trial_steps(options, len(whole.training)), options, copies, backbones)
             features = trainer.backbone.features
             knn, inside = labelled(images, copies, features), within_training(images, copies, features)
             row = (knn, inside, helped(trainer), rotation(features, copies), effective_rank(features, copies))
