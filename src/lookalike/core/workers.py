@@ -70,5 +70,5 @@ class Workers:
         else:
             taken = [self._pool.submit(torch.no_grad()(take), k) for k in range(self._count)]
             wait(taken)
-            for each in taken:
-                each.result()
+            for done in taken:
+                done.result()
