@@ -4,9 +4,9 @@
 
 The same short trainings that the choice is made by (`engine/choose_views.py`: a small network, small copies, a tenth of
 a run's steps), for every recipe and not only until one will do. Columns: kNN accuracy on the test images, which is what
-a choice should be ranked by and is used for nothing else; the same on half of the training images by the other half, for
-comparing ways to choose without looking at the test images; how many times as often as untrained a view finds its own
-image, which is what the choice goes by; how well a linear probe tells by how many quarters an image was turned
+a choice should be ranked by and is used for nothing else; the same on half of the training images by the other half,
+for comparing ways to choose without looking at the test images; how many times as often as untrained a view finds its
+own image, which is what the choice goes by; how well a linear probe tells by how many quarters an image was turned
 (SelfAugment: Reed et al. 2021), on images that the probe did not learn from; and the effective rank of the features
 (RankMe: Garrido et al. 2023). With --keep DIR the trained networks are kept there, for looking at more.
 """
