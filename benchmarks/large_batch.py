@@ -80,7 +80,7 @@ def chunk_memory(batch: int, chunk: int | None) -> dict[str, float]:
     return {"before_mib": before, "extra_mib": largest() - before, "largest_mib": largest()}
 
 
-def chunk_time(batch: int, chunk: int) -> dict[str, float]:
+def chunk_time(batch: int, chunk: int, rounds: int) -> dict[str, float]:
     """Seconds of plain steps of `chunk` images, of a whole batch together, before and after one in chunks."""
     plain, whole = resnet18_step(chunk), resnet18_step(batch)
     plain(None)
@@ -90,9 +90,9 @@ def chunk_time(batch: int, chunk: int) -> dict[str, float]:
         work()
         return time.perf_counter() - begun
 
-    small = [seconds(lambda: plain(None)) for _ in range(8)]
+    small = [seconds(lambda: plain(None)) for _ in range(rounds)]
     large = seconds(lambda: whole(chunk))
-    small += [seconds(lambda: plain(None)) for _ in range(8)]
+    small += [seconds(lambda: plain(None)) for _ in range(rounds)]
     together = batch // chunk * statistics.median(small)
     return {"plain_steps_s": together, "chunked_step_s": large, "ratio": large / together}
 
@@ -192,7 +192,7 @@ def main(words: list[str] | None = None) -> None:
     if arguments.part == "chunks":
         batch, chunk = (8, 4) if arguments.tiny else (BATCH, CHUNK)
         small, large = apart("chunk", chunk, 0), apart("chunk", batch, chunk)
-        took = apart("time", batch, chunk)
+        took = apart("time", batch, chunk, 1 if arguments.tiny else 8)
         table.data = {"small": small, "large": large, "time": took}
         plain, whole = f"{small['extra_mib']:,.0f} MiB", f"{large['extra_mib']:,.0f} MiB"
         table.row(f"{batch // chunk} plain steps of {chunk:,}", plain, f"{took['plain_steps_s']:.2f}")
