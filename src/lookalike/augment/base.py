@@ -8,7 +8,6 @@ images, C channels, H rows, W columns; images are float32 in [0, 1].
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from threading import Lock
 from typing import Any, Protocol, runtime_checkable
 
 import torch
@@ -16,10 +15,6 @@ from torch import Tensor
 
 from lookalike.core import rng
 from lookalike.core.resample import central_boxes, resized_crop
-from lookalike.core.workers import Workers
-
-_BLOCK = 2**20  # values of the views that a thread makes at a time
-_FEW = 2**16  # values of views that one thread has made before others have started
 
 
 class Operation(Protocol):
@@ -68,9 +63,6 @@ class Recipe:
 
     Operation k reads its numbers from a stream of its own (purpose "augment/k"), so changing the
     parameters of one operation leaves what the others draw untouched.
-
-    On a CPU threads take blocks of images through all operations, each on its own (`core/workers.py`), and blocks are
-    of a size that caches hold. It makes no difference to a view.
     """
 
     def __init__(self, operations: Sequence[Operation], merge: Merge | None = None) -> None:
@@ -95,7 +87,6 @@ class Recipe:
         view: int,
         sizes_B2: Tensor | None = None,
         size: int | None = None,
-        out_BCHW: Tensor | None = None,
     ) -> Tensor:
         """Views of `images_BCHW` (uint8 on any device), float32 in [0, 1].
 
@@ -108,38 +99,9 @@ class Recipe:
             view: number of the view.
             sizes_B2: integers, CPU: height and width of the image on each canvas; None where it fills it.
             size: side of the square that a view is, where no operation makes it one; None for that of the images.
-            out_BCHW: where to put the views, if not into a tensor of their own.
         """
         if sizes_B2 is None and size is not None and tuple(images_BCHW.shape[2:]) != (size, size):
             sizes_B2 = torch.tensor([images_BCHW.shape[2:]]).expand(len(images_BCHW), 2)
-        n, channels, height, width = images_BCHW.shape
-        values = channels * (size * size if size else height * width)
-        made: Tensor | None = out_BCHW
-        lock = Lock()
-
-        def make(rows: slice) -> None:
-            nonlocal made
-            at = (seed, epoch, index_B[rows], view)
-            views = self._views(images_BCHW[rows], at, None if sizes_B2 is None else sizes_B2[rows], size)
-            with lock:
-                if made is None:  # how large views are is known now
-                    made = views if len(views) == n else views.new_empty((n, *views.shape[1:]))
-            if made is not views:
-                made[rows] = views
-
-        if images_BCHW.device.type != "cpu" or n * values < _FEW:
-            make(slice(0, n))
-        else:
-            with Workers(images_BCHW.device) as workers:
-                workers.for_blocks(make, n, max(1, _BLOCK // values))
-        assert made is not None
-        return made
-
-    def _views(
-        self, images_BCHW: Tensor, at: tuple[int, int, Tensor, int], sizes_B2: Tensor | None, size: int | None
-    ) -> Tensor:
-        """Views of a block; `at` is (seed, epoch, indices, view)."""
-        seed, epoch, index_B, view = at
         x_BCHW, ours = images_BCHW, False  # whether x may be written to
         counts = {f"augment/{k}": operation.draws for k, operation in enumerate(self.operations)}
         drawn = rng.uniforms(seed, counts, epoch, index_B, view).split([step.draws for step in self.steps], 1)
