@@ -18,7 +18,6 @@ from lookalike.core.options import flag
 from lookalike.engine.checkpoint import load_checkpoint
 from lookalike.engine.loop import Trainer
 from lookalike.engine.run_folder import RunFolder
-from lookalike.evaluate.knn import knn_accuracy
 
 METHODS = registry.names("methods")
 LEARNING_EPOCHS = {"simclr": 60, "deepcluster-v2": 60}
@@ -156,15 +155,8 @@ def test_a_short_run_beats_its_own_untrained_encoder(learned: RunFolder):
 
     (The whole demonstration of SimCLR, 120 epochs, brings the errors from 0.094 to 0.016.)
     """
-    images = api.load_images("digits")
-    assert images.labels is not None and images.evaluation is not None
-    bank, test = images.evaluation
-    before = api.calibrated(api.untrained_backbone(api.options_of(learned)[1], images, "cpu"), images)
-    errors = []
-    for backbone in (api.load_backbone(learned.encoder, "cpu"), before):
-        x = backbone.features(images.squares)
-        errors.append(1 - knn_accuracy(x[bank], images.labels[bank], x[test], images.labels[test]))
-    assert errors[0] < 0.5 * errors[1]
+    found = api.evaluate(learned, threads=1)
+    assert 1 - found["knn"] < 0.5 * (1 - found["random.knn"])
     seen = looks(learned)
     assert seen["network"]["retrieval"] > 3 * seen["untrained"]["retrieval"]
     assert learned.status()["status"] == "trained"
