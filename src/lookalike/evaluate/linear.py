@@ -11,15 +11,17 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from lookalike.core import rng
 from lookalike.core.ranks import ALONE, Ranks
+from lookalike.core.workers import Workers
 
 PENALTIES = (1e-2, 1e-3, 1e-4, 1e-5)
 """Strengths tried, on |W|^2 / 2 beside the mean cross-entropy; strong to weak, so each starts warm."""
 HELD_OUT = 0.1  # share of the training rows on which the strength is chosen
+_BLOCK = 2**19  # values of the rows of a block, which a thread takes through both products while a cache holds it
+_NOTHING = (torch.empty(0),) * 3
 _ITERATIONS = 200  # of L-BFGS per fit
 _TOLERANCE = 1e-7  # a fit ends when an iteration lowers the loss by less: float32 has no more to give
 
@@ -99,6 +101,14 @@ def _unpack(weights: np.ndarray, classes: int) -> tuple[Tensor, Tensor]:
     return w_KD1[:, :-1], w_KD1[:, -1]
 
 
+def _block(x_ND: Tensor, labels_N: Tensor, w_KD: Tensor, b_K: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Of some rows the sums of the cross-entropy (float64) and of its slopes by W [K, D] and by b [K]."""
+    log_p_NK = torch.addmm(b_K, x_ND, w_KD.T).log_softmax(1)
+    of_label_N1 = log_p_NK.gather(1, labels_N[:, None])
+    residual_NK = log_p_NK.exp_().scatter_add_(1, labels_N[:, None], torch.full_like(of_label_N1, -1.0))
+    return -of_label_N1.sum(dtype=torch.float64), residual_NK.T @ x_ND, residual_NK.sum(0)
+
+
 def _minimise(
     x_ND: Tensor, labels_N: Tensor, classes: int, penalty: float, gram_DD: Tensor, start: np.ndarray, ranks: Ranks
 ) -> np.ndarray:
@@ -112,7 +122,8 @@ def _minimise(
     from threadpoolctl import threadpool_limits
 
     n = int(ranks.sum(torch.tensor(len(x_ND))))
-    target_NK = F.one_hot(labels_N, classes).to(x_ND.dtype)
+    size = max(1, _BLOCK // x_ND.shape[1]) if x_ND.device.type == "cpu" else max(1, len(x_ND))
+    blocks = [slice(row, row + size) for row in range(0, len(x_ND), size)]
     curvature = (classes - 1) / classes**2 * gram_DD + penalty * torch.eye(len(gram_DD), device=gram_DD.device)
     factor_DD = torch.linalg.cholesky(curvature.double()).to(x_ND.dtype)
 
@@ -125,19 +136,27 @@ def _minimise(
     def objective(unknowns: np.ndarray) -> tuple[float, np.ndarray]:
         v, b = _unpack(unknowns, classes)
         w = plain(v)
-        log_p = (x_ND @ w.T + b).log_softmax(1)
-        loss = ranks.sum(-(log_p * target_NK).sum(dtype=torch.float64) / n) + penalty / 2 * (w.double() ** 2).sum()
-        residual = (log_p.exp() - target_NK) / n
-        slope = ranks.sum(residual.T @ x_ND) + penalty * w
+        parts: list[tuple[Tensor, Tensor, Tensor]] = [_NOTHING] * len(blocks)
+
+        def some(numbers: slice) -> None:
+            for k in range(numbers.start, numbers.stop):
+                parts[k] = _block(x_ND[blocks[k]], labels_N[blocks[k]], w, b)
+
+        workers.for_blocks(some, len(blocks), 1)
+        losses, slopes, residuals = zip(*parts, strict=True)
+        loss = ranks.sum(torch.stack(losses).sum() / n) + penalty / 2 * (w.double() ** 2).sum()
+        slope = ranks.sum(torch.stack(slopes).sum(0) / n) + penalty * w
         slope = torch.linalg.solve_triangular(factor_DD, slope.T, upper=False).T
-        return float(loss), torch.cat([slope, ranks.sum(residual.sum(0))[:, None]], 1).double().numpy().ravel()
+        bias = ranks.sum(torch.stack(residuals).sum(0) / n)
+        return float(loss), torch.cat([slope, bias[:, None]], 1).double().numpy().ravel()
 
     w, b = _unpack(start, classes)
     start = torch.cat([seen(w), b[:, None]], 1).double().numpy().ravel()
     # L-BFGS makes short BLAS calls between torch's long ones; with threads of its own, BLAS and torch wait
     # for each other's idle threads, and the fit takes three times as long
     options = {"maxiter": _ITERATIONS, "ftol": _TOLERANCE}
-    with threadpool_limits(1, user_api="blas"):
+    products = 2 * x_ND.numel() * classes
+    with threadpool_limits(1, user_api="blas"), Workers(x_ND.device, products) as workers:
         found = scipy.optimize.minimize(objective, start, jac=True, method="L-BFGS-B", options=options)
     v, b = _unpack(found.x, classes)
     return torch.cat([plain(v), b[:, None]], 1).double().numpy().ravel()
