@@ -108,7 +108,7 @@ def started(out: Path) -> subprocess.Popen:
 def test_once_at_the_command_line_gives_everything(tmp_path: Path):
     process = started(tmp_path / "run")
     process.send_signal(signal.SIGINT)
-    said, _ = process.communicate(timeout=120)
+    said, _ = process.communicate(timeout=600)
     assert process.returncode == 0, said
     run = RunFolder(tmp_path / "run")
     assert run.status()["status"] == "finished"

@@ -1,6 +1,7 @@
 """A few labels along the graph of neighbours: where they get, what they are sure of, and what changes nothing."""
 
 import math
+from statistics import mean
 
 import pytest
 import torch
@@ -122,12 +123,14 @@ def test_a_graph_serves_for_other_labels_too():
 
 def test_labels_left_out_are_guessed_as_often_as_labels_of_others():
     generator = torch.Generator().manual_seed(2)
-    label = torch.arange(2000) % 4
-    x = 1.6 * torch.eye(8)[label] + 0.6 * torch.randn(2000, 8, generator=generator)
-    known = torch.arange(300)
-    others = (propagate(x, known, label[known], 4).argmax(1) == label)[300:].double().mean()
-    assert 0.8 < others < 0.97
-    assert left_out_right(x, known, label[known], 4) == pytest.approx(float(others), abs=0.04)
+    label, known = torch.arange(2000) % 4, torch.arange(300)
+    others, left_out = [], []
+    for _ in range(4):
+        x = 1.6 * torch.eye(8)[label] + 0.6 * torch.randn(2000, 8, generator=generator)
+        others.append(float((propagate(x, known, label[known], 4).argmax(1) == label)[300:].double().mean()))
+        left_out.append(left_out_right(x, known, label[known], 4))
+    assert 0.8 < mean(others) < 0.97
+    assert mean(left_out) == pytest.approx(mean(others), abs=0.03)  # a standard error is 0.01
     chance = label[torch.randperm(2000, generator=generator)]
     assert left_out_right(x, known, chance[known], 4) < 0.4
     assert left_out_right(x, known[:4], label[:4], 4) == 0  # one of each: nothing is left to spread

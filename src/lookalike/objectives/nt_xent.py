@@ -71,7 +71,8 @@ def nt_xent(
 
 
 def _dense_rows(z_RP: Tensor) -> int:
-    return _DENSE_ROWS.get(z_RP.device.type, _DENSE_ROWS["cuda"])
+    found = _DENSE_ROWS.get(z_RP.device.type)
+    return _DENSE_ROWS["cuda"] if found is None else found
 
 
 def _tile(u_RP: Tensor) -> int:
