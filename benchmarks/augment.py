@@ -139,24 +139,13 @@ def torchvision_parts(case: Case, transforms: Any) -> list[Any]:
     return [make[name]() for name in parts(case.recipe)]
 
 
-def import_torchvision() -> None:
-    """Its Python part works beside any PyTorch once its compiled operations are declared."""
-    import contextlib
-
-    import torch
-
-    for name in ("nms", "qnms"):
-        with contextlib.suppress(RuntimeError):
-            torch.library.define(f"torchvision::{name}", "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-    import torchvision  # noqa: F401
-
-
 def torchvision_loader(case: Case, images: int) -> Callable[[], int]:
-    import_torchvision()
     from PIL import Image
     from torch.utils.data import DataLoader, Dataset
-    from torchvision import transforms
 
+    from lookalike.core.optional import need_vision
+
+    transforms = need_vision("torchvision.transforms", "this row")
     transform = transforms.Compose([*torchvision_parts(case, transforms), transforms.ToTensor()])
     arrays = random_bytes(case, images).permute(0, 2, 3, 1).squeeze(-1).numpy()
 
@@ -178,10 +167,11 @@ def torchvision_loader(case: Case, images: int) -> Callable[[], int]:
 
 
 def torchvision_batch(case: Case, images: int) -> Callable[[], int]:
-    import_torchvision()
     import torch
-    from torchvision.transforms import v2
 
+    from lookalike.core.optional import need_vision
+
+    v2 = need_vision("torchvision.transforms.v2", "this row")
     transform = v2.Compose([*torchvision_parts(case, v2), v2.ToDtype(torch.float32, scale=True)])
     return batched(transform, random_bytes(case, images))
 
@@ -263,7 +253,7 @@ def worker(who: str, threads: int, seconds: float, images: int) -> None:
     serve(work)
 
 
-def main() -> None:
+def main(words: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
@@ -272,7 +262,7 @@ def main() -> None:
     parser.add_argument("--tiny", action="store_true", help="some images, and no peer but what is installed: seconds")
     parser.add_argument("--write", action="store_true", help="put the table into docs/results.md")
     parser.add_argument("--worker", metavar="WHO", help=argparse.SUPPRESS)
-    args = parser.parse_args()
+    args = parser.parse_args(words)
     if args.tiny:
         args.rounds, args.seconds, args.images = 2, 0.0, 64
     if args.worker:

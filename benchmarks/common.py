@@ -28,6 +28,7 @@ from typing import Any
 
 HERE = Path(__file__).resolve().parent
 ENVIRONMENTS = HERE.parent / "runs" / "benchmarks" / "environments"
+SOURCE = HERE.parent / "src"
 RESULTS = HERE.parent / "docs" / "results.md"
 
 
@@ -63,27 +64,31 @@ def here(script: str, *arguments: str, python: str | Path = sys.executable) -> l
     return [str(python), str(HERE / script), *arguments]
 
 
+def surroundings() -> dict[str, str]:
+    """Variables for a worker: those of this process, and the way to this project, which a peer does not have."""
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [str(SOURCE), os.environ.get("PYTHONPATH")]))}
+
+
 class Worker:
     """A process that waits for its turns.
 
     Args:
         command: what starts it; it calls `serve`.
-        env: variables beside those of this process.
 
     Raises:
         Missing: it ended before it was ready; its last words are the reason.
     """
 
-    def __init__(self, command: Sequence[str], env: Mapping[str, str] | None = None) -> None:
-        # A file, as a pipe that nobody reads would stop the worker once it is full; closed with the worker.
-        self._words = tempfile.TemporaryFile("w+")  # noqa: SIM115
+    def __init__(self, command: Sequence[str]) -> None:
+        # A file, as a pipe that nobody reads would stop the worker once it is full.
+        self._words = tempfile.TemporaryFile("w+")  # noqa: SIM115 - open as long as the worker, which close() ends
         self.process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._words,
             text=True,
-            env={**os.environ, **(env or {})},
+            env=surroundings(),
         )
         self.about: dict[str, Any] = self._answer()
 

@@ -108,7 +108,7 @@ def photos(place: Path, count: int = 24) -> None:
         small.resize((320, 240), Image.Resampling.BICUBIC).save(place / f"{k}.jpg", quality=90)
 
 
-def main() -> None:
+def main(words: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, nargs="?", help="a folder of JPEG files")
     parser.add_argument("--side", type=int, default=128, help="pixels of the longer side")
@@ -117,7 +117,7 @@ def main() -> None:
     parser.add_argument("--tiny", action="store_true", help="a few small pictures, one round: does it run?")
     parser.add_argument("--write", action="store_true", help="put the table into docs/results.md")
     parser.add_argument("--part", choices=PARTS, help=argparse.SUPPRESS)
-    args = parser.parse_args()
+    args = parser.parse_args(words)
     if args.part:
         warnings.simplefilter("ignore")
         files = found(args.data, args.most)

@@ -23,14 +23,12 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from common import serve
+from lookalike.core.optional import need_vision
 from lookalike.encoders.base import EncoderSpec, build_encoder
 
-for _name in ("nms", "qnms"):  # compiled operators that torchvision names when it is imported, and nothing here uses
-    torch.library.define(f"torchvision::{_name}", "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-
-from lightly.loss import NTXentLoss  # noqa: E402 - what it imports wants those names
-from lightly.models.modules import SimCLRProjectionHead  # noqa: E402
-from lightly.transforms import SimCLRTransform  # noqa: E402
+NTXentLoss = need_vision("lightly.loss", __file__).NTXentLoss
+SimCLRProjectionHead = need_vision("lightly.models.modules", __file__).SimCLRProjectionHead
+SimCLRTransform = need_vision("lightly.transforms", __file__).SimCLRTransform
 
 WORKERS = 2
 AHEAD = 2 * WORKERS  # batches that the DataLoader has ready beyond what was asked for

@@ -67,14 +67,9 @@ def plain() -> Callable[[Any], Any]:
 
 def lightly() -> Callable[[Any], Any]:
     """lightly's NTXentLoss; of torchvision, which it imports, the pure-Python part does."""
-    import torch
+    from lookalike.core.optional import need_vision
 
-    with contextlib.suppress(RuntimeError):  # they are there where torchvision's compiled part fits this torch
-        for name in ("nms", "qnms"):
-            torch.library.define(f"torchvision::{name}", "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-    from lightly.loss import NTXentLoss
-
-    criterion = NTXentLoss(temperature=TEMPERATURE)
+    criterion = need_vision("lightly.loss", "this row").NTXentLoss(temperature=TEMPERATURE)
     return lambda z_RP: criterion(*z_RP.chunk(2))
 
 

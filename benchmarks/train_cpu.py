@@ -22,7 +22,6 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -37,7 +36,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from arithmetic import fastest, floors
-from common import ENVIRONMENTS, HERE, Missing, Table, Worker, environment, here, in_turns, serve, spread
+from common import ENVIRONMENTS, Missing, Table, Worker, environment, here, in_turns, serve, spread, surroundings
 from lookalike import api
 from lookalike.core import machine
 from lookalike.core.files import read_json, write_json
@@ -53,7 +52,6 @@ from lookalike.methods.simclr import Learner, Options
 
 KEPT = ENVIRONMENTS.parent / "train_cpu"
 LIGHTLY = ["lightly==1.6.0", "torchvision==0.29.2"]  # without what they ask for: another build of torch, Lightning
-PEER = {"PYTHONPATH": str(HERE.parent / "src")}  # whose network it trains
 NEEDED = ["torch", "numpy", "pillow", "tqdm", "lightning-utilities"]
 AIM = 0.93  # of the minutes that our steps are planned to take: the first look and the last one come on top
 
@@ -200,7 +198,7 @@ def measure_rates(cases: dict[str, Case], data: dict[str, str], rounds: int, tin
             python = lightly(tiny)
             for name, source in data.items():
                 asked = peer(cases[name], source, python, task="rate")
-                workers[f"lightly {name}"] = Worker(asked, PEER)
+                workers[f"lightly {name}"] = Worker(asked)
         except Missing as missing:
             found["missing"] = str(missing)
         answers = in_turns(workers, rounds, 0.0 if tiny else 1.0)
@@ -240,7 +238,7 @@ def measure_accuracy(name: str, case: Case, data: str, given: argparse.Namespace
     if "lightly" not in found:
         try:
             python, told = lightly(given.tiny), {"task": "train", "out": str(weights["lightly"])}
-            found["lightly"] = run_timed(peer(case, data, python, **told, deadline=time.time() + 60 * minutes), PEER)
+            found["lightly"] = run_timed(peer(case, data, python, **told, deadline=time.time() + 60 * minutes))
         except Missing as missing:
             found["missing"] = str(missing)
         write_json(file, found)
@@ -259,14 +257,14 @@ def peer_backbone(case: Case, weights: Path) -> Backbone:
     return Backbone(placed(encoder, "cpu"), spec, case.mean, case.std)
 
 
-def run_timed(words: list[str], env: dict[str, str] | None = None) -> dict[str, Any]:
+def run_timed(words: list[str]) -> dict[str, Any]:
     """What a process says in its last line, and its seconds.
 
     Raises:
         Missing: it failed.
     """
     begun = time.perf_counter()
-    done = subprocess.run(words, capture_output=True, text=True, check=False, env={**os.environ, **(env or {})})
+    done = subprocess.run(words, capture_output=True, text=True, check=False, env=surroundings())
     if done.returncode:
         raise Missing((done.stderr.strip().splitlines() or [f"status {done.returncode}"])[-1])
     return {**json.loads(done.stdout.splitlines()[-1]), "seconds": time.perf_counter() - begun}
@@ -337,7 +335,7 @@ def trained_words(found: dict[str, Any]) -> str:
     return f"{found['linear']:.3f} ({found['epochs']:.1f} epochs, {found['seconds']:.0f} s)"
 
 
-def main() -> None:
+def main(words: list[str] | None = None) -> None:
     """Measure the parts that are asked for, and show all."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--mnist", metavar="DATA", help="mnist:DIR; without it lightly's digits are left out")
@@ -353,7 +351,7 @@ def main() -> None:
     parser.add_argument("--tiny", action="store_true", help="seconds, random images and the bundled digits, no peer")
     parser.add_argument("--write", action="store_true", help="put the table into docs/results.md")
     parser.add_argument("--worker", help=argparse.SUPPRESS)
-    given = parser.parse_args()
+    given = parser.parse_args(words)
     if given.worker:
         work_of(json.loads(given.worker))
         return

@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-pytestmark = pytest.mark.slow
 
-
-def test_the_tiny_form_times_every_case():
-    command = [sys.executable, str(ROOT / "benchmarks" / "augment.py"), "--tiny"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
-    assert done.returncode == 0, done.stdout + done.stderr
-    kept = json.loads((ROOT / "runs" / "benchmarks" / "augment.json").read_text())
-    assert all(f"| {' | '.join(row)} |" in done.stdout for row in kept["rows"])
+@pytest.mark.slow
+def test_the_tiny_form_times_every_case(benchmark_of: Callable[[str], Any], tmp_path: Path):
+    benchmark_of("augment").main(["--tiny"])
+    kept = json.loads((tmp_path / "benchmarks" / "augment.json").read_text())
     ours = {row[0] for row in kept["rows"] if row[1] == "ours"}
     assert {"simclr-small, 32 px", "simclr, 64 px", "digits, 28 px, grey"} <= ours
     assert {row[1] for row in kept["rows"]} == {"ours", *(who for who in kept["data"] if who.startswith("floor"))}

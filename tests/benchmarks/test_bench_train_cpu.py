@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.slow
 
 
-def benchmark(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(ROOT / "benchmarks" / "train_cpu.py"), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
-
-
-def test_all_parts_have_a_row():
-    done = benchmark("--tiny")
-    assert done.returncode == 0, done.stdout + done.stderr
-    kept = json.loads((ROOT / "runs" / "benchmarks" / "train_cpu.json").read_text())
-    assert all(f"| {' | '.join(row)} |" in done.stdout for row in kept["rows"])
+def test_all_parts_have_a_row(benchmark_of: Callable[[str], Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    benchmark_of("train_cpu").main(["--tiny"])
+    shown = capsys.readouterr().out
+    kept = json.loads((tmp_path / "benchmarks" / "train_cpu.json").read_text())
+    assert all(f"| {' | '.join(row)} |" in shown for row in kept["rows"])
     rates, trained = kept["data"]["rates"], kept["data"]["mnist"]
     assert [row[0].split(",")[-1] for row in kept["rows"][:3]] == [" views/s"] * 3
     # twice the width of a small network: the convolutions between maps of that width have four times the products
@@ -32,6 +26,7 @@ def test_all_parts_have_a_row():
     assert trained["ours"]["linear"] > 0.5  # digits, of ten kinds
 
 
-def test_an_unknown_part_is_refused():
-    done = benchmark("--tiny", "--parts", "rates,imagenet")
-    assert done.returncode == 2 and "no part imagenet; there are rates, mnist, cifar10" in done.stderr
+def test_an_unknown_part_is_refused(benchmark_of: Callable[[str], Any], capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit) as raised:
+        benchmark_of("train_cpu").main(["--tiny", "--parts", "rates,imagenet"])
+    assert raised.value.code == 2 and "no part imagenet; there are rates, mnist, cifar10" in capsys.readouterr().err

@@ -22,21 +22,17 @@ def photos(folder: Path, n: int = 40, side: int = 16) -> Path:
     return folder
 
 
-def test_help_imports_neither_torch_nor_scikit_learn():
-    code = (
-        "import sys; from lookalike.cli.main import main; main(['--help']); "
-        "print([m for m in ('torch', 'sklearn', 'scipy', 'PIL') if m in sys.modules])"
-    )
-    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    assert shown.splitlines()[-1] == "[]"
-
-
-def test_a_training_begins_without_scikit_learn_and_scipy():
-    """They take as long to import as PyTorch, and have nothing to do before the first look at labels."""
-    code = (
-        "import sys, lookalike.api, lookalike.methods.simclr; lookalike.api.load_images('digits'); "
-        "print([m for m in ('sklearn', 'scipy') if m in sys.modules])"
-    )
+@pytest.mark.parametrize(
+    ("code", "unwanted"),
+    [
+        ("from lookalike.cli.main import main; main(['--help'])", ("torch", "sklearn", "scipy", "PIL")),
+        # what looks at labels takes as long to import as PyTorch, and has nothing to do before the first look
+        ("from lookalike import api; import lookalike.methods.simclr; api.load_images('digits')", ("sklearn", "scipy")),
+    ],
+    ids=["help", "the beginning of a training"],
+)
+def test_what_takes_long_to_import_waits_until_it_is_wanted(code: str, unwanted: tuple[str, ...]):
+    code += f"; import sys; print([name for name in {unwanted} if name in sys.modules])"
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert shown.splitlines()[-1] == "[]"
 

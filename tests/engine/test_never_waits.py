@@ -95,9 +95,9 @@ def test_a_loss_over_tiles(monkeypatch: pytest.MonkeyPatch):
 
 def test_what_waits_is_caught():
     x = torch.zeros(3, device=GPU)
-    with pytest.raises((RuntimeError, NotImplementedError)):
+    with pytest.raises(RuntimeError, match="(?i)meta"):
         x.sum().item()
-    with pytest.raises((RuntimeError, NotImplementedError)):
+    with pytest.raises(RuntimeError, match="(?i)meta"):
         x[x > 0]
     with Watching() as watching:
         torch.zeros(3).to(GPU)

@@ -90,7 +90,7 @@ def opened(source: str | PathLike[str] | IO[bytes]) -> Jpeg | None:
         OSError: it cannot be opened or read.
     """
     by_name = isinstance(source, str | PathLike)
-    file = open(source, "rb") if isinstance(source, str | PathLike) else source  # noqa: SIM115
+    file = open(source, "rb") if isinstance(source, str | PathLike) else source  # noqa: SIM115 - stays open for the rest
     start = 0 if by_name else file.tell()
     found = None
     try:
