@@ -1,7 +1,6 @@
 """Pins what training and evaluation may see of the images, their fingerprint, and how sources are found."""
 
 import hashlib
-import time
 from dataclasses import replace
 
 import numpy as np
@@ -67,12 +66,12 @@ def test_what_lies_beside_an_image_is_no_part_of_its_digest():
     assert len({bytes(d) for d in one.digests}) == 3  # black images of three sizes are three images
 
 
-def test_digests_of_sixty_thousand_small_images_take_less_than_a_second():
+def test_digests_of_sixty_thousand_small_images_are_those_of_each_by_itself():
     pixels = torch.randint(256, (60_000, 1, 28, 28), dtype=torch.uint8)
-    begun = time.process_time()
     images = Images(pixels, tuple(map(str, range(60_000))))
     assert len(images.order) == 60_000
-    assert time.process_time() - begun < 1
+    for row in (0, 31_007, 59_999):
+        assert np.array_equal(images.digests[row], Images(pixels[row : row + 1], ("alone",)).digests[0])
 
 
 def test_numbers_must_agree():

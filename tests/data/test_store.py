@@ -465,8 +465,9 @@ def test_images_that_fill_their_canvases_have_no_sizes(tmp_path: Path):
 
 
 @pytest.mark.slow
-def test_sixty_thousand_images_open_in_less_than_a_second(tmp_path: Path, from_disk: None):
-    entries = tuple(Entry(f"{i:06d}.jpg", (i, i), lambda: None) for i in range(60_000))
+def test_sixty_thousand_images_are_there_without_one_being_decoded(tmp_path: Path, from_disk: None):
+    opened: list[int] = []
+    entries = tuple(Entry(f"{i:06d}.jpg", (i, i), lambda i=i: opened.append(i)) for i in range(60_000))
     listing = Listing(entries, "many")
     folder = tmp_path / f"{store.key_of(listing)}-32"
     Survey(3, 32, 32, True).write(tmp_path / f"{store.key_of(listing)}.json")
@@ -478,7 +479,6 @@ def test_sixty_thousand_images_open_in_less_than_a_second(tmp_path: Path, from_d
     index.write(folder)
     with open(folder / "canvases", "wb") as file:
         file.truncate(60_000 * 3072)
-    begun = time.process_time()
     images = load(listing, tmp_path, None)
     assert len(images) == 60_000
-    assert time.process_time() - begun < 1
+    assert opened == []

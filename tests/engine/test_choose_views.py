@@ -60,7 +60,8 @@ def test_a_trial_is_a_tenth_of_the_run(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(module, "_STEPS", 128)
     photos = Options(data="", epochs=60, batch_size=256)
     assert [trial_steps(photos, n) for n in (300, 2640, 50_000)] == [8, 60, 128]
-    assert trial_steps(replace(photos, max_steps=500), 50_000) == 50
+    assert [trial_steps(replace(photos, max_steps=500), n) for n in (300, 2640, 50_000)] == [8, 50, 50]
+    assert trial_steps(replace(photos, max_steps=5000), 2640) == 60
 
 
 @pytest.mark.parametrize(

@@ -120,7 +120,8 @@ def trial_steps(options: TrainOptions, n: int) -> int:
 
     Views that can be learned in a run of many steps may be too hard for one of few.
     """
-    run = options.max_steps or options.epochs * (n // options.batch_size)
+    run = options.epochs * (n // options.batch_size)
+    run = run if options.max_steps is None else min(run, options.max_steps)
     return max(_LEAST_STEPS, min(_STEPS, round(_TRIAL * run)))
 
 
