@@ -32,16 +32,16 @@ def floors(tiny: bool) -> Callable[[], dict[str, float]]:
         works[f"convolution {name}"] = convolution(dtype, rows)
 
     def work() -> dict[str, float]:
-        return {name: max(flops / fastest(way) for way in ways) / 1e9 for name, (ways, flops) in works.items()}
+        return {name: max(flops / min(seconds(way)) for way in ways) / 1e9 for name, (ways, flops) in works.items()}
 
     return work
 
 
-def fastest(work: Callable[[], Any], times: int = 4) -> float:
-    """The shortest of some seconds that `work` takes."""
+def seconds(work: Callable[[], Any], times: int = 4) -> list[float]:
+    """What `work` takes, some times one after the other."""
     found = []
     for _ in range(times):
         begun = time.perf_counter()
         work()
         found.append(time.perf_counter() - begun)
-    return min(found)
+    return found

@@ -7,6 +7,7 @@ from scipy.optimize import minimize
 from scipy.special import logsumexp
 from sklearn.linear_model import LogisticRegression
 
+from lookalike.core.ranks import ALONE
 from lookalike.evaluate import linear
 from lookalike.evaluate.linear import PENALTIES, fit_linear, linear_accuracy
 
@@ -59,6 +60,23 @@ def test_the_optimum_is_that_of_a_slow_plain_fit(penalty, d, spread):
     args = (z, y.numpy(), penalty)
     best = minimize(plain_objective, 0 * ours, args, jac=True, method="L-BFGS-B", options=options)
     assert best.fun - 1e-9 <= found <= best.fun + 1e-5
+
+
+def test_strengths_tried_side_by_side_come_to_what_each_comes_to_alone():
+    x, y = data(n=3000, d=40, classes=4, spread=0.3)
+    z = (x - x.mean(0)) / x.std(0)
+    gram, zero = z.T @ z / len(z), np.zeros(4 * 41)
+
+    def fits(penalties, tolerance):
+        return linear._minimise(z, y, 4, penalties, gram, [zero] * len(penalties), ALONE, tolerance)
+
+    for found, penalty in zip(fits(PENALTIES, 1e-7), PENALTIES, strict=True):
+        args = (z.double().numpy(), y.numpy(), penalty)
+        least = plain_objective(fits((penalty,), 1e-7)[0], *args)[0]
+        assert plain_objective(found, *args)[0] == pytest.approx(least, abs=1e-5)
+    for found, penalty in zip(fits(PENALTIES, linear._ROUGH), PENALTIES, strict=True):
+        args = (z.double().numpy(), y.numpy(), penalty)
+        assert plain_objective(found, *args)[0] <= plain_objective(fits((penalty,), 1e-7)[0], *args)[0] + 1e-3
 
 
 def test_separable_data_reaches_100_percent():

@@ -2,11 +2,12 @@
 
 SimCLR paper, appendix B.8. The strength of the penalty is chosen on a tenth of the training rows, then
 the probe is fitted to all of them; the test rows are used once, for the figure. Axes: N rows, D
-features, K classes.
+features, K classes, F fits side by side.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,14 +17,17 @@ from torch import Tensor
 from lookalike.core import rng
 from lookalike.core.ranks import ALONE, Ranks
 from lookalike.core.workers import Workers
+from lookalike.evaluate.side_by_side import Point, Value, minimise_side_by_side
 
 PENALTIES = (1e-2, 1e-3, 1e-4, 1e-5)
-"""Strengths tried, on |W|^2 / 2 beside the mean cross-entropy; strong to weak, so each starts warm."""
+"""Strengths tried, on |W|^2 / 2 beside the mean cross-entropy, strong to weak: of equal ones the stronger is taken."""
 HELD_OUT = 0.1  # share of the training rows on which the strength is chosen
 _BLOCK = 2**19  # values of the rows of a block, which a thread takes through both products while a cache holds it
+_SCORES = 2**26  # numbers of a block's scores at most, where no cache asks for small blocks
 _NOTHING = (torch.empty(0),) * 3
 _ITERATIONS = 200  # of L-BFGS per fit
 _TOLERANCE = 1e-7  # a fit ends when an iteration lowers the loss by less: float32 has no more to give
+_ROUGH = 1e-5  # the same for fits that are only compared; their loss is then within some 1e-4 of the least
 
 
 @dataclass(frozen=True)
@@ -70,14 +74,16 @@ def fit_linear(
         order = rng.permutation(seed, "linear", 0, len(x))
         held = max(1, int(HELD_OUT * len(x)))
         choose, learn = order[:held], order[held:]
-        weights, best = start, -1.0
-        for penalty in penalties:
-            weights = _minimise(x[learn[mine]], labels_N[learn[mine]], classes, penalty, gram, weights, ranks)
-            w, b = _unpack(weights, classes)
+        rows, labels = x[learn[mine]], labels_N[learn[mine]]
+        best = -1.0
+        tried = _minimise(rows, labels, classes, penalties, gram, [start] * len(penalties), ranks, _ROUGH)
+        for penalty, weights in zip(penalties, tried, strict=True):
+            w, b = _unpacked(weights, classes, x)
             accuracy = float(((x[choose] @ w.T + b).argmax(1) == labels_N[choose]).double().mean())
             if accuracy > best:
                 best, best_penalty, start = accuracy, penalty, weights
-    w, b = _unpack(_minimise(x[mine], labels_N[mine], classes, best_penalty, gram, start, ranks), classes)
+    (weights,) = _minimise(x[mine], labels_N[mine], classes, (best_penalty,), gram, [start], ranks, _TOLERANCE)
+    w, b = _unpacked(weights, classes, x)
     return LinearProbe(w, b, mean, scale, best_penalty)
 
 
@@ -96,67 +102,87 @@ def linear_accuracy(
     return float((probe.predict(test_QD) == labels_Q).double().mean()), probe.penalty
 
 
-def _unpack(weights: np.ndarray, classes: int) -> tuple[Tensor, Tensor]:
-    w_KD1 = torch.from_numpy(weights).float().view(classes, -1)
+def _unpacked(weights: Point, classes: int, like: Tensor) -> tuple[Tensor, Tensor]:
+    w_KD1 = torch.from_numpy(weights).to(like).view(classes, -1)
     return w_KD1[:, :-1], w_KD1[:, -1]
 
 
-def _block(x_ND: Tensor, labels_N: Tensor, w_KD: Tensor, b_K: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Of some rows the sums of the cross-entropy (float64) and of its slopes by W [K, D] and by b [K]."""
-    log_p_NK = torch.addmm(b_K, x_ND, w_KD.T).log_softmax(1)
-    of_label_N1 = log_p_NK.gather(1, labels_N[:, None])
-    residual_NK = log_p_NK.exp_().scatter_add_(1, labels_N[:, None], torch.full_like(of_label_N1, -1.0))
-    return -of_label_N1.sum(dtype=torch.float64), residual_NK.T @ x_ND, residual_NK.sum(0)
+def _packed(w_KD: Tensor, b_K: Tensor) -> Point:
+    return torch.cat([w_KD, b_K[:, None]], 1).double().cpu().numpy().ravel()
+
+
+def _block(x_ND: Tensor, labels_N: Tensor, w_FKD: Tensor, b_FK: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Of some rows the sums of the cross-entropy ([F], float64) and of its slopes by W [F, K, D] and by b [F, K]."""
+    fits, classes, features = w_FKD.shape
+    score = torch.addmm(b_FK.reshape(-1, 1), w_FKD.reshape(-1, features), x_ND.T)
+    log_p_FKN = score.view(fits, classes, -1).log_softmax(1)
+    label_F1N = labels_N.expand(fits, 1, -1)
+    of_label_F1N = log_p_FKN.gather(1, label_F1N)
+    residual_FKN = log_p_FKN.exp_().scatter_add_(1, label_F1N, torch.full_like(of_label_F1N, -1.0))
+    slope_FKD = (residual_FKN.view(fits * classes, -1) @ x_ND).view(w_FKD.shape)
+    return -of_label_F1N.sum((1, 2), dtype=torch.float64), slope_FKD, residual_FKN.sum(2)
 
 
 def _minimise(
-    x_ND: Tensor, labels_N: Tensor, classes: int, penalty: float, gram_DD: Tensor, start: np.ndarray, ranks: Ranks
-) -> np.ndarray:
-    """Mean cross-entropy of all processes' rows + penalty * |W|^2 / 2 (none on the bias), by L-BFGS from `start`.
+    x_ND: Tensor,
+    labels_N: Tensor,
+    classes: int,
+    penalties: Sequence[float],
+    gram_DD: Tensor,
+    starts: Sequence[Point],
+    ranks: Ranks,
+    tolerance: float,
+) -> list[Point]:
+    """For each penalty, mean cross-entropy of all processes' rows + penalty * |W|^2 / 2 (none on the bias), by L-BFGS.
 
     The unknowns are the weights seen through a Cholesky factor L of the Hessian at even odds,
     (K - 1) / K^2 * X^T X / N + penalty: W = V L^-1. The problem stays the same, but features that go
     together no longer slow it down: tens of iterations in place of hundreds.
     """
-    import scipy.optimize  # a training begins without it
     from threadpoolctl import threadpool_limits
 
     n = int(ranks.sum(torch.tensor(len(x_ND))))
-    size = max(1, _BLOCK // x_ND.shape[1]) if x_ND.device.type == "cpu" else max(1, len(x_ND))
+    on_cpu = x_ND.device.type == "cpu"
+    size = max(1, _BLOCK // x_ND.shape[1] if on_cpu else _SCORES // (classes * len(penalties)))
     blocks = [slice(row, row + size) for row in range(0, len(x_ND), size)]
-    curvature = (classes - 1) / classes**2 * gram_DD + penalty * torch.eye(len(gram_DD), device=gram_DD.device)
-    factor_DD = torch.linalg.cholesky(curvature.double()).to(x_ND.dtype)
+    even = (classes - 1) / classes**2 * gram_DD
+    identity = torch.eye(len(gram_DD), device=gram_DD.device)
+    factors = [torch.linalg.cholesky((even + p * identity).double()).to(x_ND.dtype) for p in penalties]
 
-    def seen(w_KD: Tensor) -> Tensor:  # V = W L
-        return w_KD @ factor_DD
-
-    def plain(v_KD: Tensor) -> Tensor:  # W = V L^-1
+    def plain(v_KD: Tensor, factor_DD: Tensor) -> Tensor:  # W = V L^-1
         return torch.linalg.solve_triangular(factor_DD, v_KD, upper=False, left=False)
 
-    def objective(unknowns: np.ndarray) -> tuple[float, np.ndarray]:
-        v, b = _unpack(unknowns, classes)
-        w = plain(v)
+    def objectives(unknowns: dict[int, Point]) -> dict[int, Value]:
+        weights = {number: _unpacked(point, classes, x_ND) for number, point in unknowns.items()}
+        w_FKD = torch.stack([plain(v, factors[number]) for number, (v, _) in weights.items()])
+        b_FK = torch.stack([b for _, b in weights.values()])
         parts: list[tuple[Tensor, Tensor, Tensor]] = [_NOTHING] * len(blocks)
 
         def some(numbers: slice) -> None:
             for k in range(numbers.start, numbers.stop):
-                parts[k] = _block(x_ND[blocks[k]], labels_N[blocks[k]], w, b)
+                parts[k] = _block(x_ND[blocks[k]], labels_N[blocks[k]], w_FKD, b_FK)
 
         workers.for_blocks(some, len(blocks), 1)
-        losses, slopes, residuals = zip(*parts, strict=True)
-        loss = ranks.sum(torch.stack(losses).sum() / n) + penalty / 2 * (w.double() ** 2).sum()
-        slope = ranks.sum(torch.stack(slopes).sum(0) / n) + penalty * w
-        slope = torch.linalg.solve_triangular(factor_DD, slope.T, upper=False).T
-        bias = ranks.sum(torch.stack(residuals).sum(0) / n)
-        return float(loss), torch.cat([slope, bias[:, None]], 1).double().numpy().ravel()
+        losses, slopes, residuals = (ranks.sum(torch.stack(part).sum(0) / n) for part in zip(*parts, strict=True))
+        values = {}
+        for f, number in enumerate(unknowns):
+            loss = losses[f] + penalties[number] / 2 * (w_FKD[f].double() ** 2).sum()
+            slope = slopes[f] + penalties[number] * w_FKD[f]
+            seen = torch.linalg.solve_triangular(factors[number], slope.T, upper=False).T
+            values[number] = float(loss), _packed(seen, residuals[f])
+        return values
 
-    w, b = _unpack(start, classes)
-    start = torch.cat([seen(w), b[:, None]], 1).double().numpy().ravel()
+    begin = []
+    for start, factor in zip(starts, factors, strict=True):
+        w, b = _unpacked(start, classes, x_ND)
+        begin.append(_packed(w @ factor, b))  # V = W L
     # L-BFGS makes short BLAS calls between torch's long ones; with threads of its own, BLAS and torch wait
     # for each other's idle threads, and the fit takes three times as long
-    options = {"maxiter": _ITERATIONS, "ftol": _TOLERANCE}
-    products = 2 * x_ND.numel() * classes
+    products = 2 * x_ND.numel() * classes * len(penalties)
     with threadpool_limits(1, user_api="blas"), Workers(x_ND.device, products) as workers:
-        found = scipy.optimize.minimize(objective, start, jac=True, method="L-BFGS-B", options=options)
-    v, b = _unpack(found.x, classes)
-    return torch.cat([plain(v), b[:, None]], 1).double().numpy().ravel()
+        ends = minimise_side_by_side(objectives, begin, _ITERATIONS, tolerance)
+    found = []
+    for end, factor in zip(ends, factors, strict=True):
+        v, b = _unpacked(end, classes, x_ND)
+        found.append(_packed(plain(v, factor), b))
+    return found
