@@ -7,12 +7,12 @@ Three parts, kept in runs/benchmarks/train_cpu as each gets done, so that they m
 where they stopped; `--parts` says which to measure now, and the table shows all that there are.
 
 - `rates`: views a second of whole SimCLR steps (views, both passes, loss, optimiser), the default networks for MNIST
-  and CIFAR-10 and one of width 64, in turns with lightly's loop and with the machine's own arithmetic: a matrix product
+  and CIFAR-10 and one of width 64, views as large as the images for both, in turns with lightly's loop and with the machine's own arithmetic: a matrix product
   (2048^3) and a 3x3 convolution (64 to 64 channels, 16 px maps, forward, the better of both memory layouts). The share
   is FLOPs of the network per view, forward and backward, times views a second, over that convolution's rate, in the
   precision that training takes here.
-- `mnist`, `cifar10`: the same network trained for the same minutes of wall clock by both, from the start of the process
-  and the files as they lie, no store of them yet; then our linear probe on the features of each.
+- `mnist`, `cifar10`: the same network trained for the same minutes of wall clock by both, each by its recipe, from the
+  start of the process and the files as they lie, no store of them yet; then our linear probe on the features of each.
 
 lightly runs in an environment of its own, `lightly_simclr.py` is its loop.
 """
@@ -96,14 +96,17 @@ def options_of(case: Case, **more: Any) -> Options:
 # What the workers do
 
 
-def our_steps(case: Case, folder: Path) -> Callable[[], None]:
-    """A function that makes `case.steps` steps of the engine, on random images: speed does not depend on them."""
+def our_steps(case: Case, folder: Path, **more: Any) -> Callable[[], None]:
+    """A function that makes `case.steps` steps of the engine, on random images: speed does not depend on them.
+
+    `more` are options in place of the recipe's.
+    """
     generator = torch.Generator().manual_seed(0)
     shape = (case.batch * case.steps, case.channels, case.side, case.side)
     images = Images(
         torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator), tuple(map(str, range(shape[0])))
     )
-    options = options_of(case, epochs=10**6)
+    options = options_of(case, epochs=10**6, **more)
     backbone = api.untrained_backbone(options, images, "cpu")
     learner = placed(Learner(backbone.encoder, options, len(images)), "cpu").train()
     run = RunFolder(folder)
@@ -150,7 +153,7 @@ def work_of(asked: dict[str, Any]) -> None:
     elif asked["task"] == "rate":
         assert case is not None
         with TemporaryDirectory() as folder:
-            serve(our_steps(case, Path(folder)))
+            serve(our_steps(case, Path(folder), view_scale=1.0))
     else:
         assert case is not None
         print(json.dumps(train_ours(case, asked)))

@@ -105,3 +105,16 @@ def test_low_temperature_does_not_overflow():
     assert torch.equal(
         knn_predict(bank, labels, query, temperature=1e-4), knn_predict(bank, labels, query, k=1, temperature=1.0)
     )
+
+
+@pytest.mark.parametrize("n", [16, 39, 320, 336, 1003, 1008])
+@pytest.mark.parametrize("k", [1, 3, 20])
+def test_the_best_of_groups_are_the_best_of_all(n, k):
+    k = min(k, n)
+    score = torch.randn(50, n, generator=torch.Generator().manual_seed(n))
+    score[:, -1] += 3 * (torch.arange(50) % 2)  # the best among those beside whole groups
+    score[::3, : n // 2] = score[::3, n - n // 2 :]  # equal ones
+    value, row = knn._largest(score, k)
+    assert torch.equal(value, score.topk(k, dim=1).values)
+    assert torch.equal(score.gather(1, row), value)
+    assert all(len(set(numbers)) == k for numbers in row.tolist())
