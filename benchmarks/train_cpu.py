@@ -7,10 +7,10 @@ Three parts, kept in runs/benchmarks/train_cpu as each gets done, so that they m
 where they stopped; `--parts` says which to measure now, and the table shows all that there are.
 
 - `rates`: views a second of whole SimCLR steps (views, both passes, loss, optimiser), the default networks for MNIST
-  and CIFAR-10 and one of width 64, views as large as the images for both, in turns with lightly's loop and with the machine's own arithmetic: a matrix product
-  (2048^3) and a 3x3 convolution (64 to 64 channels, 16 px maps, forward, the better of both memory layouts). The share
-  is FLOPs of the network per view, forward and backward, times views a second, over that convolution's rate, in the
-  precision that training takes here.
+  and CIFAR-10 and one of width 64, views as large as the images for both, in turns with lightly's loop and with the
+  machine's own arithmetic: a matrix product (2048^3) and a 3x3 convolution (64 to 64 channels, 16 px maps, forward, the
+  better of both memory layouts). The share is FLOPs of the network per view, forward and backward, times views a
+  second, over that convolution's rate, in the precision that training takes here.
 - `mnist`, `cifar10`: the same network trained for the same minutes of wall clock by both, each by its recipe, from the
   start of the process and the files as they lie, no store of them yet; then our linear probe on the features of each.
 
