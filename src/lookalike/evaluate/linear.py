@@ -27,7 +27,7 @@ _SCORES = 2**26  # numbers of a block's scores at most, where no cache asks for 
 _NOTHING = (torch.empty(0),) * 3
 _ITERATIONS = 200  # of L-BFGS per fit
 _TOLERANCE = 1e-7  # a fit ends when an iteration lowers the loss by less: float32 has no more to give
-_ROUGH = 1e-5  # the same for fits that are only compared; their loss is then within some 1e-4 of the least
+_ROUGH = 1e-6  # the same for fits that are only compared; at 1e-5 rounding decides between strengths as good as equal
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def fit_linear(
         statistics: mean and deviation [D] to standardise by; None for those of `x_ND` (`standard`).
     """
     mean, scale = statistics or standard(x_ND)
-    x = (x_ND.float() - mean) / scale
+    x = (x_ND.float() - mean).div_(scale)
     mine = slice(ranks.rank, None, ranks.size)
     gram = ranks.sum(x[mine].T @ x[mine]) / len(x)
     classes = int(labels_N.max()) + 1
