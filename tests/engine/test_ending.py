@@ -90,8 +90,9 @@ def test_anything_else_stops_it(number: int, graceful: bool, tmp_path: Path, mon
     assert RunFolder(tmp_path / "run").status()["status"] == "interrupted"
 
 
-def started(out: Path) -> subprocess.Popen:
-    words = ["digits", "--epochs", "400", "--augment", "digits", "--threads", "1", "--out", str(out)]
+def started(data: Path, out: Path) -> subprocess.Popen:
+    words = [str(data), "--epochs", "4000", "--augment", "crop-flip", "--threads", "1", "--out", str(out)]
+    words += ["--width", "4", "--batch-size", "20"]
     process = subprocess.Popen(
         [sys.executable, "-m", "lookalike", *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
@@ -105,8 +106,8 @@ def started(out: Path) -> subprocess.Popen:
 
 
 @pytest.mark.slow
-def test_once_at_the_command_line_gives_everything(tmp_path: Path):
-    process = started(tmp_path / "run")
+def test_once_at_the_command_line_gives_everything(photos: Path, tmp_path: Path):
+    process = started(photos, tmp_path / "run")
     process.send_signal(signal.SIGINT)
     said, _ = process.communicate(timeout=600)
     assert process.returncode == 0, said
@@ -117,8 +118,8 @@ def test_once_at_the_command_line_gives_everything(tmp_path: Path):
 
 
 @pytest.mark.slow
-def test_twice_at_the_command_line_stops_at_once(tmp_path: Path):
-    process = started(tmp_path / "run")
+def test_twice_at_the_command_line_stops_at_once(photos: Path, tmp_path: Path):
+    process = started(photos, tmp_path / "run")
     for _ in range(20):  # two that come within one step of a busy machine are one
         process.send_signal(signal.SIGINT)
         time.sleep(0.3)
