@@ -31,8 +31,8 @@ from lookalike.core import machine
 from lookalike.data import sources
 from lookalike.data.base import Images, Loading
 from lookalike.data.listing import Listing
-from lookalike.evaluate.knn import nearest
 from lookalike.evaluate.map import aligned_maps
+from lookalike.evaluate.nearest import nearest
 
 Work = Callable[[], object]
 Sized = Callable[[int, Path], Work]

@@ -5,8 +5,8 @@ import math
 import pytest
 import torch
 
-from lookalike.evaluate import knn
-from lookalike.evaluate.knn import knn_accuracy, knn_predict, nearest
+from lookalike.evaluate import nearest as search
+from lookalike.evaluate.knn import knn_accuracy, knn_predict
 
 
 def data(n, q, d=8, classes=4, seed=0):
@@ -70,34 +70,13 @@ def test_blocks_do_not_matter(monkeypatch):
     bank, labels, query = data(100, 50)
     whole = knn_predict(bank, labels, query)
     for block in (1, 7, 49, 50):
-        monkeypatch.setattr(knn, "_BLOCK", block)
+        monkeypatch.setattr(search, "_BLOCK", block)
         assert torch.equal(knn_predict(bank, labels, query), whole)
-
-
-@pytest.mark.parametrize(("n", "k"), [(1, 5), (20, 20), (399, 20), (5000, 20), (5003, 3), (777, 90)])
-def test_the_nearest_are_those_of_one_plain_product(n, k):
-    bank, _, query = data(n, 60)
-    similarity, row = nearest(bank, query, k)
-    unit, asked = (torch.nn.functional.normalize(x, dim=1) for x in (bank, query))
-    scores = asked @ unit.T
-    assert torch.allclose(similarity, scores.topk(min(k, n), dim=1).values, atol=1e-6)
-    assert torch.allclose(similarity, scores.gather(1, row), atol=1e-6)
-    assert all(len(set(rows)) == min(k, n) for rows in row.tolist())
 
 
 def test_k_larger_than_the_bank_uses_all_of_it():
     bank, labels, query = data(6, 30)
     assert torch.equal(knn_predict(bank, labels, query, k=20), knn_predict(bank, labels, query, k=6))
-    assert nearest(bank, query, 20)[0].shape == (30, 6)
-
-
-def test_nearest_gives_falling_cosines_and_their_rows():
-    bank, _, query = data(50, 20)
-    similarity, row = nearest(bank, query, 5)
-    cosine = torch.nn.functional.cosine_similarity(query[:, None], bank[row], dim=2)
-    assert torch.allclose(similarity, cosine, atol=1e-6)
-    assert (similarity.diff(dim=1) <= 0).all()
-    assert torch.equal(row[:, 0], (query @ torch.nn.functional.normalize(bank, dim=1).T).argmax(1))
 
 
 def test_low_temperature_does_not_overflow():
@@ -105,16 +84,3 @@ def test_low_temperature_does_not_overflow():
     assert torch.equal(
         knn_predict(bank, labels, query, temperature=1e-4), knn_predict(bank, labels, query, k=1, temperature=1.0)
     )
-
-
-@pytest.mark.parametrize("n", [16, 39, 320, 336, 1003, 1008])
-@pytest.mark.parametrize("k", [1, 3, 20])
-def test_the_best_of_groups_are_the_best_of_all(n, k):
-    k = min(k, n)
-    score = torch.randn(50, n, generator=torch.Generator().manual_seed(n))
-    score[:, -1] += 3 * (torch.arange(50) % 2)  # the best among those beside whole groups
-    score[::3, : n // 2] = score[::3, n - n // 2 :]  # equal ones
-    value, row = knn._largest(score, k)
-    assert torch.equal(value, score.topk(k, dim=1).values)
-    assert torch.equal(score.gather(1, row), value)
-    assert all(len(set(numbers)) == k for numbers in row.tolist())

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from lookalike.evaluate.knn import K, Near, nearest, vote
+from lookalike.evaluate.knn import K, vote
+from lookalike.evaluate.nearest import Near, nearest
 
 
 def same_class_rate(bank_ND: Tensor, labels_N: Tensor, query_QD: Tensor, labels_Q: Tensor, k: int = K) -> float:

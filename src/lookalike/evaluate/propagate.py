@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lookalike.core import rng
-from lookalike.evaluate.knn import nearest
+from lookalike.evaluate.nearest import nearest
 
 if TYPE_CHECKING:  # SciPy is imported when a graph is made: a training begins without it
     import scipy.sparse

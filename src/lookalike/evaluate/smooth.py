@@ -12,7 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lookalike.evaluate.knn import TEMPERATURE, nearest
+from lookalike.evaluate.knn import TEMPERATURE
+from lookalike.evaluate.nearest import nearest
 
 NEIGHBOURS = 20
 STEPS = 2
