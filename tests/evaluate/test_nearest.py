@@ -32,6 +32,21 @@ def test_nearest_gives_falling_cosines_and_their_rows():
     assert torch.equal(row[:, 0], (query @ torch.nn.functional.normalize(bank, dim=1).T).argmax(1))
 
 
+@pytest.mark.parametrize(("limit", "most"), [(1, 1), (2 * 300, 2), (10 * 300, 10), (2**26, 50)])
+def test_scores_held_at_once_are_limited(limit, most, monkeypatch):
+    bank, query = data(300, 50)
+    whole = nearest(bank, query, 5)
+    sizes = []
+    largest = search._largest
+    monkeypatch.setattr(search, "_largest", lambda score, k: sizes.append(len(score)) or largest(score, k))
+    monkeypatch.setattr(search, "_SCORES", limit)
+    value, row = nearest(bank, query, 5)
+    assert max(sizes) == most
+    assert sum(sizes) == 50
+    assert torch.allclose(value, whole[0], atol=1e-6)
+    assert torch.equal(row, whole[1])
+
+
 def test_k_larger_than_the_bank_gives_all_of_it():
     bank, query = data(6, 30)
     value, row = nearest(bank, query, 20)

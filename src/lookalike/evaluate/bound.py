@@ -124,7 +124,7 @@ def _cosines(query_BD: Tensor, bank_ND: Tensor, count_B: Tensor, row_P: Tensor) 
     """The cosines (float32 [P]) of each query with its rows, `count_B` of them, one query's after another's.
 
     As the values of a sparse product, which reads a row once; gathered rows would be written and read again (ten times
-    as long).
+    as long). Each value is computed by itself, so a query's rows may come in any order.
     """
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta state")

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from lookalike.evaluate import bound
 
-_BLOCK = 1024  # queries compared with the bank at once
+_BLOCK = 1024  # queries compared with the bank at once,
+_SCORES = 2**26  # or so many that their scores are no more than these, a quarter of a GiB
 _GROUP = 16  # scores of which only the largest is looked at first
 
 Near = tuple[Tensor, Tensor]
@@ -26,12 +27,13 @@ def nearest(bank_ND: Tensor, query_QD: Tensor, k: int) -> Near:
     bank, query = (F.normalize(x.float(), dim=1) for x in (bank_ND, query_QD))
     k = min(k, len(bank))
     bounds = bound.worthwhile(bank, query, k)
+    block = max(1, min(_BLOCK, _SCORES // max(1, len(bank)), len(query)))
     scores = None  # written again by every block
     near = []
-    for part in query.split(_BLOCK):
+    for part in query.split(block):
         found = bounds.nearest(part, k) if bounds is not None else None
         if found is None:
-            scores = bank.new_empty(min(_BLOCK, len(query)), len(bank)) if scores is None else scores
+            scores = bank.new_empty(block, len(bank)) if scores is None else scores
             found = _largest(torch.mm(part, bank.T, out=scores[: len(part)]), k)
         near.append(found)
     similarity, row = zip(*near, strict=True)
