@@ -5,9 +5,9 @@
 50,000 rows to learn from and 10,000 to be measured on, 512 features, 10 classes that overlap (made up, seed fixed).
 Everybody has the same rows and as many threads as there are cores. For kNN everybody looks for the 20 nearest by
 cosine, exactly, and lets them vote (ours computes only the cosines that a bound does not rule out, so that it can
-be below the floor, which is the product of all); for the probe everybody fits multinomial logistic regression to standardised
-features. Ours chooses the penalty among four on a tenth of the rows, which are five fits; scikit-learn is timed with
-the one penalty that ours chose, so its row is of one fit, and says what ours takes for one as well.
+be below the floor, which is the product of all); for the probe everybody fits multinomial logistic regression to
+standardised features. Ours chooses the penalty among four on a tenth of the rows, which are five fits; scikit-learn is
+timed with the one penalty that ours chose, so its row is of one fit, and says what ours takes for one as well.
 """
 
 from __future__ import annotations
