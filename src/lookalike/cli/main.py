@@ -16,15 +16,17 @@ from types import ModuleType
 
 from lookalike import __version__
 from lookalike.cli import commands
-from lookalike.core.errors import LookalikeError, MachineError, did_you_mean
+from lookalike.cli.interrupts import CTRL_C
+from lookalike.core.errors import Interrupted, LookalikeError, MachineError, did_you_mean
 
+_INTERRUPTED = 130  # as a shell says of a program that SIGINT killed
 _EVERYTHING = "everything"  # the command behind `lookalike DIR`
 
 
 def main(words: Sequence[str]) -> int:
     """Run a command line; returns the exit status and lets no LookalikeError through."""
     try:
-        return _dispatch(list(words))
+        return _run(list(words))
     except LookalikeError as error:
         if str(error) and not _said_by_another(error):
             print(f"lookalike: {error}", file=sys.stderr)
@@ -34,7 +36,16 @@ def main(words: Sequence[str]) -> int:
         return 1
     except KeyboardInterrupt:
         print("lookalike: interrupted", file=sys.stderr)
-        return 130
+        return _INTERRUPTED
+
+
+def _run(words: list[str]) -> int:
+    try:
+        return _dispatch(words)
+    except Exception as error:
+        if CTRL_C.asked and not isinstance(error, Interrupted):
+            raise KeyboardInterrupt from error  # which it was until a library made something else of it
+        raise
 
 
 def _said_by_another(error: LookalikeError) -> bool:
@@ -52,6 +63,7 @@ def entry() -> None:
     # Before torch is loaded: by default OpenMP's idle threads spin for the next piece of work, and with anything else
     # on the same cores a fit that takes two seconds takes thirty. Alone it is no slower this way.
     os.environ.setdefault("GOMP_SPINCOUNT", "2000")
+    CTRL_C.install()
     sys.exit(main(sys.argv[1:]))
 
 

@@ -8,6 +8,7 @@ import time
 
 from lookalike.cli.commands.evaluate import show
 from lookalike.cli.commands.train import parse_train, take_config
+from lookalike.cli.interrupts import CTRL_C
 from lookalike.cli.page import report_line
 from lookalike.core.durations import timed
 from lookalike.core.errors import LookalikeError
@@ -36,6 +37,8 @@ def run(words: list[str]) -> int:
     )
     if not first_process():
         return 0
+    if folder.status()["ended_at"] is not None:
+        CTRL_C.kill_next()  # as was promised when the training was ended
     _, options = api.options_of(folder)
     images = api.images_of(folder, options)
     if images.skipped:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from lookalike.cli.interrupts import CTRL_C
 from lookalike.cli.page import report_line
 from lookalike.cli.parse import Parsed, parse, read_config
 from lookalike.core import registry
@@ -30,6 +31,8 @@ def run(words: list[str]) -> int:
     folder = api.train(method, parsed.options, parsed.explicit, command=command, begun=begun, graceful=True)
     if not first_process():
         return 0
+    if folder.status()["ended_at"] is not None:
+        CTRL_C.kill_next()  # as was promised when the training was ended
     if folder.status()["status"] == "trained":
         api.embed(folder)
         api.finish(folder)
