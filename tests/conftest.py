@@ -1,6 +1,7 @@
 """Fixtures shared by all tests."""
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,10 @@ if WORKER is not None and hasattr(os, "sched_setaffinity"):
     # Tests run side by side, one core each: two threads of each of two tests wait for each other most of the time.
     CORES = sorted(os.sched_getaffinity(0))
     os.sched_setaffinity(0, {CORES[int(WORKER.removeprefix("gw")) % len(CORES)]})
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # As in the background of a script; the programs that are started here would inherit it and never hear Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 HOSTILE = "<img src=x onerror=alert(1)>.png"
 """A file name that would run a script on a page that did not escape it."""
