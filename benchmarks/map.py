@@ -1,6 +1,6 @@
 """A map of 10,000 images: ours, openTSNE alone, scikit-learn's t-SNE.
 
-    python benchmarks/map.py [--rounds 3] [--tiny] [--write]
+    python benchmarks/map.py [--rounds 5] [--tiny] [--write]
 
 10,000 rows of 128 numbers in ten groups (made up, seed fixed). Ours lays out one frame as the page does: exact
 neighbours by cosine, affinities and 400 iterations of openTSNE. "openTSNE, as long" is that library by itself with the
@@ -108,7 +108,7 @@ def worker(who: str, size: tuple[int, int]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--tiny", action="store_true", help="few rows")
     parser.add_argument("--write", action="store_true", help="put the table into docs/results.md")
     parser.add_argument("--worker", metavar="WHO", help=argparse.SUPPRESS)
