@@ -109,6 +109,7 @@ def test_blocks_that_are_left_over_are_searched_all_the_same(monkeypatch):
 
 def test_blocks_do_not_matter(monkeypatch):
     bank, query = near_few_axes(4000, 256), near_few_axes(2100, 256, seed=50)
+    assert worthwhile(bank, query, 5) is not None
     whole = search.nearest(bank, query, 5)
     for block in (1000, 2099, 2100):
         monkeypatch.setattr(search, "_BLOCK", block)

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from lookalike.evaluate import nearest as search
+from lookalike.evaluate.largest import largest
 from lookalike.evaluate.nearest import nearest
 
 
@@ -37,8 +38,7 @@ def test_scores_held_at_once_are_limited(limit, most, monkeypatch):
     bank, query = data(300, 50)
     whole = nearest(bank, query, 5)
     sizes = []
-    largest = search._largest
-    monkeypatch.setattr(search, "_largest", lambda score, k: sizes.append(len(score)) or largest(score, k))
+    monkeypatch.setattr(search, "largest", lambda score, k: sizes.append(len(score)) or largest(score, k))
     monkeypatch.setattr(search, "_SCORES", limit)
     value, row = nearest(bank, query, 5)
     assert max(sizes) == most
@@ -61,7 +61,7 @@ def test_the_best_of_groups_are_the_best_of_all(n, k):
     score = torch.randn(50, n, generator=torch.Generator().manual_seed(n))
     score[:, -1] += 3 * (torch.arange(50) % 2)  # the best among those beside whole groups
     score[::3, : n // 2] = score[::3, n - n // 2 :]  # equal ones
-    value, row = search._largest(score, k)
+    value, row = largest(score, k)
     assert torch.equal(value, score.topk(k, dim=1).values)
     assert torch.equal(score.gather(1, row), value)
     assert all(len(set(numbers)) == k for numbers in row.tolist())

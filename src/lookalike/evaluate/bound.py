@@ -21,11 +21,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from lookalike.evaluate.largest import GROUP, Largest, largest
+
 _WIDTHS = (32, 64, 96, 128, 160, 192, 256)  # axes to choose from
 _FEWEST = 2048  # queries, and rows of the bank, below which choosing takes longer than all cosines
 _SAMPLE = 8192  # rows of the bank that give the axes, and by which they are chosen
 _ASKED = 32  # queries by which they are chosen
-_GROUP = 16  # bounds of which only the largest is looked at first
 _MOST = 1 / 8  # of the groups, beyond which pairs take more memory and time than all cosines
 _SLACK = 1e-5  # over the rounding of float32 in squares and cosines of rows of length 1
 
@@ -47,25 +48,24 @@ class Bounds:
     _scores: Tensor | None = field(init=False, default=None)  # written again by every block
 
     def __post_init__(self) -> None:
-        missing = -len(self.bank_ND) % _GROUP
+        missing = -len(self.bank_ND) % GROUP
         self._bank_NC = F.pad(_with_rest(self.bank_ND @ self.axes_DC), (0, 0, 0, missing))
 
-    def nearest(self, query_BD: Tensor, k: int) -> tuple[Tensor, Tensor] | None:
+    def nearest(self, query_BD: Tensor, k: int) -> Largest | None:
         """The k <= N most similar rows: cosines (float32 [B, k]), falling, and rows (int64 [B, k]).
 
         None where the bounds rule so little out that all cosines are sooner computed.
         """
-        b, n, groups = len(query_BD), len(self.bank_ND), len(self._bank_NC) // _GROUP
+        b, n, groups = len(query_BD), len(self.bank_ND), len(self._bank_NC) // GROUP
         if self._scores is None or len(self._scores) < b:
             self._scores = query_BD.new_empty(b, len(self._bank_NC))
         bound_BN = torch.mm(_with_rest(query_BD @ self.axes_DC), self._bank_NC.T, out=self._scores[:b])
         bound_BN[:, n:] = -torch.inf
-        largest_BG = bound_BN.view(b, _GROUP, groups).amax(1)
-        inside_S = groups * torch.arange(_GROUP)
+        largest_BG = bound_BN.view(b, GROUP, groups).amax(1)
+        inside_S = groups * torch.arange(GROUP)
 
         # no nearest row is farther than the farthest of any k rows, so of k with large bounds
-        at = (largest_BG.topk(min(k, groups), dim=1).indices[:, :, None] + inside_S).flatten(1)
-        first_BK = at.gather(1, bound_BN.gather(1, at).topk(k, dim=1).indices)
+        first_BK = largest(bound_BN, k)[1]
         found = _cosines(query_BD, self.bank_ND, torch.full((b,), k), first_BK.flatten())
         least_B1 = found.view(b, k).amin(1, keepdim=True) - _SLACK
 

@@ -54,7 +54,7 @@ def _largest(score_BSG: np.ndarray, k: int) -> np.ndarray:
     """Where the k largest of each row's S * G scores are (int64 [B, k]), in no order.
 
     They are in the k groups [:, :, g] whose largest scores are largest, and a maximum over groups is found in one
-    pass over whole vectors (`lookalike.evaluate.nearest` does the same in PyTorch).
+    pass over whole vectors (`lookalike.evaluate.largest` does the same in PyTorch).
     """
     size, groups = score_BSG.shape[1:]
     if size == 1 or groups <= k:

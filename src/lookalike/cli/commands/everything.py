@@ -37,7 +37,7 @@ def run(words: list[str]) -> int:
     )
     if not first_process():
         return 0
-    if folder.status()["ended_at"] is not None:
+    if folder.status().get("ended_at"):
         CTRL_C.kill_next()  # as was promised when the training was ended
     _, options = api.options_of(folder)
     images = api.images_of(folder, options)

@@ -31,7 +31,7 @@ def run(words: list[str]) -> int:
     folder = api.train(method, parsed.options, parsed.explicit, command=command, begun=begun, graceful=True)
     if not first_process():
         return 0
-    if folder.status()["ended_at"] is not None:
+    if folder.status().get("ended_at"):
         CTRL_C.kill_next()  # as was promised when the training was ended
     if folder.status()["status"] == "trained":
         api.embed(folder)
