@@ -32,6 +32,22 @@ def test_it_runs(benchmark_of: Benchmark, tmp_path: Path, name: str, words: str,
     assert found["data"]
 
 
+def test_a_peer_of_kmeans_that_cannot_be_installed_has_a_row(
+    benchmark_of: Benchmark, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    kmeans = benchmark_of("kmeans")
+
+    def missing(*_: object) -> Path:
+        raise kmeans.common.Missing("faiss cannot be installed: no such package")
+
+    monkeypatch.setattr(kmeans.common, "environment", missing)
+    monkeypatch.setattr(kmeans, "SIZES", [(300, 8, 4)])
+    kmeans.main(["--repeats", "1"])
+    rows = kept(tmp_path, "kmeans")["rows"]
+    assert [row[1] for row in rows] == ["ours", "scikit-learn", "faiss"]
+    assert rows[2][2] == "faiss cannot be installed: no such package"
+
+
 @pytest.mark.parametrize(
     ("part", "rows"),
     [
