@@ -97,7 +97,7 @@ def main(words: list[str] | None = None) -> None:
     if args.tiny:
         args.images, args.rounds, args.steps, batch = 40, 1, 1, 8
     machine.prepare(None)
-    table = common.Table("store", ["what", "seconds"])
+    table = common.Table("store", ["what", "seconds: median (range)"])
     with TemporaryDirectory() as folder:
         place = Path(args.data) if args.data else made(Path(folder) / "images", args.images)
         listing = sources.find(str(place))
@@ -120,7 +120,7 @@ def main(words: list[str] | None = None) -> None:
         rows = torch.randperm(len(both["store"]), generator=torch.Generator().manual_seed(1))[:batch]
         gather = {name: [seconds(lambda x=x: x.pixels[rows]) for _ in range(20)] for name, x in both.items()}
         for name, taken in gather.items():
-            table.row(f"gather a batch of {batch} from {name}", f"{statistics.median(taken):.4f}")
+            table.row(f"gather a batch of {batch} from {name}", common.spread(taken, 4))
         train = {name: steps(replace(x), batch) for name, x in both.items()}
         times: dict[str, list[float]] = {name: [] for name in both}
         for turn in range(args.rounds + 1):
@@ -132,7 +132,7 @@ def main(words: list[str] | None = None) -> None:
         for name, taken in times.items():
             step = statistics.median(taken)
             what = f"a training step of {batch} at {side} px from {name}"
-            table.row(what, f"{step:.3f} ({batch / step:,.0f} images/s)")
+            table.row(what, f"{common.spread(taken, 3)}: {batch / step:,.0f} images/s")
     middle, best = (how(times["memory"]) / how(times["store"]) for how in (statistics.median, min))
     table.data = {"build": build, "open": opening, "gather": gather, "step": times}
     table.note(f"Training from the store at {middle:.3f} of the speed from memory ({best:.3f} by best rounds).")
