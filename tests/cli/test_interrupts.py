@@ -71,13 +71,16 @@ def test_errors_without_ctrl_c_stay_what_they_are(monkeypatch: pytest.MonkeyPatc
     assert capsys.readouterr().err == "lookalike: is no encoder\n"
 
 
-def test_a_run_that_says_where_it_stopped_is_heard(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_run_that_says_where_it_stopped_is_heard(
+    number: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+):
     def stops(words: list[str]) -> int:
-        raise Interrupted("the state is saved", signal.SIGINT)
+        raise Interrupted("the state is saved", number)
 
     monkeypatch.setattr(front, "_dispatch", stops)
     monkeypatch.setattr(CTRL_C, "asked", True)
-    assert front.main([]) == 130
+    assert front.main([]) == 128 + number
     assert capsys.readouterr().err == "lookalike: the state is saved\n"
 
 

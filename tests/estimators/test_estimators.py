@@ -23,6 +23,7 @@ from sklearn.pipeline import make_pipeline
 from torch import nn
 
 import lookalike
+from fakes import signal_after
 from lookalike import DeepCluster, DeepClusterV2, SimCLR, Supervised
 from lookalike.core.errors import LookalikeError
 from lookalike.engine.loop import Trainer
@@ -237,6 +238,24 @@ def test_a_stop_stops_python_and_a_folder_goes_on(tmp_path: Path, monkeypatch: p
         model.fit(x)
     assert model.fit(x).run_.status()["status"] == "finished"
     assert np.array_equal(model.transform(x), SimCLR(**{**QUICK, "epochs": 3}).fit_transform(x))
+
+
+@pytest.mark.parametrize(("number", "kind"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, SystemExit)])
+def test_a_search_over_parameters_stops_too(
+    number: int, kind: type[BaseException], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+):
+    """scikit-learn goes on with the next fit after any error of one."""
+    x, y = patterns()
+    fits: list[float] = []
+    fit = Trainer.fit
+    monkeypatch.setattr(Trainer, "fit", lambda self, *words: (fits.append(self.options.temperature), fit(self, *words)))
+    signal_after(monkeypatch, 1, number)
+    model = make_pipeline(SimCLR(**{**QUICK, "epochs": 3}), LogisticRegression())
+    search = GridSearchCV(model, {"simclr__temperature": [0.1, 0.5]}, cv=2)
+    with pytest.raises(kind, match="the state is saved") as stopped:
+        search.fit(x, y)
+    assert number == signal.SIGTERM or stopped.type is KeyboardInterrupt  # for no other Python ends by the signal
+    assert fits == [0.1]
 
 
 def test_silent_unless_asked(capsys: pytest.CaptureFixture):

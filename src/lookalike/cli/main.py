@@ -24,11 +24,15 @@ _EVERYTHING = "everything"  # the command behind `lookalike DIR`
 
 
 def main(words: Sequence[str]) -> int:
-    """Run a command line; returns the exit status and lets no LookalikeError through."""
+    """Run a command line; returns the exit status and lets no LookalikeError and no stop through."""
     try:
         return _run(list(words))
     except LookalikeError as error:
         if str(error) and not _said_by_another(error):
+            print(f"lookalike: {error}", file=sys.stderr)
+        return error.exit_status
+    except Interrupted as error:
+        if str(error):  # of several processes the first one speaks
             print(f"lookalike: {error}", file=sys.stderr)
         return error.exit_status
     except BrokenPipeError:  # the reader of our output went away, as `head` does
@@ -43,7 +47,7 @@ def _run(words: list[str]) -> int:
     try:
         return _dispatch(words)
     except Exception as error:
-        if CTRL_C.asked and not isinstance(error, Interrupted):
+        if CTRL_C.asked:
             raise KeyboardInterrupt from error  # which it was until a library made something else of it
         raise
 

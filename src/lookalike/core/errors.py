@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import signal
 from collections.abc import Iterable
 
 
@@ -18,12 +19,42 @@ class MachineError(LookalikeError):
     exit_status = 1
 
 
-class Interrupted(LookalikeError):
-    """A signal asked the run to stop; it stopped resumably. Exit status 128 + signal number."""
+class Interrupted(BaseException):
+    """A signal asked the run to stop; it stopped resumably.
+
+    To stop is no error: a caller who catches `Exception`, as scikit-learn's searches do, must not go on with the next
+    fit. `Interrupted(message, number)` is a `KeyboardInterrupt` too for SIGINT and a `SystemExit` for any other signal,
+    so that a program which does not catch it ends as the signal would have ended it.
+
+    Attributes:
+        signal_number: of the signal.
+        exit_status: 128 + signal_number, as a shell says.
+    """
+
+    def __new__(cls, message: str, signal_number: int) -> Interrupted:
+        kind = KeyboardInterrupted if signal_number == signal.SIGINT else Terminated
+        return BaseException.__new__(kind if cls is Interrupted else cls, message, signal_number)
 
     def __init__(self, message: str, signal_number: int) -> None:
         super().__init__(message)
+        self.signal_number = signal_number
         self.exit_status = 128 + signal_number
+
+    def __reduce__(self) -> tuple[type[Interrupted], tuple[str, int]]:
+        """Processes of joblib hand their errors over pickled."""
+        return type(self), (str(self), self.signal_number)
+
+
+class KeyboardInterrupted(Interrupted, KeyboardInterrupt):
+    """Stopped by SIGINT."""
+
+
+class Terminated(Interrupted, SystemExit):
+    """Stopped by SIGTERM or another signal; uncaught, it ends the program with `exit_status` and without a traceback."""
+
+    def __init__(self, message: str, signal_number: int) -> None:
+        super().__init__(message, signal_number)
+        self.code = self.exit_status
 
 
 class Elsewhere(LookalikeError):

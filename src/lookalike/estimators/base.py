@@ -11,7 +11,6 @@ import copy
 import dataclasses
 import math
 import os
-import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -28,7 +27,7 @@ from torch import Tensor, nn
 
 from lookalike import api
 from lookalike.core import machine
-from lookalike.core.errors import ConfigurationError, Interrupted, LookalikeError, MachineError
+from lookalike.core.errors import ConfigurationError, KeyboardInterrupted, LookalikeError, MachineError
 from lookalike.core.options import TrainOptions
 from lookalike.data.base import Images
 from lookalike.engine.backbone import load_backbone
@@ -209,13 +208,11 @@ class Learner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
 
     @contextmanager
     def _in_words(self) -> Iterator[None]:
-        """Errors of the engine as errors of an estimator: flags become parameters, a stop becomes what stops Python."""
+        """Errors of the engine as errors of an estimator: flags become parameters."""
         try:
             yield
-        except Interrupted as error:
-            if error.exit_status == 128 + signal.SIGINT:
-                raise KeyboardInterrupt(str(error)) from error
-            raise
+        except KeyboardInterrupted as error:  # of its very type, as Python ends a program by SIGINT for no other
+            raise KeyboardInterrupt(str(error)) from None
         except (InputError, MachineError):
             raise
         except LookalikeError as error:
