@@ -17,6 +17,7 @@ from types import ModuleType
 from lookalike import __version__
 from lookalike.cli import commands
 from lookalike.cli.interrupts import CTRL_C
+from lookalike.cli.streams import STREAMS
 from lookalike.core.errors import Interrupted, LookalikeError, MachineError, did_you_mean
 
 _INTERRUPTED = 130  # as a shell says of a program that SIGINT killed
@@ -35,9 +36,6 @@ def main(words: Sequence[str]) -> int:
         if str(error):  # of several processes the first one speaks
             print(f"lookalike: {error}", file=sys.stderr)
         return error.exit_status
-    except BrokenPipeError:  # the reader of our output went away, as `head` does
-        sys.stderr.close()
-        return 1
     except KeyboardInterrupt:
         print("lookalike: interrupted", file=sys.stderr)
         return _INTERRUPTED
@@ -67,8 +65,14 @@ def entry() -> None:
     # Before torch is loaded: by default OpenMP's idle threads spin for the next piece of work, and with anything else
     # on the same cores a fit that takes two seconds takes thirty. Alone it is no slower this way.
     os.environ.setdefault("GOMP_SPINCOUNT", "2000")
+    STREAMS.guard()
     CTRL_C.install()
-    sys.exit(main(sys.argv[1:]))
+    words = sys.argv[1:]
+    try:
+        status = main(words)
+    except SystemExit as stopped:  # help was asked for, and printed
+        status = stopped.code if isinstance(stopped.code, int) else int(stopped.code is not None)
+    sys.exit(STREAMS.status(status, words))
 
 
 def _dispatch(words: list[str]) -> int:

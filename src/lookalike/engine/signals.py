@@ -1,10 +1,17 @@
-"""SIGINT and SIGTERM as requests to stop after the step under way."""
+"""SIGINT, SIGTERM and SIGHUP (the terminal is gone) as requests to stop after the step under way."""
 
 from __future__ import annotations
 
 import signal
 from types import FrameType, TracebackType
 from typing import Any
+
+
+def _asked_by() -> list[signal.Signals]:
+    """The signals that ask to stop; not SIGHUP where it is ignored, as after `nohup`."""
+    hangup = getattr(signal, "SIGHUP", None)  # there is none on Windows
+    wanted = hangup is not None and signal.getsignal(hangup) is not signal.SIG_IGN
+    return [signal.SIGINT, signal.SIGTERM, *([hangup] if wanted else [])]
 
 
 class StopSignals:
@@ -21,7 +28,7 @@ class StopSignals:
 
     def __enter__(self) -> StopSignals:
         try:
-            self.before = {n: signal.signal(n, self._note) for n in (signal.SIGINT, signal.SIGTERM)}
+            self.before = {n: signal.signal(n, self._note) for n in _asked_by()}
         except ValueError:  # not the main thread: signals are somebody else's
             self.before = {}
         return self
