@@ -10,6 +10,7 @@ import importlib
 import os
 import pkgutil
 import sys
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
@@ -67,6 +68,7 @@ def entry() -> None:
     os.environ.setdefault("GOMP_SPINCOUNT", "2000")
     STREAMS.guard()
     CTRL_C.install()
+    warnings.filterwarnings("ignore", module=r"PIL\.")  # of tags that are odd; what is broken raises
     words = sys.argv[1:]
     try:
         status = main(words)

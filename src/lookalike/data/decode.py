@@ -1,37 +1,36 @@
 """From an opened image to pixels: orientation, depth, alpha, channels and scale are settled here, for all sources.
 
-An image is scaled, once, so that its longer side fits; it is never enlarged and keeps its aspect. Values of more than
-8 bits become 8 by stretching what lies between the 0.5th and the 99.5th percentile of the image over 0..255: the three
-channels of an array together, as they may be a colour, any other number of channels each by itself. Where the two
-percentiles are the same, the smallest and the largest value take their place; an image of one value becomes 0.
+An image is scaled, once, so that its longer side fits; it is never enlarged and keeps its aspect. What its file is,
+`opening.py` finds out; values of more than 8 bits become 8 as `levels.py` says.
 """
 
 from __future__ import annotations
 
 import io
-import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
-from os import PathLike
-from typing import IO, Literal
+from typing import Literal
 
 import numpy as np
 import PIL
 import torch
-from PIL import ExifTags, Image, ImageOps, TiffImagePlugin, UnidentifiedImageError, WebPImagePlugin  # noqa: F401
+from PIL import ExifTags, Image, ImageOps
 
 from lookalike.data import jpeg
+from lookalike.data.axes import MOST_CHANNELS as MOST_CHANNELS
+from lookalike.data.axes import channels_last as channels_last
 from lookalike.data.jpeg import Jpeg
+from lookalike.data.levels import eight_bits as eight_bits
 from lookalike.data.listing import Raw
+from lookalike.data.opening import open_image as open_image
+from lookalike.data.opening import opened_by_pillow
+from lookalike.data.pillow_warnings import no_errors_from_warnings
 from lookalike.data.scale import scaled
+from lookalike.data.unreadable import MOST_PIXELS as MOST_PIXELS
+from lookalike.data.unreadable import Unreadable as Unreadable
+from lookalike.data.unreadable import check_size
+from lookalike.data.unreadable import reason_of as reason_of
 
-MOST_PIXELS = 178_956_970
-"""Pixels above which an image is taken for a decompression bomb and not decoded."""
-MOST_CHANNELS = 16
-"""An axis of an array up to this long may mean channels."""
-_MOST_VALUES = 4 * MOST_PIXELS  # of an array, over all channels
-_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "DIB", "GIF", "TIFF", "PPM")  # no program is started for any of them
-_PERCENTILES = (0.5, 99.5)
 _GAP = 3.0  # Pillow first averages whole blocks, down to this many times the size asked for
 _LARGE = 2**19  # bytes of a decoded image from which it is scaled at once
 _GREY = ("1", "L", "LA", "La", "I", "F")
@@ -39,17 +38,6 @@ _BITS = {"1": 1, "I": 32, "F": 32}
 _ON_ITS_SIDE = (5, 6, 7, 8)  # EXIF orientations that swap width and height
 
 Kind = Literal["grey", "colour", "channels"]
-
-Image.preinit()  # knows all of the formats above but two, which the imports of their modules add
-
-# The limit above is this module's. Pillow's own warns at half of it, and of what is then decoded all the same.
-if Image.MAX_IMAGE_PIXELS is not None:
-    Image.MAX_IMAGE_PIXELS = max(Image.MAX_IMAGE_PIXELS, MOST_PIXELS)
-warnings.filterwarnings("ignore", module=r"PIL\.")  # of tags that are odd; what is broken raises
-
-
-class Unreadable(Exception):
-    """There are no pixels to be had; the text says why."""
 
 
 @dataclass(frozen=True)
@@ -67,18 +55,6 @@ class Header:
     """"channels" where three channels need not be colour, or there is another number than 1 or 3."""
 
 
-def open_image(source: str | PathLike[str] | IO[bytes]) -> Image.Image | Jpeg:
-    """An image file, its header read and no pixels yet.
-
-    Raises:
-        Unreadable: it is no image of a known format, or promises too many pixels.
-    """
-    try:
-        return jpeg.opened(source) or Image.open(source, formats=_FORMATS)
-    except Exception as error:
-        raise Unreadable(reason_of(error)) from error
-
-
 def header(raw: Raw) -> Header:
     """What `raw` is, without decoding it; leaves it open.
 
@@ -88,12 +64,12 @@ def header(raw: Raw) -> Header:
     if isinstance(raw, np.ndarray):
         return _array_header(raw)
     if isinstance(raw, Jpeg):
-        _check_size(raw.width, raw.height)
+        check_size(raw.width, raw.height)
         turned = raw.orientation in _ON_ITS_SIDE
         width, height = (raw.height, raw.width) if turned else (raw.width, raw.height)
         return Header(width, height, 1 if raw.grey else 3, 8, "grey" if raw.grey else "colour")
     width, height = raw.size
-    _check_size(width, height)
+    check_size(width, height)
     if _orientation(raw) in _ON_ITS_SIDE and not _turned_by_pillow(raw):
         width, height = height, width
     grey = raw.mode in _GREY or raw.mode.startswith("I;16")
@@ -158,23 +134,8 @@ class _Unscaled:
 
 def _decoded(raw: Raw, side: int, channels: int | None) -> np.ndarray | _Unscaled | Unreadable:
     try:
-        found = header(raw)
-        wanted = channels or found.channels
-        if found.channels != wanted and (found.channels, wanted) != (1, 3):
-            raise Unreadable(f"has {_channel_words(found.channels)} where the collection has {_channel_words(wanted)}")
-        size = fitted(found.width, found.height, side)
-        if isinstance(raw, np.ndarray):
-            pixels = _resize_array(eight_bits(raw.reshape(*raw.shape[:2], -1)), size)
-        else:
-            decoded = _decode_jpeg(raw, size) if isinstance(raw, Jpeg) else _decode_image(raw, size)
-            if isinstance(decoded, _Unscaled):
-                decoded.channels = wanted
-                if decoded.pixels.nbytes > _LARGE:  # is not kept for others, which are few
-                    (decoded.pixels,) = scaled([decoded.pixels], decoded.size, decoded.extent)
-                    return decoded.upright()
-                return decoded
-            pixels = decoded
-        return _of_channels(pixels, wanted)
+        with no_errors_from_warnings():
+            return _read(raw, side, channels)
     except Unreadable as error:
         return error
     except Exception as error:  # Pillow raises nearly anything on a broken file
@@ -184,6 +145,26 @@ def _decoded(raw: Raw, side: int, channels: int | None) -> np.ndarray | _Unscale
     finally:
         if not isinstance(raw, np.ndarray):
             raw.close()
+
+
+def _read(raw: Raw, side: int, channels: int | None) -> np.ndarray | _Unscaled:
+    found = header(raw)
+    wanted = channels or found.channels
+    if found.channels != wanted and (found.channels, wanted) != (1, 3):
+        raise Unreadable(f"has {_channel_words(found.channels)} where the collection has {_channel_words(wanted)}")
+    size = fitted(found.width, found.height, side)
+    if isinstance(raw, np.ndarray):
+        pixels = _resize_array(eight_bits(raw.reshape(*raw.shape[:2], -1)), size)
+    else:
+        decoded = _decode_jpeg(raw, size) if isinstance(raw, Jpeg) else _decode_image(raw, size)
+        if isinstance(decoded, _Unscaled):
+            decoded.channels = wanted
+            if decoded.pixels.nbytes > _LARGE:  # is not kept for others, which are few
+                (decoded.pixels,) = scaled([decoded.pixels], decoded.size, decoded.extent)
+                return decoded.upright()
+            return decoded
+        pixels = decoded
+    return _of_channels(pixels, wanted)
 
 
 def _of_channels(pixels: np.ndarray, wanted: int) -> np.ndarray:
@@ -198,47 +179,6 @@ def fitted(width: int, height: int, side: int) -> tuple[int, int]:
     return max(1, round(width * side / longer)), max(1, round(height * side / longer))
 
 
-def channels_last(x: np.ndarray) -> np.ndarray:
-    """An array [H, W], [H, W, C] or [C, H, W] as [H, W, C]: the last axis means channels where it is short.
-
-    Raises:
-        Unreadable: it has another number of axes, or none of them can mean channels.
-    """
-    if x.ndim == 2:
-        return x[:, :, None]
-    if x.ndim == 3 and x.shape[2] <= MOST_CHANNELS and x.shape[2] <= x.shape[0]:
-        return x
-    if x.ndim == 3 and x.shape[0] <= MOST_CHANNELS:
-        return x.transpose(1, 2, 0)
-    raise Unreadable(f"an array of shape {list(x.shape)} is no image [H, W], [H, W, C] or [C, H, W]")
-
-
-def reason_of(error: BaseException) -> str:
-    """Why something cannot be read, in words and on one line."""
-    if isinstance(error, UnidentifiedImageError):
-        return "no image of a known format (damaged or misnamed)"
-    if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
-        return _too_large()
-    if isinstance(error, MemoryError):
-        return "does not fit into memory"
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    text = " ".join(str(error).split())
-    return text if isinstance(error, Unreadable) and text else f"{text or 'damaged'} ({type(error).__name__})"
-
-
-def _too_large(width: int | None = None, height: int | None = None) -> str:
-    size = f"{width} x {height} pixels: " if width else ""
-    return f"{size}too large, more than {MOST_PIXELS // 1_000_000} megapixels (a decompression bomb?)"
-
-
-def _check_size(width: int, height: int) -> None:
-    if width < 1 or height < 1:
-        raise Unreadable(f"holds no pixels ({width} x {height})")
-    if width * height > MOST_PIXELS:
-        raise Unreadable(_too_large(width, height))
-
-
 def _channel_words(n: int) -> str:
     return "1 channel (grey)" if n == 1 else f"{n} channels"
 
@@ -248,9 +188,7 @@ def _array_header(x: np.ndarray) -> Header:
         raise Unreadable(f"an array of shape {list(x.shape)} is no image [H, W] or [H, W, C]")
     height, width = x.shape[:2]
     channels = 1 if x.ndim == 2 else x.shape[2]
-    _check_size(width if channels else 0, height)
-    if x.size > _MOST_VALUES:
-        raise Unreadable(f"{width} x {height} pixels of {channels} channels: too large")
+    check_size(width, height, channels)
     if x.dtype.kind not in "buif":
         raise Unreadable(f"values of type {x.dtype} are no brightness")
     eight = x.dtype == np.uint8 or x.dtype == np.bool_
@@ -261,7 +199,8 @@ def _array_header(x: np.ndarray) -> Header:
 def _orientation(image: Image.Image) -> int:
     """The EXIF orientation, 1 where there is none or it cannot be read."""
     try:  # the method of PNG files would decode them first
-        return int(Image.Image.getexif(image).get(ExifTags.Base.Orientation, 1))
+        with no_errors_from_warnings():
+            return int(Image.Image.getexif(image).get(ExifTags.Base.Orientation, 1))
     except Exception:
         return 1
 
@@ -280,7 +219,7 @@ def _decode_jpeg(raw: Jpeg, size: tuple[int, int]) -> np.ndarray | _Unscaled:
     fast = raw.decoded(*stored)
     if fast is not None:
         return _Unscaled(fast[0], stored, fast[1], raw.orientation)
-    with Image.open(io.BytesIO(raw.read()), formats=_FORMATS) as image:
+    with opened_by_pillow(io.BytesIO(raw.read())) as image:
         return _decode_image(image, size)
 
 
@@ -293,7 +232,7 @@ def _decode_image(image: Image.Image, size: tuple[int, int]) -> np.ndarray | _Un
         drafted = image.draft(None, stored)
         box = None if drafted is None else drafted[1]
     image.load()
-    _check_size(*image.size)
+    check_size(*image.size)
     if tiff:
         image = ImageOps.exif_transpose(image)
     if image.mode in ("I", "F") or image.mode.startswith("I;16"):
@@ -339,39 +278,6 @@ def _upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
     if orientation in (3, 4, 7, 8):
         pixels = pixels[::-1]
     return pixels if orientation == 1 else np.ascontiguousarray(pixels)
-
-
-def eight_bits(x_HWC: np.ndarray) -> np.ndarray:
-    """An image [H, W, C] as uint8, by the rule at the top of this module; uint8 as it is.
-
-    Raises:
-        Unreadable: it holds no finite value.
-    """
-    if x_HWC.dtype == np.uint8:
-        return x_HWC
-    if x_HWC.dtype == np.bool_:
-        return x_HWC.astype(np.uint8) * 255
-    if x_HWC.shape[2] == 3:
-        return _stretched(x_HWC)
-    return np.stack([_stretched(x_HWC[:, :, c]) for c in range(x_HWC.shape[2])], axis=2)
-
-
-def _stretched(values: np.ndarray) -> np.ndarray:
-    with np.errstate(all="ignore"):  # of NaN that signals
-        x = values.astype(np.float64)
-    if values.dtype.kind == "f":
-        x *= 0.25  # the range of the largest doubles is a finite number then
-    known = np.isfinite(x)
-    finite = x if known.all() else x[known]
-    if finite.size == 0:
-        raise Unreadable("holds no finite value (NaN or infinite only)")
-    low, high = np.percentile(finite, _PERCENTILES)
-    if not high > low:
-        low, high = finite.min(), finite.max()
-    if not high > low:
-        return np.zeros(values.shape, np.uint8)
-    x = np.nan_to_num(x, nan=low, posinf=high, neginf=low)
-    return ((x.clip(low, high) - low) / (high - low) * 255).round().astype(np.uint8)
 
 
 def _resize_array(x_HWC: np.ndarray, size: tuple[int, int]) -> np.ndarray:
