@@ -13,6 +13,7 @@ from lookalike.api.initial import find_initial
 from lookalike.api.networks import calibrated, started, untrained_backbone
 from lookalike.api.records import images_of, options_of
 from lookalike.core import machine, registry
+from lookalike.core.arithmetic import outside_autocast
 from lookalike.core.errors import LookalikeError
 from lookalike.core.files import read_json, write_json
 from lookalike.core.options import TrainOptions, spoken
@@ -37,6 +38,7 @@ def can_evaluate(images: Images) -> bool:
     return split is not None and len(split[0]) >= K and len(split[1]) > 0
 
 
+@outside_autocast
 def evaluate(
     run: RunFolder,
     *,

@@ -20,6 +20,7 @@ from lookalike.api.finetuning import brief
 from lookalike.api.networks import calibrated, untrained_backbone
 from lookalike.api.records import images_of, options_of
 from lookalike.core import machine, rng
+from lookalike.core.arithmetic import outside_autocast
 from lookalike.core.durations import duration
 from lookalike.core.errors import LookalikeError
 from lookalike.core.files import read_json, write_json
@@ -40,6 +41,7 @@ def _to_stderr(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
+@outside_autocast
 def few_labels(
     run: RunFolder,
     per_class: Sequence[int] = (1, 5, 10),

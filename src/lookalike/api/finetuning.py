@@ -26,6 +26,7 @@ from lookalike.api.records import finish, images_of, loading, options_of, write_
 from lookalike.api.training import train, training_rows
 from lookalike.augment.recipes import crops_only
 from lookalike.core import machine
+from lookalike.core.arithmetic import outside_autocast
 from lookalike.core.errors import LookalikeError
 from lookalike.core.files import read_json, write_json
 from lookalike.core.options import TrainOptions
@@ -61,6 +62,7 @@ class Schedule:
     seed: int = 0
 
 
+@outside_autocast
 def finetune(
     run: RunFolder,
     data: str | tuple[str, ...] = "",

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from lookalike.core import machine
+from lookalike.core.arithmetic import outside_autocast
 from lookalike.core.errors import LookalikeError
 from lookalike.core.files import write_csv
 from lookalike.core.labelled import counted, listed, read_given, rows_of
@@ -39,6 +40,7 @@ class Labelled:
     """Share of the other images whose own label (of their folder) is the one they were given; None without such."""
 
 
+@outside_autocast
 def label(run: RunFolder, files: Sequence[str], *, out: Path | None = None, threads: int | None = None) -> Labelled:
     """Spread a few labels to all images of a run, with a confidence each.
 
@@ -110,6 +112,7 @@ class Selected:
     notes: tuple[str, ...]
 
 
+@outside_autocast
 def select(
     run: RunFolder,
     n: int = 50,

@@ -17,6 +17,7 @@ from lookalike.api.more_labels import with_more
 from lookalike.api.networks import calibrated, started, untrained_backbone
 from lookalike.api.records import default_run, loading, write_index
 from lookalike.core import machine, registry
+from lookalike.core.arithmetic import outside_autocast
 from lookalike.core.durations import timed
 from lookalike.core.errors import Interrupted, LookalikeError
 from lookalike.core.files import write_csv, write_json
@@ -36,6 +37,7 @@ from lookalike.engine.run_folder import RunFolder
 from lookalike.evaluate.few_labels import drawn_share
 
 
+@outside_autocast
 def train(
     method: str,
     options: TrainOptions,

@@ -13,6 +13,7 @@ from torch import nn
 from lookalike.api.evaluating import baseline_scores, named_scores, split_of
 from lookalike.api.records import loading, options_of
 from lookalike.core import machine
+from lookalike.core.arithmetic import outside_autocast
 from lookalike.core.files import read_json, write_json
 from lookalike.core.options import spoken
 from lookalike.core.ranks import ALONE
@@ -23,6 +24,7 @@ from lookalike.evaluate.protocol import measure, protocol
 from lookalike.inputs import entering
 
 
+@outside_autocast
 def evaluate_on(
     run: RunFolder,
     data: str | tuple[str, ...],

@@ -9,7 +9,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from lookalike.core.arithmetic import outside_autocast
 
+
+@outside_autocast
 def affine(x_BCHW: Tensor, forward_B22: Tensor, shift_B2: Tensor, sizes_B2: Tensor | None = None) -> Tensor:
     """Move each image's content by a linear map about the centre, then by a shift.
 
@@ -67,6 +70,7 @@ class RandomAffine:
 
     draws = 5
 
+    @outside_autocast
     def draw(self, u_BU: Tensor, shape: tuple[int, int, int]) -> tuple[Tensor, Tensor]:
         """Linear maps [B, 2, 2] and shifts [B, 2]."""
         centred = 2 * u_BU - 1

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from lookalike.core import rng
+from lookalike.core.arithmetic import outside_autocast
 from lookalike.core.resample import central_boxes, resized_crop
 
 
@@ -77,6 +78,7 @@ class Recipe:
             self.steps.append(both or operation)
 
     @torch.no_grad()
+    @outside_autocast
     def __call__(
         self,
         images_BCHW: Tensor,

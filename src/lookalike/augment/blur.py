@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lookalike.augment.base import chosen
+from lookalike.core.arithmetic import outside_autocast
 
 
 def taps(side: int) -> int:
@@ -26,6 +27,7 @@ def gaussian_kernel(sigma_B: Tensor, size: int) -> Tensor:
     return torch.softmax(-0.5 * (offset / sigma_B[:, None]) ** 2, dim=1)
 
 
+@outside_autocast
 def gaussian_blur(x_BCHW: Tensor, sigma_B: Tensor, size: int) -> Tensor:
     """Blur each image by a Gaussian of its own sigma (pixels) with `size` taps, rows then columns."""
     n, channels, height, width = x_BCHW.shape

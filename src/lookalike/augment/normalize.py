@@ -7,6 +7,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from lookalike.core.arithmetic import outside_autocast
+
 _BLOCK = 2**23  # values that are counted together
 
 
@@ -26,6 +28,7 @@ class Blocks(Protocol):
     def __getitem__(self, rows: slice, /) -> Tensor: ...
 
 
+@outside_autocast
 def channel_statistics(images_NCHW: Blocks, block: int | None = None) -> tuple[Tensor, Tensor]:
     """Mean and standard deviation [C] (float32, of values in [0, 1]) of uint8 images, `block` at a time.
 

@@ -13,6 +13,8 @@ from functools import cache
 import torch
 from torch import Tensor
 
+from lookalike.core.arithmetic import outside_autocast
+
 _TABLE = 2**21  # values of a table of matrices, at most: those for images of up to 35 px
 _CACHED = 2**18  # values of images that are cropped together, which caches hold with their matrices and products
 _MANY = 16  # images from which on a table is worth making
@@ -61,6 +63,7 @@ def _table(size_in: int, size_out: int) -> tuple[Tensor, Tensor]:
     return number_LS, resize_matrix(start, length, size_in, size_out, mirrored)
 
 
+@outside_autocast
 def resized_crop(x_BCHW: Tensor, box_B4: Tensor, size: int, mirrored_B: Tensor | None = None) -> Tensor:
     """Crop each image to its box (top, left, height, width; whole pixels) and resize to size x size.
 

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lookalike.core.arithmetic import outside_autocast
 from lookalike.core.resample import central_boxes, resized_crop
 
 DIGEST = 16  # bytes of an image's hash
@@ -67,6 +68,7 @@ class Squares:
         """(N, C, S, S)."""
         return torch.Size((len(self), self._canvases.shape[1], self._side, self._side))
 
+    @outside_autocast
     def __getitem__(self, rows: Tensor | slice) -> Tensor:
         """uint8 [B, C, S, S] of these rows."""
         plain = self._sizes_N2 is None and tuple(self._canvases.shape[2:]) == (self._side, self._side)

@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lookalike.core import rng
+from lookalike.core.arithmetic import outside_autocast
 from lookalike.core.errors import LookalikeError
 from lookalike.encoders.base import EncoderSpec
 from lookalike.encoders.layers import initialize, normalization
@@ -36,6 +37,7 @@ class Sobel(nn.Module):
         across = torch.tensor([[1.0, 0.0, -1.0], [2.0, 0.0, -2.0], [1.0, 0.0, -1.0]])
         self.register_buffer("kernel", torch.stack([across, across.T])[:, None])
 
+    @outside_autocast  # a filter of images: neighbours differ by little, which bfloat16 would round away
     def forward(self, x_BCHW: Tensor) -> Tensor:
         return F.conv2d(x_BCHW.mean(1, keepdim=True), self.kernel, padding=1)
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import json
-from collections.abc import Iterable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
@@ -21,6 +20,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from lookalike import __version__
 from lookalike.augment.base import as_float
 from lookalike.augment.normalize import normalize
+from lookalike.core.arithmetic import outside_autocast
 from lookalike.core.errors import LookalikeError
 from lookalike.core.files import write_atomically
 from lookalike.core.ranks import ALONE, Ranks, blocks
@@ -47,6 +47,7 @@ class Backbone:
     normalized_by: str = "data"
     """Whose mean and deviation those are: of the data, of ImageNet, or of the images of the weights it started from."""
 
+    @outside_autocast
     def prepare(self, x_BCHW: Tensor) -> Tensor:
         """Normalised input of the network from uint8 or float images in [0, 1]; grey becomes grey colour."""
         dtype = torch.float64 if self.precision == "float64" else torch.float32
@@ -56,11 +57,15 @@ class Backbone:
             x = x.expand(-1, _COLOUR, -1, -1)
         return normalize(x, mean, std).contiguous(memory_format=torch.channels_last)
 
-    def autocast(self) -> AbstractContextManager:
-        """The context in which the network computes."""
-        if self.precision == "bf16":
-            return torch.autocast(self.device.split(":")[0], dtype=torch.bfloat16)
-        return nullcontext()
+    def compute(self, network: Callable[..., Tensor], *inputs: Tensor) -> Tensor:
+        """`network(*inputs)` in the arithmetic of `precision`, whatever the caller computes in.
+
+        The one place where autocast is switched on. It takes tensors, so that images are ready before it begins.
+        """
+        kind = self.device.split(":")[0]
+        bf16 = self.precision == "bf16"
+        with torch.autocast(kind, dtype=torch.bfloat16) if bf16 else torch.autocast(kind, enabled=False):
+            return network(*inputs)
 
     @torch.no_grad()
     def features(self, images_NCHW: Tensor | Squares, ranks: Ranks = ALONE) -> Tensor:
@@ -82,11 +87,8 @@ class Backbone:
         was_training = self.encoder.training
         self.encoder.eval()
         try:
-            with self.autocast():
-                parts = on_cpu(
-                    self.encoder(self.prepare(images_NCHW[rows if turned is None else turned[rows]])).float()
-                    for rows in ranks.own_blocks(len(images_NCHW))
-                )
+            blocks_of = (rows if turned is None else turned[rows] for rows in ranks.own_blocks(len(images_NCHW)))
+            parts = on_cpu(self.compute(self.encoder, self.prepare(images_NCHW[rows])).float() for rows in blocks_of)
         finally:
             self.encoder.train(was_training)
         found = ranks.gather(torch.cat(parts))
@@ -106,9 +108,8 @@ class Backbone:
             norm.reset_running_stats()
             norm.momentum = None  # the plain average over the blocks
         twin.encoder.train()
-        with self.autocast():
-            for rows in blocks(len(images_NCHW)) if norms else ():
-                twin.encoder(self.prepare(images_NCHW[rows]))
+        for rows in blocks(len(images_NCHW)) if norms else ():
+            self.compute(twin.encoder, self.prepare(images_NCHW[rows]))
         twin.encoder.eval()
         return twin
 

@@ -47,9 +47,10 @@ class TrainingImages:
         was_training = self.method.training
         self.method.train(train)
         try:
-            with self.backbone.autocast(), unshared(self.method):
+            with unshared(self.method):
                 blocks = self.method.ranks.own_blocks(self.n)
-                return _joined((forward(images(self.rows[block])).float() for block in blocks), self.n)
+                compute = self.backbone.compute
+                return _joined((compute(forward, images(self.rows[block])).float() for block in blocks), self.n)
         finally:
             self.method.train(was_training)
 

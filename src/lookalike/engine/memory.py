@@ -31,8 +31,7 @@ def graph_bytes(method: Method, backbone: Backbone, views: Views, rows: Tensor) 
     outputs = []  # held until all is counted: a freed address would be counted once for two tensors
     with unchanged(method), torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
         for part in views.parts(0, rows):
-            with backbone.autocast():
-                outputs.append(method.embed(part()))
+            outputs.append(backbone.compute(method.embed, part()))
     return sum(kept.values()) / len(rows)
 
 

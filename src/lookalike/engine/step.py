@@ -76,8 +76,7 @@ def forward_backward(
 
 
 def _embed(network: nn.Module, backbone: Backbone, parts: Sequence[Part]) -> Tensor:
-    with backbone.autocast():
-        return network(*(part().contiguous(memory_format=torch.channels_last) for part in parts))
+    return backbone.compute(network, *(part().contiguous(memory_format=torch.channels_last) for part in parts))
 
 
 @torch.no_grad()

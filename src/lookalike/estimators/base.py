@@ -27,6 +27,7 @@ from torch import Tensor, nn
 
 from lookalike import api
 from lookalike.core import machine
+from lookalike.core.arithmetic import outside_autocast
 from lookalike.core.errors import ConfigurationError, KeyboardInterrupted, LookalikeError, MachineError
 from lookalike.core.options import TrainOptions
 from lookalike.data.base import Images
@@ -142,6 +143,7 @@ class Learner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
 
     # -- fitting ----------------------------------------------------------------------------------
 
+    @outside_autocast
     def _learn(self, X: Any, y: Any) -> np.ndarray:
         images = self._with_labels(self._images(X, reset=True), y)
         rows = self._trained_on(images)

@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from lookalike.clustering.lloyd import assign
+from lookalike.core.arithmetic import outside_autocast
 from lookalike.data.base import Images
 from lookalike.engine.grouping import record_groups
 from lookalike.estimators.base import Learner, Own, UnfitError
@@ -49,6 +50,7 @@ class Clusterer(ClusterMixin, Learner):  # type: ignore[misc]  # scikit-learn ha
         self.cluster_centers_, self.labels_ = found.centroids_KD.numpy(), found.labels_N.numpy()
         record_groups(self.run_, self.labels_)  # for the page
 
+    @outside_autocast
     def _nearest(self, features_ND: Tensor) -> np.ndarray:
         labels_N, _ = assign(F.normalize(features_ND, dim=1), torch.from_numpy(self.cluster_centers_))
         return labels_N.numpy()
