@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor, nn
 
-from lookalike.api.records import images_of, loading, options_of, write_features
+from lookalike.api.records import images_of, keep_new_place, loading, options_of, write_features, write_skipped
 from lookalike.core import machine
 from lookalike.data.base import Images
 from lookalike.data.base import load as load_images
@@ -26,6 +28,7 @@ def embed(
     encoder: nn.Module | None = None,
     images: Images | None = None,
     features: Tensor | None = None,
+    load_options: Mapping[str, Any] | None = None,
 ) -> Path:
     """Features of images as embeddings.npy (float32 [N, D], file order) and index.csv.
 
@@ -39,9 +42,10 @@ def embed(
         encoder: the network that was given to `train` from Python.
         images: those that the run was trained on, where they are not to be loaded again; without DATA.
         features: theirs (`features_of`), where they are known.
+        load_options: options of loading that differ from the run's (`core/load_options.py`).
 
     Returns:
-        The folder that holds the two files.
+        The folder that holds the two files, and skipped.csv where files of DATA were passed over.
 
     Raises:
         LookalikeError: nothing that can be read, or channels that cannot be converted.
@@ -49,19 +53,25 @@ def embed(
     begun = time.monotonic()
     machine.prepare(threads)
     if data is None:
-        images = images or images_of(run, options_of(run)[1])
+        images = images or images_of(run, options_of(run)[1], load_options)
         folder = out or run.path
         features = features_of(run, images, device, threads, encoder) if features is None else features
     else:
         backbone = load_backbone(run.encoder, machine.resolve_device(device), encoder)
-        how = loading(options_of(run)[1])
-        images = load_images(data, backbone.spec.image_size, how=how)
+        options = options_of(run)[1]
+        how = loading(options, load_options)
+        download = bool((load_options or {}).get("download", False))
+        images = load_images(data, backbone.spec.image_size, download, how)
+        if keep_new_place(run, options, data, images):
+            how.say(f"these are the images of {run.path}, which are looked for at this place from now on")
         folder = out or run.path / "embeddings" / images.name
         pixels, said = entering(images, backbone.spec.channels)
         if said:
             how.say(said)
         features = backbone.features(pixels)
     write_features(folder, images, features)
+    if data is not None:
+        write_skipped(folder / "skipped.csv", images, how)
     if data is None and out is None:
         run.clusters.unlink(missing_ok=True)  # groups of the features that were there before
         run.update(seconds={"embed": time.monotonic() - begun})

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from torch import Tensor, nn
 
 from lookalike.api.initial import find_initial
 from lookalike.api.networks import calibrated, started, untrained_backbone
-from lookalike.api.records import images_of, options_of
+from lookalike.api.records import folders, images_of, options_of
 from lookalike.core import machine, registry
 from lookalike.core.arithmetic import outside_autocast
 from lookalike.core.errors import LookalikeError
 from lookalike.core.files import read_json, write_json
 from lookalike.core.options import TrainOptions, spoken
+from lookalike.core.places import find_place
 from lookalike.core.ranks import Ranks
 from lookalike.data.base import Images
 from lookalike.engine.backbone import Backbone, load_backbone, placed
@@ -49,6 +50,7 @@ def evaluate(
     encoder: nn.Module | None = None,
     ranks: Ranks | None = None,
     features: Tensor | None = None,
+    load_options: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """kNN, linear and cluster accuracy of the trained encoder, of raw pixels and of the encoder untrained.
 
@@ -64,6 +66,7 @@ def evaluate(
         encoder: an untrained instance of the network that was given to `train` from Python.
         ranks: the processes that share the work; None for those that torchrun started.
         features: those of the trained encoder (`features_of`), where they are known.
+        load_options: options of loading that differ from the run's (`core/load_options.py`).
 
     Raises:
         LookalikeError: the images have no labels, or too few of them.
@@ -73,7 +76,7 @@ def evaluate(
     device = own_device(machine.resolve_device(device))
     ranks = ranks or join(device)
     method, options = options_of(run)
-    images = images or images_of(run, options)
+    images = images or images_of(run, options, load_options)
     bank, test = split_of(images, options.data)
     assert images.labels is not None
     scores: dict[str, dict[str, Any]] = {}
@@ -141,7 +144,10 @@ def named_scores(scores: dict[str, dict[str, Any]]) -> tuple[dict[str, Any], dic
 def begun_from(run: RunFolder, options: TrainOptions, images: Images, device: str) -> tuple[Backbone | None, str]:
     """The network with the weights that --init named, and what they are; None, and why, where they are gone."""
     try:
-        initial = find_initial(options)
+        assert options.init is not None
+        initial = find_initial(
+            dataclasses.replace(options, init=find_place(options.init, folders(run)) or options.init)
+        )
         assert initial is not None
         before = (run.status().get("init") or {}).get("sha256")
         if initial.fingerprint() != before:

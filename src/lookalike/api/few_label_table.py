@@ -9,7 +9,7 @@ from __future__ import annotations
 import statistics
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -54,6 +54,7 @@ def few_labels(
     threads: int | None = None,
     encoder: nn.Module | None = None,
     say: Say = _to_stderr,
+    load_options: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Accuracy from so many labels of each class, over `seeds` drawings.
 
@@ -68,6 +69,7 @@ def few_labels(
         threads: CPU threads.
         encoder: an untrained instance of the network that was given to `train` from Python.
         say: told how long fine-tuning will take.
+        load_options: options of loading that differ from the run's (`core/load_options.py`).
 
     Returns:
         `{"trained": {"1": {"knn": {"mean", "std", "each"}, "linear": ..., "finetuned": ...}, ...}, "untrained": ...,
@@ -82,7 +84,7 @@ def few_labels(
     machine.prepare(threads)
     device = machine.resolve_device(device)
     _, options = options_of(run)
-    images = images or images_of(run, options)
+    images = images or images_of(run, options, load_options)
     if images.evaluation is None or images.labels is None or not can_evaluate(images):
         raise LookalikeError(
             f"{spoken(options.data)} has too few labels to evaluate with; put images of a class into a folder of their "

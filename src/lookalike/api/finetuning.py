@@ -22,7 +22,7 @@ from torch import Tensor
 
 from lookalike.api.more_labels import can_be_spread, others_of, spread_labels
 from lookalike.api.predicting import check_channels, predict_images
-from lookalike.api.records import finish, images_of, loading, options_of, write_features
+from lookalike.api.records import data_of, finish, images_of, loading, options_of, write_features
 from lookalike.api.training import train, training_rows
 from lookalike.augment.recipes import crops_only
 from lookalike.core import machine
@@ -110,14 +110,18 @@ def finetune(
     told: dict[str, Any] = {name: getattr(options, name) for name in ("store", "cache", "store_limit", "skip_bad")}
     told |= how or {}
     if not data:
-        images = images_of(run, options)
+        images = images_of(run, options, told)
     else:
         download = bool(told.get("download", False))
         images = load_images(data, options.image_size, download, loading(dataclasses.replace(options, **told)))
     _check(run, images)
     rows = training_rows(images, True, fraction, schedule.seed)
     folder = out or Path(f"{run.path}-finetuned-{fraction:g}")
-    told |= {"data": data or options.data, "device": device, "threads": threads}
+    told |= {
+        "data": data or data_of(run, options, bool(told.get("download", False))),
+        "device": device,
+        "threads": threads,
+    }
     settings = _settings(options, schedule, fraction, len(rows))
     settings = dataclasses.replace(settings, label_fraction=fraction, **told)
     fresh = dataclasses.replace(settings, out=str(folder / "scratch"))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor
 
-from lookalike.api.records import loading, options_of
+from lookalike.api.records import loading, options_of, write_skipped
 from lookalike.core import machine
 from lookalike.core.errors import LookalikeError
 from lookalike.core.files import write_csv
@@ -46,6 +47,7 @@ def predict(
     out: Path | None = None,
     device: str = "auto",
     threads: int | None = None,
+    load_options: Mapping[str, Any] | None = None,
 ) -> Predictions:
     """Classes of any images, as a CSV file: path, split, label, predicted, confidence.
 
@@ -55,6 +57,7 @@ def predict(
         out: the file; default: RUN/predictions/NAME.csv.
         device: where to compute.
         threads: CPU threads.
+        load_options: options of loading that differ from the run's (`core/load_options.py`).
 
     Raises:
         LookalikeError: the run has no classifier, or the images have other channels.
@@ -63,9 +66,13 @@ def predict(
     device = machine.resolve_device(device)
     load_classifier(run, device)  # what is wrong with it is said before images are read
     options = options_of(run)[1]
-    images = load_images(data, options.image_size, how=loading(options))
+    how = loading(options, load_options)
+    images = load_images(data, options.image_size, bool((load_options or {}).get("download", False)), how)
     check_channels(run, images)
-    return predict_images(run, images, out or run.path / "predictions" / f"{images.name}.csv", device)
+    file = out or run.path / "predictions" / f"{images.name}.csv"
+    found = predict_images(run, images, file, device)
+    write_skipped(file.with_name(f"{file.stem}-skipped.csv"), images, how)
+    return found
 
 
 def predict_images(

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import shlex
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from torch import Tensor
@@ -11,15 +14,18 @@ from torch import Tensor
 from lookalike.core import registry
 from lookalike.core.errors import LookalikeError
 from lookalike.core.files import write_atomically, write_csv
-from lookalike.core.options import TrainOptions, spoken
+from lookalike.core.options import TrainOptions, places, spoken
+from lookalike.core.places import absolute_places, find_places, folders_of, is_there, joined
 from lookalike.data.base import Images, Loading
 from lookalike.data.base import load as load_images
 from lookalike.engine.run_folder import RunFolder
 
 
-def loading(options: TrainOptions) -> Loading:
-    """Whether and where decoded images are kept, as the options say."""
-    return Loading(options.store, options.cache, options.store_limit, options.skip_bad)
+def loading(options: TrainOptions, load_options: Mapping[str, Any] | None = None) -> Loading:
+    """Whether and where decoded images are kept, as the options say, or `load_options` (`core/load_options.py`)."""
+    said = {name: getattr(options, name) for name in ("store", "cache", "store_limit", "skip_bad")}
+    said |= {name: value for name, value in (load_options or {}).items() if name in said}
+    return Loading(said["store"], said["cache"], said["store_limit"], said["skip_bad"])
 
 
 def default_run(method: str, images: Images) -> str:
@@ -39,16 +45,73 @@ def options_of(run: RunFolder) -> tuple[str, TrainOptions]:
     return method, kind(**settings)
 
 
-def images_of(run: RunFolder, options: TrainOptions) -> Images:
-    """The images a run was trained on.
+def images_of(run: RunFolder, options: TrainOptions, load_options: Mapping[str, Any] | None = None) -> Images:
+    """The images a run was trained on, wherever the working folder is.
+
+    Args:
+        run: a run folder.
+        options: its options.
+        load_options: options of loading that were said otherwise (`core/load_options.py`).
 
     Raises:
-        LookalikeError: they have changed since.
+        LookalikeError: they are not where they were, or have changed since.
     """
-    images = load_images(options.data, options.image_size, how=loading(options))
+    download = bool((load_options or {}).get("download", False))
+    data = data_of(run, options, download)
+    images = load_images(data, options.image_size, download, loading(options, load_options))
     if images.fingerprint != run.status().get("fingerprint"):
-        raise LookalikeError(f"{spoken(options.data)} holds other images now than {run.path} was trained on")
+        raise LookalikeError(f"{spoken(data)} holds other images now than {run.path} was trained on")
     return images
+
+
+def folders(run: RunFolder) -> list[str]:
+    """The folders that relative places in the configuration of a run are tried from (`core/places.py`)."""
+    return folders_of(run.status(), run.settings(), run.path)
+
+
+def data_of(run: RunFolder, options: TrainOptions, download: bool = False) -> str | tuple[str, ...]:
+    """The DATA of a run, as it is found from here.
+
+    Args:
+        run: a run folder.
+        options: its options.
+        download: whether what is missing is fetched.
+
+    Raises:
+        LookalikeError: it came from Python, or is not there any more; says where it was looked for.
+    """
+    if not options.data:
+        raise LookalikeError(
+            f"{run.path} was trained on images that were handed over in Python, which are not kept; "
+            f"name images: lookalike embed {shlex.quote(str(run.path))} DATA"
+        )
+    absolute = run.status().get("data")
+    if absolute and all(map(is_there, absolute)):
+        return options.data if absolute_places(options.data) == absolute else places(absolute)
+    tried = folders(run)
+    found = find_places(options.data, tried)
+    missing = [place for place in ([found] if isinstance(found, str) else found) if not is_there(place)]
+    if missing and not download:
+        looked = list(
+            dict.fromkeys([*(absolute or ()), *(joined(place, folder) for place in missing for folder in tried)])
+        )
+        raise LookalikeError(
+            f"the images of {run.path} are not where they were: there is no {', '.join(looked)}. If they have moved, "
+            f"say where to, which is kept: lookalike embed {shlex.quote(str(run.path))} NEW-PLACE"
+        )
+    return found
+
+
+def keep_new_place(run: RunFolder, options: TrainOptions, data: str | Sequence[str], images: Images) -> bool:
+    """Keep DATA as the place of a run's own images, where these are the same ones and the old place is gone."""
+    if not options.data or images.fingerprint != run.status().get("fingerprint"):
+        return False
+    try:
+        data_of(run, options)
+    except LookalikeError:
+        run.update(data=absolute_places(data))
+        return True
+    return False
 
 
 def write_features(folder: Path, images: Images, features_ND: Tensor) -> None:
@@ -65,6 +128,16 @@ def write_index(folder: Path, images: Images) -> None:
         code = -1 if images.labels is None else int(images.labels[i])
         rows.append((path, images.split[i] if images.split else "", images.classes[code] if code >= 0 else "", ""))
     write_csv(folder / "index.csv", ("path", "split", "label", "cluster"), rows)
+
+
+def write_skipped(file: Path, images: Images, how: Loading) -> None:
+    """Files that were passed over, with the reasons, and a word on them; where there are none the file goes."""
+    if not images.skipped:
+        file.unlink(missing_ok=True)
+        return
+    write_csv(file, ("path", "reason"), images.skipped)
+    n, name = len(images.skipped), images.skipped[0][0]
+    how.say(f"{n:,} {'file' if n == 1 else 'files'} skipped, such as {name!r}; the reasons are in {file}")
 
 
 def finish(run: RunFolder) -> None:

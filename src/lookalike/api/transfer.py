@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import re
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ def evaluate_on(
     device: str = "auto",
     threads: int | None = None,
     encoder: nn.Module | None = None,
+    load_options: Mapping[str, Any] | None = None,
 ) -> tuple[Path, dict[str, Any]]:
     """kNN, linear and cluster accuracy of a run's frozen encoder on other data than it was trained on.
 
@@ -46,6 +48,7 @@ def evaluate_on(
         device: where features are extracted.
         threads: CPU threads.
         encoder: an untrained instance of the network that was given to `train` from Python.
+        load_options: options of loading that differ from the run's (`core/load_options.py`).
 
     Returns:
         The file that was written, RUN/evaluations/NAME.json, and what it holds.
@@ -58,8 +61,8 @@ def evaluate_on(
     device = machine.resolve_device(device)
     _, options = options_of(run)
     backbone = load_backbone(run.encoder, device, copy.deepcopy(encoder))
-    how = loading(options)
-    images = load_images(data, backbone.spec.image_size, how=how)
+    how = loading(options, load_options)
+    images = load_images(data, backbone.spec.image_size, bool((load_options or {}).get("download", False)), how)
     bank, test = split_of(images, data)
     assert images.labels is not None
     pixels, said = entering(images, backbone.spec.channels)

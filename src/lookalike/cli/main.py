@@ -98,7 +98,7 @@ def _dispatch(words: list[str]) -> int:
 
 
 def _is_data(word: str) -> bool:
-    return Path(word).exists() or ":" in word or word == "digits" or "/" in word or any(sign in word for sign in "*?[")
+    return Path(word).exists() or ":" in word or word == "digits" or "/" in word or any(sign in word for sign in "*?[{")
 
 
 def command_names() -> list[str]:

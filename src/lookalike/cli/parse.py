@@ -40,6 +40,7 @@ def parse(
     config: Path | None = None,
     check: Callable[[T], Iterator[str]] | None = None,
     beside: Sequence[str] = (),
+    moved: Callable[[dict[str, Any]], dict[str, Any]] = dict,
 ) -> Parsed[T]:
     """Options of `kind` from words.
 
@@ -51,13 +52,14 @@ def parse(
         config: a TOML file of options; flags win over it.
         check: yields what is wrong with the values, reported beside what is wrong with the words.
         beside: keys of the file that are no options of this dataclass and are left to the caller.
+        moved: makes of the values of the file what they are from here.
 
     Raises:
         ConfigurationError: all mistakes at once.
         SystemExit: help was asked for and printed (status 0).
     """
     problems: list[str] = []
-    said: dict[str, Any] = _file_values(kind, config, beside, problems) if config is not None else {}
+    said: dict[str, Any] = moved(_file_values(kind, config, beside, problems)) if config is not None else {}
     parser = _parser(kind, program, positional)
     known, unknown = parser.parse_known_args(_with_values(kind, words))
     said |= {name: value for name, value in vars(known).items() if value is not None and value != []}
@@ -96,7 +98,7 @@ def _parser(kind: type[Any], program: str, positional: Sequence[str]) -> argpars
     )
     hints = typing.get_type_hints(kind)
     docs = field_docs(kind)
-    for f in dataclasses.fields(kind):
+    for f in sorted(dataclasses.fields(kind), key=lambda f: f.metadata.get("last", False)):
         text = docs.get(f.name, "").replace("%", "%%")
         default = "" if f.default in (None, "", ()) else f" (default: {f.default})"
         if f.name in positional:

@@ -23,7 +23,8 @@ def machine_faults(action: str, path: Path) -> Iterator[None]:
     except OSError as error:
         raise MachineError(
             f"cannot {action} {path}: {error.strerror or error}. What was there before is untouched; "
-            "free some space or choose another place with --out, then run the same command again."
+            "free some space or choose another place (--out, where the command has it), "
+            "then run the same command again."
         ) from error
 
 

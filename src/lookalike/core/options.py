@@ -123,7 +123,7 @@ class TrainOptions:
     store_limit: str | None = field(default=None, metadata=RUNTIME)
     """What a store may take on the disk, such as 50GB; default: half of what is free."""
     skip_bad: bool = field(default=False, metadata=RUNTIME)
-    """Go on where more than a fifth of the images cannot be read."""
+    """Go on where more than a fifth of the images cannot be read; what was passed over is listed in skipped.csv."""
 
     def __post_init__(self) -> None:
         self.data = places(self.data)
@@ -139,10 +139,7 @@ class TrainOptions:
                 yield f"--micro-batch must be auto or a positive integer, got {self.micro_batch!r}"
             elif int(self.micro_batch) > self.batch_size:
                 yield f"--micro-batch {self.micro_batch} is more than --batch-size {self.batch_size}"
-        for name in ("memory", "store_limit"):
-            value = getattr(self, name)
-            if value is not None and not _MEMORY.fullmatch(value):
-                yield f"{flag(name)} must be a size such as 4GB or 500MB, got {value!r}"
+        yield from sizes(self, "memory", "store_limit")
         if self.budget is not None:
             try:
                 parse_duration(self.budget)
@@ -205,6 +202,14 @@ def at_least(options: Any, low: float, *names: str) -> Iterator[str]:
         value = getattr(options, name)
         if value is not None and not value >= low:
             yield f"{flag(name)} must be at least {low}, got {value}"
+
+
+def sizes(options: Any, *names: str) -> Iterator[str]:
+    """A complaint for each named field that is no size in bytes (None passes)."""
+    for name in names:
+        value = getattr(options, name)
+        if value is not None and not _MEMORY.fullmatch(value):
+            yield f"{flag(name)} must be a size such as 4GB or 500MB, got {value!r}"
 
 
 def raise_problems(problems: Iterable[str]) -> None:

@@ -14,18 +14,20 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
+from lookalike.core.braces import expanded
 from lookalike.core.errors import LookalikeError, did_you_mean
+from lookalike.core.places import PREFIXES
 from lookalike.data import archive, array, cifar10, digits, filelist, folder, hf, mnist
 from lookalike.data.base import Images
 from lookalike.data.layout import SPLITS, is_image, is_junk
 from lookalike.data.listing import Entry, Listing, Raw
 
-PREFIXES = ("digits", "mnist", "cifar10", "hf")
 WORDS = (
     "a folder, image files, a list (.txt, .csv), FILE.npy, FILE.npz, an archive (.zip, .tar), "
     "digits, mnist:DIR, cifar10:DIR or hf:NAME"
 )
 """What DATA may be, for help and errors."""
+_MOST_MISSING = 5  # places that are not there named in a message
 _MOST_NAME = 60  # characters of a name made of several
 
 
@@ -33,7 +35,8 @@ def find(data: str | Sequence[str], download: bool = False, image_size: int | No
     """The images of a DATA argument: in memory where they come that way, else listed.
 
     Args:
-        data: one place or several: see WORDS; a pattern such as `photos/**/*.jpg` stands for what it matches.
+        data: one place or several: see WORDS; a pattern such as `photos/**/*.jpg` or `shard-{000..012}.tar` stands
+            for what it matches.
         download: fetch `mnist:` or `cifar10:` first where the files are missing.
         image_size: the side that digits are enlarged to; nothing else looks at it.
 
@@ -68,8 +71,12 @@ def _row(pixels: np.ndarray, row: int) -> Raw:
     return pixels[row]
 
 
-def _is_pattern(place: str) -> bool:
+def _is_glob(place: str) -> bool:
     return any(sign in place for sign in "*?[")
+
+
+def _is_pattern(place: str) -> bool:
+    return _is_glob(place) or expanded(place) != [place]
 
 
 def _one(data: str, download: bool, image_size: int | None) -> Images | Listing:
@@ -128,6 +135,24 @@ def _path(path: Path) -> Images | Listing:
 
 
 def _matches(pattern: str) -> list[str]:
+    """What a pattern with braces, stars and question marks stands for, in order.
+
+    Raises:
+        LookalikeError: it matches nothing, or a name that its braces spell out is not there.
+    """
+    parts = [str(Path(part).expanduser()) for part in expanded(pattern)]
+    missing = [part for part in parts if not _is_glob(part) and not _there(Path(part))]
+    if missing:
+        shown = ", ".join(missing[:_MOST_MISSING]) + (", ..." if len(missing) > _MOST_MISSING else "")
+        raise LookalikeError(
+            f"{len(missing):,} of the {len(parts):,} places that {pattern} stands for "
+            f"{'is' if len(missing) == 1 else 'are'} not there: {shown} (working folder {Path.cwd()})"
+        )
+    found = [place for part in parts for place in (_globbed(part) if _is_glob(part) else [part])]
+    return list(dict.fromkeys(found))
+
+
+def _globbed(pattern: str) -> list[str]:
     """What a pattern matches and can hold images, in order: lists and archives where it ends as they do.
 
     Raises:

@@ -223,7 +223,7 @@ def _check_room(place: Path, size: int, there: int, limit: int | None, n: int, s
     needed = int(_MARGIN * max(0, size - there))
     words = f"{n:,} images of {shape.canvas} x {shape.canvas} pixels take {size_words(size)} in the store {place}"
     ways = (
-        f"Let the network see smaller images (--image-size, now {side}), name another folder with --cache, "
+        f"Train on smaller images (--image-size, now {side}), name another folder with --cache, "
         "or go without a store: --no-store"
     )
     if needed > free:

@@ -12,10 +12,13 @@ from lookalike.core import machine
 from lookalike.core.errors import LookalikeError
 from lookalike.core.files import machine_faults, read_json, write_json, write_toml
 from lookalike.core.options import TrainOptions, lasting, spoken
+from lookalike.core.places import absolute_places, folders_of, same_place
 
 if TYPE_CHECKING:  # torch stays out of commands that only look at run folders
     from lookalike.data.base import Images
 
+_PLACES = ("init", "more_labels")
+"""Options that decide the result and are places, which may be said from another working folder."""
 _BEFORE = ("skipped.csv", "labels", "labels-only")
 """What may be in a folder before its run begins: files passed over, and what fine-tuning does first."""
 
@@ -89,6 +92,8 @@ class RunFolder:
             )
         if not self.record.exists():  # killed between the two files
             self._write_record(options, images, command)
+        elif options.data and self.status().get("data") != absolute_places(options.data):
+            self.update(data=absolute_places(options.data))  # the same images, at another place than before
         return self.checkpoint.exists()
 
     def raise_foreign(self) -> None:
@@ -111,7 +116,7 @@ class RunFolder:
         different = [
             f"  - {key}: {stored.get(key, 'not set')} there, {now.get(key, 'not set')} now"
             for key in sorted({*stored, *now})
-            if stored.get(key) != now.get(key)
+            if stored.get(key) != now.get(key) and not self._one_place(key, stored.get(key), now.get(key))
         ]
         if different:
             raise LookalikeError(
@@ -121,10 +126,21 @@ class RunFolder:
                 f"To start over here: remove {self.path} first"
             )
 
+    def _one_place(self, key: str, stored: Any, now: Any) -> bool:
+        """Whether two values are ways to say one place, from two working folders."""
+        if key not in _PLACES or stored is None or now is None:
+            return False
+        record = self.status() if self.record.exists() else {}
+        return same_place(str(stored), folders_of(record, self.settings(), self.path), str(now))
+
     def _write_config(self, method: str, options: TrainOptions, command: str) -> None:
         table = {"method": method, **dataclasses.asdict(options)}
         table["out"] = str(self.path)
-        write_toml(self.config, table, head=f"{command}\nRepeat: lookalike train --config {self.config}")
+        write_toml(
+            self.config,
+            table,
+            head=f"{command}\nWorking folder: {Path.cwd()}\nRepeat: lookalike train --config {self.config}",
+        )
 
     def _write_record(self, options: TrainOptions, images: Images, command: str) -> None:
         write_json(
@@ -132,6 +148,8 @@ class RunFolder:
             {
                 "status": "started",
                 "command": command,
+                "folder": str(Path.cwd()),
+                "data": absolute_places(options.data),
                 "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
                 "seed": options.seed,
                 "fingerprint": images.fingerprint,

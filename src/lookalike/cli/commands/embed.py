@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from lookalike.cli.parse import parse
+from lookalike.core.load_options import LoadOptions, said_load_options
+from lookalike.core.options import at_least
 from lookalike.engine.run_folder import RunFolder
 
 USAGE = "lookalike embed RUN DATA"
 
 
 @dataclass(kw_only=True)
-class Embed:
+class Embed(LoadOptions):
     """Write the features of images: float32 [N, D] in file order, and an index with a row for each."""
 
     run: str = ""
@@ -27,14 +30,29 @@ class Embed:
     threads: int | None = None
     """CPU threads; default: all cores."""
 
+    def problems(self) -> Iterator[str]:
+        """Every value that cannot be, in words."""
+        if not self.run:
+            yield f"no run named: {USAGE}"
+        yield from at_least(self, 1, "threads")
+        yield from super().problems()
+
 
 def run(words: list[str]) -> int:
     """Embed and say where the files are."""
-    options = parse(Embed, words, "lookalike embed", ("run", "data")).options
+    parsed = parse(Embed, words, "lookalike embed", ("run", "data"), check=Embed.problems)
+    options, load_options = parsed.options, said_load_options(parsed.options, parsed.explicit)
     folder = RunFolder.existing(options.run)
     from lookalike import api
 
     out = Path(options.out) if options.out else None
-    place = api.embed(folder, options.data or None, out=out, device=options.device, threads=options.threads)
+    place = api.embed(
+        folder,
+        options.data or None,
+        out=out,
+        device=options.device,
+        threads=options.threads,
+        load_options=load_options,
+    )
     print(f"wrote {place / 'embeddings.npy'} and {place / 'index.csv'}")
     return 0

@@ -9,6 +9,7 @@ from typing import Any
 
 from lookalike.cli.parse import parse
 from lookalike.core.files import read_json
+from lookalike.core.load_options import LoadOptions, said_load_options
 from lookalike.core.options import at_least
 from lookalike.engine.run_folder import RunFolder
 from lookalike.evaluate.comparison import training_paid
@@ -18,7 +19,7 @@ _CELL = len("99.9+-9.9")
 
 
 @dataclass(kw_only=True)
-class Evaluate:
+class Evaluate(LoadOptions):
     """Measure frozen features where labels exist; the test split is used for the figures only."""
 
     run: str = ""
@@ -48,6 +49,7 @@ class Evaluate:
         if self.labels is not None and not self.per_class():
             yield f"--labels must be positive integers separated by commas, such as 1,5,10, got {self.labels!r}"
         yield from at_least(self, 1, "seeds", "threads")
+        yield from super().problems()
 
     def per_class(self) -> list[int]:
         """The numbers of --labels, ascending; none where they cannot be read."""
@@ -57,14 +59,16 @@ class Evaluate:
 
 def run(words: list[str]) -> int:
     """Evaluate a run and print what was found."""
-    options = parse(Evaluate, words, "lookalike evaluate", ("run",), check=Evaluate.problems).options
+    parsed = parse(Evaluate, words, "lookalike evaluate", ("run",), check=Evaluate.problems)
+    options, load_options = parsed.options, said_load_options(parsed.options, parsed.explicit)
     folder = RunFolder.existing(options.run)
     from lookalike import api
     from lookalike.engine.distributed import first_process
 
-    if options.data:
-        return _transfer(folder, options)
     where: dict[str, Any] = {"baselines": options.baselines, "device": options.device, "threads": options.threads}
+    where["load_options"] = load_options
+    if options.data:
+        return _transfer(folder, options, where)
     if options.labels is None or "knn" not in (read_json(folder.evaluation) if folder.evaluation.exists() else ()):
         api.evaluate(folder, **where)
     if not first_process():
@@ -78,12 +82,10 @@ def run(words: list[str]) -> int:
     return 0
 
 
-def _transfer(folder: RunFolder, options: Evaluate) -> int:
+def _transfer(folder: RunFolder, options: Evaluate, where: dict[str, Any]) -> int:
     from lookalike import api
 
-    path, result = api.evaluate_on(
-        folder, options.data, baselines=options.baselines, device=options.device, threads=options.threads
-    )
+    path, result = api.evaluate_on(folder, options.data, **where)
     if options.json:
         print(json.dumps(result, indent=2))
     else:

@@ -11,6 +11,7 @@ from typing import Any
 
 from lookalike.cli.parse import parse
 from lookalike.core.files import read_json
+from lookalike.core.load_options import LoadOptions, said_load_options
 from lookalike.core.options import at_least
 from lookalike.engine.run_folder import RunFolder
 
@@ -18,7 +19,7 @@ USAGE = "lookalike finetune RUN DATA"
 
 
 @dataclass(kw_only=True)
-class Finetune:
+class Finetune(LoadOptions):
     """Train a run's network on with few labels, and the same network from scratch with the same ones.
 
     SimCLR's schedule (appendix B.5): 60 epochs for up to 1 % of the labels, 30 for up to 10 %, else 15. Then the
@@ -53,10 +54,6 @@ class Finetune:
     """cpu, cuda, mps or auto."""
     threads: int | None = None
     """CPU threads; default: all cores."""
-    download: bool = False
-    """Fetch mnist: or cifar10: first, where the files are not there."""
-    cache: str | None = None
-    """Folder of stores of decoded images; default: the run's."""
 
     def problems(self) -> Iterator[str]:
         """Every value that cannot be, in words."""
@@ -69,16 +66,17 @@ class Finetune:
         yield from at_least(self, 1, "epochs", "threads")
         yield from at_least(self, 2, "batch_size")
         yield from at_least(self, 0, "seed")
+        yield from super().problems()
 
 
 def run(words: list[str]) -> int:
     """Fine-tune, and print what it gave."""
-    options = parse(Finetune, words, "lookalike finetune", ("run", "data"), check=Finetune.problems).options
+    parsed = parse(Finetune, words, "lookalike finetune", ("run", "data"), check=Finetune.problems)
+    options, how = parsed.options, said_load_options(parsed.options, parsed.explicit)
     folder = RunFolder.existing(options.run)
     from lookalike import api
     from lookalike.engine.journal import silence
 
-    how = {"download": options.download, **({} if options.cache is None else {"cache": options.cache})}
     asked: dict[str, Any] = {
         "fraction": options.fraction,
         "out": Path(options.out) if options.out else None,

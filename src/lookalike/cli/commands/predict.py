@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lookalike.cli.parse import parse
+from lookalike.core.load_options import LoadOptions, said_load_options
+from lookalike.core.options import at_least
 from lookalike.engine.run_folder import RunFolder
 
 USAGE = "lookalike predict RUN DATA"
@@ -16,7 +18,7 @@ _SHOWN = 12  # classes listed by size, at the most
 
 
 @dataclass(kw_only=True)
-class Predict:
+class Predict(LoadOptions):
     """Write the class of each image and its probability, by a run of `finetune` or `train supervised`."""
 
     run: str = ""
@@ -38,16 +40,26 @@ class Predict:
             yield f"no run named: {USAGE}"
         elif not self.data:
             yield f"no images named: {USAGE}"
+        yield from at_least(self, 1, "threads")
+        yield from super().problems()
 
 
 def run(words: list[str]) -> int:
     """Predict and say where the file is."""
-    options = parse(Predict, words, "lookalike predict", ("run", "data"), check=Predict.problems).options
+    parsed = parse(Predict, words, "lookalike predict", ("run", "data"), check=Predict.problems)
+    options, load_options = parsed.options, said_load_options(parsed.options, parsed.explicit)
     folder = RunFolder.existing(options.run)
     from lookalike import api
 
     out = Path(options.out) if options.out else None
-    found = api.predict(folder, options.data, out=out, device=options.device, threads=options.threads)
+    found = api.predict(
+        folder,
+        options.data,
+        out=out,
+        device=options.device,
+        threads=options.threads,
+        load_options=load_options,
+    )
     counts = Counter(found.names)
     accuracy = found.accuracy()
     if options.json:

@@ -6,7 +6,9 @@ import shlex
 import sys
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from lookalike.cli.interrupts import CTRL_C
 from lookalike.cli.page import report_line
@@ -14,6 +16,8 @@ from lookalike.cli.parse import Parsed, parse, read_config
 from lookalike.core import registry
 from lookalike.core.errors import LookalikeError, did_you_mean
 from lookalike.core.options import TrainOptions
+from lookalike.core.places import absolute_places, find_place, find_places, folders_of, is_there
+from lookalike.engine.run_folder import RunFolder
 
 USAGE = "lookalike train METHOD DATA"
 
@@ -87,4 +91,30 @@ def parse_train(method: str, words: list[str], program: str, config: Path | None
         if not options.data:
             yield f"no images named: {program} DATA, where DATA is folders, image files, a list, an archive, digits..."
 
-    return parse(kind, words, program, ("data",), config, check, beside=("method",))
+    return parse(kind, words, program, ("data",), config, check, ("method",), partial(found_from_here, config))
+
+
+def found_from_here(config: Path | None, values: dict[str, Any]) -> dict[str, Any]:
+    """The values of a configuration file with its relative places as they are found from the working folder.
+
+    Those of RUN/config.toml are looked for as every command looks for the images of a run, and `out` is RUN, wherever
+    it lies now; those of a file of somebody's own from the working folder, then from the folder of the file.
+    """
+    if config is None:
+        return values
+    run = RunFolder(config.parent)
+    is_run = config.name == run.config.name and run.record.is_file()
+    folders = folders_of(run.status(), run.settings(), run.path) if is_run else [Path.cwd(), config.parent.absolute()]
+    found = dict(values)
+    for name in ("init", "augment_by", "more_labels", "cache"):
+        if isinstance(found.get(name), str):
+            found[name] = find_place(found[name], folders) or found[name]
+    data = found.get("data")
+    if data and isinstance(data, str | list) and all(isinstance(place, str) for place in data):
+        kept = run.status().get("data") if is_run else None
+        found["data"] = list(kept) if kept and all(map(is_there, kept)) else find_places(data, folders)
+        if found["data"] == absolute_places(data):
+            found["data"] = data
+    if is_run:
+        found["out"] = str(run.path)
+    return found

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lookalike.cli.parse import parse
+from lookalike.core.load_options import LOAD_OPTIONS, LoadOptions
 from lookalike.core.options import at_least
 
 USAGE = "lookalike views DATA"
 
 
 @dataclass(kw_only=True)
-class Views:
+class Views(LoadOptions):
     """Write a picture: each row an original, then random views of it."""
 
     data: str | tuple[str, ...] = ""
@@ -38,23 +39,28 @@ class Views:
         yield from at_least(self, 1, "images", "views", "image_size")
         if self.crop_min is not None and not 0 < self.crop_min <= 1:
             yield f"--crop-min must be in (0, 1], got {self.crop_min}"
+        if not self.data:
+            yield f"no images named: {USAGE}"
+        yield from super().problems()
 
 
 def run(words: list[str]) -> int:
     """Write the sheet."""
     options = parse(Views, words, "lookalike views", ("data",), check=Views.problems).options
+    from lookalike.api.records import loading
     from lookalike.data.base import load
     from lookalike.engine.resolve import resolve
     from lookalike.engine.views import recipe_of, sheet_of
     from lookalike.methods.simclr import Options
 
-    images = load(options.data, options.image_size)
-    train = Options(data=options.data, batch_size=2)
+    train = Options(data=options.data, batch_size=2, epochs=0)
+    how = loading(train, {name: getattr(options, name) for name in LOAD_OPTIONS})
+    images = load(options.data, options.image_size, options.download, how)
     if options.augment is not None:
         train.augment = options.augment
     if options.crop_min is not None:
         train.crop_min = options.crop_min
-    said = {"batch_size"} | {name for name in ("augment", "crop_min") if getattr(options, name) is not None}
+    said = {"batch_size", "epochs"} | {name for name in ("augment", "crop_min") if getattr(options, name) is not None}
     chosen = resolve(train, "simclr", said, images, images.training)
     recipe = recipe_of(chosen, images)
     sheet = sheet_of(images, recipe, options.images, options.views, options.seed)
