@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,21 @@ def embed(
     Raises:
         LookalikeError: nothing that can be read, or channels that cannot be converted.
     """
+    with run.writing() if data is None and out is None else nullcontext():
+        return _embed(run, data, out, device, threads, encoder, images, features, load_options)
+
+
+def _embed(
+    run: RunFolder,
+    data: str | tuple[str, ...] | None,
+    out: Path | None,
+    device: str,
+    threads: int | None,
+    encoder: nn.Module | None,
+    images: Images | None,
+    features: Tensor | None,
+    load_options: Mapping[str, Any] | None,
+) -> Path:
     begun = time.monotonic()
     machine.prepare(threads)
     if data is None:

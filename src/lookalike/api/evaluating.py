@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from typing import Any
 
 from torch import Tensor, nn
@@ -75,6 +76,24 @@ def evaluate(
     machine.prepare(threads)
     device = own_device(machine.resolve_device(device))
     ranks = ranks or join(device)
+    with ExitStack() as held:
+        with ranks.together():
+            if ranks.first:
+                held.enter_context(run.writing())
+        return _evaluate(run, images, baselines, device, encoder, ranks, features, load_options, begun)
+
+
+def _evaluate(
+    run: RunFolder,
+    images: Images | None,
+    baselines: bool,
+    device: str,
+    encoder: nn.Module | None,
+    ranks: Ranks,
+    features: Tensor | None,
+    load_options: Mapping[str, Any] | None,
+    begun: float,
+) -> dict[str, Any]:
     method, options = options_of(run)
     images = images or images_of(run, options, load_options)
     bank, test = split_of(images, options.data)

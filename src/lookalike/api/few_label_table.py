@@ -28,7 +28,7 @@ from lookalike.core.options import spoken
 from lookalike.data.base import Images, by_content
 from lookalike.engine.backbone import load_backbone
 from lookalike.engine.looks import pixel_features
-from lookalike.engine.run_folder import RunFolder
+from lookalike.engine.run_folder import RunFolder, writes
 from lookalike.evaluate.few_labels import PROTOCOL, drawn, knn_of_few, linear_of_few
 from lookalike.evaluate.smooth import smoothed
 
@@ -41,6 +41,7 @@ def _to_stderr(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
+@writes
 @outside_autocast
 def few_labels(
     run: RunFolder,

@@ -103,6 +103,24 @@ def finetune(
     schedule = schedule or Schedule()
     if not 0 < fraction <= 1:
         raise LookalikeError(f"--fraction must be in (0, 1], got {fraction}: 0.01 is 1 % of the labels")
+    folder = out or Path(f"{run.path}-finetuned-{fraction:g}")
+    with RunFolder(folder).writing():  # through up to three trainings
+        return _finetune(run, data, fraction, folder, schedule, scratch, unlabelled, device, threads, how, command)
+
+
+def _finetune(
+    run: RunFolder,
+    data: str | tuple[str, ...],
+    fraction: float,
+    folder: Path,
+    schedule: Schedule,
+    scratch: bool,
+    unlabelled: bool,
+    device: str,
+    threads: int | None,
+    how: dict[str, Any] | None,
+    command: str,
+) -> RunFolder:
     _, options = options_of(run)
     if options.encoder.startswith("python:"):
         raise LookalikeError(f"{run.path} has a network given from Python; only those of --encoder can be fine-tuned")
@@ -116,7 +134,6 @@ def finetune(
         images = load_images(data, options.image_size, download, loading(dataclasses.replace(options, **told)))
     _check(run, images)
     rows = training_rows(images, True, fraction, schedule.seed)
-    folder = out or Path(f"{run.path}-finetuned-{fraction:g}")
     told |= {
         "data": data or data_of(run, options, bool(told.get("download", False))),
         "device": device,

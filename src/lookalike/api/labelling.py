@@ -16,7 +16,7 @@ from lookalike.core.errors import LookalikeError
 from lookalike.core.files import write_csv
 from lookalike.core.labelled import counted, listed, read_given, rows_of
 from lookalike.engine.grouping import features_and_index, raise_useless
-from lookalike.engine.run_folder import RunFolder
+from lookalike.engine.run_folder import RunFolder, writes
 from lookalike.evaluate.propagate import propagate
 from lookalike.evaluate.typical import typical_rows
 
@@ -58,6 +58,11 @@ def label(run: RunFolder, files: Sequence[str], *, out: Path | None = None, thre
         LookalikeError: no features; files that cannot be read, or that contradict each other; no label of an image of
             this run; one class only.
     """
+    spread = _spread if out is not None else writes(_spread)
+    return spread(run, files, out, threads)
+
+
+def _spread(run: RunFolder, files: Sequence[str], out: Path | None, threads: int | None) -> Labelled:
     machine.prepare(threads)
     features, rows = features_and_index(run)
     paths = [row["path"] for row in rows]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import time
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,7 @@ def train(
     command: str = "python",
     begun: float | None = None,
     graceful: bool = False,
+    held: ExitStack | None = None,
 ) -> RunFolder:
     """Train an encoder, or go on with a run that was interrupted.
 
@@ -61,6 +63,7 @@ def train(
         command: for the record.
         begun: `time.monotonic()` from when a budget counts; default: now.
         graceful: SIGINT ends the training, and the run is complete; else it is saved and Interrupted is raised.
+        held: keeps the run folder to this process (`RunFolder.writing`) until it is closed; None: until the return.
 
     Returns:
         The run folder; its encoder.safetensors holds the trained encoder. Of several processes (torchrun) the first
@@ -69,12 +72,27 @@ def train(
     Raises:
         LookalikeError: anything the user can put right. Interrupted: a signal asked to stop.
     """
+    if held is None:
+        with ExitStack() as held:
+            return train(
+                method,
+                options,
+                explicit,
+                images=images,
+                encoder=encoder,
+                command=command,
+                begun=begun,
+                graceful=graceful,
+                held=held,
+            )
     begun = time.monotonic() if begun is None else begun
     machine.prepare(options.threads)
     device = own_device(machine.resolve_device(options.device))
     ranks = join(device)
     with ranks.together():
         need_loggers(options.log)
+        if options.out is not None and ranks.first:  # else its name is known when the images are
+            held.enter_context(RunFolder(Path(options.out)).writing())
         initial = find_initial(options)
         if initial is not None:
             options, taken = initial.taken_over(options, meant(options, explicit))
@@ -93,6 +111,8 @@ def train(
         options = resolve(options, method, named | ({"encoder"} if encoder is not None else set()), images, rows)
         raise_problems(processes_problems(options, len(rows), ranks))
         run = RunFolder(Path(options.out or default_run(method, images)))
+        if ranks.first:
+            held.enter_context(run.writing())
         augment, choice = settle_views(
             options, method, images, rows, run, partial(untrained_backbone, device=device), ranks
         )

@@ -50,7 +50,7 @@ class KeyboardInterrupted(Interrupted, KeyboardInterrupt):
 
 
 class Terminated(Interrupted, SystemExit):
-    """Stopped by SIGTERM or another signal; uncaught, it ends the program with `exit_status` and without a traceback."""
+    """Stopped by SIGTERM or another signal; uncaught, it ends the program with `exit_status` and no traceback."""
 
     def __init__(self, message: str, signal_number: int) -> None:
         super().__init__(message, signal_number)

@@ -2,13 +2,14 @@
 
 A store is built as KEY-M.partial and renamed when it is whole. Pixels are flushed to the disk before the index says
 that they are there, so that an entry that is done stays done, whatever happens. Of two processes one builds and the
-other waits for it.
+other waits for it; where a file system has no locks each builds, and the first to be done is kept.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
+import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -17,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from lookalike.core.errors import LookalikeError, MachineError
+from lookalike.core.locks import try_lock
 from lookalike.core.machine import size_words
 from lookalike.core.pieces import in_pieces
 from lookalike.data.health import Examined, examine_all
@@ -150,7 +152,7 @@ def build(
             return found
     try:
         place.mkdir(parents=True, exist_ok=True)
-        with locked(place / f"{key}.lock", say):
+        with locked(place / f"{key}.lock", say) as alone:
             known = Survey.read(path)  # another process may have built it all meanwhile
             if known is None:
                 known = survey(entries)
@@ -161,7 +163,8 @@ def build(
                 shutil.rmtree(_folder(place, key, known, image_size))
                 found = None
             if found is None:
-                _build(_folder(place, key, known, image_size), entries, known, known.side(image_size), limit, say)
+                folder = _folder(place, key, known, image_size)
+                _build(folder, entries, known, known.side(image_size), limit, say, alone)
                 found = look(known)
     except (OSError, MachineError) as error:
         fault = error.__cause__ if isinstance(error.__cause__, OSError) else error
@@ -178,8 +181,12 @@ def _folder(place: Path, key: str, known: Survey, image_size: int | None) -> Pat
     return place / f"{key}-{known.shape(known.side(image_size)).canvas}"
 
 
-def _build(folder: Path, entries: Sequence[Entry], known: Survey, side: int, limit: int | None, say: Say) -> None:
-    partial = folder.with_name(f"{folder.name}.partial")
+def _build(
+    folder: Path, entries: Sequence[Entry], known: Survey, side: int, limit: int | None, say: Say, alone: bool
+) -> None:
+    """Fill a store. Where a file system has no locks (not `alone`) two processes may build the same, each its own."""
+    own = "" if alone else f".{socket.gethostname()}-{os.getpid()}"
+    partial = folder.with_name(f"{folder.name}{own}.partial")
     try:
         index = Index.read(partial, len(entries))
         done = int((index.records["state"] != NOT_DONE).sum())
@@ -211,7 +218,12 @@ def _build(folder: Path, entries: Sequence[Entry], known: Survey, side: int, lim
         fill(entries, index, known.threads, keep, save, say)
     finally:
         os.close(file)
-    partial.rename(folder)
+    try:
+        partial.rename(folder)
+    except OSError:
+        if alone or not folder.is_dir():
+            raise
+        shutil.rmtree(partial)  # another process was faster, and its pixels are the same
 
 
 def _check_room(place: Path, size: int, there: int, limit: int | None, n: int, shape: Shape, side: int) -> None:
@@ -235,17 +247,16 @@ def _check_room(place: Path, size: int, there: int, limit: int | None, n: int, s
 
 
 @contextmanager
-def locked(path: Path, say: Say) -> Iterator[None]:
-    """Hold a lock among processes; it is given back when the process ends, however that comes about."""
-    try:
-        import fcntl
-    except ImportError:  # a system without: two processes would build the same bytes
-        yield
-        return
+def locked(path: Path, say: Say) -> Iterator[bool]:
+    """Hold a lock among processes, when others have given it back; it is given back when the process ends.
+
+    Yields:
+        Whether there are locks at all.
+    """
     with open(path, "wb") as file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            alone = try_lock(file.fileno())
         except BlockingIOError:
             say(f"another process is building the store {path.with_suffix('')}; waiting for it")
-            fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+            alone = try_lock(file.fileno(), wait=True)
+        yield alone

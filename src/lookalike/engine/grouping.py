@@ -12,13 +12,14 @@ import torch
 
 from lookalike.core.errors import LookalikeError
 from lookalike.core.files import write_csv, write_json
-from lookalike.engine.run_folder import RunFolder
+from lookalike.engine.run_folder import RunFolder, writes
 from lookalike.evaluate.choose_k import propose, score_k
 from lookalike.evaluate.clusters import agreement, groups
 
 AUTO = "auto"
 
 
+@writes
 def group_run(run: RunFolder, k: int | str, way: str, seed: int = 0) -> dict[str, Any]:
     """Groups of the images of a run: fills the column `cluster` of index.csv, writes clusters.json.
 
@@ -57,6 +58,7 @@ def group_run(run: RunFolder, k: int | str, way: str, seed: int = 0) -> dict[str
     return result
 
 
+@writes
 def record_groups(run: RunFolder, labels_N: np.ndarray) -> None:
     """Groups (int64 [N]) that k-means made of a run's features elsewhere, put on record as `group_run` does."""
     _, rows = features_and_index(run)

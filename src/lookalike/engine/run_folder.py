@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
+import os
+import socket
 import time
 import tomllib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from lookalike.core import machine
 from lookalike.core.errors import LookalikeError
 from lookalike.core.files import machine_faults, read_json, write_json, write_toml
+from lookalike.core.locks import Taken, held
 from lookalike.core.options import TrainOptions, lasting, spoken
 from lookalike.core.places import absolute_places, folders_of, same_place
 
@@ -19,8 +25,11 @@ if TYPE_CHECKING:  # torch stays out of commands that only look at run folders
 
 _PLACES = ("init", "more_labels")
 """Options that decide the result and are places, which may be said from another working folder."""
-_BEFORE = ("skipped.csv", "labels", "labels-only")
-"""What may be in a folder before its run begins: files passed over, and what fine-tuning does first."""
+P = ParamSpec("P")
+T = TypeVar("T")
+_LOCK = ".lock"
+_BEFORE = ("skipped.csv", "labels", "labels-only", _LOCK)
+"""What may be in a folder before its run begins: files passed over, what fine-tuning does first, who has the folder."""
 
 
 class RunFolder:
@@ -69,6 +78,29 @@ class RunFolder:
     def status(self) -> dict[str, Any]:
         """run.json."""
         return read_json(self.record)
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Have the folder to this process: of several that would write to it, one does. Reading needs no leave.
+
+        It is made where it is not there, and removed again where it stayed empty. Of the processes that torchrun
+        started the first one asks for all. The same thread may ask again within.
+
+        Raises:
+            LookalikeError: another process has it, and who; or the folder is none of ours.
+            MachineError: it cannot be made or written.
+        """
+        self.raise_foreign()
+        made = [folder for folder in (self.path, *self.path.parents) if not folder.exists()]
+        with ExitStack() as stack:
+            stack.callback(_remove_empty, made)
+            try:
+                with machine_faults("write", self.path):
+                    self.path.mkdir(parents=True, exist_ok=True)
+                    stack.enter_context(held(self.path / _LOCK))
+            except Taken as taken:
+                raise LookalikeError(_in_use(self.path, taken)) from None
+            yield
 
     def claim(self, method: str, options: TrainOptions, images: Images, command: str) -> bool:
         """Make the folder this configuration's own; True where the run goes on from an earlier start.
@@ -176,6 +208,38 @@ class RunFolder:
             record["status"] = status
         record["seconds"].update({k: round(v, 2) for k, v in (seconds or {}).items()})
         write_json(self.record, {**record, **values})
+
+
+def writes(function: Callable[Concatenate[RunFolder, P], T]) -> Callable[Concatenate[RunFolder, P], T]:
+    """What writes to the run that it is given, and so has it alone (`RunFolder.writing`)."""
+
+    @functools.wraps(function)
+    def alone(run: RunFolder, /, *arguments: P.args, **named: P.kwargs) -> T:
+        with run.writing():
+            return function(run, *arguments, **named)
+
+    return alone
+
+
+def _in_use(path: Path, taken: Taken) -> str:
+    """Who has a folder, and what to do."""
+    holder = taken.holder
+    if holder is None:
+        return f"{path} is in use by another process, which writes to it; wait until it ends"
+    who = f"process {holder.pid} on {holder.host} has had it since {holder.since} ({holder.command})"
+    if holder.pid == os.getpid() and holder.host == socket.gethostname():
+        who = f"another thread of this process has had it since {holder.since}"
+    ways = "wait until it ends, or stop it; to train beside it name another folder with --out"
+    if not taken.sure:
+        ways += f". If it is gone, remove {path / _LOCK}: this file system has no locks that would tell"
+    return f"{path} is in use: {who}. What writes to a run does so alone: {ways}"
+
+
+def _remove_empty(folders: Sequence[Path]) -> None:
+    """Remove folders, the innermost first, that hold nothing."""
+    with suppress(OSError):
+        for folder in folders:
+            folder.rmdir()
 
 
 def run_folders(place: Path) -> list[RunFolder]:

@@ -9,9 +9,10 @@ from typing import Any
 
 def _asked_by() -> list[signal.Signals]:
     """The signals that ask to stop; not SIGHUP where it is ignored, as after `nohup`."""
-    hangup = getattr(signal, "SIGHUP", None)  # there is none on Windows
-    wanted = hangup is not None and signal.getsignal(hangup) is not signal.SIG_IGN
-    return [signal.SIGINT, signal.SIGTERM, *([hangup] if wanted else [])]
+    asked = [signal.SIGINT, signal.SIGTERM]
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # Windows has none
+        asked.append(signal.SIGHUP)
+    return asked
 
 
 class StopSignals:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import shlex
 import time
+from contextlib import ExitStack
 
 from lookalike.cli.commands.evaluate import show
 from lookalike.cli.commands.train import parse_train, take_config
@@ -21,7 +22,12 @@ _METHOD = "simclr"
 
 
 def run(words: list[str]) -> int:
-    """`lookalike DATA [options of train simclr]`."""
+    """`lookalike DATA [options of train simclr]`; the run folder is this process's until all is done."""
+    with ExitStack() as held:
+        return _run(words, held)
+
+
+def _run(words: list[str], held: ExitStack) -> int:
     begun = time.monotonic()
     config, words = take_config(words)
     parsed = parse_train(_METHOD, words, "lookalike", config)
@@ -32,9 +38,8 @@ def run(words: list[str]) -> int:
     options, explicit = parsed.options, parsed.explicit
     if "augment" not in explicit:
         options, explicit = dataclasses.replace(options, augment=AUTO), explicit | {"augment"}
-    folder = api.train(
-        _METHOD, options, explicit, command=shlex.join(["lookalike", *words]), begun=begun, graceful=True
-    )
+    command = shlex.join(["lookalike", *words])
+    folder = api.train(_METHOD, options, explicit, command=command, begun=begun, graceful=True, held=held)
     if not first_process():
         return 0
     if folder.status().get("ended_at"):

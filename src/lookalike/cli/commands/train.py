@@ -6,6 +6,7 @@ import shlex
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,12 @@ USAGE = "lookalike train METHOD DATA"
 
 
 def run(words: list[str]) -> int:
-    """Train; ends by saying where everything is."""
+    """Train; ends by saying where everything is. The run folder is this process's until then."""
+    with ExitStack() as held:
+        return _run(words, held)
+
+
+def _run(words: list[str], held: ExitStack) -> int:
     begun = time.monotonic()
     config, words = take_config(words)
     method, words = take_method(config, words)
@@ -32,7 +38,7 @@ def run(words: list[str]) -> int:
     from lookalike.engine.distributed import first_process
 
     command = shlex.join(["lookalike", "train", method, *words, *(["--config", str(config)] if config else [])])
-    folder = api.train(method, parsed.options, parsed.explicit, command=command, begun=begun, graceful=True)
+    folder = api.train(method, parsed.options, parsed.explicit, command=command, begun=begun, graceful=True, held=held)
     if not first_process():
         return 0
     if folder.status().get("ended_at"):
