@@ -91,7 +91,7 @@ def make_horrors(folder: Path) -> dict[str, str | None]:
     put("corrupt.jpg", jpeg[: len(jpeg) // 2], "truncated")
     put("damaged.png", encoded(picture(21))[:200] + bytes(50), "")
     put("nothing.jpg", b"", "empty (0 bytes)")
-    put("text.jpg", b"this is not a photo", "no image of a known format")
+    put("text.jpg", b"this is not a photo", "a text in place of the image")
     put("bomb.png", png_header(60_000, 60_000), "too large")
     os.mkfifo(folder / "pipe.png")
     said["pipe.png"] = "a pipe"

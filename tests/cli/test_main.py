@@ -143,7 +143,7 @@ def test_unreadable_files_are_listed(tmp_path: Path, capsys: pytest.CaptureFixtu
     (folder / "broken.jpg").write_bytes(b"\xff\xd8\xff but no picture")
     assert main([str(folder), "--out", str(tmp_path / "run"), "--epochs=1", "--width=4", "--threads=1"]) == 0
     assert "skipped:    1 file, the reasons are in" in capsys.readouterr().out
-    assert "broken.jpg,no image of a known format" in (tmp_path / "run" / "skipped.csv").read_text()
+    assert "broken.jpg,a damaged JPEG image" in (tmp_path / "run" / "skipped.csv").read_text()
 
 
 def test_views_writes_a_sheet(tmp_path: Path):

@@ -213,14 +213,36 @@ def test_the_limit_of_pixels():
         header(open_image(io.BytesIO(png_header(20_000, 10_000))))
 
 
-@pytest.mark.parametrize(("shape", "found"), [((9, 8), (9, 8, 1)), ((3, 9, 8), (9, 8, 3)), ((9, 8, 5), (9, 8, 5))])
+@pytest.mark.parametrize(
+    ("shape", "found"),
+    [
+        ((9, 8), (9, 8, 1)),
+        ((3, 9, 8), (9, 8, 3)),
+        ((9, 8, 5), (9, 8, 5)),
+        ((64, 64, 20), (64, 64, 20)),
+        ((20, 64, 64), (64, 64, 20)),
+        ((64, 64, 200), (64, 64, 200)),  # more bands than pixels in a line
+        ((200, 64, 64), (64, 64, 200)),
+        ((145, 145, 200), (145, 145, 200)),
+        ((610, 340, 103), (610, 340, 103)),
+        ((103, 610, 340), (610, 340, 103)),
+        ((64, 20, 64), (64, 20, 64)),
+        ((64, 64, 64), (64, 64, 64)),
+        ((40, 50, 60), (50, 60, 40)),
+        ((1, 3, 200), (3, 200, 1)),
+        ((3, 64, 3), (3, 64, 3)),
+        ((3, 3, 3), (3, 3, 3)),
+        ((100, 4, 17), (100, 4, 17)),
+    ],
+)
 def test_channels_last(shape, found):
-    assert channels_last(np.zeros(shape)).shape == found
+    assert channels_last(np.zeros(shape, bool)).shape == found
 
 
-def test_channels_last_where_no_axis_is_short():
-    with pytest.raises(Unreadable, match=r"\[40, 50, 60\] is no image"):
-        channels_last(np.zeros((40, 50, 60)))
+@pytest.mark.parametrize("shape", [(5,), (7, 40, 50, 3), ()])
+def test_channels_last_of_another_number_of_axes(shape):
+    with pytest.raises(Unreadable, match="is no image .H, W."):
+        channels_last(np.zeros(shape))
 
 
 def test_the_file_is_closed(tmp_path):

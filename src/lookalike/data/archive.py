@@ -18,10 +18,9 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-import numpy as np
-
 from lookalike.core.errors import LookalikeError
-from lookalike.data.decode import Unreadable, channels_last, open_image, reason_of
+from lookalike.data import npy
+from lookalike.data.decode import Unreadable, open_image, reason_of
 from lookalike.data.layout import counted, is_image, is_junk, listing_of
 from lookalike.data.listing import Entry, Listing, Raw
 from lookalike.data.shards import is_sidecar, labels_of_shards
@@ -107,10 +106,7 @@ def _open(member: _Member) -> Raw:
         raise Unreadable("empty (0 bytes)")
     if not member.name.lower().endswith(".npy"):
         return open_image(io.BytesIO(data))
-    try:
-        return channels_last(np.load(io.BytesIO(data), allow_pickle=False))
-    except (ValueError, EOFError, SyntaxError) as error:
-        raise Unreadable(f"no .npy file of numbers: {error}") from error
+    return npy.opened(io.BytesIO(data))
 
 
 def _file_name(name: str) -> tuple[str, str | None]:

@@ -15,8 +15,10 @@ import torch
 from torch import Tensor
 
 from lookalike.core.errors import LookalikeError
+from lookalike.data.axes import channels_are_first
 from lookalike.data.base import Images
-from lookalike.data.decode import MOST_CHANNELS, Unreadable, eight_bits, reason_of
+from lookalike.data.levels import eight_bits
+from lookalike.data.unreadable import Unreadable, reason_of
 
 _SMALL = 256 << 20  # bytes up to which images are laid out anew, channels first
 _BOMB_RATIO, _BOMB_BYTES = 500, 1 << 30  # an .npz that grows by more than this, to more than this
@@ -66,14 +68,14 @@ def from_array(
 ) -> Images:
     """Images of an array [N, H, W], [N, H, W, C] or [N, C, H, W] of numbers.
 
-    Labels may be integers, of which negative ones mean none, or names. Four axes are read as channels-last
-    where the last axis is short (at most 16) and the second is not shorter.
+    Labels may be integers, of which negative ones mean none, or names. Which of
+    four axes means channels, `axes.py` says.
     """
     if x.dtype.kind not in "buif":
         raise LookalikeError(f"{where}: images must be numbers, uint8 at best, got {x.dtype}")
     if x.ndim == 3:
         x = x[:, None]
-    elif x.ndim == 4 and x.shape[3] <= MOST_CHANNELS and x.shape[3] <= x.shape[1]:
+    elif x.ndim == 4 and 0 not in x.shape and not channels_are_first(x.shape[1:]):
         x = x.transpose(0, 3, 1, 2)
     elif x.ndim != 4:
         raise LookalikeError(f"{where}: images must be [N, H, W], [N, H, W, C] or [N, C, H, W], got {list(x.shape)}")

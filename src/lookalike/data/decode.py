@@ -9,17 +9,17 @@ from __future__ import annotations
 import io
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import PIL
 import torch
 from PIL import ExifTags, Image, ImageOps
 
-from lookalike.data import jpeg
-from lookalike.data.axes import MOST_CHANNELS as MOST_CHANNELS
+from lookalike.data import heif, jpeg
 from lookalike.data.axes import channels_last as channels_last
+from lookalike.data.deep import DeepImage, Kind
 from lookalike.data.jpeg import Jpeg
+from lookalike.data.jpeg_end import mended
 from lookalike.data.levels import eight_bits as eight_bits
 from lookalike.data.listing import Raw
 from lookalike.data.opening import open_image as open_image
@@ -31,13 +31,12 @@ from lookalike.data.unreadable import Unreadable as Unreadable
 from lookalike.data.unreadable import check_size
 from lookalike.data.unreadable import reason_of as reason_of
 
+_READERS = "2"  # changes with the pixels that files have by the readers here: stores of before are made anew
 _GAP = 3.0  # Pillow first averages whole blocks, down to this many times the size asked for
 _LARGE = 2**19  # bytes of a decoded image from which it is scaled at once
 _GREY = ("1", "L", "LA", "La", "I", "F")
 _BITS = {"1": 1, "I": 32, "F": 32}
 _ON_ITS_SIDE = (5, 6, 7, 8)  # EXIF orientations that swap width and height
-
-Kind = Literal["grey", "colour", "channels"]
 
 
 @dataclass(frozen=True)
@@ -68,6 +67,11 @@ def header(raw: Raw) -> Header:
         turned = raw.orientation in _ON_ITS_SIDE
         width, height = (raw.height, raw.width) if turned else (raw.width, raw.height)
         return Header(width, height, 1 if raw.grey else 3, 8, "grey" if raw.grey else "colour")
+    if isinstance(raw, DeepImage):
+        check_size(raw.width, raw.height, raw.channels)
+        turned = raw.orientation in _ON_ITS_SIDE
+        width, height = (raw.height, raw.width) if turned else (raw.width, raw.height)
+        return Header(width, height, raw.channels, raw.bits, raw.kind)
     width, height = raw.size
     check_size(width, height)
     if _orientation(raw) in _ON_ITS_SIDE and not _turned_by_pillow(raw):
@@ -155,8 +159,11 @@ def _read(raw: Raw, side: int, channels: int | None) -> np.ndarray | _Unscaled:
     size = fitted(found.width, found.height, side)
     if isinstance(raw, np.ndarray):
         pixels = _resize_array(eight_bits(raw.reshape(*raw.shape[:2], -1)), size)
+    elif isinstance(raw, DeepImage):
+        stored = size[::-1] if raw.orientation in _ON_ITS_SIDE else size
+        pixels = _upright(_resize_array(raw.levels(), stored), raw.orientation)
     else:
-        decoded = _decode_jpeg(raw, size) if isinstance(raw, Jpeg) else _decode_image(raw, size)
+        decoded = _decode_jpeg(raw, size) if isinstance(raw, Jpeg) else _decode_opened(raw, size)
         if isinstance(decoded, _Unscaled):
             decoded.channels = wanted
             if decoded.pixels.nbytes > _LARGE:  # is not kept for others, which are few
@@ -190,10 +197,18 @@ def _array_header(x: np.ndarray) -> Header:
     channels = 1 if x.ndim == 2 else x.shape[2]
     check_size(width, height, channels)
     if x.dtype.kind not in "buif":
-        raise Unreadable(f"values of type {x.dtype} are no brightness")
+        raise Unreadable(f"values of type {x.dtype} are no brightness{_remedy(x.dtype)}")
     eight = x.dtype == np.uint8 or x.dtype == np.bool_
     kind: Kind = "grey" if channels == 1 else "colour" if channels == 3 and eight else "channels"
     return Header(width, height, channels, x.dtype.itemsize * 8, kind)
+
+
+def _remedy(dtype: np.dtype) -> str:
+    if dtype.kind == "c":
+        return ": save their magnitude"
+    if dtype.names:
+        return f": save one field of {', '.join(dtype.names)}, or stack them as channels"
+    return ": save them as float32" if dtype.kind == "V" else ""  # bfloat16 among them
 
 
 def _orientation(image: Image.Image) -> int:
@@ -219,8 +234,22 @@ def _decode_jpeg(raw: Jpeg, size: tuple[int, int]) -> np.ndarray | _Unscaled:
     fast = raw.decoded(*stored)
     if fast is not None:
         return _Unscaled(fast[0], stored, fast[1], raw.orientation)
-    with opened_by_pillow(io.BytesIO(raw.read())) as image:
+    return _decode_opened(opened_by_pillow(io.BytesIO(raw.read())), size)
+
+
+def _decode_opened(image: Image.Image, size: tuple[int, int]) -> np.ndarray | _Unscaled:
+    """The same of an image of Pillow; a JPEG that lacks nothing but its end marker is whole."""
+    try:
         return _decode_image(image, size)
+    except OSError:
+        file = getattr(image, "fp", None)
+        if image.format not in ("JPEG", "MPO") or file is None or file.closed:
+            raise
+        file.seek(0)
+        data = file.read()
+        if reason := jpeg.unusual(data):
+            raise Unreadable(reason) from None
+        return _decode_image(opened_by_pillow(io.BytesIO(mended(data))), size)
 
 
 def _decode_image(image: Image.Image, size: tuple[int, int]) -> np.ndarray | _Unscaled:
@@ -250,7 +279,7 @@ def _decode_image(image: Image.Image, size: tuple[int, int]) -> np.ndarray | _Un
 
 def decoders() -> tuple[str, ...]:
     """What decodes and scales here, with versions: pixels depend on it."""
-    return PIL.__version__, jpeg.decoder(), torch.__version__
+    return PIL.__version__, jpeg.decoder(), torch.__version__, heif.decoder(), _READERS
 
 
 def _flat(image: Image.Image) -> Image.Image:

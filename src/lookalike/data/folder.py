@@ -9,10 +9,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-
 from lookalike.core.errors import LookalikeError
-from lookalike.data.decode import Unreadable, channels_last, open_image, reason_of
+from lookalike.data import npy
+from lookalike.data.decode import Unreadable, open_image, reason_of
 from lookalike.data.layout import SUFFIXES, counted, is_image, is_junk, listing_of
 from lookalike.data.listing import Entry, Listing, Raw
 
@@ -89,10 +88,7 @@ def open_file(path: str) -> Raw:
         raise Unreadable("empty (0 bytes)")
     if not path.lower().endswith(".npy"):
         return open_image(path)
-    try:
-        return channels_last(np.load(path, mmap_mode="r", allow_pickle=False))
-    except (ValueError, EOFError, SyntaxError) as error:
-        raise Unreadable(f"no .npy file of numbers: {error}") from error
+    return npy.opened(path)
 
 
 @dataclass

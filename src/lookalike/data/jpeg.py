@@ -15,6 +15,8 @@ from typing import IO
 
 import numpy as np
 
+from lookalike.data.jpeg_end import has_end, with_end
+
 try:
     import simplejpeg
 except Exception:  # an extra; a build for other libraries may fail in any way
@@ -22,7 +24,18 @@ except Exception:  # an extra; a build for other libraries may fail in any way
 
 _HEAD = 2**17  # bytes that are read to find the header; a longer one is left to Pillow
 _FRAMES = (0xC0, 0xC1, 0xC2)  # baseline, extended and progressive
-_OTHER_FRAMES = (0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF)
+_ODD_FRAMES = {
+    0xC3: "lossless",
+    0xC5: "hierarchical",
+    0xC6: "hierarchical",
+    0xC7: "lossless, hierarchical",
+    0xCB: "lossless, arithmetic coding",
+    0xCD: "hierarchical, arithmetic coding",
+    0xCE: "hierarchical, arithmetic coding",
+    0xCF: "lossless, hierarchical, arithmetic coding",
+}
+_NOT_HERE = (*_ODD_FRAMES, 0xC9, 0xCA)  # of which Pillow reads the last two, of arithmetic coding
+_CONVERT = "convert it to PNG or to a JPEG of 8 bits first"
 _SCAN, _EXIF_OR_XMP, _SEVERAL_PICTURES = 0xDA, 0xE1, 0xE2
 _ORIENTATION, _SHORT = 0x0112, 3
 _EIGHTHS = (1, 2, 4, 8)  # the scales that are computed with vector instructions; five and more take longer than all
@@ -72,7 +85,12 @@ class Jpeg:
         try:
             pixels = simplejpeg.decode_jpeg(self.read(), colours, min_width=width, min_height=height)
         except ValueError:  # what it is strict about, Pillow may read, or say better what is wrong
-            return None
+            if has_end(self.head):
+                return None
+            try:  # it would say so, if more than the end marker were missing
+                pixels = simplejpeg.decode_jpeg(with_end(self.head), colours, min_width=width, min_height=height)
+            except ValueError:
+                return None
         if pixels.shape[:2] != (height, width):
             return None
         return pixels, (self.width * eighths / 8, self.height * eighths / 8)
@@ -108,6 +126,24 @@ def opened(source: str | PathLike[str] | IO[bytes]) -> Jpeg | None:
     return None
 
 
+def unusual(head: bytes) -> str:
+    """Why a JPEG file that nothing here could open cannot be read; empty where that is not known."""
+    at = 2
+    try:
+        while head[:3] == b"\xff\xd8\xff":
+            mark, kind, length, bits = unpack_from(">BBHB", head, at)
+            if mark == 0xFF and kind in _ODD_FRAMES:
+                return f"a JPEG of a kind that is not read ({_ODD_FRAMES[kind]}): {_CONVERT}"
+            if mark == 0xFF and kind in _FRAMES and bits != 8:
+                return f"a JPEG of {bits} bits a value, which is not read: {_CONVERT}"
+            if mark != 0xFF or kind == _SCAN or kind in _FRAMES:
+                break
+            at += 2 + length
+    except StructError:
+        pass
+    return ""
+
+
 def _parsed(head: bytes) -> Jpeg | None:
     """What the segments before the first scan say; None where anything about them is unusual."""
     if head[:3] != b"\xff\xd8\xff":
@@ -117,7 +153,7 @@ def _parsed(head: bytes) -> Jpeg | None:
     try:
         while True:
             mark, kind, length = unpack_from(">BBH", head, at)
-            if mark != 0xFF or kind < 0xC0 or kind in _OTHER_FRAMES or 0xD0 <= kind <= 0xD9 or length < 2:
+            if mark != 0xFF or kind < 0xC0 or kind in _NOT_HERE or 0xD0 <= kind <= 0xD9 or length < 2:
                 return None
             if kind == _SCAN:
                 break

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
+from lookalike.data.deep import DeepImage
 from lookalike.data.jpeg import Jpeg
 
-Raw = Image.Image | Jpeg | np.ndarray
+Raw = Image.Image | Jpeg | DeepImage | np.ndarray
 """An image as its file gives it: opened and not yet decoded, or an array [H, W] or [H, W, C]."""
 
 

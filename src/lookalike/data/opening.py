@@ -6,34 +6,77 @@ the whole process: ours is in `unreadable.py`, and holds whatever a program has 
 
 from __future__ import annotations
 
+from importlib import import_module
 from os import PathLike
 from struct import error as StructError
 from typing import IO, Any
 
-from PIL import Image, TiffImagePlugin, WebPImagePlugin  # noqa: F401 - what they add to Image.OPEN is asked for here
+from PIL import Image
 
-from lookalike.data import jpeg
+from lookalike.data import heif, jpeg, png, pnm, tiff
+from lookalike.data.deep import DeepImage
 from lookalike.data.jpeg import Jpeg
 from lookalike.data.pillow_warnings import no_errors_from_warnings
+from lookalike.data.signatures import HEAD, what_is
 from lookalike.data.unreadable import Unreadable, reason_of
 
-_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "DIB", "GIF", "TIFF", "PPM")  # no program is started for any of them
-_PREFIX = 16  # bytes that a plugin is asked to recognise
+_PLUGINS = {
+    "JPEG": "JpegImagePlugin",
+    "PNG": "PngImagePlugin",
+    "WEBP": "WebPImagePlugin",
+    "BMP": "BmpImagePlugin",
+    "DIB": "BmpImagePlugin",
+    "GIF": "GifImagePlugin",
+    "TIFF": "TiffImagePlugin",
+    "PPM": "PpmImagePlugin",
+    "AVIF": "AvifImagePlugin",
+    "JPEG2000": "Jpeg2KImagePlugin",
+    "PSD": "PsdImagePlugin",
+    "ICO": "IcoImagePlugin",
+    "ICNS": "IcnsImagePlugin",
+    "CUR": "CurImagePlugin",
+    "PCX": "PcxImagePlugin",
+    "DCX": "DcxImagePlugin",
+    "SGI": "SgiImagePlugin",
+    "SUN": "SunImagePlugin",
+    "DDS": "DdsImagePlugin",
+    "QOI": "QoiImagePlugin",
+    "BLP": "BlpImagePlugin",
+    "XPM": "XpmImagePlugin",
+    "XBM": "XbmImagePlugin",
+    "TGA": "TgaImagePlugin",  # last, as nothing in particular marks it
+}
+"""Formats of Pillow and their modules. All are told by their first bytes, and no program is started for any of them."""
 
-Image.preinit()  # knows all of the formats above but two, which the imports of their modules add
 
-
-def open_image(source: str | PathLike[str] | IO[bytes]) -> Image.Image | Jpeg:
+def open_image(source: str | PathLike[str] | IO[bytes]) -> Image.Image | Jpeg | DeepImage:
     """An image file, its header read and no pixels yet.
 
     Raises:
-        Unreadable: it is no image of a known format.
+        Unreadable: it is no image that can be read; says what it is.
     """
     try:
         with no_errors_from_warnings():
-            return jpeg.opened(source) or opened_by_pillow(source)
+            return jpeg.opened(source) or _opened(source)
     except Exception as error:
         raise Unreadable(reason_of(error)) from error
+
+
+def _opened(source: str | PathLike[str] | IO[bytes]) -> Image.Image | DeepImage:
+    head = _head(source)
+    for opened in (png.opened, pnm.opened, tiff.opened, heif.opened):
+        found: Image.Image | DeepImage | None = opened(source, head)
+        if found is not None:
+            return found
+    return opened_by_pillow(source)
+
+
+def _head(source: str | PathLike[str] | IO[bytes]) -> bytes:
+    if isinstance(source, str | PathLike):
+        with open(source, "rb") as file:
+            return file.read(HEAD)
+    source.seek(0)
+    return source.read(HEAD)
 
 
 def opened_by_pillow(source: str | PathLike[str] | IO[bytes]) -> Image.Image:
@@ -43,16 +86,19 @@ def opened_by_pillow(source: str | PathLike[str] | IO[bytes]) -> Image.Image:
         Unreadable: as `open_image`.
         Exception: nearly anything, where the file is damaged.
     """
-    if isinstance(source, str | PathLike):
-        with open(source, "rb") as file:
-            head = file.read(_PREFIX)
-    else:
-        source.seek(0)
-        head = source.read(_PREFIX)
-    for name in _FORMATS:
+    head = _head(source)
+    reason = ""
+    for name, module in _PLUGINS.items():
+        if name not in Image.OPEN:
+            try:
+                import_module(f"PIL.{module}")
+            except ImportError:  # Pillow is older
+                continue
         plugin, accepts = Image.OPEN[name]
-        accepted = accepts is None or accepts(head)
-        if not accepted or isinstance(accepted, str):  # a text says why this machine's Pillow cannot
+        accepted = accepts is None or accepts(head[:16])
+        if isinstance(accepted, str):  # this machine's Pillow was built without it
+            reason = f"{accepted}: pip install --upgrade pillow"
+        if not accepted or isinstance(accepted, str):
             continue
         if not isinstance(source, str | PathLike):
             source.seek(0)
@@ -61,4 +107,4 @@ def opened_by_pillow(source: str | PathLike[str] | IO[bytes]) -> Image.Image:
             return plugin(given, "")
         except (SyntaxError, IndexError, TypeError, StructError):  # not its kind after all, or damaged
             continue
-    raise Unreadable("no image of a known format (damaged or misnamed)")
+    raise Unreadable(reason or jpeg.unusual(head) or what_is(head))

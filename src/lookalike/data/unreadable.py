@@ -8,6 +8,13 @@ MOST_PIXELS = 178_956_970
 """Pixels above which an image is taken for a decompression bomb and not decoded."""
 MOST_VALUES = 4 * MOST_PIXELS
 """The same for the values of an image of any number of channels."""
+_PILLOW = {
+    "Truncated File Read": "truncated: it ends within its header",
+    "decoder error": "damaged: its pixels cannot be decoded",
+    "broken data stream": "damaged: its pixels cannot be decoded",
+    "unrecognized data stream contents": "damaged: its pixels cannot be decoded",
+}
+"""How errors of Pillow begin, and what they mean."""
 
 
 class Unreadable(Exception):
@@ -25,6 +32,10 @@ def reason_of(error: BaseException) -> str:
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     text = " ".join(str(error).split())
+    if isinstance(error, OSError):
+        text = next((ours for theirs, ours in _PILLOW.items() if text.startswith(theirs)), text)
+    if text in _PILLOW.values():
+        return text
     return text if isinstance(error, Unreadable) and text else f"{text or 'damaged'} ({type(error).__name__})"
 
 
