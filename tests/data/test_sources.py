@@ -319,7 +319,7 @@ def test_missing_files_of_a_list_are_refused(photos):
     [
         ("path,label\ncat/1.png,a\ncat/1.png,b\n", "twice: with label 'a' .line 2. and label 'b' .line 3."),
         ("name,label\ncat/1.png,a\n", "has the columns 'name', 'label': the one of paths must be called file_name"),
-        ("path,split\ncat/1.png,dev\n", "line 2: split may say train, test or val, got 'dev'"),
+        ("path,split\ncat/1.png,fold3\n", "line 2: split may say train, test or val, got 'fold3'"),
         ("path,split\ncat/1.png,train\ndog/1.png,\n", "no split for 'dog/1.png'"),
         ("path\nnowhere.png\n", "names no image that is there: 'nowhere.png': No such file"),
         ("", "has the columns none"),
@@ -426,7 +426,9 @@ def test_an_archive_without_images_says_what_it_holds(tmp_path):
 
 def test_a_folder_of_archives_says_how_they_are_read(tmp_path):
     (tmp_path / "a.tar").write_bytes(gzip.compress(b""))
-    with pytest.raises(LookalikeError, match=r"archives are read when they are named, as in '.*/\*\.tar'"):
+    with pytest.raises(
+        LookalikeError, match=r"1 archive or array is passed over .*'a\.tar'.*read when named, as in 'FOLDER/\*\.zip'"
+    ):
         sources.find(str(tmp_path))
 
 

@@ -12,21 +12,25 @@ import stat
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import IO
 
 from lookalike.core.errors import LookalikeError
+from lookalike.core.passed_over import Tally, sentences, suffixes
 from lookalike.data import npy
 from lookalike.data.decode import Unreadable, open_image, reason_of
-from lookalike.data.layout import counted, is_image, is_junk, listing_of
+from lookalike.data.kinds import HEAD, reason_by_bytes, reason_by_suffix, suffix_of
+from lookalike.data.layout import listing_of, why_ignored
 from lookalike.data.listing import Entry, Listing, Raw
+from lookalike.data.own_output import foreign, own_folders
 from lookalike.data.shards import is_sidecar, labels_of_shards
 from lookalike.data.tar import BOMB_BYTES, BOMB_RATIO, open_tar
 
 SUFFIXES = (".zip", ".tar", ".tgz", ".tbz2", ".txz", ".tar.gz", ".tar.bz2", ".tar.xz")
+_MARKS = ("config.toml", "run.json", "index.json", "thumbs.json")  # by which a run's folder is known
 _LARGEST = 512 << 20  # bytes of a member
 _IN_MEMORY = 1 << 30  # bytes of images that a compressed .tar may hold
 
@@ -39,14 +43,16 @@ class _Member:
     size: int
     stamp: tuple[int | str, ...]
     read: Callable[[], bytes]
+    head: Callable[[], bytes]
+    """The first HEAD bytes, or all that there are."""
 
 
 @dataclass
 class _Content:
     members: list[_Member]
     refused: list[tuple[str, str]]
-    others: list[str]
     notes: list[str]
+    others: Tally = field(default_factory=Tally)
 
 
 def listing(place: Path) -> Listing:
@@ -56,7 +62,7 @@ def listing(place: Path) -> Listing:
         LookalikeError: it is no archive, damaged, holds no images, would grow without bounds, or is a compressed .tar
             of more than 1 GiB of images.
     """
-    content = _Content([], [], [], [])
+    content = _Content([], [], [])
     try:
         if place.suffix.lower() == ".zip":
             _read_zip(place, content)
@@ -68,23 +74,62 @@ def listing(place: Path) -> Listing:
         if not content.members:
             raise LookalikeError(f"{place} is no archive that can be read, or damaged: {reason_of(error)}") from error
         content.notes.append(f"{place.name} is damaged after {len(content.members)} files: {reason_of(error)}")
-    images = [member for member in content.members if is_image(member.name)]
+    images = _images(content)
+    passed_over = content.others.result()
     if not images:
         why = "".join(f"; {name!r}: {reason}" for name, reason in content.refused[:3])
-        raise LookalikeError(f"no images in {place}: found {counted(content.others)}{why}")
+        loud, quiet = sentences(kind for kind in passed_over if kind.reason != "other")
+        why += "".join(f". {sentence}" for sentence in (*loud, *quiet))
+        raise LookalikeError(f"no images in {place}: found {suffixes(passed_over) or 'nothing'}{why}")
     names = _short_names([member.name for member in images])
     entries: dict[str, Entry] = {}
     for member, name in zip(images, names, strict=True):
         if name in entries:
             content.notes.append(f"{name!r} is in {place.name} more than once: the last one is taken")
         entries[name] = Entry(name, member.stamp, partial(_open, member))
-    found = listing_of(entries.values(), _stem(place), content.refused, content.notes)
+    found = listing_of(entries.values(), _stem(place), content.refused, content.notes, passed_over)
     sidecars = {member.name: member.read for member in content.members if is_sidecar(member.name)}
     if sidecars:
         full = dict(zip(names, (member.name for member in images), strict=True))
         labels = labels_of_shards([full[entry.name] for entry in found.entries], sidecars)
-        found = found if labels is None else replace(found, labels=labels)
+        if labels is not None:
+            return replace(found, labels=labels)
+        for name in sidecars:
+            content.others.add("other", suffix_of(name), name)
+        found = replace(found, passed_over=content.others.result())
     return found
+
+
+def _images(content: _Content) -> list[_Member]:
+    """The members that are images by their suffix or their first bytes, none of which lookalike wrote."""
+    tables = {m.name: m.read() for m in content.members if m.name.rsplit("/", 1)[-1] == "config.toml"}
+    own = own_folders([member.name for member in content.members], tables)
+    found = []
+    for member in content.members:
+        folder = next((f for f in _around(member.name) if f in own), None)
+        suffix = suffix_of(member.name)
+        reason = "own" if folder is not None else reason_by_suffix(suffix)
+        if reason is None:
+            reason = reason_by_bytes(_head(member))
+        if reason == "":
+            found.append(member)
+        elif not is_sidecar(member.name) or reason == "own":
+            content.others.add(reason, suffix, member.name)
+    return found
+
+
+def _around(name: str) -> Iterator[str]:
+    """The folders around a member, the inner ones first, and the archive itself."""
+    while name:
+        name = name.rpartition("/")[0]
+        yield name
+
+
+def _head(member: _Member) -> bytes:
+    try:
+        return member.head()
+    except Exception:  # a damaged member raises anything
+        return b""
 
 
 def _stem(place: Path) -> str:
@@ -105,7 +150,7 @@ def _open(member: _Member) -> Raw:
     if not data:
         raise Unreadable("empty (0 bytes)")
     if not member.name.lower().endswith(".npy"):
-        return open_image(io.BytesIO(data))
+        return foreign(open_image(io.BytesIO(data)))
     return npy.opened(io.BytesIO(data))
 
 
@@ -122,16 +167,22 @@ def _file_name(name: str) -> tuple[str, str | None]:
 def _wanted(name: str, size: int, problem: str | None, content: _Content) -> str | None:
     """The member's name where it is an image or tells of one; else it goes where it belongs."""
     clean, strange = _file_name(name)
-    if any(is_junk(part) for part in clean.split("/")):
-        return None
-    if not is_image(clean) and not is_sidecar(clean):
-        content.others.append(clean)
+    for part in clean.split("/"):
+        ignored = why_ignored(part) if part != ".." else None
+        if ignored is not None:
+            content.others.add(ignored, suffix_of(part) if ignored == "cloud" else part, clean)
+            return None
+    reason = reason_by_suffix(suffix_of(clean))
+    if reason and not is_sidecar(clean) and clean.rsplit("/", 1)[-1] not in _MARKS:
+        content.others.add(reason, suffix_of(clean), clean)
         return None
     problem = strange or problem or (f"{size:,} bytes unpacked: too large" if size > _LARGEST else None)
     if problem is None:
         return clean
-    if is_image(clean):
+    if reason == "":
         content.refused.append((name, problem))
+    elif reason is None:
+        content.others.add("other", suffix_of(clean), clean)
     return None
 
 
@@ -149,7 +200,10 @@ def _read_zip(place: Path, content: _Content) -> None:
         if name is not None:
             unpacked += info.file_size
             stamp = (info.header_offset, info.file_size, info.CRC)
-            content.members.append(_Member(name, info.file_size, stamp, partial(_from_zip, place, info)))
+            member = _Member(
+                name, info.file_size, stamp, partial(_from_zip, place, info), partial(_head_in_zip, place, info)
+            )
+            content.members.append(member)
     packed = place.stat().st_size
     if unpacked > BOMB_BYTES and unpacked > BOMB_RATIO * packed:
         raise LookalikeError(
@@ -164,13 +218,7 @@ def _from_zip(place: Path, info: zipfile.ZipInfo) -> bytes:
             data = file.read(info.file_size + 1)
     else:
         with open(place, "rb", buffering=0) as file:
-            head = _exactly(file, info.header_offset, 30)
-            if head[:4] != b"PK\x03\x04":
-                raise Unreadable("not where the archive says")
-            start = (
-                info.header_offset + 30 + int.from_bytes(head[26:28], "little") + int.from_bytes(head[28:30], "little")
-            )
-            data = _exactly(file, start, info.compress_size)
+            data = _exactly(file, _start_in_zip(file, info), info.compress_size)
         if info.compress_type == zipfile.ZIP_DEFLATED:
             data = zlib.decompressobj(-zlib.MAX_WBITS).decompress(data, info.file_size + 1)
     if len(data) != info.file_size:
@@ -178,6 +226,23 @@ def _from_zip(place: Path, info: zipfile.ZipInfo) -> bytes:
     if zlib.crc32(data) != info.CRC:
         raise Unreadable("damaged in the archive (checksum)")
     return data
+
+
+def _head_in_zip(place: Path, info: zipfile.ZipInfo) -> bytes:
+    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        with zipfile.ZipFile(place) as archive, archive.open(info) as packed:
+            return packed.read(HEAD)
+    with open(place, "rb", buffering=0) as file:
+        data = _exactly(file, _start_in_zip(file, info), min(info.compress_size, 4 * HEAD))
+    return zlib.decompressobj(-zlib.MAX_WBITS).decompress(data, HEAD) if info.compress_type else data[:HEAD]
+
+
+def _start_in_zip(file: IO[bytes], info: zipfile.ZipInfo) -> int:
+    """Where the bytes of a member begin."""
+    head = _exactly(file, info.header_offset, 30)
+    if head[:4] != b"PK\x03\x04":
+        raise Unreadable("not where the archive says")
+    return info.header_offset + 30 + int.from_bytes(head[26:28], "little") + int.from_bytes(head[28:30], "little")
 
 
 def _exactly(file: IO[bytes], offset: int, size: int) -> bytes:
@@ -212,16 +277,25 @@ def _read_tar(place: Path, content: _Content) -> None:
             if not archive.compressed:
                 stamp = (info.offset_data, info.size, changed)
                 read = partial(_from_tar, place, info.offset_data, info.size)
-                content.members.append(_Member(name, info.size, stamp, read))
+                head = partial(_from_tar, place, info.offset_data, min(info.size, HEAD))
+                content.members.append(_Member(name, info.size, stamp, read, head))
                 continue
+            begun = b""
+            if reason_by_suffix(suffix_of(name)) is None:  # is not kept in memory unless it is an image
+                begun = archive.read(info, HEAD)
+                reason = reason_by_bytes(begun)
+                if reason:
+                    content.others.add(reason, suffix_of(name), name)
+                    continue
             kept += info.size
             if kept > _IN_MEMORY:
                 raise LookalikeError(
                     f"{place} is compressed as a whole and holds more than {_IN_MEMORY >> 30} GiB of images: it cannot "
                     "be read from its middle. Unpack it, or make a plain .tar of it; images hardly shrink anyway"
                 )
-            data = archive.read(info)
-            content.members.append(_Member(name, info.size, (zlib.crc32(data), info.size), partial(bytes, data)))
+            data = archive.read(info, begun=begun)
+            mark = (zlib.crc32(data), info.size)
+            content.members.append(_Member(name, info.size, mark, partial(bytes, data), partial(bytes, data[:HEAD])))
 
 
 def _tar_problem(info: tarfile.TarInfo) -> str | None:

@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lookalike.core.errors import LookalikeError
-from lookalike.data.folder import file_entry
-from lookalike.data.layout import SPLITS, case_notes, is_image, labels_of, splits_of
+from lookalike.data.folder import named_entry
+from lookalike.data.layout import SPLITS, case_notes, labels_of, splits_of
 from lookalike.data.listing import Entry, Listing
 
 SUFFIXES = (".txt", ".csv", ".tsv")
@@ -102,7 +102,7 @@ def _listing(rows: list[_Row], base: Path, name: str, where: str) -> Listing:
     return Listing(
         entries=tuple(found[name][0] for name in names),
         name=name or "images",
-        labels=labels if any(label is not None for label in labels) else labels_of(names, split is not None),
+        labels=labels if any(label is not None for label in labels) else labels_of(names),
         split=split,
         refused=tuple(sorted(refused.items())),
         notes=(
@@ -113,9 +113,7 @@ def _listing(rows: list[_Row], base: Path, name: str, where: str) -> Listing:
 
 
 def _entry(name: str, path: Path) -> Entry | str:
-    if not is_image(name):
-        return "no image by its name"
-    return file_entry(name, os.fspath(path))
+    return named_entry(name, os.fspath(path))
 
 
 def _name(base: Path, path: str) -> str:

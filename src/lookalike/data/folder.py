@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import os
 import stat
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 from lookalike.core.errors import LookalikeError
+from lookalike.core.passed_over import Tally, sentences, suffixes, why_not
 from lookalike.data import npy
 from lookalike.data.decode import Unreadable, open_image, reason_of
-from lookalike.data.layout import SUFFIXES, counted, is_image, is_junk, listing_of
+from lookalike.data.kinds import HEAD, reason_by_bytes, reason_by_suffix, suffix_of
+from lookalike.data.layout import listing_of, why_ignored
 from lookalike.data.listing import Entry, Listing, Raw
+from lookalike.data.own_output import foreign, is_own_file, is_own_folder, lies_in_own_folder
 
+_NAMED = (".jpg", ".png", ".webp", ".tif", ".gif", ".bmp", ".npy")  # in a message
+_READABLE = stat.S_IRUSR | stat.S_IRGRP | stat.S_IROTH  # by everybody: nothing more need be asked
+_ENOUGH = 1_000  # files of an unknown suffix that are opened before it is held to mean no images
 _KINDS = (
     (stat.S_ISFIFO, "a pipe, no file"),
     (stat.S_ISSOCK, "a socket, no file"),
@@ -25,21 +32,26 @@ _KINDS = (
 
 
 def listing(place: Path) -> Listing:
-    """The images below a folder; nothing is opened, and a link back up is followed once only.
+    """The images below a folder, and how many of what else; a link back up is followed once only.
+
+    Files are told by their suffix. Only those of an unknown one, or of none, are opened for their first bytes.
 
     Raises:
         LookalikeError: there are none; the message says what was found.
     """
     found = _Found()
     _walk(os.fspath(place), found)
+    passed_over = found.others.result()
     if not found.entries:
-        looked = f"no images in {place}: looked for {', '.join(SUFFIXES)}, found {counted(found.others)}"
+        loud, quiet = sentences(kind for kind in passed_over if kind.reason != "other")
+        what = suffixes(kind for kind in passed_over if kind.reason not in ("hidden", "trash", "own"))
+        looked = f"no images in {place}: looked for {', '.join(_NAMED)} and others, found {what or 'nothing'}"
         if found.refused:
             looked += "; not readable: " + "; ".join(f"{name}: {reason}" for name, reason in found.refused[:3])
-        if any(name.lower().endswith((".tar", ".zip")) for name in found.others):
-            looked += f"; archives are read when they are named, as in '{place}/*.tar'"
+        for sentence in (*loud, *quiet):
+            looked += f". {sentence}"
         raise LookalikeError(looked)
-    return listing_of(found.entries, place.resolve().name, found.refused, found.notes)
+    return listing_of(found.entries, place.resolve().name, found.refused, found.notes, passed_over)
 
 
 def files(paths: Sequence[Path]) -> Listing:
@@ -51,16 +63,24 @@ def files(paths: Sequence[Path]) -> Listing:
     absolute = sorted({Path(os.path.normpath(path.absolute())) for path in paths})
     base = Path(os.path.commonpath([path.parent for path in absolute]))
     entries, refused = [], []
+    others = Tally()
+    known: dict[Path, bool] = {}
     for path in absolute:
         name = path.relative_to(base).as_posix()
+        if lies_in_own_folder(path.parent, known) or is_own_file(os.fspath(path), path.name):
+            others.add("own", suffix_of(name), name)
+            continue
         found = file_entry(name, os.fspath(path))
         if isinstance(found, Entry):
             entries.append(found)
         else:
             refused.append((name, found))
     if not entries:
-        raise LookalikeError("none can be read: " + "; ".join(f"{name!r}: {reason}" for name, reason in refused[:3]))
-    return listing_of(entries, base.name if len(absolute) > 1 else absolute[0].stem, refused)
+        why = [f"{name!r}: {reason}" for name, reason in refused[:3]] + sentences(others.result())[1]
+        raise LookalikeError("none can be read: " + "; ".join(why))
+    return listing_of(
+        entries, base.name if len(absolute) > 1 else absolute[0].stem, refused, passed_over=others.result()
+    )
 
 
 def file_entry(name: str, path: str, status: os.stat_result | None = None) -> Entry | str:
@@ -72,22 +92,48 @@ def file_entry(name: str, path: str, status: os.stat_result | None = None) -> En
         return "a link to nothing" if broken else reason_of(error)
     if not stat.S_ISREG(status.st_mode):
         return next((words for is_kind, words in _KINDS if is_kind(status.st_mode)), "no file")
-    if not os.access(path, os.R_OK):
+    if status.st_mode & _READABLE != _READABLE and not os.access(path, os.R_OK):
         return "no permission to read it"
     return Entry(name, (status.st_size, status.st_mtime_ns), partial(open_file, path))
+
+
+def named_entry(name: str, path: str) -> Entry | str:
+    """The entry of a file that somebody has named, by its suffix or its first bytes; or why it cannot be one."""
+    reason = reason_by_suffix(suffix_of(name))
+    if reason:
+        return why_not(reason) or "no image by its name"
+    found = file_entry(name, path)
+    if reason is None and isinstance(found, Entry):
+        reason = kind_by_bytes(path)
+        return (why_not(reason) or "no image by its first bytes") if reason else found
+    return found
+
+
+def kind_by_bytes(path: str) -> str:
+    """What the first bytes of a file say (`kinds.reason_by_bytes`); "other" where it cannot be opened."""
+    try:
+        file = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+    except OSError:
+        return "other"
+    try:
+        return reason_by_bytes(os.read(file, HEAD))
+    except OSError:
+        return "other"
+    finally:
+        os.close(file)
 
 
 def open_file(path: str) -> Raw:
     """An image file or a .npy file, opened.
 
     Raises:
-        Unreadable: it is empty, no image, or damaged at its beginning.
+        Unreadable: it is empty, no image, damaged at its beginning, or a picture that lookalike made.
         OSError: it is gone or may not be read.
     """
     if Path(path).stat().st_size == 0:
         raise Unreadable("empty (0 bytes)")
     if not path.lower().endswith(".npy"):
-        return open_image(path)
+        return foreign(open_image(path))
     return npy.opened(path)
 
 
@@ -96,7 +142,11 @@ class _Found:
     entries: list[Entry] = field(default_factory=list)
     refused: list[tuple[str, str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    others: list[str] = field(default_factory=list)
+    others: Tally = field(default_factory=Tally)
+    opened: Counter[str] = field(default_factory=Counter)
+    """Files of each unknown suffix that were opened and are no images."""
+    met: set[str] = field(default_factory=set)
+    """Unknown suffixes that images have."""
 
 
 def _walk(place: str, found: _Found) -> None:
@@ -105,9 +155,9 @@ def _walk(place: str, found: _Found) -> None:
     waiting = [""]
     while waiting:
         prefix = waiting.pop()
-        folder = Path(place, prefix)
+        folder = os.path.join(place, prefix)  # noqa: PTH118 - a name that begins with a slash is none
         try:
-            status = folder.stat()
+            status = os.stat(folder)  # noqa: PTH116
             if (status.st_dev, status.st_ino) in seen:
                 first = seen[status.st_dev, status.st_ino] or "the folder itself"
                 found.notes.append(f"{prefix!r} leads to {first!r} again, which is read once")
@@ -120,6 +170,12 @@ def _walk(place: str, found: _Found) -> None:
                 raise LookalikeError(f"cannot read the folder {place}: {error.strerror}") from error
             found.refused.append((prefix, f"this folder cannot be read: {error.strerror}"))
             continue
+        names = {item.name for item in inside}
+        if is_own_folder(folder, names):
+            if not prefix:
+                raise LookalikeError(f"{place} was written by lookalike, which is no input: name a folder of images")
+            found.others.add("own", "(folder)", prefix)
+            continue
         below = [prefix + item.name + "/" for item in _sorted_in(inside, prefix, found)]
         waiting += reversed(below)
 
@@ -127,7 +183,10 @@ def _walk(place: str, found: _Found) -> None:
 def _sorted_in(inside: Iterable[os.DirEntry[str]], prefix: str, found: _Found) -> Iterator[os.DirEntry[str]]:
     """Put files where they belong; gives back the folders."""
     for item in inside:
-        if is_junk(item.name):
+        name = prefix + item.name
+        ignored = why_ignored(item.name)
+        if ignored is not None:
+            found.others.add(ignored, suffix_of(item.name) if ignored == "cloud" else item.name, name)
             continue
         try:
             is_folder = item.is_dir()
@@ -135,15 +194,37 @@ def _sorted_in(inside: Iterable[os.DirEntry[str]], prefix: str, found: _Found) -
             is_folder = False
         if is_folder:
             yield item
-        elif is_image(item.name):
-            try:
-                status = item.stat()
-            except OSError:
-                status = None  # file_entry says why
-            entry = file_entry(prefix + item.name, item.path, status)
-            if isinstance(entry, Entry):
-                found.entries.append(entry)
-            else:
-                found.refused.append((prefix + item.name, entry))
+            continue
+        suffix = suffix_of(item.name)
+        reason = reason_by_suffix(suffix)
+        if reason is None:
+            reason = _by_bytes(item, suffix, found)
+        if reason == "" and is_own_file(item.path, item.name):
+            reason = "own"
+        if reason:
+            found.others.add(reason, suffix, name)
+            continue
+        try:
+            status = item.stat()
+        except OSError:
+            status = None  # file_entry says why
+        entry = file_entry(name, item.path, status)
+        if isinstance(entry, Entry):
+            found.entries.append(entry)
         else:
-            found.others.append(item.name)
+            found.refused.append((name, entry))
+
+
+def _by_bytes(item: os.DirEntry[str], suffix: str, found: _Found) -> str:
+    """What the first bytes say. Where many of an unknown suffix were no images and none was, no more are opened."""
+    try:
+        if not item.is_file() or (found.opened[suffix] >= _ENOUGH and suffix not in found.met):
+            return "other"
+    except OSError:
+        return "other"
+    reason = kind_by_bytes(item.path)
+    if reason:
+        found.opened[suffix] += 1
+    else:
+        found.met.add(suffix)
+    return reason

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from lookalike.core.errors import LookalikeError
+from lookalike.core.passed_over import PassedOver, sentences
 from lookalike.data import canvas
 from lookalike.data.decode import Header, Unreadable, decode_all, header, reason_of
 from lookalike.data.listing import Entry, Listing, Raw
@@ -134,6 +135,8 @@ class Health:
     """Images without a label where others have one."""
     splits: tuple[tuple[str, int], ...]
     notes: tuple[str, ...]
+    passed_over: tuple[PassedOver, ...] = ()
+    """What is there beside the images and was not read."""
 
     @property
     def bad(self) -> int:
@@ -148,8 +151,9 @@ class Health:
         """Sentences, the gravest first, each with numbers and examples, and with a remedy where there is one."""
         said = [f"{self.good:,} images can be used" + (f", {self.bad:,} cannot" if self.bad else "")]
         said += [f"{len(names):,} skipped: {reason} ({_examples(names)})" for reason, names in self.unreadable]
-        said += self._same() + self._sizes() + self._values() + self._labels()
-        return said + [f"note: {note}" for note in self.notes]
+        loud, quiet = sentences(self.passed_over)
+        said += loud + self._same() + self._sizes() + self._values() + self._labels()
+        return said + [f"note: {note}" for note in self.notes] + quiet
 
     def _same(self) -> list[str]:
         said = []
@@ -248,6 +252,7 @@ def health_of(listing: Listing, examined: Sequence[Examined]) -> Health:
         unlabelled=sum(label is None for label in labels),
         splits=_splits(listing, examined),
         notes=listing.notes,
+        passed_over=listing.passed_over,
     )
 
 

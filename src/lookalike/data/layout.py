@@ -1,48 +1,171 @@
 """What the names of images say: which are images, which are junk, splits and classes; the same rules for all sources.
 
-`train/` and `test/` (or `val/`) at the top are splits; the folders that hold the images are their classes, used for
-evaluation only.
+Folders that are called as splits are (`train/`, `Test/`, `validation/`...) say what is trained on and what is held out;
+the folders that hold the images are their classes, used for evaluation only.
 """
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
+from lookalike.core.passed_over import PassedOver
+from lookalike.data.kinds import reason_by_suffix, suffix_of
 from lookalike.data.listing import Entry, Listing
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".npy")
-SPLITS = {"train": "train", "training": "train", "test": "test", "val": "test", "valid": "test", "validation": "test"}
+SPLITS = {
+    **dict.fromkeys(("train", "training", "trn", "unlabeled", "unlabelled"), "train"),
+    **dict.fromkeys(("test", "testing", "tst"), "test"),
+    **dict.fromkeys(("val", "valid", "validation", "dev", "eval", "evaluation"), "test"),
+}
 """What a split may be called in a list, and what it means here."""
-_SPLIT_FOLDERS = ("train", "test", "val")
-_JUNK_FOLDERS = {"__MACOSX", "@eaDir", ".thumbnails", ".git"}
-_JUNK = {".ds_store", "thumbs.db", "desktop.ini"}
+_VALIDATION = ("val", "valid", "validation", "dev", "eval", "evaluation")
+_AROUND = re.compile(r"(?:seg[-_ ])?(.+?)(?:[-_ ]?(?:set|split|data|images|imgs|\d{1,4}))?\Z")
+_TRASH_FOLDERS = {
+    "__macosx",
+    "@eadir",
+    "@recycle",
+    "@recently-snapshot",
+    "#recycle",
+    "#snapshot",
+    "$recycle.bin",
+    "recycler",
+    "recycled",
+    "lost+found",
+    "system volume information",
+    "__pycache__",
+    "node_modules",
+    ".trashes",
+    ".thumbnails",
+    ".ipynb_checkpoints",
+}
+_TRASH = {".ds_store", "thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", ".directory", ".picasa.ini", "picasa.ini"}
+_TRASH_STARTS = ("._", ".trash", ".~lock", ".fuse_hidden", ".nfs0")
+_LABELLED = 0.5  # share of the images in class folders from which those beside them are taken for strays
 
 
 def is_image(name: str) -> bool:
-    """Whether a name is that of an image file."""
-    return name.lower().endswith(SUFFIXES)
+    """Whether a name is that of an image file that can be read here."""
+    return reason_by_suffix(suffix_of(name)) == ""
 
 
-def is_junk(name: str) -> bool:
-    """Whether the last part of a path is what a system leaves behind, a folder or a file."""
-    return name in _JUNK_FOLDERS or name.startswith("._") or name.lower() in _JUNK
+def why_ignored(name: str) -> str | None:
+    """Why a walk passes over a file or folder of that name without a look into it: "trash", "hidden" or "cloud"."""
+    if name[:1] == ".":
+        if suffix_of(name) == ".icloud":
+            return "cloud"
+        low = name.lower()
+        return "trash" if low.startswith(_TRASH_STARTS) or low in _TRASH or low in _TRASH_FOLDERS else "hidden"
+    low = name.lower()
+    return "trash" if low in _TRASH_FOLDERS or low in _TRASH or low.endswith(".lrdata") else None
+
+
+def split_of(word: str) -> str | None:
+    """ "train" or "test" for the name of a split, as people write it (`Train`, `test_set`, `val2017`); else None."""
+    low = word.strip().lower()
+    if low in SPLITS:
+        return SPLITS[low]
+    inner = _AROUND.match(low)
+    return SPLITS.get(inner[1]) if inner is not None else None
+
+
+@dataclass(frozen=True)
+class _Folders:
+    """What the folders of a listing mean."""
+
+    split: tuple[str, ...] | None
+    labels: tuple[str | None, ...] | None
+    notes: tuple[str, ...]
 
 
 def splits_of(names: Sequence[str]) -> tuple[str, ...] | None:
-    """train/test from the first folder of each name, where every image lies in one of them and both are there."""
-    first = [name.split("/", 1)[0] if "/" in name else "" for name in names]
-    found = {folder: SPLITS[folder] for folder in set(first) if folder in _SPLIT_FOLDERS}
-    if set(first) != set(found) or len(set(found.values())) < 2:
+    """train/test per name, where folders say it; see `folders_of`."""
+    return folders_of(names).split
+
+
+def labels_of(names: Sequence[str]) -> tuple[str | None, ...] | None:
+    """The class per name, where folders say it; see `folders_of`."""
+    return folders_of(names).labels
+
+
+def folders_of(names: Sequence[str]) -> _Folders:
+    """Splits and classes from the folders in the names of images.
+
+    Folders are splits where all of one depth are called so: the first in which the images differ, or the last, as in
+    `cat/train/1.jpg`. Both a part to train on and one to test on make a split; one alone is only left out of the
+    classes. What remains of the folders are classes, and one class is none. Images beside all folders have no class,
+    as long as they are the fewer.
+    """
+    folders = [tuple(unicodedata.normalize("NFC", name).split("/")[:-1]) for name in names]
+    inside = [parts for parts in folders if parts]
+    place = _place_of_splits(inside)
+    notes: list[str] = []
+    split = None
+    if place is not None:
+        words = [parts[place] if parts else "train" for parts in folders]
+        found = tuple(split_of(word) or "" for word in words)
+        if len(set(found)) == 2:
+            split = found
+            notes += _split_notes(words, found, len(folders) - len(inside))
+        folders = [_without(parts, place) for parts in folders]
+    classes = ["/".join(parts) for parts in folders]
+    labelled = sum(map(bool, classes))
+    if len(set(classes) - {""}) < 2 or (split is None and labelled < _LABELLED * len(classes)):
+        return _Folders(split, None, tuple(notes))
+    alike = _alike(set(classes))
+    if alike:
+        notes.append(f"the classes {alike[0]!r} and {alike[1]!r} differ in capitals only: are they meant to be one?")
+    return _Folders(split, tuple(text or None for text in classes), tuple(notes))
+
+
+def _place_of_splits(folders: Sequence[tuple[str, ...]]) -> int | None:
+    """The depth at which all folders are called as splits are; -1 for the last; None where there is none."""
+    if not folders:
         return None
-    return tuple(found[folder] for folder in first)
+    least = min(map(len, folders))
+    first = next((i for i in range(least) if len({parts[i] for parts in folders}) > 1), least)
+    found: dict[int, set[str | None]] = {}
+    for place in (*range(min(first + 1, least)), -1):
+        parts_of = {split_of(word) for word in {parts[place] for parts in folders}}
+        if None not in parts_of:
+            found[place] = parts_of
+    return next((place for place, parts_of in found.items() if len(parts_of) == 2), next(iter(found), None))
 
 
-def labels_of(names: Sequence[str], has_split: bool) -> tuple[str, ...] | None:
-    """Classes from the folders that hold the images, below the split; one class is none."""
-    folders = tuple("/".join(name.split("/")[has_split:-1]) for name in names)
-    classes = set(folders)
-    return None if len(classes) < 2 or "" in classes else folders
+def _without(parts: tuple[str, ...], place: int) -> tuple[str, ...]:
+    """Folders below those of the splits, or above where the splits are the last."""
+    if not parts:
+        return parts
+    return parts[:-1] if place == -1 else parts[place + 1 :]
+
+
+def _split_notes(words: Sequence[str], found: Sequence[str], strays: int) -> list[str]:
+    held_out = sorted({word for word, part in zip(words, found, strict=True) if part == "test"})
+    notes = []
+    if len(held_out) > 1 and any(word.lower() in _VALIDATION for word in held_out):
+        listed = ", ".join(map(repr, held_out[:-1])) + f" and {held_out[-1]!r}"
+        notes.append(f"{listed} are both held out: what is measured is measured on all of them together")
+    if strays:
+        notes.append(f"{counted_images(strays)} beside the folders of the splits: trained on, without a label")
+    return notes
+
+
+def counted_images(n: int) -> str:
+    """ "1 image lies", "2 images lie"."""
+    return "1 image lies" if n == 1 else f"{n:,} images lie"
+
+
+def _alike(classes: Iterable[str]) -> tuple[str, str] | None:
+    """Two classes that differ in capitals only."""
+    before: dict[str, str] = {}
+    for name in sorted(classes):
+        other = before.setdefault(name.casefold(), name)
+        if other != name:
+            return other, name
+    return None
 
 
 def listing_of(
@@ -50,34 +173,28 @@ def listing_of(
     name: str,
     refused: Iterable[tuple[str, str]] = (),
     notes: Iterable[str] = (),
+    passed_over: tuple[PassedOver, ...] = (),
 ) -> Listing:
     """A listing in the order of names, with the splits and classes that the names say."""
     ordered = tuple(sorted(entries, key=lambda entry: entry.name))
     names = [entry.name for entry in ordered]
-    split = splits_of(names)
+    folders = folders_of(names)
     return Listing(
         entries=ordered,
         name=name or "images",
-        labels=labels_of(names, split is not None),
-        split=split,
+        labels=folders.labels,
+        split=folders.split,
         refused=tuple(sorted(refused)),
-        notes=(*notes, *case_notes(names)),
+        notes=(*notes, *folders.notes, *case_notes(names)),
+        passed_over=passed_over,
     )
 
 
 def case_notes(names: Iterable[str]) -> list[str]:
-    """A note where names differ in case only: such files are one file on other systems."""
-    count = Counter(name.lower() for name in names)
+    """A note where names differ in capitals only, or in how accents are written: one file on other systems."""
+    count = Counter(unicodedata.normalize("NFC", name).lower() for name in names)
     alike = [name for name, n in count.items() if n > 1]
     if not alike:
         return []
-    return [f"{len(alike)} names differ from others in capitals only, such as {alike[0]!r}"]
-
-
-def counted(names: Iterable[str]) -> str:
-    """What was found where no images were: the commonest suffixes, or "nothing"."""
-    suffixes: Counter[str] = Counter()
-    for name in names:
-        stem, dot, suffix = name.rsplit("/", 1)[-1].rpartition(".")
-        suffixes[f".{suffix.lower()}" if dot and stem else "(no suffix)"] += 1
-    return ", ".join(f"{n} x {suffix}" for suffix, n in suffixes.most_common(5)) or "nothing"
+    start = "1 name differs" if len(alike) == 1 else f"{len(alike):,} names differ"
+    return [f"{start} from others in capitals only, such as {alike[0]!r}"]

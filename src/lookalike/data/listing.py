@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
+from lookalike.core.passed_over import PassedOver
 from lookalike.data.deep import DeepImage
 from lookalike.data.jpeg import Jpeg
 
@@ -46,3 +47,5 @@ class Listing:
     """What was found and is not listed, with the reason: a pipe, a file that may not be read, a member with ../"""
     notes: tuple[str, ...] = ()
     """What somebody should be told of the source: a link in a circle, two names that differ in case only."""
+    passed_over: tuple[PassedOver, ...] = ()
+    """What is there beside the images and is not read, counted by kind."""

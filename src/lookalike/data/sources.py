@@ -16,10 +16,12 @@ from torch import Tensor
 
 from lookalike.core.braces import expanded
 from lookalike.core.errors import LookalikeError, did_you_mean
+from lookalike.core.passed_over import merged
 from lookalike.core.places import PREFIXES
 from lookalike.data import archive, array, cifar10, digits, filelist, folder, hf, mnist
 from lookalike.data.base import Images
-from lookalike.data.layout import SPLITS, is_image, is_junk
+from lookalike.data.kinds import reason_by_suffix, suffix_of
+from lookalike.data.layout import is_image, split_of, why_ignored
 from lookalike.data.listing import Entry, Listing, Raw
 
 WORDS = (
@@ -129,9 +131,10 @@ def _path(path: Path) -> Images | Listing:
         return filelist.listing(path)
     if name.endswith(archive.SUFFIXES):
         return archive.listing(path)
-    if is_image(name):
+    found = folder.named_entry(path.name, os.fspath(path))
+    if isinstance(found, Entry):
         return folder.files([path])
-    raise LookalikeError(f"{path} is none of what can be read: {WORDS}")
+    raise LookalikeError(f"{path} is none of what can be read ({found}): {WORDS}")
 
 
 def _matches(pattern: str) -> list[str]:
@@ -159,9 +162,10 @@ def _globbed(pattern: str) -> list[str]:
         LookalikeError: there is nothing of the kind.
     """
     # Path.glob takes no absolute pattern and follows no links
-    found = sorted(glob.glob(str(Path(pattern).expanduser()), recursive=True, include_hidden=True))  # noqa: PTH207
-    found = [place for place in found if not any(map(is_junk, Path(place).parts))]
-    images = [place for place in found if is_image(place) and not Path(place).is_dir()]
+    found = sorted(glob.glob(str(Path(pattern).expanduser()), recursive=True))  # noqa: PTH207
+    spelt = set(Path(pattern).parts)  # what somebody names is meant
+    found = [place for place in found if not any(why_ignored(part) for part in Path(place).parts if part not in spelt)]
+    images = [place for place in found if _is_one_image(place)]
     around = {str(parent) for place in images for parent in Path(place).parents}
     folders = [place for place in found if Path(place).is_dir() and str(Path(place)) not in around]
     named = next((s for s in (*filelist.SUFFIXES, *archive.SUFFIXES) if pattern.lower().endswith(s)), None)
@@ -196,9 +200,14 @@ def _several(places: Sequence[str]) -> Listing:
 
 
 def _is_one_image(place: str) -> bool:
-    """Whether a place is an image file by its name, be it a pipe or a link to nothing, which has its own reason."""
+    """Whether a place is an image file, be it by its name a pipe or a link to nothing, which has its own reason."""
     path = Path(place)
-    return is_image(place) and not path.is_dir() and (_there(path) or path.is_symlink())
+    if path.is_dir() or not (_there(path) or path.is_symlink()):
+        return False
+    if is_image(path.name):
+        return True
+    unknown = reason_by_suffix(suffix_of(path.name)) is None and path.is_file()
+    return unknown and not folder.kind_by_bytes(os.fspath(path))
 
 
 def _listed(place: str) -> Listing:
@@ -247,11 +256,11 @@ def _place_parts(place: str) -> tuple[str, ...]:
 def _merge(parts: Sequence[Listing], prefixes: Sequence[str], notes: Sequence[str]) -> Listing:
     rows: list[tuple[Entry, str | None, str]] = []
     lasts = [prefix.rsplit("/", 1)[-1] for prefix in prefixes]
-    by_place = all(last in SPLITS for last in lasts) and len({SPLITS[last] for last in lasts if last in SPLITS}) == 2
+    by_place = {split_of(last) for last in lasts} == {"train", "test"}
     own = all(part.split is not None for part in parts)
     for part, prefix, last in zip(parts, prefixes, lasts, strict=True):
         labels = part.labels or (None,) * len(part.entries)
-        split = part.split if own and part.split is not None else (SPLITS.get(last, ""),) * len(part.entries)
+        split = part.split if own and part.split is not None else (split_of(last) or "",) * len(part.entries)
         rows += [
             (replace(entry, name=f"{prefix}/{entry.name}"), label, s)
             for entry, label, s in zip(part.entries, labels, split, strict=True)
@@ -268,4 +277,5 @@ def _merge(parts: Sequence[Listing], prefixes: Sequence[str], notes: Sequence[st
         split=tuple(row[2] for row in rows) if own or by_place else None,
         refused=tuple((f"{p}/{n}", why) for part, p in zip(parts, prefixes, strict=True) for n, why in part.refused),
         notes=(*notes, *(f"{p}: {note}" for part, p in zip(parts, prefixes, strict=True) for note in part.notes)),
+        passed_over=merged((prefix, part.passed_over) for part, prefix in zip(parts, prefixes, strict=True)),
     )

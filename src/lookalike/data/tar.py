@@ -41,14 +41,19 @@ class Tar:
             if not info.isdir():
                 yield info
 
-    def read(self, info: tarfile.TarInfo) -> bytes:
+    def read(self, info: tarfile.TarInfo, most: int | None = None, begun: bytes = b"") -> bytes:
         """The bytes of the member that `members` gave last.
+
+        Args:
+            info: of the member.
+            most: so many of them at most.
+            begun: those that were read before, which are not read again.
 
         Raises:
             EOFError: the archive ends before them.
         """
-        self._file.seek(info.offset_data)
-        parts, missing = [], info.size
+        self._file.seek(info.offset_data + len(begun))
+        parts, missing = [begun], (info.size if most is None else min(info.size, most)) - len(begun)
         while missing > 0:
             part = self._file.read(min(missing, _BLOCK))
             if not part:

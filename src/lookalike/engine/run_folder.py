@@ -189,6 +189,7 @@ class RunFolder:
                 "training_images": len(images.training),
                 "shape": list(images.shape),
                 "skipped": len(images.skipped),
+                "passed_over": [kind.record() for kind in images.listed.passed_over] if images.listed else [],
                 "versions": machine.versions(),
                 "machine": machine.description(),
                 "seconds": {},

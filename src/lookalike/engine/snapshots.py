@@ -22,6 +22,7 @@ from lookalike.augment.sheet import as_rgb
 from lookalike.core import rng
 from lookalike.core.errors import LookalikeError
 from lookalike.core.files import machine_faults, read_json, write_atomically, write_json
+from lookalike.core.made_here import mark
 from lookalike.data.base import Images
 from lookalike.engine.looks import Once, pixel_features
 from lookalike.engine.views import sheet_of
@@ -142,7 +143,7 @@ class Snapshots(NoSnapshots):
         for i, first in enumerate(range(0, len(self.shown), _COLUMNS * _LINES)):
             part = self.shown[first : first + _COLUMNS * _LINES]
             sheet, name = sprite_sheet(squares[part]), f"thumbs-{i}.jpg"
-            write_atomically(self.folder / name, partial(sheet.save, format="JPEG", quality=_QUALITY))
+            write_atomically(self.folder / name, partial(sheet.save, format="JPEG", quality=_QUALITY, **mark("JPEG")))
             sheets.append({"file": name, "first": first, "count": len(part)})
         table = {"side": SIDE, "columns": _COLUMNS, "rows": self.shown.tolist(), "sheets": sheets}
         write_json(self.folder / "thumbs.json", table, indent=None)
@@ -150,7 +151,7 @@ class Snapshots(NoSnapshots):
         self._save(_HASHES, np.concatenate(hashes))
         views = sheet_of(self.images, self.recipe, _SHEET_ROWS, _SHEET_VIEWS, self.seed)
         views.thumbnail((_SHEET_SIDE, _SHEET_SIDE))
-        write_atomically(self.folder / "views.png", lambda file: views.save(file, "PNG"))
+        write_atomically(self.folder / "views.png", lambda file: views.save(file, "PNG", **mark("PNG")))
         self._frame("pixels", 0, 0, pixel_features(squares.take(self.rows)))
 
 

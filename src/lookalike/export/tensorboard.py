@@ -9,6 +9,7 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
+from lookalike.core.made_here import mark
 from lookalike.export.base import Outcome, Source
 from lookalike.export.pictures import Pictures, sprite
 
@@ -31,7 +32,7 @@ def export(source: Source, folder: Path) -> Outcome:
         file.writelines("\t".join(cells) + "\n" for cells in zip(*columns.values(), strict=True))
     pictures = Pictures(source)
     sheet, side = sprite(pictures, WIDEST)
-    sheet.save(folder / "sprite.png")
+    sheet.save(folder / "sprite.png", **mark("PNG"))
     (folder / "projector_config.pbtxt").write_text(
         "embeddings {\n"
         f'  tensor_name: "{_NAME}"\n'

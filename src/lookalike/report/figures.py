@@ -10,6 +10,7 @@ import numpy as np
 
 from lookalike.core.errors import LookalikeError
 from lookalike.core.files import write_atomically
+from lookalike.core.made_here import KEY, MARK
 from lookalike.report.packing import unpacked
 
 # Okabe and Ito's palette: told apart without full colour vision.
@@ -106,7 +107,7 @@ def _save(figure: Any, folder: Path, name: str) -> list[Path]:
     written = []
     for kind in _KINDS:
         data = io.BytesIO()
-        figure.savefig(data, format=kind, dpi=200)
+        figure.savefig(data, format=kind, dpi=200, metadata={KEY: MARK} if kind == "png" else None)
         path = folder / f"{name}.{kind}"
         write_atomically(path, lambda file, data=data: file.write(data.getvalue()))  # type: ignore[misc]  # bound now
         written.append(path)

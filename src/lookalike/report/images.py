@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from lookalike.core.made_here import mark
 from lookalike.report.packing import data_uri
 from lookalike.report.runs import Run
 
@@ -134,6 +135,6 @@ def _cut(thumbnails: Thumbnails, rows: np.ndarray, first: int, side: int) -> dic
             fitting = tile if tile.size == (side, side) else tile.resize((side, side))
             sheet.paste(fitting, (i % _COLUMNS * side, i // _COLUMNS * side))
     file = io.BytesIO()
-    sheet.save(file, "JPEG", quality=_QUALITY)
+    sheet.save(file, "JPEG", quality=_QUALITY, **mark("JPEG"))
     uri = data_uri("image/jpeg", file.getvalue())
     return {"src": uri, "side": side, "columns": _COLUMNS, "first": first, "count": len(part)}

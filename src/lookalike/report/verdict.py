@@ -6,6 +6,7 @@ from typing import Any
 
 from lookalike.core.durations import duration
 from lookalike.core.options import short
+from lookalike.core.passed_over import from_records, sentences
 from lookalike.evaluate.comparison import ACCURACIES, compared, training_paid
 from lookalike.report.differences import tested_alike
 from lookalike.report.runs import Run
@@ -27,7 +28,7 @@ def verdict(run: Run) -> dict[str, Any]:
     known = scores(run)
     said = [_opening(run), _learning(run, known), _accuracy(run, known), training_paid(run.evaluation or {})]
     said += [_closest(known), _rank(run, known)]
-    said += [_stability(run), _skipped(run), *_advice(run, known)]
+    said += [_stability(run), _skipped(run), *_passed_over(run), *_advice(run, known)]
     return {
         "sentences": [sentence for sentence in said if sentence],
         "figures": [figure.event() for figure in known.values()],
@@ -140,6 +141,12 @@ def _skipped(run: Run) -> str:
         if many > 1
         else "1 file could not be read and was skipped."
     )
+
+
+def _passed_over(run: Run) -> list[str]:
+    """What lay beside the images and was not read; nothing for runs of before that was counted."""
+    loud, quiet = sentences(from_records(run.record.get("passed_over")))
+    return [f"{sentence[:1].upper()}{sentence[1:]}." for sentence in (*loud, *quiet)]
 
 
 def _advice(run: Run, known: dict[str, Figure]) -> list[str]:

@@ -11,6 +11,7 @@ from lookalike.core.load_options import LOAD_OPTIONS, LoadOptions
 from lookalike.core.options import at_least
 
 USAGE = "lookalike views DATA"
+_KINDS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".tif": "TIFF", ".tiff": "TIFF"}
 
 
 @dataclass(kw_only=True)
@@ -37,6 +38,8 @@ class Views(LoadOptions):
     def problems(self) -> Iterator[str]:
         """Every value that cannot be, in words."""
         yield from at_least(self, 1, "images", "views", "image_size")
+        if Path(self.out).suffix.lower() not in _KINDS:
+            yield f"--out must end in one of {', '.join(_KINDS)}, got {self.out!r}"
         if self.crop_min is not None and not 0 < self.crop_min <= 1:
             yield f"--crop-min must be in (0, 1], got {self.crop_min}"
         if not self.data:
@@ -48,6 +51,8 @@ def run(words: list[str]) -> int:
     """Write the sheet."""
     options = parse(Views, words, "lookalike views", ("data",), check=Views.problems).options
     from lookalike.api.records import loading
+    from lookalike.core.files import write_atomically
+    from lookalike.core.made_here import mark
     from lookalike.data.base import load
     from lookalike.engine.resolve import resolve
     from lookalike.engine.views import recipe_of, sheet_of
@@ -65,7 +70,7 @@ def run(words: list[str]) -> int:
     recipe = recipe_of(chosen, images)
     sheet = sheet_of(images, recipe, options.images, options.views, options.seed)
     path = Path(options.out)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    sheet.save(path)
+    kind = _KINDS[path.suffix.lower()]
+    write_atomically(path, lambda file: sheet.save(file, kind, **mark(kind)))
     print(f"wrote {path}: originals at the left, views by the recipe {chosen.augment!r} beside them")
     return 0
