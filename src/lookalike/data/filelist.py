@@ -1,15 +1,14 @@
 """Images named in a file: .txt with a path a line, or .csv or .tsv with a column of paths, labels and splits if any.
 
-Hugging Face's `metadata.csv` (a column `file_name`, beside the images) is one of these, by its own name or by that of
-the folder that holds it.
+Hugging Face's `metadata.csv` is one of these where it is named; `metadata.py` reads it beside the images of a folder.
 """
 
 from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from lookalike.core.errors import LookalikeError
@@ -20,12 +19,12 @@ from lookalike.data.listing import Entry, Listing
 SUFFIXES = (".txt", ".csv", ".tsv")
 _PATH = ("file_name", "path", "file", "image", "filename")
 _LABEL = ("label", "class")
-_METADATA = "metadata.csv"
-_PARTS = ("", "train", "test", "val", "validation", "valid")
 
 
 @dataclass(frozen=True)
-class _Row:
+class Row:
+    """What a line of a list says of an image."""
+
     line: int
     path: str
     label: str | None
@@ -39,39 +38,12 @@ def listing(place: Path) -> Listing:
         LookalikeError: it cannot be read, has no column of paths, names one image with two labels or no image that is
             there.
     """
-    return _listing(list(_rows(place)), place.parent, place.parent.resolve().name, str(place))
+    return listing_of_rows(list(rows_of(place)), place.parent, place.parent.resolve().name, str(place))
 
 
-def metadata_of(folder: Path) -> Listing | None:
-    """The images of a folder with Hugging Face's metadata.csv at its top or in train/, test/, val/; None without.
-
-    A label that it names wins over class folders; a split is that of the folder it lies in.
-
-    Raises:
-        LookalikeError: it names one image with two labels.
-    """
-    lists = [(part, folder / part / _METADATA) for part in _PARTS if (folder / part / _METADATA).is_file()]
-    rows: list[_Row] = []
-    for part, place in lists:
-        try:
-            if "file_name" not in _head(place):
-                continue
-        except LookalikeError:  # a table of something else
-            continue
-        rows += [
-            replace(row, path=f"{part}/{row.path}" if part else row.path, split=row.split or SPLITS.get(part))
-            for row in _rows(place)
-        ]
-    if not any((folder / row.path).exists() for row in rows):
-        return None
-    if any(row.split is None for row in rows):
-        rows = [replace(row, split=None) for row in rows]
-    return _listing(rows, folder, folder.resolve().name, " and ".join(str(place) for _, place in lists))
-
-
-def _listing(rows: list[_Row], base: Path, name: str, where: str) -> Listing:
+def listing_of_rows(rows: Sequence[Row], base: Path, name: str, where: str) -> Listing:
     """Each image once, with what its row says; names, splits and classes as a folder's where the list has none."""
-    found: dict[str, tuple[Entry, _Row]] = {}
+    found: dict[str, tuple[Entry, Row]] = {}
     refused: dict[str, str] = {}
     twice = 0
     for row in rows:
@@ -123,7 +95,7 @@ def _name(base: Path, path: str) -> str:
     return Path(where if below.startswith("..") else below).as_posix()
 
 
-def _splits(rows: list[_Row], where: str) -> tuple[str, ...] | None:
+def _splits(rows: Sequence[Row], where: str) -> tuple[str, ...] | None:
     if all(row.split is None for row in rows):
         return None
     missing = next((row for row in rows if row.split is None), None)
@@ -132,16 +104,21 @@ def _splits(rows: list[_Row], where: str) -> tuple[str, ...] | None:
     return tuple(row.split or "" for row in rows)
 
 
-def _said(row: _Row) -> str:
+def _said(row: Row) -> str:
     return f"label {row.label!r}" + (f" in {row.split}" if row.split else "")
 
 
-def _rows(place: Path) -> Iterator[_Row]:
+def rows_of(place: Path) -> Iterator[Row]:
+    """The lines of a list.
+
+    Raises:
+        LookalikeError: it cannot be read, or has no column of paths.
+    """
     if place.suffix.lower() == ".txt":
         for number, line in enumerate(_text(place).split("\n"), 1):
             path = line.rstrip("\r")
             if path.strip() and not path.startswith("#"):
-                yield _Row(number, path, None, None)
+                yield Row(number, path, None, None)
         return
     head = _head(place)
     column = next((name for name in _PATH if name in head), None)
@@ -159,7 +136,7 @@ def _rows(place: Path) -> Iterator[_Row]:
         split = row.get("split", "").strip().lower()
         if split and split not in SPLITS:
             raise LookalikeError(f"{place}, line {number}: split may say train, test or val, got {split!r}")
-        yield _Row(number, path, (row.get(label, "") or None) if label else None, SPLITS.get(split))
+        yield Row(number, path, (row.get(label, "") or None) if label else None, SPLITS.get(split))
 
 
 def _head(place: Path) -> list[str]:

@@ -14,7 +14,7 @@ from PIL import features
 
 _READ = (
     ".jpg .jpeg .jpe .jfif .jif .jfi .pjpeg .pjp .mpo .png .apng .webp .bmp .dib .gif .tif .tiff .ppm .pgm .pbm .pnm "
-    ".tga .ico .npy"
+    ".pfm .tga .ico .icns .cur .psd .pcx .dcx .sgi .ras .dds .qoi .xpm .xbm .jps .npy"
 )
 """Suffixes of images that are always read."""
 _WITH_HELP = {
@@ -29,7 +29,7 @@ _OTHERS = {
         ".raw .rw2 .rwl .sr2 .srf .srw .x3f"
     ),
     "jxl": ".jxl",
-    "layers": ".psd .psb .xcf .kra .ora .clip .procreate .afphoto .pdn .cpt .sketch",
+    "layers": ".psb .xcf .kra .ora .clip .procreate .afphoto .pdn .cpt .sketch",
     "drawing": ".svg .svgz .eps .ps .ai .cdr .wmf .emf .afdesign .dwg .dxf",
     "science": (
         ".dcm .dicom .nii .mhd .mha .nrrd .fits .fit .fts .exr .hdr .mat .h5 .hdf5 .zarr .czi .nd2 .lif .lsm .oib .oif "

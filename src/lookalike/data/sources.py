@@ -18,7 +18,7 @@ from lookalike.core.braces import expanded
 from lookalike.core.errors import LookalikeError, did_you_mean
 from lookalike.core.passed_over import merged
 from lookalike.core.places import PREFIXES
-from lookalike.data import archive, array, cifar10, digits, filelist, folder, hf, mnist
+from lookalike.data import archive, array, cifar10, digits, filelist, folder, hf, metadata, mnist
 from lookalike.data.base import Images
 from lookalike.data.kinds import reason_by_suffix, suffix_of
 from lookalike.data.layout import is_image, split_of, why_ignored
@@ -120,7 +120,7 @@ def _path(path: Path) -> Images | Listing:
     if path.is_dir():
         if not os.access(path, os.R_OK | os.X_OK):
             raise LookalikeError(f"the folder {path} may not be read: no permission")
-        return filelist.metadata_of(path) or folder.listing(path)
+        return metadata.listing(path)
     if not stat.S_ISREG(path.stat().st_mode):
         raise LookalikeError(f"{path} is a pipe or device; give {WORDS}")
     if not os.access(path, os.R_OK):

@@ -1,0 +1,137 @@
+"""A folder of images with Hugging Face's `metadata.csv` or `metadata.jsonl` beside them, which names some or all.
+
+Every image of the folder is listed, as without the file. What it says of an image wins over the folders around it;
+images that it does not name are listed without a label, and counted.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from lookalike.core.errors import LookalikeError
+from lookalike.data import filelist
+from lookalike.data import folder as files
+from lookalike.data.filelist import Row
+from lookalike.data.layout import folders_of, split_of
+from lookalike.data.listing import Entry, Listing
+
+_TABLES = ("metadata.csv", "metadata.tsv", "metadata.jsonl")
+_PATH = ("file_name", "path", "file", "image", "filename")
+_LABEL = ("label", "class")
+
+
+def listing(folder: Path) -> Listing:
+    """The images below a folder, with the labels and splits of metadata at its top or in the folders there.
+
+    A table without a column of paths, or that names none of the images, is passed over with a note.
+
+    Raises:
+        LookalikeError: there are no images, or one is named with two labels.
+    """
+    found = files.listing(folder)
+    rows: list[Row] = []
+    notes: list[str] = []
+    used: list[str] = []
+    for table, part in _tables(folder, found):
+        own = _rows(table, part, notes)
+        if any((folder / row.path).exists() for row in own):
+            rows += own
+            used.append(str(table))
+        elif own:
+            notes.append(f"{table.relative_to(folder)} names none of the images, and is not used")
+    if not rows:
+        return replace(found, notes=(*found.notes, *notes))
+    named = filelist.listing_of_rows(_with_splits(rows), folder, found.name, " and ".join(used))
+    return _together(found, named, any(row.label is not None for row in rows), notes, used)
+
+
+def _tables(folder: Path, found: Listing) -> Iterator[tuple[Path, str]]:
+    """The tables at the top of a folder and in the folders there that hold images."""
+    parts = sorted({entry.name.split("/", 1)[0] for entry in found.entries if "/" in entry.name})
+    for part in ("", *parts):
+        table = next((folder / part / name for name in _TABLES if (folder / part / name).is_file()), None)
+        if table is not None:
+            yield table, part
+
+
+def _rows(table: Path, part: str, notes: list[str]) -> list[Row]:
+    """The rows of a table, relative to the folder; none where it is a table of something else, which is noted."""
+    try:
+        rows = list(_of_json(table) if table.suffix == ".jsonl" else filelist.rows_of(table))
+    except LookalikeError as error:
+        notes.append(f"not used: {error}")
+        return []
+    split = split_of(part)
+    return [
+        replace(
+            row,
+            path=f"{part}/{row.path}" if part and not Path(row.path).is_absolute() else row.path,
+            split=row.split or split,
+        )
+        for row in rows
+    ]
+
+
+def _of_json(table: Path) -> Iterator[Row]:
+    """
+    Raises:
+        LookalikeError: a line is no object, or has no path.
+    """
+    try:
+        lines = table.read_bytes().decode("utf-8-sig", errors="surrogateescape").split("\n")
+    except OSError as error:
+        raise LookalikeError(f"cannot read {table}: {error.strerror}") from error
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            values = json.loads(line)
+        except ValueError as error:
+            raise LookalikeError(f"{table}, line {number}: {error}") from error
+        path = _value(values, _PATH)
+        if path is None:
+            raise LookalikeError(f"{table}, line {number}: no file_name")
+        yield Row(number, path, _value(values, _LABEL), split_of(_value(values, ("split",)) or ""))
+
+
+def _value(values: object, keys: tuple[str, ...]) -> str | None:
+    """The first of these keys that has a text or a number."""
+    known = values if isinstance(values, dict) else {}
+    return next((str(known[key]) for key in keys if isinstance(known.get(key), str | int) and known[key] != ""), None)
+
+
+def _with_splits(rows: list[Row]) -> list[Row]:
+    """The rows with their splits where all have one; else without."""
+    return rows if all(row.split is not None for row in rows) else [replace(row, split=None) for row in rows]
+
+
+def _together(found: Listing, named: Listing, labelled: bool, notes: list[str], used: list[str]) -> Listing:
+    """All images of a folder, with what is said of those that are named."""
+    place = {entry.name: i for i, entry in enumerate(named.entries)}
+    entries: dict[str, Entry] = {entry.name: entry for entry in (*found.entries, *named.entries)}
+    names = sorted(entries)
+    folders = folders_of(names)
+    labels = folders.labels
+    if labelled and named.labels is not None:
+        labels = tuple(named.labels[place[name]] if name in place else None for name in names)
+    split = folders.split
+    if named.split is not None:
+        by_folder = dict(zip(names, folders.split or (), strict=folders.split is not None))
+        split = tuple(named.split[place[name]] if name in place else by_folder.get(name, "train") for name in names)
+    unnamed = [name for name in names if name not in place]
+    if unnamed:
+        many = "1 image is" if len(unnamed) == 1 else f"{len(unnamed):,} images are"
+        without = ", without a label" if labelled else ""
+        notes.append(f"{many} not named in {' and '.join(used)} ({unnamed[0]!r}), and read all the same{without}")
+    refused = dict(found.refused) | dict(named.refused)
+    return replace(
+        found,
+        entries=tuple(entries[name] for name in names),
+        labels=labels,
+        split=split,
+        refused=tuple(sorted(refused.items())),
+        notes=(*dict.fromkeys((*found.notes, *named.notes)), *notes),
+    )
