@@ -42,7 +42,7 @@ def test_levels_are_a_function_of_each_value():
     assert np.array_equal(levels(every / 255, None), every)
     assert np.array_equal(levels(every.astype(np.int64), None), every)
     assert np.array_equal(levels(every, Scale(0, 1)), every)  # bytes beside numbers in [0, 1] are bytes
-    assert np.array_equal(levels(every, Scale(0, 16)), Scale(0, 16).levels(every))
+    assert np.array_equal(levels(every[:17], Scale(0, 16)), Scale(0, 16).levels(every[:17]))
     long = np.random.default_rng(0).normal(size=(2500, 3))
     assert np.array_equal(scale.levels(long), np.stack([scale.levels(row) for row in long]))
 

@@ -28,7 +28,7 @@ from lookalike.engine.backbone import Backbone, load_backbone
 from lookalike.engine.run_folder import RunFolder
 from lookalike.evaluate.search import Index
 from lookalike.export.base import MOST, Exported, export
-from lookalike.inputs import Scale, entering, one_image, read, warn
+from lookalike.inputs import Scale, entering, one_image, plain, read, warn
 from lookalike.shown import Page, page_of
 
 
@@ -187,6 +187,7 @@ class Run:
 
     def read(self, images: Any) -> Images:
         """Images in any form as squares of the network's size, their channels as they were."""
+        images = plain(images)
         if one_image(images) and not isinstance(images, str | os.PathLike):
             images = [images]
         return read(images, self.backbone.spec.image_size, self._scale)
@@ -214,6 +215,7 @@ class Run:
         Returns:
             A list of `Hit`, the nearest first, for one image; a list of such lists for many.
         """
+        images = plain(images)
         found = self.search_features(self.embed(images), n)
         return found[0] if one_image(images) else found
 

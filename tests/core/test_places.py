@@ -27,7 +27,7 @@ def test_every_kind_of_place_is_found_from_its_folder(project: Path, said: str):
     assert str(project) in joined(said, project) and is_there(joined(said, project))
 
 
-@pytest.mark.parametrize("said", ["digits", "hf:mnist", "hf:some/name:test", "/photos"])
+@pytest.mark.parametrize("said", ["digits", "hf:cats", "hf:some/name:test", "/photos"])
 def test_what_is_no_relative_place_stays(project: Path, said: str):
     assert joined(said, project) == said
 

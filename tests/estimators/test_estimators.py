@@ -135,8 +135,8 @@ def test_images_of_other_size_and_channels_are_converted_and_it_is_said(fitted: 
         ([], "rows of numbers|empty"),
         (["nowhere.png"], r"none can be read: .*nowhere.png\): No such file"),
         ("nowhere/at/all", "no such folder or file"),
-        ([None, None], "items are NoneType; give images of Pillow"),
-        (iter([]), "is not taken as images"),
+        ([None, None], "no image in row 0 and 1 more"),
+        (iter([]), "the sequence is empty"),
         (7, "rows of numbers|is not taken as images"),
     ],
 )

@@ -39,7 +39,7 @@ from lookalike.estimators.folder import TemporaryRun
 from lookalike.estimators.packing import pack, unpack
 from lookalike.estimators.parameters import constructor, defaults, documentation, in_python
 from lookalike.estimators.rows import as_pictures
-from lookalike.inputs import InputError, Scale, as_array, entering, levels, read, warn
+from lookalike.inputs import InputError, Scale, as_array, entering, levels, plain, raise_not_finite, read, warn
 from lookalike.shown import Page, page_of
 
 Own = dict[str, tuple[Any, str]]
@@ -82,9 +82,10 @@ class Learner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         """Train on the images of X; y is ignored.
 
         Args:
-            X: a folder or other DATA as on the command line, a list of paths or PIL images, an array or tensor
-                [N, H, W], [N, H, W, C] or [N, C, H, W], rows [N, D] (see `image_shape`), or a torch dataset. uint8 is
-                0..255; other numbers lie in [0, 1], or else in the range that is found now (`scale_`).
+            X: a folder or other DATA as on the command line, a list or a column of paths (pandas and others), a list of
+                PIL images, an array or tensor [N, H, W], [N, H, W, C] or [N, C, H, W], rows [N, D] (see `image_shape`),
+                or a torch dataset. uint8 is 0..255; other numbers lie in [0, 1], or else in the range that is found now
+                (`scale_`), in which later numbers have to lie too.
             y: ignored.
 
         Raises:
@@ -145,6 +146,7 @@ class Learner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
 
     @outside_autocast
     def _learn(self, X: Any, y: Any) -> np.ndarray:
+        X = plain(X)
         images = self._with_labels(self._images(X, reset=True), y)
         rows = self._trained_on(images)
         if rows < 2:
@@ -238,6 +240,7 @@ class Learner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
 
     def _images(self, X: Any, reset: bool = False) -> Images:
         """X as squares; on `reset` what is found out about it is remembered."""
+        X = plain(X)
         array = as_array(X)
         rows = issparse(X) or (array is not None and array.ndim not in (3, 4))
         if reset:
@@ -245,6 +248,8 @@ class Learner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         elif rows != self._rows:
             was, now = ("rows of numbers", "images") if self._rows else ("images", "rows of numbers")
             raise InputError(f"this {type(self).__name__} was fitted to {was}, and these are {now}")
+        if rows and array is not None:
+            raise_not_finite(array, "row")
         if rows:  # scikit-learn's own checks of a matrix
             array = validate_data(self, array if isinstance(X, Tensor) else X, reset=reset, dtype="numeric")
         if reset:

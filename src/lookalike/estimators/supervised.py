@@ -10,15 +10,15 @@ import torch
 import torch.nn.functional as F
 from sklearn.base import ClassifierMixin
 from sklearn.metrics import accuracy_score
-from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import assert_all_finite, check_consistent_length, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from lookalike.data.base import Images
 from lookalike.engine.checkpoint import load_checkpoint
 from lookalike.estimators.base import Learner, UnfitError
-from lookalike.inputs import InputError
+from lookalike.estimators.targets import checked_targets, raise_other_kind
+from lookalike.inputs import InputError, plain
 from lookalike.methods import supervised
 
 
@@ -60,12 +60,16 @@ class Supervised(ClassifierMixin, Learner):  # type: ignore[misc]  # scikit-lear
     def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
         """Accuracy on images; y as in `fit`."""
         check_is_fitted(self)
+        X = plain(X)
         if y is None:
             images = self._images(X)
             if images.labels is None:
                 raise InputError("no labels to score against: give y, or a folder with a folder for each class")
             y = np.array([images.classes[code] for code in images.labels.tolist()])
-        return float(accuracy_score(y, self.predict(X), sample_weight=sample_weight))
+        predicted = self.predict(X)
+        y = checked_targets(y, len(predicted))
+        raise_other_kind(y, self.classes_)
+        return float(accuracy_score(y, predicted, sample_weight=sample_weight))
 
     def _logits(self, X: Any) -> Tensor:
         check_is_fitted(self)
@@ -83,10 +87,7 @@ class Supervised(ClassifierMixin, Learner):  # type: ignore[misc]  # scikit-lear
                 )
             self.classes_ = np.array(images.classes)
         else:
-            y = column_or_1d(y, warn=True)
-            if y.dtype.kind == "f":
-                assert_all_finite(y, input_name="y")
-            check_consistent_length(images.paths, y)
+            y = checked_targets(y, len(images))
             check_classification_targets(y)
             self.classes_, codes = np.unique(y, return_inverse=True)
             labels = torch.from_numpy(codes).long()

@@ -1,9 +1,4 @@
-"""Images as people hand them over in Python: folders, paths, PIL images, arrays, tensors, datasets.
-
-One way in for the estimators and for `load(RUN)`. Arrays of numbers become the 256 levels that images have
-(`Scale`); everything becomes squares of one size; channels are brought to those a network was trained on where
-that is sound.
-"""
+"""Images of any form as squares of one size, with the channels that a network was trained on where that is sound."""
 
 from __future__ import annotations
 
@@ -11,7 +6,7 @@ import os
 import warnings
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +15,6 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from lookalike.core.errors import LookalikeError
 from lookalike.data.array import from_array
 from lookalike.data.base import Images, Loading, fitted
 from lookalike.data.base import load as load_images
@@ -28,74 +22,11 @@ from lookalike.data.canvas import Squares
 from lookalike.data.layout import is_image
 from lookalike.data.sequence import from_sequence
 from lookalike.data.store import load as load_listing
+from lookalike.inputs.containers import FORMS, holds_image, plain
+from lookalike.inputs.value_range import InputError, Scale, levels
 
-_LEVELS = 255
 _GREY = (19595, 38470, 7471)  # weights of red, green and blue in 65,536ths, as Pillow's convert("L") has them
-_BLOCK = 1024  # images converted at once
 _NAMED = 3  # unreadable images that a message names
-
-
-class InputError(LookalikeError, ValueError):
-    """What cannot be taken as images; a ValueError too, as scikit-learn's users expect."""
-
-
-@dataclass(frozen=True)
-class Scale:
-    """The range of numbers that stands for black to white."""
-
-    low: float
-    high: float
-
-    @classmethod
-    def of(cls, x: np.ndarray) -> Scale | None:
-        """That of an array: None for uint8, 0..1 for booleans and what lies within it, else the range of its values."""
-        _raise_no_numbers(x)
-        if x.dtype == np.uint8:
-            return None
-        low, high = (float(x.min()), float(x.max())) if x.size else (0.0, 1.0)
-        return cls(0.0, 1.0) if low >= 0 and high <= 1 else cls(low, high)
-
-    def levels(self, x: np.ndarray) -> np.ndarray:
-        """uint8 levels; what is beyond the range becomes black or white. Each value for itself."""
-        span = self.high - self.low or 1.0  # one value only is black
-        found = np.empty(x.shape, np.uint8)
-        for start in range(0, len(x), _BLOCK):  # doubles take eight times the memory of levels
-            unit = (x[start : start + _BLOCK].astype(np.float64) - self.low) / span
-            found[start : start + _BLOCK] = (unit.clip(0, 1) * _LEVELS).round()
-        return found
-
-
-def levels(x: np.ndarray, scale: Scale | None) -> np.ndarray:
-    """Numbers as uint8 levels.
-
-    Args:
-        x: numbers of any kind.
-        scale: as `Scale.of` the first array said; None where images have been bytes or files.
-
-    Raises:
-        InputError: not numbers, not finite, or (scale None) outside of what a byte or [0, 1] can say.
-    """
-    _raise_no_numbers(x)
-    if scale is not None and not (x.dtype == np.uint8 and scale == Scale(0.0, 1.0)):
-        return scale.levels(x)
-    if x.dtype == np.uint8:
-        return x
-    if x.dtype.kind in "bf":
-        if x.size and not (x.min() >= 0 and x.max() <= 1):
-            raise InputError(
-                f"float images must lie in [0, 1] here, got {x.min():g} to {x.max():g}: scale them, or give uint8"
-            )
-        return Scale(0.0, 1.0).levels(x)
-    if x.size and not (x.min() >= 0 and x.max() <= _LEVELS):
-        raise InputError(f"integer images must lie in 0..255 here, got {x.min()} to {x.max()}")
-    return x.astype(np.uint8)
-
-
-def _raise_no_numbers(x: np.ndarray) -> None:
-    if x.dtype.kind not in "buif":
-        raise InputError(f"images must be numbers, got an array of {x.dtype}")
-    if x.dtype.kind == "f" and not np.isfinite(x).all():
-        raise InputError("images hold NaN or infinity")
 
 
 def as_array(X: Any) -> np.ndarray | None:
@@ -106,15 +37,20 @@ def as_array(X: Any) -> np.ndarray | None:
     if isinstance(X, str | os.PathLike | Image.Image | Images):
         return None
     if isinstance(X, np.ndarray):
-        return None if X.dtype.kind in "US" or (X.dtype == object and X.ndim == 1) else X
+        if X.dtype == object and X.ndim > 2:
+            try:
+                return np.array(X.tolist())
+            except ValueError:  # of several shapes
+                return X
+        return None if X.dtype.kind in "UST" or (X.dtype == object and X.ndim == 1) else X
     if hasattr(X, "__array__") and not isinstance(X, list | tuple):
         return np.asarray(X)
-    if isinstance(X, list | tuple) and len(X) and not _holds_image(X[0]):
+    if isinstance(X, list | tuple) and len(X) and not holds_image(X[0]):
         try:
             found = np.asarray(X)
         except ValueError:  # of several shapes
             return None
-        return None if found.dtype.kind in "USO" else found
+        return None if found.dtype.kind in "USTO" else found
     return None
 
 
@@ -122,8 +58,8 @@ def read(X: Any, image_size: int | None = None, scale: Scale | None = None, down
     """The images of X as squares of one size.
 
     Args:
-        X: DATA as on the command line (a folder, FILE.npy, digits...), an image file, a sequence of paths, PIL images,
-            arrays or tensors (of tuples the first item counts, as datasets give them), an array or a tensor
+        X: DATA as on the command line (a folder, FILE.npy, digits...), an image file, a sequence or a column of paths,
+            PIL images, arrays or tensors (of tuples the first item counts, as datasets give them), an array or a tensor
             [N, H, W], [N, H, W, C] or [N, C, H, W], or `Images`.
         image_size: side of the squares, pixels; None: the images' own where they are small squares, else 64; of an
             array its shorter side.
@@ -133,6 +69,7 @@ def read(X: Any, image_size: int | None = None, scale: Scale | None = None, down
     Raises:
         LookalikeError: nothing is there, or something in it is no image; says what.
     """
+    X = plain(X)
     if isinstance(X, Images):
         return _squared(X, image_size)
     if isinstance(X, str | os.PathLike) and not _is_file_of_image(X):
@@ -191,24 +128,14 @@ def warn(said: str) -> None:
 # -- sequences ------------------------------------------------------------------------------------
 
 
-def _holds_image(item: Any) -> bool:
-    """Whether an item of a list is an image rather than a row of numbers; of a tuple, its first part."""
-    if isinstance(item, tuple) and item:
-        return isinstance(item[0], np.ndarray) or _holds_image(item[0])
-    return isinstance(item, str | os.PathLike | Image.Image | Tensor)
-
-
 def _is_file_of_image(X: Any) -> bool:
     return is_image(os.fspath(X)) and Path(X).suffix != ".npy" and Path(X).is_file()
 
 
 def _items(X: Any) -> list[Any]:
     if not hasattr(X, "__len__") or not hasattr(X, "__getitem__"):
-        raise InputError(
-            f"{type(X).__name__} is not taken as images: give a folder, a list of paths or PIL images, an array "
-            "[N, H, W], [N, H, W, C] or [N, C, H, W], or rows of numbers"
-        )
-    items = [X[i] for i in range(len(X))]
+        raise InputError(f"{type(X).__name__} is not taken as images: {FORMS}")
+    items = plain([X[i] for i in range(len(X))])
     return [item[0] if isinstance(item, tuple) else item for item in items]
 
 
@@ -216,7 +143,7 @@ def _from_items(items: Sequence[Any], image_size: int | None, scale: Scale | Non
     if not items:
         raise InputError("no images: the sequence is empty")
     names = [_name(item, i) for i, item in enumerate(items)]
-    listing = from_sequence([_as_levels(item, scale) for item in items])
+    listing = from_sequence([_as_levels(item, i, scale) for i, item in enumerate(items)])
     images = load_listing(listing, image_size, Loading(store=False, skip_bad=True, say=lambda words: None))
     if images.skipped:  # rows of the result are those of the sequence, so none can be passed over
         broken = [f"{names[int(name.split()[0].rsplit('/', 1)[1])]}: {reason}" for name, reason in images.skipped]
@@ -225,14 +152,18 @@ def _from_items(items: Sequence[Any], image_size: int | None, scale: Scale | Non
     return replace(images, paths=_unique(names))
 
 
-def _as_levels(item: Any, scale: Scale | None) -> Any:
+def _as_levels(item: Any, row: int, scale: Scale | None) -> Any:
     """Arrays and tensors as bytes; files and pictures as they are."""
     array = None if isinstance(item, str | os.PathLike | Image.Image) else as_array(item)
     if array is None:
         return item
     if array.ndim not in (2, 3):
         raise InputError(f"an image must be an array [H, W], [H, W, C] or [C, H, W], got {list(array.shape)}")
-    found = from_array(levels(array, scale)[None]).pixels[:][0].permute(1, 2, 0).numpy()
+    try:
+        array = levels(array[None], scale)
+    except InputError as error:
+        raise InputError(f"image {row}: {error}") from error
+    found = from_array(array).pixels[:][0].permute(1, 2, 0).numpy()
     return np.ascontiguousarray(found)
 
 
