@@ -54,7 +54,13 @@ def as_array(X: Any) -> np.ndarray | None:
     return None
 
 
-def read(X: Any, image_size: int | None = None, scale: Scale | None = None, download: bool = False) -> Images:
+def read(
+    X: Any,
+    image_size: int | None = None,
+    scale: Scale | None = None,
+    download: bool = False,
+    broken: dict[int, str] | None = None,
+) -> Images:
     """The images of X as squares of one size.
 
     Args:
@@ -65,6 +71,8 @@ def read(X: Any, image_size: int | None = None, scale: Scale | None = None, down
             array its shorter side.
         scale: of the numbers of arrays.
         download: fetch `mnist:` or `cifar10:` where they are missing.
+        broken: of a sequence, is given the rows that cannot be read, with the reasons; the others are the result. None:
+            one that cannot be read is an error.
 
     Raises:
         LookalikeError: nothing is there, or something in it is no image; says what.
@@ -80,7 +88,7 @@ def read(X: Any, image_size: int | None = None, scale: Scale | None = None, down
             raise InputError(f"images must be [N, H, W], [N, H, W, C] or [N, C, H, W], got {list(array.shape)}")
         return _squared(from_array(levels(array, scale)), image_size)
     items = [X] if isinstance(X, str | os.PathLike | Image.Image) else _items(X)
-    return _from_items(items, image_size, scale)
+    return _from_items(items, image_size, scale, broken)
 
 
 def one_image(X: Any) -> bool:
@@ -139,17 +147,36 @@ def _items(X: Any) -> list[Any]:
     return [item[0] if isinstance(item, tuple) else item for item in items]
 
 
-def _from_items(items: Sequence[Any], image_size: int | None, scale: Scale | None) -> Images:
+def _from_items(
+    items: Sequence[Any], image_size: int | None, scale: Scale | None, broken: dict[int, str] | None
+) -> Images:
     if not items:
         raise InputError("no images: the sequence is empty")
     names = [_name(item, i) for i, item in enumerate(items)]
-    listing = from_sequence([_as_levels(item, i, scale) for i, item in enumerate(items)])
+    try:
+        listing = from_sequence([_as_levels(item, i, scale) for i, item in enumerate(items)])
+    except NoneReadable as error:
+        raise InputError(_said_of_broken(names, error.refused)) from error
     images = load_listing(listing, image_size, Loading(store=False, skip_bad=True, say=lambda words: None))
-    if images.skipped:  # rows of the result are those of the sequence, so none can be passed over
-        broken = [f"{names[int(name.split()[0].rsplit('/', 1)[1])]}: {reason}" for name, reason in images.skipped]
-        more = f"; and {len(broken) - _NAMED} more" if len(broken) > _NAMED else ""
-        raise InputError(f"{len(broken)} of {len(items)} images cannot be read: {'; '.join(broken[:_NAMED])}{more}")
-    return replace(images, paths=_unique(names))
+    bad = dict((_row(name), reason) for name, reason in images.skipped)
+    if bad and broken is None:  # rows of the result are those of the sequence, so none can be passed over
+        raise InputError(_said_of_broken(names, images.skipped))
+    if broken is not None:
+        broken |= bad
+    return replace(images, paths=_unique([name for row, name in enumerate(names) if row not in bad]))
+
+
+def _row(name: str) -> int:
+    """The row of an item, by the name that its entry has."""
+    return int(name.split()[0].rsplit("/", 1)[1])
+
+
+def _said_of_broken(names: Sequence[str], skipped: Sequence[tuple[str, str]]) -> str:
+    said = [f"{names[_row(name)]}: {reason}" for name, reason in skipped]
+    if len(names) == 1:
+        return f"cannot read the image {said[0]}"
+    more = f"; and {len(said) - _NAMED} more" if len(said) > _NAMED else ""
+    return f"{len(said)} of {len(names)} images cannot be read: {'; '.join(said[:_NAMED])}{more}"
 
 
 def _as_levels(item: Any, row: int, scale: Scale | None) -> Any:

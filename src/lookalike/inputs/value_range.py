@@ -20,6 +20,7 @@ _SEVERAL = 8  # images that tell together what one cannot
 _SHARE = 0.01  # of the numbers, beyond the range and its margin, from which it is another one
 _MARGIN = 0.5  # of the range, on both sides; what lies in it is cut off
 _UNIT_MARGIN = 0.1  # of [0, 1] in images: what sharpening and resizing overshoot
+_NORMALISED = 4  # what lies within so many units of 0 is of fractions
 _NO_UNIT = 15  # a range that ends above this is none of fractions
 
 
@@ -117,7 +118,7 @@ def _raise_other_range(x: np.ndarray, scale: Scale) -> None:
         remedy = "bring them to that range first"
         if scale == UNIT and low >= 0 and high <= _LEVELS:
             remedy = "divide them by 255, or give uint8"
-        elif scale.low >= 0 and scale.high > _NO_UNIT and high <= 1:
+        elif scale.low >= 0 and scale.high > _NO_UNIT and low >= 0 and high <= 1:
             remedy = f"multiply them by {_LEVELS if scale.high <= _LEVELS else _DEEP}"
         raise InputError(
             f"numbers from {low:g} to {high:g}{' (uint8)' if x.dtype == np.uint8 else ''} are of another range than "
@@ -127,15 +128,18 @@ def _raise_other_range(x: np.ndarray, scale: Scale) -> None:
 
 def _is_another_range(x: np.ndarray, low: float, high: float, scale: Scale) -> bool:
     images = x[0].size >= _IMAGE
-    fractions = scale.high > _NO_UNIT and scale.low >= 0
-    if x.dtype.kind == "b" or (x.dtype == np.uint8 and scale.high > _LEVELS * 2):
-        return scale.high > _NO_UNIT  # these kinds of numbers say their range themselves
-    if fractions and low >= 0 and high <= 1:
-        return x.dtype.kind == "f" and not _whole(x)
+    several = images and len(x) >= _SEVERAL
+    large = scale.low >= 0 and scale.high > _NO_UNIT
+    if x.dtype.kind == "b" or (x.dtype == np.uint8 and scale.high > 2 * _LEVELS):
+        return large  # these kinds of numbers say their range themselves
+    if large and -_NORMALISED <= low and high <= _NORMALISED and not _whole(x):
+        return True
+    if scale.low >= 0 and scale.high > 2 * _LEVELS and low >= 0 and high <= _LEVELS:
+        return several  # one may be dark
     if scale == UNIT and low >= 0 and high > _NO_UNIT and _whole(x):
         return True  # bytes, however few of them are not black
-    if scale.low < -0.5 and scale.low >= -1 and scale.high <= 1 and low >= 0 and high <= 1:
-        return images and len(x) >= _SEVERAL and not _whole(x)  # a bright image, or all of another range
+    if scale.low < -0.5 and scale.high <= _NORMALISED and low >= 0 and high <= 1 and not _whole(x):
+        return several  # one may be bright
     margin = (scale.high - scale.low or 1.0) * (_UNIT_MARGIN if scale == UNIT and images else _MARGIN)
     if low >= scale.low - margin and high <= scale.high + margin:
         return False
