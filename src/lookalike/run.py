@@ -185,12 +185,18 @@ class Run:
         warn(said)
         return pixels
 
-    def read(self, images: Any) -> Images:
-        """Images in any form as squares of the network's size, their channels as they were."""
+    def read(self, images: Any, broken: dict[int, str] | None = None) -> Images:
+        """Images in any form as squares of the network's size, their channels as they were.
+
+        Args:
+            images: as `preprocess` takes them.
+            broken: of a sequence, is given the rows that cannot be read, with the reasons, and the others are the
+                result; None: one that cannot be read is an error.
+        """
         images = plain(images)
         if one_image(images) and not isinstance(images, str | os.PathLike):
             images = [images]
-        return read(images, self.backbone.spec.image_size, self._scale)
+        return read(images, self.backbone.spec.image_size, self._scale, broken=broken)
 
     @cached_property
     def _scale(self) -> Scale | None:

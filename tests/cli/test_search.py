@@ -122,10 +122,32 @@ def test_mistakes_are_said(photos: Path, photo_run: Path, tmp_path: Path, capsys
         ([str(photo_run), "nowhere.png"], "no such image: nowhere.png"),
         ([str(photo_run), str(tmp_path / "empty")], "no images in"),
         ([str(photo_run), image, "-n", "0"], "--n must be at least 1"),
-        ([str(photo_run), image, str(tmp_path / "text.png")], "1 of 2 images cannot be read"),
+        ([str(photo_run), str(tmp_path / "text.png")], f"cannot read the image {tmp_path / 'text.png'}: "),
+        (
+            [str(photo_run), *[str(tmp_path / "text.png")] * 2],
+            f"2 of 2 images cannot be read: {tmp_path / 'text.png'}: ",
+        ),
     ):
         assert main(["search", *words]) == 2
         assert message in capsys.readouterr().err
+
+
+def test_of_several_images_the_broken_are_named_and_the_others_answered(
+    photos: Path, photo_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+):
+    shutil.copy(photos / "red" / "000.png", tmp_path / "a.png")
+    (tmp_path / "b.png").write_text("no picture")
+    (tmp_path / "c.png").symlink_to(tmp_path / "nothing")
+    assert main(["search", str(photo_run), str(tmp_path), "nowhere.png", "-n", "1"]) == 0
+    said = capsys.readouterr()
+    for name in (tmp_path / "b.png", tmp_path / "c.png", "nowhere.png"):
+        assert f"{name} cannot be read and is passed over: " in said.err
+    assert "red/000.png" in said.out and "b.png" not in said.out
+    assert main(["search", str(photo_run), str(tmp_path), "--json", "--html", str(tmp_path / "page.html")]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [query["image"] for query in found["queries"]] == [str(tmp_path / "a.png")]
+    assert set(found["unread"]) == {str(tmp_path / "b.png"), str(tmp_path / "c.png")}
+    assert "b.png cannot be read" in (tmp_path / "page.html").read_text()
 
 
 def test_features_that_are_absent_or_of_other_images(

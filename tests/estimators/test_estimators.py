@@ -133,7 +133,7 @@ def test_images_of_other_size_and_channels_are_converted_and_it_is_said(fitted: 
         (np.zeros((3, 432)), "fitted to images, and these are rows of numbers"),
         (np.zeros((3, 12, 12, 3, 1)), r"rows of numbers"),
         ([], "rows of numbers|empty"),
-        (["nowhere.png"], r"none can be read: .*nowhere.png\): No such file"),
+        (["nowhere.png"], r"cannot read the image nowhere.png: No such file"),
         ("nowhere/at/all", "no such folder or file"),
         ([None, None], "no image in row 0 and 1 more"),
         (iter([]), "the sequence is empty"),

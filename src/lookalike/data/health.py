@@ -13,7 +13,7 @@ from lookalike.core.errors import LookalikeError
 from lookalike.core.passed_over import PassedOver, sentences
 from lookalike.data import canvas
 from lookalike.data.decode import Header, Unreadable, decode_all, header, reason_of
-from lookalike.data.listing import Entry, Listing, Raw
+from lookalike.data.listing import Entry, Listing, NoneReadable, Raw
 
 MOST_BAD = 0.2
 """Share of unreadable images above which a run stops and asks."""
@@ -267,7 +267,8 @@ def too_many_bad(health: Health, most: float = MOST_BAD) -> None:
     found = "; ".join(f"{reason} ({_examples(names)})" for reason, names in health.unreadable[:_EXAMPLES])
     head = f"{health.bad:,} of {health.listed:,} images in {health.name} cannot be read: {found}"
     if not health.good:
-        raise LookalikeError(f"{head}. None is left to use.")
+        refused = [(name, reason) for reason, names in health.unreadable for name in names]
+        raise NoneReadable(f"{head}. None is left to use.", refused)
     raise LookalikeError(f"{head}. To go on with the other {health.good:,}: --skip-bad")
 
 

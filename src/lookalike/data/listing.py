@@ -6,18 +6,28 @@ Sources (folder, list, archive...) only list. Decoding (`decode.py`), examinatio
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
 
+from lookalike.core.errors import LookalikeError
 from lookalike.core.passed_over import PassedOver
 from lookalike.data.deep import DeepImage
 from lookalike.data.jpeg import Jpeg
 
 Raw = Image.Image | Jpeg | DeepImage | np.ndarray
 """An image as its file gives it: opened and not yet decoded, or an array [H, W] or [H, W, C]."""
+
+
+class NoneReadable(LookalikeError):
+    """None of the images of a listing can be read."""
+
+    def __init__(self, message: str, refused: Sequence[tuple[str, str]]) -> None:
+        super().__init__(message)
+        self.refused = tuple(refused)
+        """Their names, and why not."""
 
 
 @dataclass(frozen=True)

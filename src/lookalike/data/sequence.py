@@ -15,7 +15,7 @@ from PIL import Image
 from lookalike.core.errors import LookalikeError
 from lookalike.data.decode import Unreadable, channels_last, header
 from lookalike.data.folder import file_entry, open_file
-from lookalike.data.listing import Entry, Listing, Raw
+from lookalike.data.listing import Entry, Listing, NoneReadable, Raw
 
 
 class Items(Protocol):
@@ -69,7 +69,8 @@ def from_sequence(items: Items, name: str = "images") -> Listing:
         entries.append(entry)
         labels.append(told[i] if told is not None else _label(item))
     if not entries:
-        raise LookalikeError(f"{name}: none can be read: " + "; ".join(f"{n}: {why}" for n, why in refused[:3]))
+        shown = "; ".join(f"{n}: {why}" for n, why in refused[:3])
+        raise NoneReadable(f"{name}: none can be read: {shown}", refused)
     return Listing(
         entries=tuple(entries),
         name=name,

@@ -31,7 +31,7 @@ def checked_targets(y: Any, n: int) -> np.ndarray:
         y = y.detach().cpu().numpy()
     elif not hasattr(y, "__array__") and not hasattr(y, "__len__") and isinstance(y, Iterable):
         y = list(y)
-    if isinstance(y, Sequence) and not isinstance(y, str | bytes) and any(map(_is_odd, y)):
+    if isinstance(y, list | tuple) and any(map(_is_odd, y)) and not all(isinstance(label, str) for label in y):
         y = _objects(y)  # numpy would make texts of None beside texts, and of numbers beside them
     y = column_or_1d(y, warn=True)
     if len(y) != n:

@@ -20,6 +20,7 @@ from lookalike.data.base import Images, Loading, fitted
 from lookalike.data.base import load as load_images
 from lookalike.data.canvas import Squares
 from lookalike.data.layout import is_image
+from lookalike.data.listing import NoneReadable
 from lookalike.data.sequence import from_sequence
 from lookalike.data.store import load as load_listing
 from lookalike.inputs.containers import FORMS, holds_image, plain
@@ -155,10 +156,10 @@ def _from_items(
     names = [_name(item, i) for i, item in enumerate(items)]
     try:
         listing = from_sequence([_as_levels(item, i, scale) for i, item in enumerate(items)])
+        images = load_listing(listing, image_size, Loading(store=False, skip_bad=True, say=lambda words: None))
     except NoneReadable as error:
         raise InputError(_said_of_broken(names, error.refused)) from error
-    images = load_listing(listing, image_size, Loading(store=False, skip_bad=True, say=lambda words: None))
-    bad = dict((_row(name), reason) for name, reason in images.skipped)
+    bad = {_row(name): reason for name, reason in images.skipped}
     if bad and broken is None:  # rows of the result are those of the sequence, so none can be passed over
         raise InputError(_said_of_broken(names, images.skipped))
     if broken is not None:
@@ -172,7 +173,7 @@ def _row(name: str) -> int:
 
 
 def _said_of_broken(names: Sequence[str], skipped: Sequence[tuple[str, str]]) -> str:
-    said = [f"{names[_row(name)]}: {reason}" for name, reason in skipped]
+    said = [f"{names[row]}: {reason}" for row, reason in sorted((_row(name), reason) for name, reason in skipped)]
     if len(names) == 1:
         return f"cannot read the image {said[0]}"
     more = f"; and {len(said) - _NAMED} more" if len(said) > _NAMED else ""

@@ -132,7 +132,7 @@ def _is_another_range(x: np.ndarray, low: float, high: float, scale: Scale) -> b
     large = scale.low >= 0 and scale.high > _NO_UNIT
     if x.dtype.kind == "b" or (x.dtype == np.uint8 and scale.high > 2 * _LEVELS):
         return large  # these kinds of numbers say their range themselves
-    if large and -_NORMALISED <= low and high <= _NORMALISED and not _whole(x):
+    if large and low >= -_NORMALISED and high <= _NORMALISED and not _whole(x):
         return True
     if scale.low >= 0 and scale.high > 2 * _LEVELS and low >= 0 and high <= _LEVELS:
         return several  # one may be dark
@@ -144,8 +144,8 @@ def _is_another_range(x: np.ndarray, low: float, high: float, scale: Scale) -> b
     if low >= scale.low - margin and high <= scale.high + margin:
         return False
     beyond = np.count_nonzero(x < scale.low - margin) + np.count_nonzero(x > scale.high + margin)
-    return beyond > _SHARE * x.size
+    return bool(beyond > _SHARE * x.size)
 
 
 def _whole(x: np.ndarray) -> bool:
-    return x.dtype.kind != "f" or bool(np.all(x == np.rint(x)))
+    return x.dtype.kind != "f" or np.array_equal(x, np.rint(x))

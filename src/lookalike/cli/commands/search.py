@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,14 +57,21 @@ def run(words: list[str]) -> int:
 
     machine.prepare(options.threads)
     loaded = load(options.run, options.device)
-    files = image_files(options.image)
+    files, unread = image_files(options.image)
     index = loaded.searched  # what is wrong with the run is said before images are read
-    images = loaded.read(files)
+    broken: dict[int, str] = {}
+    images = loaded.read(files, broken)
+    unread |= {files[row]: reason for row, reason in broken.items()}
+    files = [file for row, file in enumerate(files) if row not in broken]
+    for file, reason in unread.items():
+        print(f"{_plain(file)} cannot be read and is passed over: {reason}", file=sys.stderr)
     pixels, note = entering(images, loaded.backbone.spec.channels)
     found = loaded.search_features(loaded.backbone.features(pixels).numpy(), options.n)
     notes = [note] if note else []
+    notes += [f"{file} cannot be read: {reason}" for file, reason in unread.items()]
     if options.json:
-        print(json.dumps({"run": options.run, "notes": notes, "queries": as_json(files, found)}, indent=2))
+        queries = as_json(files, found)
+        print(json.dumps({"run": options.run, "notes": notes, "queries": queries, "unread": unread}, indent=2))
     else:
         print(f"{len(index):,} images of {options.run}" + (f"; {note}" if note else ""))
         show(files, found)
@@ -79,24 +87,30 @@ def long(words: Sequence[str]) -> list[str]:
     return ["--n" if word == "-n" else word for word in words]
 
 
-def image_files(places: Sequence[str]) -> list[str]:
-    """The image files that were named, and those below the folders that were.
+def image_files(places: Sequence[str]) -> tuple[list[str], dict[str, str]]:
+    """The image files that were named and those below the folders that were; and what cannot be read, with the reasons.
 
     Raises:
-        LookalikeError: one of them is not there, or a folder holds none.
+        LookalikeError: none is there, or a folder holds none.
     """
     from lookalike.core.errors import LookalikeError
     from lookalike.data.folder import listing
 
     found: list[str] = []
+    unread: dict[str, str] = {}
     for place in places:
         if Path(place).is_dir():
-            found += [str(Path(place) / entry.name) for entry in listing(Path(place)).entries]
+            listed = listing(Path(place))
+            found += [str(Path(place) / entry.name) for entry in listed.entries]
+            unread |= {str(Path(place) / name): reason for name, reason in listed.refused}
         elif Path(place).is_file():
             found.append(place)
         else:
-            raise LookalikeError(f"no such image: {place} (working folder {Path.cwd()})")
-    return found
+            unread[place] = "no such image"
+    if not found:
+        named = "; ".join(f"{reason}: {place}" for place, reason in unread.items())
+        raise LookalikeError(f"{named} (working folder {Path.cwd()})")
+    return found, unread
 
 
 def as_json(files: Sequence[str], found: Sequence[Sequence[Hit]]) -> list[dict[str, Any]]:
