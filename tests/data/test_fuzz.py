@@ -14,9 +14,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 import lookalike
+from deep_files import png16
 from horrors import add_bytes, encoded, picture
 from lookalike.core.errors import LookalikeError
 from lookalike.data import sources
@@ -50,6 +52,13 @@ def damaged(data: bytes, seed: int) -> bytes:
     return bytes(out)
 
 
+def bands() -> bytes:
+    file = io.BytesIO()
+    x = np.arange(20 * 30 * 5, dtype=np.uint16).reshape(20, 30, 5)
+    tifffile.imwrite(file, x, photometric="minisblack", planarconfig="contig", tile=(16, 16), compression="zlib")
+    return file.getvalue()
+
+
 IMAGES = {
     "jpg": encoded(picture(0, (200, 150)), "JPEG"),
     "png": encoded(picture(0, (200, 150))),
@@ -61,6 +70,13 @@ IMAGES = {
     "tif": encoded(picture(0), "TIFF"),
     "lzw.tif": encoded(picture(0), "TIFF", compression="tiff_lzw"),
     "ppm": encoded(picture(0), "PPM"),
+    "deep colour.png": png16(np.arange(20 * 30 * 4, dtype=np.uint16).reshape(20, 30, 4) * 9, interlaced=True),
+    "deep.ppm": b"P6\n30 20\n65535\n" + np.arange(1800, dtype=">u2").tobytes(),
+    "bands.tif": bands(),
+    "lzw floats.tif": encoded(
+        Image.fromarray(np.arange(600, dtype=np.float32).reshape(20, 30)), "TIFF", compression="tiff_lzw"
+    ),
+    "end.jpg": encoded(picture(0, (200, 150)), "JPEG")[:-2],
 }
 
 

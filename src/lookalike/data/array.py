@@ -18,6 +18,8 @@ from lookalike.core.errors import LookalikeError
 from lookalike.data.axes import channels_are_first
 from lookalike.data.base import Images
 from lookalike.data.levels import eight_bits
+from lookalike.data.npy import MAGIC
+from lookalike.data.signatures import HEAD, what_is
 from lookalike.data.unreadable import Unreadable, reason_of
 
 _SMALL = 256 << 20  # bytes up to which images are laid out anew, channels first
@@ -29,6 +31,10 @@ def load(place: Path, image_size: int | None = None, download: bool = False) -> 
     if place.suffix.lower() not in (".npy", ".npz"):
         raise LookalikeError(f"{place} is no .npy or .npz file; give a folder to read image files")
     try:
+        with open(place, "rb") as file:
+            head = file.read(HEAD)
+        if not head.startswith((MAGIC, b"PK")):
+            raise Unreadable(what_is(head))
         if place.suffix.lower() == ".npy":
             # copied on write: torch wants an array that could be written, and the file stays as it is
             arrays: dict[str, np.ndarray] = {"images": np.load(place, mmap_mode="c", allow_pickle=False)}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import PIL
@@ -239,14 +240,19 @@ def _decode_jpeg(raw: Jpeg, size: tuple[int, int]) -> np.ndarray | _Unscaled:
 
 def _decode_opened(image: Image.Image, size: tuple[int, int]) -> np.ndarray | _Unscaled:
     """The same of an image of Pillow; a JPEG that lacks nothing but its end marker is whole."""
+    if image.format not in ("JPEG", "MPO"):
+        return _decode_image(image, size)
+    file, name = getattr(image, "fp", None), getattr(image, "filename", "")
     try:
         return _decode_image(image, size)
     except OSError:
-        file = getattr(image, "fp", None)
-        if image.format not in ("JPEG", "MPO") or file is None or file.closed:
+        if file is None or (file.closed and not name):
             raise
-        file.seek(0)
-        data = file.read()
+        if file.closed:
+            data = Path(name).read_bytes()
+        else:
+            file.seek(0)
+            data = file.read()
         if reason := jpeg.unusual(data):
             raise Unreadable(reason) from None
         return _decode_image(opened_by_pillow(io.BytesIO(mended(data))), size)

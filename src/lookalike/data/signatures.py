@@ -56,12 +56,15 @@ _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"II+\0", "a damaged TIFF image, or one of a kind that is not read"),
     (b"MM\0+", "a damaged TIFF image, or one of a kind that is not read"),
 )
-_RAW = (b"FUJIFILMCCD-RAW", b"IIRO", b"IIRS", b"MMOR", b"IIU\0", b"FOVb", b"\0MRM")
-_RAW_REASON = "a camera's raw file: develop it to JPEG or TIFF first"
+_RAW_MAGIC = (b"FUJIFILMCCD-RAW", b"IIRO", b"IIRS", b"MMOR", b"IIU\0", b"FOVb", b"\0MRM")
+RAW = "a camera's raw file: develop it to JPEG or TIFF first"
 _BRANDS = (
-    ((b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"), "a HEIC image"),
-    ((b"avif", b"avis"), "an AVIF image"),
-    ((b"crx ",), _RAW_REASON),
+    (
+        (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"),
+        f"a HEIC image of a kind that is not read: {_CONVERT}",
+    ),
+    ((b"avif", b"avis"), f"an AVIF image that cannot be opened: {_CONVERT}, or pip install --upgrade pillow"),
+    ((b"crx ",), RAW),
     ((b"jp2 ", b"jpx "), f"a JPEG 2000 image: {_CONVERT}"),
     ((b"M4A ", b"M4B "), "a sound file"),
 )
@@ -74,25 +77,20 @@ _MARKUP = (
 _CONTROL = bytes(sorted({*range(32)} - {*b"\t\n\r\f\x1b"}))
 
 
-def what_is(head: bytes, heif: str = "") -> str:
-    """What a file is that could not be opened as an image, with a remedy where there is one.
-
-    Args:
-        head: its first bytes, at most `HEAD` of them are looked at.
-        heif: what to add about HEIC and AVIF: why they cannot be opened here.
-    """
+def what_is(head: bytes) -> str:
+    """What a file is, by its first bytes (at most `HEAD`), that could not be opened as an image; and a remedy."""
     head = head[:HEAD]
     if not head:
         return "empty (0 bytes)"
     if not head.strip(b"\0"):
         return "nothing but zero bytes: copy it again from where it came"
-    if head.startswith(_RAW) or (head[8:10] == b"CR" and head.startswith((b"II*\0", b"MM\0*"))):
-        return _RAW_REASON
+    if head.startswith(_RAW_MAGIC) or (head[8:10] == b"CR" and head.startswith((b"II*\0", b"MM\0*"))):
+        return RAW
     for magic, words in _MAGIC:
         if head.startswith(magic):
             return words
     if head[4:8] == b"ftyp":
-        return next((f"{words}{heif}" for brands, words in _BRANDS if head[8:12] in brands), _VIDEO)
+        return next((words for brands, words in _BRANDS if head[8:12] in brands), _VIDEO)
     if head[4:8] in (b"moov", b"mdat", b"wide", b"free", b"skip"):
         return _VIDEO
     if head.startswith(b"RIFF"):

@@ -1,8 +1,7 @@
 """TIFF files of more than 8 bits a value, of floats, and of any number of bands.
 
-Tags are read by Pillow's own class for them; the pieces by `tiff_codecs.py`. Files of 8 bits that are grey or in
-colour, with or without alpha, are left to Pillow. The first page of a file is read. A fourth band is alpha where the
-file says so, and otherwise a band like the others.
+Files of 8 bits that are grey or in colour, with or without alpha, are left to Pillow. The first page of a file is read.
+A fourth band is alpha where the file says so, and otherwise a band like the others.
 """
 
 from __future__ import annotations
@@ -10,18 +9,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from os import PathLike
-from typing import IO, Any, Literal
+from typing import IO
 
 import numpy as np
-from PIL import TiffImagePlugin
 
 from lookalike.data.deep import DeepImage, Kind, Values
+from lookalike.data.signatures import RAW
 from lookalike.data.tiff_codecs import JPEG, check, unpacked, unpacked_jpeg
+from lookalike.data.tiff_tags import MAGIC, Tags, read
 from lookalike.data.unreadable import Unreadable
 
-_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # small and large files, in both orders of bytes
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _COLOUR, _PALETTE, _CMYK, _YCBCR, _LAB = 0, 1, 2, 3, 5, 6, 8
-_RAW = {32803: "a mosaic of sensor values", 34892: "values of a sensor"}
+_RAW = (32803, 34892)  # kinds of values as a sensor gives them
 _UNSIGNED, _SIGNED, _FLOAT, _UNKNOWN, _COMPLEX_INTEGER, _COMPLEX = 1, 2, 3, 4, 5, 6
 _KINDS = {_UNSIGNED: "u", _SIGNED: "i", _FLOAT: "f", _UNKNOWN: "u"}
 _PREMULTIPLIED, _ALPHA, _ALPHA_OF_COREL = 1, 2, 999
@@ -33,9 +32,7 @@ _HORIZONTAL, _FLOATING = 2, 3  # predictors
 class _Layout:
     """What the tags say of one page."""
 
-    tags: Any
-    order: Literal["<", ">"]
-    """Of the bytes the file's numbers."""
+    tags: Tags
     width: int
     height: int
     samples: int
@@ -45,24 +42,14 @@ class _Layout:
     extras: tuple[int, ...]
 
     @staticmethod
-    def of(tags: Any, order: Literal["<", ">"]) -> _Layout:
-        samples = int(tags.get(277, 1))
-        bits = set(_numbers(tags.get(258, 1)))
-        formats = set(_numbers(tags.get(339, _UNSIGNED)))
+    def of(tags: Tags) -> _Layout:
+        samples = tags.one(277, 1)
+        bits, formats = set(tags.all(258) or (1,)), set(tags.all(339) or (_UNSIGNED,))
         if len(bits) != 1 or len(formats) != 1:
             raise Unreadable(f"a TIFF whose bands differ in their type (bits {sorted(bits)}): save each in a file")
-        default = _BLACK_IS_ZERO if samples < 3 else _COLOUR
-        return _Layout(
-            tags,
-            order,
-            int(tags[256]),
-            int(tags[257]),
-            samples,
-            bits.pop(),
-            formats.pop(),
-            int(tags.get(262, default)),
-            _numbers(tags.get(338, ())),
-        )
+        kind = tags.one(262, _BLACK_IS_ZERO if samples < 3 else _COLOUR)
+        size = tags.one(256), tags.one(257)
+        return _Layout(tags, *size, samples, bits.pop(), formats.pop(), kind, tags.all(338))
 
     @property
     def left_to_pillow(self) -> bool:
@@ -112,11 +99,7 @@ class _Layout:
         packed = self.bits < 16 and self.sample_format in (_UNSIGNED, _UNKNOWN)
         if self.sample_format not in _KINDS or not (whole or packed):
             raise Unreadable(f"a TIFF of {self.bits} bits a value, which is not read: save it as 16 bits or as float")
-        check(int(self.tags.get(259, 1)))
-
-
-def _numbers(value: Any) -> tuple[int, ...]:
-    return tuple(int(v) for v in value) if isinstance(value, tuple | list) else (int(value),)
+        check(self.tags.one(259, 1))
 
 
 def opened(source: str | PathLike[str] | IO[bytes], head: bytes) -> DeepImage | None:
@@ -126,14 +109,16 @@ def opened(source: str | PathLike[str] | IO[bytes], head: bytes) -> DeepImage | 
         Unreadable: it is one that is not read here; says which.
         Exception: nearly anything, where its tags are damaged.
     """
-    if head[:4] not in _MAGIC:
+    if head[:4] not in MAGIC:
         return None
     by_name = isinstance(source, str | PathLike)
     file = open(source, "rb") if isinstance(source, str | PathLike) else source  # noqa: SIM115 - stays open for the rest
     found = None
     try:
-        tags = _first_page(file, head)
-        layout = _Layout.of(tags, "<" if head[:1] == b"I" else ">")
+        tags = read(file, head)
+        if head[8:10] == b"CR" or (tags.one(254, 0) & 1 and 330 in tags and 271 in tags):  # a small preview comes first
+            raise Unreadable(RAW)
+        layout = _Layout.of(tags)
         if not layout.left_to_pillow:
             layout.refuse_unknown()
             found = _deep(layout, file)
@@ -141,14 +126,6 @@ def opened(source: str | PathLike[str] | IO[bytes], head: bytes) -> DeepImage | 
     finally:
         if by_name and found is None:
             file.close()
-
-
-def _first_page(file: IO[bytes], head: bytes) -> Any:
-    large = head[2:4] in (b"+\0", b"\0+")
-    tags: Any = TiffImagePlugin.ImageFileDirectory_v2(head[: 16 if large else 8])
-    file.seek(tags.next)
-    tags.load(file)
-    return tags
 
 
 def _deep(layout: _Layout, file: IO[bytes]) -> DeepImage:
@@ -165,7 +142,7 @@ def _deep(layout: _Layout, file: IO[bytes]) -> DeepImage:
         layout.bits,
         kind,
         values=lambda: _values(layout, file),
-        orientation=int(layout.tags.get(274, 1)),
+        orientation=layout.tags.one(274, 1),
         release=file.close,
     )
 
@@ -197,8 +174,7 @@ def _values(layout: _Layout, file: IO[bytes]) -> Values:
 def _missing(layout: _Layout, x: np.ndarray) -> np.ndarray | None:
     """Where the value is the one by which GDAL marks what is not there."""
     try:
-        text = layout.tags.get(42113)
-        value = float(str(text).strip().strip("\0")) if text is not None else np.nan
+        value = float(layout.tags.bytes_.get(42113, b"nan").strip(b" \0"))
     except ValueError:
         return None
     if np.isnan(value) or layout.dtype == np.uint8:
@@ -226,14 +202,13 @@ class _Piece:
 def _pieces(layout: _Layout) -> Iterator[_Piece]:
     tags = layout.tags
     tiled = 322 in tags
-    columns = int(tags[322]) if tiled else layout.width
-    rows = int(tags[323]) if tiled else min(int(tags.get(278, layout.height)), layout.height)
-    offsets = _numbers(tags[324 if tiled else 273])
-    sizes = _numbers(tags.get(325 if tiled else 279, ()))
+    columns = tags.one(322) if tiled else layout.width
+    rows = tags.one(323) if tiled else min(tags.one(278, layout.height), layout.height)
+    offsets, sizes = (tags.all(324), tags.all(325)) if tiled else (tags.all(273), tags.all(279))
     if not 0 < rows * columns * layout.samples * 8 < _MOST_PIECE:
         raise Unreadable("damaged: its strips or tiles have an impossible size")
     number = 0
-    for first in range(layout.samples if int(tags.get(284, 1)) == 2 else 1):
+    for first in range(layout.samples if tags.one(284, 1) == 2 else 1):
         for top in range(0, layout.height, rows):
             for left in range(0, layout.width, columns):
                 if number >= len(offsets):
@@ -247,7 +222,7 @@ def _pieces(layout: _Layout) -> Iterator[_Piece]:
 def _pixels(layout: _Layout, file: IO[bytes]) -> np.ndarray:
     """All values as stored, [H, W, samples]."""
     tags = layout.tags
-    apart = int(tags.get(284, 1)) == 2
+    apart = tags.one(284, 1) == 2
     samples = 1 if apart else layout.samples
     out = np.zeros((layout.height, layout.width, layout.samples), layout.dtype)
     for piece in _pieces(layout):
@@ -267,23 +242,23 @@ def _piece_values(layout: _Layout, file: IO[bytes], piece: _Piece, samples: int)
     row_bytes = -(-columns * samples * layout.bits // 8)
     file.seek(piece.offset)
     data = file.read(rows * row_bytes if piece.size is None else piece.size)
-    compression = int(tags.get(259, 1))
+    compression = tags.one(259, 1)
     if compression == JPEG:
-        return unpacked_jpeg(data, bytes(tags.get(347, b"")), rows, columns, samples)
-    lines = np.frombuffer(unpacked(data, compression, rows, row_bytes, tags.get(266, 1) == 2), np.uint8)
+        return unpacked_jpeg(data, tags.bytes_.get(347, b""), rows, columns, samples)
+    lines = np.frombuffer(unpacked(data, compression, rows, row_bytes, tags.one(266, 1) == 2), np.uint8)
     lines = lines.reshape(rows, row_bytes)
     if layout.bits not in (8, 16, 32, 64):
         bits = np.unpackbits(lines, axis=1)[:, : columns * samples * layout.bits]
         weights = 1 << np.arange(layout.bits - 1, -1, -1, dtype=np.int64)
         return (bits.reshape(rows, columns, samples, layout.bits) @ weights).astype(layout.dtype)
-    predictor = int(tags.get(317, 1))
+    predictor = tags.one(317, 1)
     size = layout.bits // 8
     if predictor == _FLOATING:
         sums = np.cumsum(lines.reshape(rows, columns * size, samples), axis=1, dtype=np.uint8)
         planes = sums.reshape(rows, size, columns * samples).transpose(0, 2, 1)  # the first byte of all values, ...
         whole = np.ascontiguousarray(planes).view(f">{layout.dtype.kind}{size}")
         return whole.reshape(rows, columns, samples).astype(layout.dtype)
-    stored = layout.dtype.newbyteorder(layout.order)
+    stored = layout.dtype.newbyteorder(tags.order)
     values = lines.view(stored).reshape(rows, columns, samples).astype(layout.dtype)
     if predictor == _HORIZONTAL:
         words = np.dtype(f"u{size}")

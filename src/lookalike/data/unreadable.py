@@ -11,6 +11,7 @@ MOST_VALUES = 4 * MOST_PIXELS
 _PILLOW = {
     "Truncated File Read": "truncated: it ends within its header",
     "decoder error": "damaged: its pixels cannot be decoded",
+    "could not create decoder object": "damaged: its pixels cannot be decoded",
     "broken data stream": "damaged: its pixels cannot be decoded",
     "unrecognized data stream contents": "damaged: its pixels cannot be decoded",
 }
