@@ -137,7 +137,7 @@ def sentences(kinds: Iterable[PassedOver]) -> tuple[list[str], list[str]]:
     """Sentences on what was passed over: those with a remedy, and those that nobody need read."""
     by_reason: dict[str, list[PassedOver]] = {}
     for kind in kinds:
-        by_reason.setdefault(kind.reason, []).append(kind)
+        by_reason.setdefault(kind.reason if kind.reason in _REASONS else _NO_IMAGES, []).append(kind)
     loud, quiet = [], []
     for reason, same in by_reason.items():
         n, words = sum(kind.count for kind in same), _of(reason)

@@ -12,9 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lookalike.core.errors import LookalikeError
+from lookalike.core.passed_over import Tally
 from lookalike.data.folder import named_entry
+from lookalike.data.kinds import suffix_of
 from lookalike.data.layout import SPLITS, case_notes, labels_of, splits_of
 from lookalike.data.listing import Entry, Listing
+from lookalike.data.own_output import is_own_file, lies_in_own_folder
 
 SUFFIXES = (".txt", ".csv", ".tsv")
 _PATH = ("file_name", "path", "file", "image", "filename")
@@ -45,6 +48,8 @@ def listing_of_rows(rows: Sequence[Row], base: Path, name: str, where: str) -> L
     """Each image once, with what its row says; names, splits and classes as a folder's where the list has none."""
     found: dict[str, tuple[Entry, Row]] = {}
     refused: dict[str, str] = {}
+    others = Tally()
+    known: dict[Path, bool] = {}
     twice = 0
     for row in rows:
         label = _name(base, row.path)
@@ -56,6 +61,9 @@ def listing_of_rows(rows: Sequence[Row], base: Path, name: str, where: str) -> L
                     f"{where} names {row.path!r} twice: with {_said(before)} (line {before.line}) and {_said(row)} "
                     f"(line {row.line}); keep one of the lines"
                 )
+            continue
+        if _is_own(base / row.path, known):
+            others.add("own", suffix_of(row.path), label)
             continue
         entry: Entry | str = "an address: fetch it first" if "://" in row.path else _entry(label, base / row.path)
         if isinstance(entry, Entry):
@@ -81,7 +89,12 @@ def listing_of_rows(rows: Sequence[Row], base: Path, name: str, where: str) -> L
             *([f"{twice} lines of {where} repeat others and were passed over"] if twice else []),
             *case_notes(names),
         ),
+        passed_over=others.result(),
     )
+
+
+def _is_own(path: Path, known: dict[Path, bool]) -> bool:
+    return lies_in_own_folder(path.parent, known) or is_own_file(os.fspath(path), path.name)
 
 
 def _entry(name: str, path: Path) -> Entry | str:

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from lookalike.core.errors import LookalikeError
-from lookalike.core.passed_over import Tally, sentences, suffixes, why_not
+from lookalike.core.passed_over import PassedOver, Tally, sentences, suffixes, why_not
 from lookalike.data import npy
 from lookalike.data.decode import Unreadable, open_image, reason_of
 from lookalike.data.kinds import HEAD, reason_by_bytes, reason_by_suffix, suffix_of
@@ -31,13 +31,23 @@ _KINDS = (
 )
 
 
+class NoImages(LookalikeError):
+    """A folder, or files that were named, hold no images."""
+
+    def __init__(self, message: str, passed_over: tuple[PassedOver, ...] = (), refused: int = 0) -> None:
+        super().__init__(message)
+        self.passed_over = passed_over
+        self.only_own = bool(passed_over) and not refused and all(kind.reason == "own" for kind in passed_over)
+        """Whether there is nothing but what lookalike wrote."""
+
+
 def listing(place: Path) -> Listing:
     """The images below a folder, and how many of what else; a link back up is followed once only.
 
     Files are told by their suffix. Only those of an unknown one, or of none, are opened for their first bytes.
 
     Raises:
-        LookalikeError: there are none; the message says what was found.
+        NoImages: there are none; the message says what was found.
     """
     found = _Found()
     _walk(os.fspath(place), found)
@@ -50,7 +60,7 @@ def listing(place: Path) -> Listing:
             looked += "; not readable: " + "; ".join(f"{name}: {reason}" for name, reason in found.refused[:3])
         for sentence in (*loud, *quiet):
             looked += f". {sentence}"
-        raise LookalikeError(looked)
+        raise NoImages(looked, passed_over, len(found.refused))
     return listing_of(found.entries, place.resolve().name, found.refused, found.notes, passed_over)
 
 
@@ -58,7 +68,7 @@ def files(paths: Sequence[Path]) -> Listing:
     """Image files named one by one; their names are relative to the folder that all of them lie in.
 
     Raises:
-        LookalikeError: none of them can be listed.
+        NoImages: none of them can be listed.
     """
     absolute = sorted({Path(os.path.normpath(path.absolute())) for path in paths})
     base = Path(os.path.commonpath([path.parent for path in absolute]))
@@ -77,7 +87,7 @@ def files(paths: Sequence[Path]) -> Listing:
             refused.append((name, found))
     if not entries:
         why = [f"{name!r}: {reason}" for name, reason in refused[:3]] + sentences(others.result())[1]
-        raise LookalikeError("none can be read: " + "; ".join(why))
+        raise NoImages("none can be read: " + "; ".join(why), others.result(), len(refused))
     return listing_of(
         entries, base.name if len(absolute) > 1 else absolute[0].stem, refused, passed_over=others.result()
     )
@@ -173,7 +183,11 @@ def _walk(place: str, found: _Found) -> None:
         names = {item.name for item in inside}
         if is_own_folder(folder, names):
             if not prefix:
-                raise LookalikeError(f"{place} was written by lookalike, which is no input: name a folder of images")
+                found.others.add("own", "(folder)", Path(place).name)
+                raise NoImages(
+                    f"{place} was written by lookalike, which is no input: name a folder of images",
+                    found.others.result(),
+                )
             found.others.add("own", "(folder)", prefix)
             continue
         below = [prefix + item.name + "/" for item in _sorted_in(inside, prefix, found)]

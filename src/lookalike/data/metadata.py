@@ -126,7 +126,7 @@ def _together(found: Listing, named: Listing, labelled: bool, notes: list[str], 
         many = "1 image is" if len(unnamed) == 1 else f"{len(unnamed):,} images are"
         without = ", without a label" if labelled else ""
         notes.append(f"{many} not named in {' and '.join(used)} ({unnamed[0]!r}), and read all the same{without}")
-    refused = dict(found.refused) | dict(named.refused)
+    refused = {name: why for name, why in (*found.refused, *named.refused) if name not in entries}
     return replace(
         found,
         entries=tuple(entries[name] for name in names),

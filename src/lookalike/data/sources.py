@@ -186,17 +186,33 @@ def _several(places: Sequence[str]) -> Listing:
     others = _without_inner([place for place in dict.fromkeys(expanded) if place not in single], notes)
     folders = {Path(place).resolve() for place in others if Path(place).is_dir()}
     if folders:
-        inside = [place for place in single if folders.intersection(Path(place).resolve().parents)]
+        inside = [place for place in single if any(_reads(folder, Path(place).resolve()) for folder in folders)]
         notes += [f"{place!r} lies in a folder that is named, too, and is read once" for place in inside[:1]]
         for place in inside:
             del single[place]
-    parts = [_listed(place) for place in others]
+    parts: dict[str, Listing] = {}
+    empty: dict[str, folder.NoImages] = {}
+    for place in others:
+        try:
+            parts[place] = _listed(place)
+        except folder.NoImages as error:  # one of several, such as the folder `runs` beside the images
+            empty[place] = error
     if single:
-        parts.append(folder.files([Path(place) for place in single]))
-    if len(parts) == 1:
-        return replace(parts[0], notes=(*parts[0].notes, *notes))
-    places = others + ([_common(list(single))] if single else [])
-    return _merge(parts, _prefixes(places), notes)
+        try:
+            parts[_common(list(single))] = folder.files([Path(place) for place in single])
+        except folder.NoImages as error:
+            empty[_common(list(single))] = error
+    if not parts:
+        raise next(iter(empty.values()))
+    notes += [f"no images in {place!r}" for place, error in empty.items() if not error.only_own]
+    beside = merged((_place_parts(place)[-1], error.passed_over) for place, error in empty.items())
+    found = next(iter(parts.values())) if len(parts) == 1 else _merge(list(parts.values()), _prefixes(list(parts)))
+    return replace(found, notes=(*found.notes, *notes), passed_over=merged([("", found.passed_over), ("", beside)]))
+
+
+def _reads(folder: Path, inner: Path) -> bool:
+    """Whether a walk through a folder comes to a place in it (both resolved), which is not hidden from it."""
+    return folder in inner.parents and not any(map(why_ignored, inner.relative_to(folder).parts))
 
 
 def _is_one_image(place: str) -> bool:
@@ -227,7 +243,7 @@ def _without_inner(places: list[str], notes: list[str]) -> list[str]:
     kept: list[str] = []
     for place in places:
         around = next(
-            (o for o in places if o != place and resolved[o].is_dir() and resolved[o] in resolved[place].parents), None
+            (o for o in places if o != place and resolved[o].is_dir() and _reads(resolved[o], resolved[place])), None
         )
         same = next((o for o in kept if resolved[o] == resolved[place]), None)
         if same is None and (around is None or not resolved[place].is_dir()):
@@ -253,7 +269,7 @@ def _place_parts(place: str) -> tuple[str, ...]:
     return tuple(part for part in Path(os.path.normpath(Path(place).absolute())).parts if part != "/") or ("root",)
 
 
-def _merge(parts: Sequence[Listing], prefixes: Sequence[str], notes: Sequence[str]) -> Listing:
+def _merge(parts: Sequence[Listing], prefixes: Sequence[str]) -> Listing:
     rows: list[tuple[Entry, str | None, str]] = []
     lasts = [prefix.rsplit("/", 1)[-1] for prefix in prefixes]
     by_place = {split_of(last) for last in lasts} == {"train", "test"}
@@ -276,6 +292,6 @@ def _merge(parts: Sequence[Listing], prefixes: Sequence[str], notes: Sequence[st
         labels=tuple(row[1] for row in rows) if any(part.labels is not None for part in parts) else None,
         split=tuple(row[2] for row in rows) if own or by_place else None,
         refused=tuple((f"{p}/{n}", why) for part, p in zip(parts, prefixes, strict=True) for n, why in part.refused),
-        notes=(*notes, *(f"{p}: {note}" for part, p in zip(parts, prefixes, strict=True) for note in part.notes)),
+        notes=tuple(f"{p}: {note}" for part, p in zip(parts, prefixes, strict=True) for note in part.notes),
         passed_over=merged((prefix, part.passed_over) for part, prefix in zip(parts, prefixes, strict=True)),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib.resources import files
 from typing import Any, TypeVar
 
@@ -14,6 +14,7 @@ from lookalike.augment.recipes import recipe_names
 from lookalike.core import machine
 from lookalike.core.errors import LookalikeError, did_you_mean
 from lookalike.core.options import AUTO, DEFAULT_LR, TrainOptions, raise_problems, spoken
+from lookalike.core.passed_over import PassedOver, sentences
 from lookalike.data.base import Images
 from lookalike.encoders.base import name_problem
 
@@ -98,13 +99,13 @@ def resolve(options: O, method: str, explicit: set[str], images: Images, rows: T
         options,
         image_size=images.shape[1],
         lr=options.lr if options.lr is not None else DEFAULT_LR[options.optimizer],
-        batch_size=_batch(options, "batch_size" in explicit, n),
+        batch_size=_batch(options, "batch_size" in explicit, n, images.listed.passed_over if images.listed else ()),
         precision=machine.resolve_precision(options.precision, device),
         check_every=options.check_every or max(1, round(options.epochs / 10)),
     )
 
 
-def _batch(options: TrainOptions, explicit: bool, n: int) -> int:
+def _batch(options: TrainOptions, explicit: bool, n: int, passed_over: Iterable[PassedOver] = ()) -> int:
     """The batch size: what was asked for, or the default made smaller for a small collection."""
     if options.batch_size <= n or options.epochs == 0:
         return options.batch_size
@@ -113,6 +114,7 @@ def _batch(options: TrainOptions, explicit: bool, n: int) -> int:
             f"{spoken(options.data) or 'the data'} has {n} training images, fewer than "
             + (f"--batch-size {options.batch_size}" if explicit else f"the {2 * FEWEST} that training needs")
             + ("; add images or name a smaller batch" if explicit else "; add images")
+            + "".join(f". {sentence}" for sentence in sentences(passed_over)[0])
         )
     return max(FEWEST, 1 << ((n // 2).bit_length() - 1))
 
