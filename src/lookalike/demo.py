@@ -11,6 +11,7 @@ from torch import Tensor
 from lookalike import api
 from lookalike.core import machine, registry
 from lookalike.core.files import write_json
+from lookalike.core.process import threads_kept
 from lookalike.data.base import Images
 from lookalike.data.base import load as load_images
 from lookalike.engine.backbone import load_backbone
@@ -29,6 +30,7 @@ COLUMNS = {
 }
 
 
+@threads_kept()
 def run_demo(out: str, seed: int, threads: int | None = None, **changes: Any) -> dict[str, Any]:
     """Train on the digits, once with each method that needs no labels, and compare.
 
@@ -42,6 +44,7 @@ def run_demo(out: str, seed: int, threads: int | None = None, **changes: Any) ->
         `rows` (pixels, untrained, and the methods) with the accuracies of `COLUMNS` in [0, 1], and `seconds`.
     """
     begun = time.monotonic()
+    machine.use_threads(threads)
     device = machine.resolve_device("auto")
     images = load_images("digits")
     rows: dict[str, dict[str, float]] = {}

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from lookalike.core import machine
 from lookalike.core.errors import LookalikeError
 from lookalike.core.metrics import read_metrics
+from lookalike.core.process import threads_kept
 from lookalike.data.base import Images
 from lookalike.data.canvas import Squares
 from lookalike.encoders.feature_maps import PYRAMID, FeatureMaps
@@ -172,12 +173,14 @@ class Run:
         """
         return self.backbone.prepare(self._pixels(images)[:])
 
+    @threads_kept()
     def embed(self, images: Any) -> np.ndarray:
         """Features (float32 [N, D]) of images in any form, as `preprocess` takes them.
 
         Raises:
             InputError: what is no image, or has channels that the network cannot be given.
         """
+        machine.use_threads(None)
         return self.backbone.features(self._pixels(images)).numpy()
 
     def _pixels(self, images: Any) -> Tensor | Squares:

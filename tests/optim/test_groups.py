@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from lookalike.optim.groups import build_optimizer, forget, parameter_groups, set_rate
+from lookalike.optim.groups import build_optimizer, forget, make_step, parameter_groups, set_rate
 from lookalike.optim.lars import LARS
 
 
@@ -160,3 +160,20 @@ def test_what_was_never_remembered_can_be_forgotten():
     optimizer = build_optimizer(module, "sgd", lr=0.3, momentum=0.9, weight_decay=0.0)
     forget(optimizer, module.head.parameters())
     assert len(optimizer.state) == 0
+
+
+@pytest.mark.parametrize("name", ["sgd", "lars", "adamw"])
+def test_what_an_optimiser_remembers_never_stays_subnormal(name: str):
+    """The momentum of a unit that gets no more gradients, which would make each later step several times as slow."""
+    layer = nn.Linear(8, 8)
+    optimizer = build_optimizer(layer, name, lr=0.1, momentum=0.9, weight_decay=0.0)
+    tiny = torch.finfo(torch.float32).tiny
+    subnormal = []
+    for number in range(1500):
+        for p in layer.parameters():
+            p.grad = torch.full_like(p, 0.01 if number == 0 else 0.0)
+        make_step(optimizer, number)
+        values = [v for state in optimizer.state.values() for v in state.values() if v.ndim]
+        subnormal.append(any(bool(((v != 0) & (v.abs() < tiny)).any()) for v in values))
+    assert any(subnormal)  # else this test has nothing to find
+    assert not subnormal[-1]

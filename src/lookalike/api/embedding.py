@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from lookalike.api.records import images_of, keep_new_place, loading, options_of, write_features, write_skipped
 from lookalike.core import machine
+from lookalike.core.process import threads_kept
 from lookalike.data.base import Images
 from lookalike.data.base import load as load_images
 from lookalike.engine.backbone import load_backbone
@@ -19,6 +20,7 @@ from lookalike.engine.run_folder import RunFolder
 from lookalike.inputs import entering
 
 
+@threads_kept()
 def embed(
     run: RunFolder,
     data: str | tuple[str, ...] | None = None,
@@ -67,7 +69,7 @@ def _embed(
     load_options: Mapping[str, Any] | None,
 ) -> Path:
     begun = time.monotonic()
-    machine.prepare(threads)
+    machine.use_threads(threads)
     if data is None:
         images = images or images_of(run, options_of(run)[1], load_options)
         folder = out or run.path
@@ -94,9 +96,10 @@ def _embed(
     return folder
 
 
+@threads_kept()
 def features_of(
     run: RunFolder, images: Images, device: str = "auto", threads: int | None = None, encoder: nn.Module | None = None
 ) -> Tensor:
     """Features [N, D] (float32) of a run's own images; for whoever wants to embed and evaluate with one pass."""
-    machine.prepare(threads)
+    machine.use_threads(threads)
     return load_backbone(run.encoder, machine.resolve_device(device), encoder).features(images.squares)

@@ -19,6 +19,7 @@ from lookalike.core.errors import LookalikeError
 from lookalike.core.files import read_json, write_json
 from lookalike.core.options import TrainOptions, spoken
 from lookalike.core.places import find_place
+from lookalike.core.process import threads_kept
 from lookalike.core.ranks import Ranks
 from lookalike.data.base import Images
 from lookalike.engine.backbone import Backbone, load_backbone, placed
@@ -41,6 +42,7 @@ def can_evaluate(images: Images) -> bool:
 
 
 @outside_autocast
+@threads_kept()
 def evaluate(
     run: RunFolder,
     *,
@@ -73,7 +75,7 @@ def evaluate(
         LookalikeError: the images have no labels, or too few of them.
     """
     begun = time.monotonic()
-    machine.prepare(threads)
+    machine.use_threads(threads)
     device = own_device(machine.resolve_device(device))
     ranks = ranks or join(device)
     with ExitStack() as held:

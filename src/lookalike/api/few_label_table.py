@@ -25,6 +25,7 @@ from lookalike.core.durations import duration
 from lookalike.core.errors import LookalikeError
 from lookalike.core.files import read_json, write_json
 from lookalike.core.options import spoken
+from lookalike.core.process import threads_kept
 from lookalike.data.base import Images, by_content
 from lookalike.engine.backbone import load_backbone
 from lookalike.engine.looks import pixel_features
@@ -43,6 +44,7 @@ def _to_stderr(text: str) -> None:
 
 @writes
 @outside_autocast
+@threads_kept()
 def few_labels(
     run: RunFolder,
     per_class: Sequence[int] = (1, 5, 10),
@@ -82,7 +84,7 @@ def few_labels(
         LookalikeError: no labels, or too few.
     """
     begun = time.monotonic()
-    machine.prepare(threads)
+    machine.use_threads(threads)
     device = machine.resolve_device(device)
     _, options = options_of(run)
     images = images or images_of(run, options, load_options)

@@ -30,6 +30,7 @@ from lookalike.core.arithmetic import outside_autocast
 from lookalike.core.errors import LookalikeError
 from lookalike.core.files import read_json, write_json
 from lookalike.core.options import TrainOptions
+from lookalike.core.process import threads_kept
 from lookalike.data.base import Images
 from lookalike.data.base import load as load_images
 from lookalike.engine.backbone import Backbone, load_backbone, placed
@@ -160,12 +161,13 @@ def _finetune(
     return tuned
 
 
+@threads_kept()
 def _can_be_spread(run: RunFolder, tuned: RunFolder, images: Images, rows: Tensor, options: Options) -> bool:
     """Whether other images are learned from; a run that began with their labels goes on with them."""
     if tuned.spread.exists():
         return True
     tuned.raise_foreign()
-    machine.prepare(options.threads)
+    machine.use_threads(options.threads)
     backbone = load_backbone(run.encoder, machine.resolve_device(options.device))
     return can_be_spread(backbone, images, rows, options.seed)
 

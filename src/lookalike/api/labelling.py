@@ -15,6 +15,7 @@ from lookalike.core.arithmetic import outside_autocast
 from lookalike.core.errors import LookalikeError
 from lookalike.core.files import write_csv
 from lookalike.core.labelled import counted, listed, read_given, rows_of
+from lookalike.core.process import threads_kept
 from lookalike.engine.grouping import features_and_index, raise_useless
 from lookalike.engine.run_folder import RunFolder, writes
 from lookalike.evaluate.propagate import propagate
@@ -41,6 +42,7 @@ class Labelled:
 
 
 @outside_autocast
+@threads_kept()
 def label(run: RunFolder, files: Sequence[str], *, out: Path | None = None, threads: int | None = None) -> Labelled:
     """Spread a few labels to all images of a run, with a confidence each.
 
@@ -63,7 +65,7 @@ def label(run: RunFolder, files: Sequence[str], *, out: Path | None = None, thre
 
 
 def _spread(run: RunFolder, files: Sequence[str], out: Path | None, threads: int | None) -> Labelled:
-    machine.prepare(threads)
+    machine.use_threads(threads)
     features, rows = features_and_index(run)
     paths = [row["path"] for row in rows]
     label_of, notes = rows_of(read_given(files), paths, str(run.path))
@@ -118,6 +120,7 @@ class Selected:
 
 
 @outside_autocast
+@threads_kept()
 def select(
     run: RunFolder,
     n: int = 50,
@@ -143,7 +146,7 @@ def select(
         LookalikeError: no features; all images have labels; the file that is to be written holds labels that `labels`
             does not.
     """
-    machine.prepare(threads)
+    machine.use_threads(threads)
     features, rows = features_and_index(run)
     paths = [row["path"] for row in rows]
     given = read_given(labels)

@@ -13,6 +13,7 @@ from lookalike.api.records import loading, options_of, write_skipped
 from lookalike.core import machine
 from lookalike.core.errors import LookalikeError
 from lookalike.core.files import write_csv
+from lookalike.core.process import threads_kept
 from lookalike.data.base import Images
 from lookalike.data.base import load as load_images
 from lookalike.engine.classifier import load_classifier
@@ -40,6 +41,7 @@ class Predictions:
         return right / len(asked) if asked else None
 
 
+@threads_kept()
 def predict(
     run: RunFolder,
     data: str | tuple[str, ...],
@@ -62,7 +64,7 @@ def predict(
     Raises:
         LookalikeError: the run has no classifier, or the images have other channels.
     """
-    machine.prepare(threads)
+    machine.use_threads(threads)
     device = machine.resolve_device(device)
     load_classifier(run, device)  # what is wrong with it is said before images are read
     options = options_of(run)[1]

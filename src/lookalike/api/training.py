@@ -23,6 +23,7 @@ from lookalike.core.durations import timed
 from lookalike.core.errors import Interrupted, LookalikeError
 from lookalike.core.files import write_csv, write_json
 from lookalike.core.options import TrainOptions, lasting, raise_problems
+from lookalike.core.process import threads_kept
 from lookalike.data.base import Images, by_content
 from lookalike.data.base import load as load_images
 from lookalike.data.health import health_of
@@ -39,6 +40,7 @@ from lookalike.evaluate.few_labels import drawn_share
 
 
 @outside_autocast
+@threads_kept()
 def train(
     method: str,
     options: TrainOptions,
@@ -86,7 +88,7 @@ def train(
                 held=held,
             )
     begun = time.monotonic() if begun is None else begun
-    machine.prepare(options.threads)
+    machine.use_threads(options.threads)
     device = own_device(machine.resolve_device(options.device))
     ranks = join(device)
     with ranks.together():

@@ -17,6 +17,7 @@ from lookalike.core import machine
 from lookalike.core.arithmetic import outside_autocast
 from lookalike.core.files import read_json, write_json
 from lookalike.core.options import spoken
+from lookalike.core.process import threads_kept
 from lookalike.core.ranks import ALONE
 from lookalike.data.base import load as load_images
 from lookalike.engine.backbone import load_backbone
@@ -26,6 +27,7 @@ from lookalike.inputs import entering
 
 
 @outside_autocast
+@threads_kept()
 def evaluate_on(
     run: RunFolder,
     data: str | tuple[str, ...],
@@ -57,7 +59,7 @@ def evaluate_on(
         LookalikeError: no labels, too few, or channels that cannot be converted.
     """
     begun = time.monotonic()
-    machine.prepare(threads)
+    machine.use_threads(threads)
     device = machine.resolve_device(device)
     _, options = options_of(run)
     backbone = load_backbone(run.encoder, device, copy.deepcopy(encoder))

@@ -10,10 +10,10 @@ from collections.abc import Iterator
 
 import torch
 from scipy.linalg import eigh
-from threadpoolctl import threadpool_limits
 from torch import Tensor
 
 from lookalike.core.errors import LookalikeError
+from lookalike.core.process import single_threaded_blas
 from lookalike.core.ranks import ALONE, BLOCK, Ranks
 
 
@@ -90,6 +90,6 @@ def _eigen(matrix: Tensor, count: int) -> tuple[Tensor, Tensor]:
     size = len(matrix)
     # One thread: LAPACK's wait for each other at every row, and where one had to share its core with another
     # program 512 x 512 took 7 s and not 0.06 s.
-    with threadpool_limits(1, "blas"):
+    with single_threaded_blas():
         values, vectors = eigh(matrix.cpu().numpy(), subset_by_index=(size - count, size - 1))
     return torch.from_numpy(values).flip(0).to(matrix.device), torch.from_numpy(vectors).flip(1).to(matrix.device)

@@ -2,42 +2,19 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import platform
 import re
-import sys
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
 from lookalike.core.errors import LookalikeError
+from lookalike.core.process import keep_freed_memory
 
 Precision = Literal["auto", "bf16", "float32", "float64"]
 
 _UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
-_M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4  # glibc, malloc.h
-
-
-@cache
-def keep_freed_memory() -> bool:
-    """Ask glibc to keep freed memory for the next step instead of handing it back to the system.
-
-    A training step frees and takes the same large blocks again and again. By default each of them is
-    mapped and unmapped, and every page faulted in and zeroed by the kernel: measured as a fifth to a
-    quarter of a step on 2 cores. Does nothing, and returns False, where there is no glibc.
-    """
-    if not sys.platform.startswith("linux"):
-        return False
-    try:
-        libc = ctypes.CDLL("libc.so.6")
-        return bool(
-            libc.mallopt(_M_MMAP_MAX, 0)
-            and libc.mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
-            and libc.mallopt(_M_TOP_PAD, 64 << 20)
-        )
-    except (OSError, AttributeError):
-        return False
 
 
 def cores() -> int:
@@ -61,13 +38,27 @@ def processes_here() -> int:
 
 
 def prepare(threads: int | None) -> None:
-    """Set the process up for training: threads (an equal share of the cores), memory, denormal numbers."""
+    """Set up a process of our own, as the command line's is: memory and threads (an equal share of the cores)."""
     import torch
 
     keep_freed_memory()
-    torch.set_num_threads(threads or max(1, cores() // processes_here()))
-    # Gradients of saturated units underflow to denormals, which cost a CPU a hundred times a normal add.
-    torch.set_flush_denormal(True)
+    torch.set_num_threads(threads or _share())
+
+
+def use_threads(threads: int | None) -> None:
+    """Let PyTorch use so many threads in a process that is somebody else's; inside of `process.threads_kept`.
+
+    Without a number it is what PyTorch is set to, but not more than the cores that there are: in a container PyTorch
+    counts those of the machine. Where several processes were started together it is an equal share of the cores.
+    """
+    import torch
+
+    few = min(torch.get_num_threads(), cores()) if processes_here() == 1 else _share()
+    torch.set_num_threads(threads or few)
+
+
+def _share() -> int:
+    return max(1, cores() // processes_here())
 
 
 def resolve_device(name: str) -> str:

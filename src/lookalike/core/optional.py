@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import importlib
 import sys
-import warnings
 from types import ModuleType
 
 from lookalike.core.errors import LookalikeError
+from lookalike.core.process import warnings_ignored
 
 _COMPILED = ("nms", "qnms")
 """Operators that torchvision's Python part asks for at its import. They find boxes, which nothing here looks for."""
@@ -29,8 +29,7 @@ def need(module: str, extra: str, what: str) -> ModuleType:
         LookalikeError: it cannot be imported, for whatever reason; says how to install it.
     """
     try:
-        with warnings.catch_warnings():  # of theirs, about theirs
-            warnings.simplefilter("ignore")
+        with warnings_ignored():  # of theirs, about theirs
             return importlib.import_module(module)
     except Exception as error:  # a broken installation raises anything
         reason = (str(error) or type(error).__name__).splitlines()[0]

@@ -102,7 +102,8 @@ class TrainOptions:
     device: str = field(default="auto", metadata=RUNTIME)
     """cpu, cuda, mps or auto."""
     threads: int | None = field(default=None, metadata=RUNTIME)
-    """CPU threads; default: all cores. Bit-for-bit repeats need the same number."""
+    """CPU threads; default: all cores, from Python as many as PyTorch is set to. Bit-for-bit repeats need the same
+    number."""
     check_every: int = 0
     """Epochs between looks at what is learned (health, kNN); 0: about ten looks in a run."""
     snapshots: bool = field(default=True, metadata=RUNTIME)

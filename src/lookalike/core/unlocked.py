@@ -8,15 +8,13 @@ missing or fails, functions run as they are.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from functools import cache, wraps
-from threading import Lock
 from typing import Any
 
 import torch
 
-_TRANSLATING = Lock()  # filters of warnings belong to all threads
+from lookalike.core.process import warnings_ignored
 
 
 def unlocked(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -24,8 +22,7 @@ def unlocked(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @cache
     def translated() -> Callable[..., Any]:
-        with _TRANSLATING, warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)
+        with warnings_ignored(category=DeprecationWarning):
             try:
                 return torch.jit.script(function)
             except Exception:

@@ -10,11 +10,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import ExitStack
 from functools import cache
 from types import TracebackType
 from typing import Self
 
 import torch
+
+from lookalike.core.process import threads_kept
 
 _FEW = 2**24  # products that take about as long as handing work to a thread and back
 
@@ -36,21 +39,24 @@ class Workers:
 
     def __init__(self, device: torch.device, products: int | None = None) -> None:
         """`products` is what one pass multiplies, where that is known: little of it is done faster by one thread."""
-        self._before = torch.get_num_threads()
-        self._alone = device.type == "cpu" and products is not None and products < _FEW
-        self._count = self._before if device.type == "cpu" and not self._alone else 1
-        self._pool = _threads(os.getpid(), self._count) if self._count > 1 else None
+        self._on_cpu = device.type == "cpu"
+        self._alone = self._on_cpu and products is not None and products < _FEW
+        self._count = 1
+        self._pool: ThreadPoolExecutor | None = None
+        self._kept = ExitStack()
 
     def __enter__(self) -> Self:
-        if self._pool or self._alone:
+        if self._on_cpu:
+            before = self._kept.enter_context(threads_kept())
+            self._count = 1 if self._alone else before
+            self._pool = _threads(os.getpid(), self._count) if self._count > 1 else None
             torch.set_num_threads(1)  # of this thread, and of those that are started from now on
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._pool or self._alone:
-            torch.set_num_threads(self._before)
+        self._kept.close()
 
     def for_blocks(self, work: Callable[[slice], None], n: int, block: int) -> None:
         """Call work(rows) for slices of at most `block` of n rows. It must write to its own rows only.

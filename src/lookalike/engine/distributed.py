@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import atexit
 import os
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -16,6 +15,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from lookalike.core.errors import Elsewhere, LookalikeError, MachineError
 from lookalike.core.options import TrainOptions
+from lookalike.core.process import warnings_ignored
 from lookalike.core.ranks import ALONE, BLOCK, Ranks, blocks
 from lookalike.methods.base import Method, Projections
 
@@ -135,10 +135,9 @@ def disagreements(told: list[dict[str, Any]]) -> Iterator[str]:
 
 def parallel(method: Method) -> DistributedDataParallel:
     """A method's projections, whose parameters' gradients are averaged over processes in every backward pass."""
-    with warnings.catch_warnings():
-        # Newer versions of PyTorch have another name for it, which older ones do not know. Buffers are not for it to
-        # exchange: a memory bank is divided, and statistics are averaged after the step.
-        warnings.filterwarnings("ignore", message=".*broadcast_buffers", category=FutureWarning)
+    # Newer versions of PyTorch have another name for it, which older ones do not know. Buffers are not for it to
+    # exchange: a memory bank is divided, and statistics are averaged after the step.
+    with warnings_ignored(".*broadcast_buffers", FutureWarning):
         return DistributedDataParallel(Projections(method), broadcast_buffers=False)
 
 

@@ -41,7 +41,7 @@ from lookalike.engine.views import Views
 from lookalike.engine.watch import Watch, label_agreement
 from lookalike.evaluate.health import as_given, verdict
 from lookalike.methods.base import Method
-from lookalike.optim.groups import build_optimizer, forget, set_rate
+from lookalike.optim.groups import build_optimizer, forget, make_step, set_rate
 from lookalike.optim.schedules import scaled_lr, warmup_cosine, warmup_steps
 
 _UNREAD = 16  # losses that may wait on a GPU before they are read and checked
@@ -276,7 +276,7 @@ class Trainer:
         self.pending.append(loss)
         if len(self.pending) >= (_UNREAD if loss.is_cuda else 1):
             self._settle()
-        self.optimizer.step()
+        make_step(self.optimizer, self.step)
         average_statistics(self.method)
         self.method.after_step(z_BVP, local_B)
         self.step += 1

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
-import torch
 from scipy.sparse import issparse
 from sklearn import get_config
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
@@ -30,6 +29,7 @@ from lookalike.core import machine
 from lookalike.core.arithmetic import outside_autocast
 from lookalike.core.errors import ConfigurationError, KeyboardInterrupted, LookalikeError, MachineError
 from lookalike.core.options import TrainOptions
+from lookalike.core.process import threads_kept
 from lookalike.data.base import Images
 from lookalike.engine.backbone import load_backbone
 from lookalike.engine.journal import silence
@@ -227,14 +227,10 @@ class Learner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
 
     @contextmanager
     def _threads(self) -> Iterator[None]:
-        """Leaves PyTorch's number of threads as it was."""
-        before = torch.get_num_threads()
-        if self.threads is not None:
-            torch.set_num_threads(self.threads)
-        try:
+        """PyTorch computes with `threads` inside."""
+        with threads_kept():
+            machine.use_threads(self.threads)
             yield
-        finally:
-            torch.set_num_threads(before)
 
     # -- images in, features out ------------------------------------------------------------------
 

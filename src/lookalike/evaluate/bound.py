@@ -14,13 +14,14 @@ Axes: N rows of the bank, Q queries, D features, C axes, B queries of a block, G
 from __future__ import annotations
 
 import math
-import warnings
 from dataclasses import dataclass, field
+from functools import cache
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from lookalike.core.process import warnings_ignored
 from lookalike.evaluate.largest import GROUP, Largest, largest
 
 _WIDTHS = (32, 64, 96, 128, 160, 192, 256)  # axes to choose from
@@ -120,19 +121,25 @@ def _with_rest(x_NC: Tensor) -> Tensor:
     return torch.cat([x_NC, rest_N1], 1)
 
 
+@cache
+def _announced() -> None:
+    """Let PyTorch say once, and to nobody, that its sparse tensors are in beta state."""
+    with warnings_ignored("Sparse CSR tensor support is in beta state"):
+        torch.sparse_csr_tensor(torch.tensor([0, 1]), torch.tensor([0]), torch.ones(1), size=(1, 1))
+
+
 def _cosines(query_BD: Tensor, bank_ND: Tensor, count_B: Tensor, row_P: Tensor) -> Tensor:
     """The cosines (float32 [P]) of each query with its rows, `count_B` of them, one query's after another's.
 
     As the values of a sparse product, which reads a row once; gathered rows would be written and read again (ten times
     as long). Each value is computed by itself, so a query's rows may come in any order.
     """
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta state")
-        wanted = torch.sparse_csr_tensor(
-            F.pad(count_B.cumsum(0), (1, 0)),
-            row_P,
-            query_BD.new_zeros(len(row_P)),
-            size=(len(query_BD), len(bank_ND)),
-            check_invariants=False,
-        )
-        return torch.sparse.sampled_addmm(wanted, query_BD, bank_ND.T, beta=0.0).values()
+    _announced()
+    wanted = torch.sparse_csr_tensor(
+        F.pad(count_B.cumsum(0), (1, 0)),
+        row_P,
+        query_BD.new_zeros(len(row_P)),
+        size=(len(query_BD), len(bank_ND)),
+        check_invariants=False,
+    )
+    return torch.sparse.sampled_addmm(wanted, query_BD, bank_ND.T, beta=0.0).values()

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from lookalike.core import rng
+from lookalike.core.process import single_threaded_blas
 from lookalike.core.ranks import ALONE, Ranks
 from lookalike.core.workers import Workers
 from lookalike.evaluate.side_by_side import Point, Value, minimise_side_by_side
@@ -139,8 +140,6 @@ def _minimise(
     (K - 1) / K^2 * X^T X / N + penalty: W = V L^-1. The problem stays the same, but features that go
     together no longer slow it down: tens of iterations in place of hundreds.
     """
-    from threadpoolctl import threadpool_limits
-
     n = int(ranks.sum(torch.tensor(len(x_ND))))
     on_cpu = x_ND.device.type == "cpu"
     size = max(1, _BLOCK // x_ND.shape[1] if on_cpu else _SCORES // (classes * len(penalties)))
@@ -179,7 +178,7 @@ def _minimise(
     # L-BFGS makes short BLAS calls between torch's long ones; with threads of its own, BLAS and torch wait
     # for each other's idle threads, and the fit takes three times as long
     products = 2 * x_ND.numel() * classes * len(penalties)
-    with threadpool_limits(1, user_api="blas"), Workers(x_ND.device, products) as workers:
+    with single_threaded_blas(), Workers(x_ND.device, products) as workers:
         ends = minimise_side_by_side(objectives, begin, _ITERATIONS, tolerance)
     found = []
     for end, factor in zip(ends, factors, strict=True):

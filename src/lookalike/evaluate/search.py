@@ -8,13 +8,12 @@ features.
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
 
 import numpy as np
-from threadpoolctl import ThreadpoolController
 
 from lookalike.core.errors import LookalikeError
 from lookalike.core.machine import cores
+from lookalike.core.process import single_threaded_blas
 
 _BLOCK_BYTES = 8 << 20  # of similarities, and of rows, held at once
 _QUERIES = 512  # compared at once
@@ -89,7 +88,7 @@ class Index:
 
         # a thread a block, each with a BLAS of one: the threads of a BLAS wait for each other in every product, which
         # on a busy machine took eight times as long as the product of one query
-        with _pools().limit(limits=1, user_api="blas"), ThreadPoolExecutor(cores()) as threads:
+        with single_threaded_blas(), ThreadPoolExecutor(cores()) as threads:
             for row, cosine in threads.map(best, self._blocks(q)):
                 row_QK, cosine_QK = _merged(row_QK, cosine_QK, row, cosine, k)
         return row_QK, cosine_QK
@@ -100,12 +99,6 @@ class Index:
 
     def _block(self, block: slice) -> np.ndarray:
         return np.asarray(self.rows_ND[block], np.float32)
-
-
-@cache
-def _pools() -> ThreadpoolController:
-    """The libraries' thread pools; finding them takes longer than a query."""
-    return ThreadpoolController()
 
 
 def _inverse_lengths(x_ND: np.ndarray) -> np.ndarray:

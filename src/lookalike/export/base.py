@@ -18,6 +18,7 @@ from torch import nn
 
 from lookalike.core import machine, registry
 from lookalike.core.errors import LookalikeError
+from lookalike.core.process import threads_kept
 from lookalike.engine.backbone import Backbone, load_backbone
 from lookalike.engine.run_folder import RunFolder
 from lookalike.export.staging import staged
@@ -119,6 +120,7 @@ def formats() -> list[str]:
     return registry.names("export")
 
 
+@threads_kept()
 def export(
     run: RunFolder,
     to: str,
@@ -143,7 +145,7 @@ def export(
             something, or the check failed. Nothing has been written then.
     """
     found = registry.find("export", to, "format")
-    machine.prepare(threads)
+    machine.use_threads(threads)
     folder = out or run.path / "export" / to
     source = Source(run, folder, most, threads, encoder)
     with staged(folder) as work:

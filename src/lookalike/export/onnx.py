@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from torch import Tensor, nn
 
 from lookalike.core.errors import LookalikeError
 from lookalike.core.optional import need
+from lookalike.core.process import warnings_ignored
 from lookalike.core.resample import resize_matrix
 from lookalike.data.canvas import HALF, Squares
 from lookalike.engine.backbone import Backbone
@@ -75,8 +75,7 @@ def _graph(backbone: Backbone) -> Any:
     example = sample(backbone, 2, backbone.spec.image_size + 3, backbone.spec.image_size + 7).permute(0, 2, 3, 1)
     axes = {i: torch.export.Dim(name) for i, name in enumerate(("batch", "height", "width"))}
     try:
-        with warnings.catch_warnings(), torch.no_grad():
-            warnings.simplefilter("ignore")  # of torch's exporter about itself
+        with warnings_ignored(), torch.no_grad():  # of torch's exporter about itself
             program = torch.onnx.export(
                 network,
                 (example.contiguous(),),

@@ -79,7 +79,8 @@ class Learner(Method):
 
     def __init__(self, encoder: nn.Module, options: Options, n: int, classes: int = 0, ranks: Ranks = ALONE) -> None:
         super().__init__(encoder, options, n, classes, ranks)
-        self.head = nn.Linear(encoder.out_features, options.n_clusters)  # type: ignore[arg-type]  # an int
+        with seeded(options.seed, "head"):
+            self.head = nn.Linear(encoder.out_features, options.n_clusters)  # type: ignore[arg-type]  # an int
         self._renew_head(epoch=0)
         self.register_buffer("assignment_N", torch.full((n,), -1))  # -1: not clustered yet
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from lookalike.cli.page import report_line
 from lookalike.cli.parse import parse
+from lookalike.core import machine
 from lookalike.engine.run_folder import RunFolder
 
 USAGE = "lookalike demo"
@@ -36,6 +37,7 @@ def run(words: list[str]) -> int:
 
     if not options.json:
         print("Learning from 1,797 digits without their labels, then measuring with them.")
+    machine.prepare(options.threads)
     result = run_demo(options.out, options.seed, options.threads)
     page = report_line(RunFolder(Path(options.out)), options.threads) if options.report else ""
     if options.json:

@@ -103,6 +103,7 @@ def examine() -> tuple[dict[str, object], list[str]]:
     import torch
 
     from lookalike.core import machine
+    from lookalike.core.process import keep_freed_memory
     from lookalike.data.store import cache_folder, cache_size
 
     free = shutil.disk_usage(Path.cwd()).free / 2**30
@@ -114,7 +115,7 @@ def examine() -> tuple[dict[str, object], list[str]]:
         **machine.versions(),
         "device": device,
         "precision": machine.resolve_precision("auto", device),
-        "keeps_memory": machine.keep_freed_memory(),
+        "keeps_memory": keep_freed_memory(),
         "disk_free_gib": round(free, 1),
         "stores": str(place),
         "stores_gib": round(size / 2**30, 1),

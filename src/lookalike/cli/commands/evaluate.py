@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lookalike.cli.parse import parse
+from lookalike.core import machine
 from lookalike.core.files import read_json
 from lookalike.core.load_options import LoadOptions, said_load_options
 from lookalike.core.options import at_least
@@ -65,6 +66,7 @@ def run(words: list[str]) -> int:
     from lookalike import api
     from lookalike.engine.distributed import first_process
 
+    machine.prepare(options.threads)
     where: dict[str, Any] = {"baselines": options.baselines, "device": options.device, "threads": options.threads}
     where["load_options"] = load_options
     if options.data:

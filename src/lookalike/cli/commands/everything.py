@@ -11,6 +11,7 @@ from lookalike.cli.commands.evaluate import show
 from lookalike.cli.commands.train import parse_train, take_config
 from lookalike.cli.interrupts import CTRL_C
 from lookalike.cli.page import report_line
+from lookalike.core import machine
 from lookalike.core.durations import timed
 from lookalike.core.errors import LookalikeError
 from lookalike.core.files import read_json
@@ -38,6 +39,7 @@ def _run(words: list[str], held: ExitStack) -> int:
     options, explicit = parsed.options, parsed.explicit
     if "augment" not in explicit:
         options, explicit = dataclasses.replace(options, augment=AUTO), explicit | {"augment"}
+    machine.prepare(options.threads)
     command = shlex.join(["lookalike", *words])
     folder = api.train(_METHOD, options, explicit, command=command, begun=begun, graceful=True, held=held)
     if not first_process():

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from lookalike.cli.parse import parse
-from lookalike.core import registry
+from lookalike.core import machine, registry
 from lookalike.core.errors import LookalikeError, did_you_mean
 from lookalike.core.options import at_least
 from lookalike.engine.run_folder import RunFolder
@@ -61,6 +61,7 @@ def run(words: list[str]) -> int:
     from lookalike.export.base import export
 
     out = None if options.out is None else Path(options.out)
+    machine.prepare(options.threads)
     found = export(folder, options.to, out, most=options.images, threads=options.threads)
     if options.json:
         table = {

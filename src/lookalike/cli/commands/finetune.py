@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lookalike.cli.parse import parse
+from lookalike.core import machine
 from lookalike.core.files import read_json
 from lookalike.core.load_options import LoadOptions, said_load_options
 from lookalike.core.options import at_least
@@ -77,6 +78,7 @@ def run(words: list[str]) -> int:
     from lookalike import api
     from lookalike.engine.journal import silence
 
+    machine.prepare(options.threads)
     asked: dict[str, Any] = {
         "fraction": options.fraction,
         "out": Path(options.out) if options.out else None,

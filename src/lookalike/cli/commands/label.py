@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lookalike.cli.parse import parse
+from lookalike.core import machine
 from lookalike.engine.run_folder import RunFolder
 
 USAGE = "lookalike label RUN labels.csv"
@@ -48,6 +49,7 @@ def run(words: list[str]) -> int:
     from lookalike import api
 
     out = Path(options.out) if options.out else None
+    machine.prepare(options.threads)
     found = api.label(folder, options.labels, out=out, threads=options.threads)
     confidence = found.confidence_N.sort().values
     middle = float(confidence[len(confidence) // 2])

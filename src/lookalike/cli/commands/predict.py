@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lookalike.cli.parse import parse
+from lookalike.core import machine
 from lookalike.core.load_options import LoadOptions, said_load_options
 from lookalike.core.options import at_least
 from lookalike.engine.run_folder import RunFolder
@@ -52,6 +53,7 @@ def run(words: list[str]) -> int:
     from lookalike import api
 
     out = Path(options.out) if options.out else None
+    machine.prepare(options.threads)
     found = api.predict(
         folder,
         options.data,

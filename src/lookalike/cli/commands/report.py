@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from lookalike.cli.page import MOST, write_report
 from lookalike.cli.parse import parse
+from lookalike.core import machine
 from lookalike.core.options import at_least
 
 USAGE = "lookalike report RUN [RUN...]"
@@ -44,6 +45,7 @@ def run(words: list[str]) -> int:
 
         need_matplotlib()  # before the work, not after it
     out = None if options.out is None else Path(options.out)
+    machine.prepare(options.threads)
     path, data = write_report([Path(name) for name in options.run], out, options.max_thumbs, options.threads)
     for sentence in data["missing"]:
         print(f"not on the page: {sentence}")

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from lookalike.cli.commands.search import long
 from lookalike.cli.parse import parse
+from lookalike.core import machine
 from lookalike.core.options import at_least
 from lookalike.engine.run_folder import RunFolder
 
@@ -52,6 +53,7 @@ def run(words: list[str]) -> int:
     from lookalike import api
 
     out = Path(options.out) if options.out else None
+    machine.prepare(options.threads)
     found = api.select(folder, options.n, labels=options.labels, out=out, seed=options.seed, threads=options.threads)
     if options.json:
         said = {"file": str(found.file), "paths": found.paths, "labelled": found.labelled, "notes": found.notes}

@@ -14,7 +14,7 @@ from typing import Any
 from lookalike.cli.interrupts import CTRL_C
 from lookalike.cli.page import report_line
 from lookalike.cli.parse import Parsed, parse, read_config
-from lookalike.core import registry
+from lookalike.core import machine, registry
 from lookalike.core.errors import LookalikeError, did_you_mean
 from lookalike.core.options import TrainOptions
 from lookalike.core.places import absolute_places, find_place, find_places, folders_of, is_there
@@ -38,6 +38,7 @@ def _run(words: list[str], held: ExitStack) -> int:
     from lookalike.engine.distributed import first_process
 
     command = shlex.join(["lookalike", "train", method, *words, *(["--config", str(config)] if config else [])])
+    machine.prepare(parsed.options.threads)
     folder = api.train(method, parsed.options, parsed.explicit, command=command, begun=begun, graceful=True, held=held)
     if not first_process():
         return 0

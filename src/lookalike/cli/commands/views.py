@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lookalike.cli.parse import parse
+from lookalike.core import machine
 from lookalike.core.load_options import LOAD_OPTIONS, LoadOptions
 from lookalike.core.options import at_least
 
@@ -58,6 +59,7 @@ def run(words: list[str]) -> int:
     from lookalike.engine.views import recipe_of, sheet_of
     from lookalike.methods.simclr import Options
 
+    machine.prepare(None)
     train = Options(data=options.data, batch_size=2, epochs=0)
     how = loading(train, {name: getattr(options, name) for name in LOAD_OPTIONS})
     images = load(options.data, options.image_size, options.download, how)

@@ -1,0 +1,150 @@
+"""Settings of the whole process, which belongs to whoever calls: what a call changes holds inside it and is put back.
+
+Several calls may be under way in threads. What was there before the first of them began is there again when the last
+one ends, in whichever order they end; a context manager that remembers what it finds would put back another one's
+setting.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import importlib
+import os
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import cache
+from threading import Lock, RLock, local
+from typing import Any
+
+_M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4  # glibc, malloc.h
+
+
+@cache
+def keep_freed_memory() -> bool:
+    """Ask glibc to keep freed memory for the next step instead of handing it back to the system.
+
+    A training step frees and takes the same large blocks again and again. By default each of them is
+    mapped and unmapped, and every page faulted in and zeroed by the kernel: measured as a fifth to a
+    quarter of a step on 2 cores. glibc does not say what was set before, so this cannot be put back, and is for a
+    process of our own only. Does nothing, and returns False, where there is no glibc.
+    """
+    if not sys.platform.startswith("linux"):
+        return False
+    try:
+        libc = ctypes.CDLL("libc.so.6")
+        return bool(
+            libc.mallopt(_M_MMAP_MAX, 0)
+            and libc.mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
+            and libc.mallopt(_M_TOP_PAD, 64 << 20)
+        )
+    except (OSError, AttributeError):
+        return False
+
+
+_lock = Lock()
+_calls = 0  # of `threads_kept` that are under way
+_before_calls = 0  # PyTorch's number of threads when the first of them began
+_here = local()  # .depth: those of them that this thread is in
+
+
+@contextmanager
+def threads_kept() -> Iterator[int]:
+    """Within, PyTorch's number of threads may be changed; afterwards it is what it was, which is also given.
+
+    The number belongs to a thread, and to those that are started later. Usable as a decorator.
+    """
+    global _calls, _before_calls
+    import torch
+
+    with _lock:
+        depth = getattr(_here, "depth", 0)
+        found = torch.get_num_threads()
+        if _calls == 0:
+            _before_calls = found
+        # a thread that was started during another's call has that one's number
+        before = found if depth or _calls == 0 else _before_calls
+        _calls += 1
+        _here.depth = depth + 1
+    try:
+        yield before
+    finally:
+        with _lock:
+            _calls -= 1
+            _here.depth = depth
+            torch.set_num_threads(before)
+
+
+_blas_lock = Lock()
+_blas_calls = 0
+_blas_limit: Any = None
+
+
+@contextmanager
+def single_threaded_blas() -> Iterator[None]:
+    """Within, the BLAS of NumPy and SciPy uses one thread, here or (as most builds have it) in the whole process."""
+    global _blas_calls, _blas_limit
+    own, shared = _blas("scipy.linalg" in sys.modules)
+    with own.limit(limits=1, user_api="blas"):
+        with _blas_lock:
+            if _blas_calls == 0:
+                _blas_limit = shared.limit(limits=1, user_api="blas")
+            _blas_calls += 1
+        try:
+            yield
+        finally:
+            with _blas_lock:
+                _blas_calls -= 1
+                if _blas_calls == 0:
+                    _release()
+                    _blas_limit.restore_original_limits()
+                    _release()
+
+
+@cache
+def _blas(with_scipy: bool) -> tuple[Any, Any]:
+    """The libraries that are loaded, whose limits are each thread's own or shared; to look for them takes milliseconds.
+
+    SciPy brings a BLAS beside NumPy's.
+    """
+    from threadpoolctl import ThreadpoolController
+
+    found = ThreadpoolController()
+    layers = {library.get("threading_layer", "") for library in found.info()} - {"openmp"}
+    return found.select(threading_layer="openmp"), found.select(threading_layer=list(layers))
+
+
+def _release() -> None:
+    """In newer versions of threadpoolctl only the thread that has set a limit sets another; here the last one does."""
+    import threadpoolctl
+
+    release = getattr(threadpoolctl.OpenBLASController, "clear_controlling_thread", None)
+    if release is not None:
+        release(force=True)
+
+
+@cache
+def import_compiler() -> None:
+    """Import what PyTorch's first optimiser imports: its compiler, which sets a variable and a filter of warnings."""
+    before = set(os.environ)
+    with warnings_ignored(), suppress(Exception):  # the optimiser will say what is wrong with it
+        importlib.import_module("torch._dynamo")
+    for name in set(os.environ) - before:
+        del os.environ[name]
+
+
+_warnings_lock = RLock()
+
+
+@contextmanager
+def warnings_ignored(message: str = "", category: type[Warning] = Warning) -> Iterator[None]:
+    """Within, such warnings are not shown, in all threads of the process; for short work, as others wait meanwhile.
+
+    Args:
+        message: a regular expression that the warning's text begins with.
+        category: of the warning.
+    """
+    with _warnings_lock, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=message, category=category)
+        yield
