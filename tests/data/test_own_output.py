@@ -14,14 +14,19 @@ from horrors import encoded, picture
 from lookalike.augment.recipes import build_recipe
 from lookalike.cli.main import main
 from lookalike.core.errors import LookalikeError
+from lookalike.core.files import write_json
 from lookalike.core.made_here import mark
+from lookalike.core.passed_over import from_records
 from lookalike.data import sources
 from lookalike.data.base import Loading, load
 from lookalike.data.health import examine
 from lookalike.data.listing import Listing
+from lookalike.engine.resolve import resolve
 from lookalike.engine.run_folder import RunFolder
 from lookalike.engine.snapshots import Snapshots
 from lookalike.methods.simclr import Options
+from lookalike.report.runs import Run
+from lookalike.report.verdict import verdict
 
 PHOTOS = tuple(f"{i}.png" for i in range(4))
 
@@ -69,6 +74,29 @@ def test_a_run_is_known_by_its_files_and_not_by_its_name(photos):
     (photos / "cache").mkdir()
     (photos / "cache" / "1.png").write_bytes(encoded(picture(8)))
     assert names(str(photos)) == [*PHOTOS, "cache/1.png", "runs/holiday.png"] and own(str(photos)) == 3
+
+
+def test_a_run_keeps_what_was_passed_over_and_its_page_says_it(photos):
+    for i in range(3):
+        (photos / f"{i}.cr2").write_bytes(b"raw")
+    run = begin_run(photos.parent / "run", photos)
+    assert from_records(run.status()["passed_over"]) == sources.find(str(photos)).passed_over
+    words = " ".join(verdict(Run(run.path))["sentences"])
+    assert "3 raw files of cameras are passed over (3 x .cr2; '0.cr2'); export them as JPEG, PNG or TIFF." in words
+    record = run.status()
+    del record["passed_over"]  # as runs were before
+    write_json(run.record, record)
+    assert "passed over" not in " ".join(verdict(Run(run.path))["sentences"])
+
+
+def test_too_few_images_beside_many_that_are_not_read(photos):
+    for i in range(30):
+        (photos / f"{i}.cr2").write_bytes(b"raw")
+    images = load(str(photos), how=Loading(store=False, say=lambda words: None))
+    with pytest.raises(
+        LookalikeError, match=r"has 4 training images, fewer than .* 30 raw files of cameras are passed"
+    ):
+        resolve(Options(data=str(photos)), "simclr", set(), images, images.training)
 
 
 def test_a_run_whose_record_is_lost_or_changed_is_one(photos):
