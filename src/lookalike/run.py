@@ -22,6 +22,7 @@ from lookalike.core import machine
 from lookalike.core.errors import LookalikeError
 from lookalike.core.metrics import read_metrics
 from lookalike.core.process import threads_kept
+from lookalike.core.words import counted
 from lookalike.data.base import Images
 from lookalike.data.canvas import Squares
 from lookalike.encoders.feature_maps import PYRAMID, FeatureMaps
@@ -122,7 +123,8 @@ class Run:
             raise LookalikeError(f"cannot read {file}: {error}") from error
         if found.ndim != 2 or len(found) != len(self.index):
             raise LookalikeError(
-                f"{file} is of shape {list(found.shape)} and index.csv has {len(self.index):,} rows: they do not "
+                f"{file} is of shape {list(found.shape)} and index.csv has {counted(len(self.index), 'row')}: "
+                "they do not "
                 f"belong together. Write both with: lookalike embed {self.path}"
             )
         return found

@@ -328,7 +328,7 @@ def test_bad_input() -> None:
         broken = x.clone()
         broken[4, 1] = bad
         for call in (lambda b=broken: lloyd(b, 2), lambda b=broken: assign(b, x[:2])):
-            with pytest.raises(LookalikeError, match="1 of 20 rows hold NaN or infinite values; the first is row 4"):
+            with pytest.raises(LookalikeError, match="1 of 20 rows holds NaN or infinite values; the first is row 4"):
                 call()
     with pytest.raises(LookalikeError, match=r"shape \[3, 3\], expected \[2, 3\]"):
         lloyd(x, 2, init=x[:3])

@@ -76,8 +76,8 @@ def test_counts():
     text = "\n".join(found.lines())
     for part in (
         "5 images can be used, 2 cannot",
-        "1 images are copies of others, pixel by pixel ('a.png', 'copy of a.png')",
-        "1 images are nearly of one value ('flat.png')",
+        "1 image is a copy of another, pixel by pixel ('a.png', 'copy of a.png')",
+        "1 image is nearly of one value ('flat.png')",
         "most common is 20 x 20 (4 images)",
         "the thinnest image is 100 x 5 pixels ('wide.png')",
         "all are grey",
@@ -93,8 +93,8 @@ def test_classes_and_splits():
     found = health(images, labels=labels, split=tuple(["train"] * 20 + ["test"] * 4))
     assert found.classes == (("cat", 20), ("dog", 2), ("owl", 1)) and found.unlabelled == 1
     text = "\n".join(found.lines())
-    assert "3 classes, from 1 images ('owl') to 20 ('cat'): uneven" in text
-    assert "1 classes have a single image ('owl')" in text and "1 images have no label" in text
+    assert "3 classes, from 1 image ('owl') to 20 ('cat'): uneven" in text
+    assert "1 class has a single image ('owl')" in text and "1 image has no label" in text
     assert "20 in train, 4 in test" in text
 
 

@@ -197,7 +197,7 @@ def test_only_training_images_are_counted(name: str, tmp_path: Path):
 @CLUSTERING
 def test_images_that_are_all_the_same_are_refused(name: str, tmp_path: Path):
     grey = dataclasses.replace(digits(), pixels=torch.full((200, 1, 16, 16), 99, dtype=torch.uint8))
-    with pytest.raises(ConfigurationError, match="more than the 1 distinct images there are"):
+    with pytest.raises(ConfigurationError, match="more than the 1 distinct image there is"):
         train(name, tmp_path / "run", images=grey)
     assert list(tmp_path.iterdir()) == []
 

@@ -79,7 +79,7 @@ def test_every_kind_of_network(spec, precision, holding):
 def test_a_difference_is_found_and_nothing_is_written(photo_run, tmp_path, monkeypatch):
     forward = FromPixels.forward
     monkeypatch.setattr(FromPixels, "forward", lambda self, images_BHWC: forward(self, images_BHWC) + 1e-2)
-    with pytest.raises(LookalikeError, match=r"features of 1 images of 20 x 20 pixels differ .* nothing was written"):
+    with pytest.raises(LookalikeError, match=r"features of 1 image of 20 x 20 pixels differ .* nothing was written"):
         lookalike.load(photo_run, "cpu").export("onnx", tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
 

@@ -31,6 +31,7 @@ from lookalike.core.errors import LookalikeError
 from lookalike.core.files import read_json, write_json
 from lookalike.core.options import TrainOptions
 from lookalike.core.process import threads_kept
+from lookalike.core.words import counted
 from lookalike.data.base import Images
 from lookalike.data.base import load as load_images
 from lookalike.engine.backbone import Backbone, load_backbone, placed
@@ -218,7 +219,8 @@ def _check(run: RunFolder, images: Images) -> None:
     absent = [name for code, name in enumerate(images.classes) if code not in found.tolist()]
     if len(images.classes) >= 2 and absent:
         raise LookalikeError(
-            f"{images.name} has {len(images.classes)} classes and {len(learn)} labelled images to learn from, with "
+            f"{images.name} has {counted(len(images.classes), 'class')} and "
+            f"{counted(len(learn), 'labelled image')} to learn from, with "
             f"none of: {', '.join(absent[:5])}{', ...' if len(absent) > 5 else ''}. Add images of them "
             "(a fifth of the images is held out for the figures)"
         )

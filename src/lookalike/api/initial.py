@@ -19,6 +19,7 @@ from torch import Tensor
 
 from lookalike.core.errors import LookalikeError
 from lookalike.core.options import TrainOptions
+from lookalike.core.words import counted
 from lookalike.encoders.base import (
     IMAGENET_MEAN,
     IMAGENET_STD,
@@ -85,7 +86,7 @@ class Initial:
         spec = backbone.spec
         if self.channels not in (None, spec.channels):
             raise LookalikeError(
-                f"--init {self.said} is of a network for {self.channels} channel{'s' if self.channels != 1 else ''}, "
+                f"--init {self.said} is of a network for {counted(self.channels, 'channel')}, "
                 f"and these images have {spec.channels}. Convert the images, or train without --init"
                 + (f"; lookalike embed {self.said} DATA converts colour to grey" if self.channels == 1 else "")
             )

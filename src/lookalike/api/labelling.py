@@ -14,8 +14,9 @@ from lookalike.core import machine
 from lookalike.core.arithmetic import outside_autocast
 from lookalike.core.errors import LookalikeError
 from lookalike.core.files import write_csv
-from lookalike.core.labelled import counted, listed, read_given, rows_of
+from lookalike.core.labelled import listed, read_given, rows_of
 from lookalike.core.process import threads_kept
+from lookalike.core.words import counted
 from lookalike.engine.grouping import features_and_index, raise_useless
 from lookalike.engine.run_folder import RunFolder, writes
 from lookalike.evaluate.propagate import propagate
@@ -154,7 +155,7 @@ def select(
     if n < 1:
         raise LookalikeError(f"-n must be at least 1, got {n}")
     if len(known) == len(paths):
-        raise LookalikeError(f"all {len(paths):,} images of {run.path} have labels: there is nothing left to select")
+        raise LookalikeError(f"every image of {run.path} has a label: there is nothing left to select")
     file = out or run.labels / "to_label.csv"
     _raise_labels_lost(file, given.label_of)
     raise_useless(run, features, "choose by")

@@ -13,7 +13,8 @@ from torch import Tensor
 
 from lookalike.core.errors import LookalikeError
 from lookalike.core.files import write_csv
-from lookalike.core.labelled import counted, listed, read_given, rows_of
+from lookalike.core.labelled import listed, read_given, rows_of
+from lookalike.core.words import agreeing, counted
 from lookalike.data.base import Images, by_content
 from lookalike.engine.backbone import Backbone
 from lookalike.evaluate.propagate import left_out_right, propagate
@@ -44,7 +45,7 @@ def with_more(images: Images, rows: Tensor, file: Path) -> tuple[Images, Tensor]
     strange = sorted(set(label_of.values()) - set(code_of))
     if strange:
         raise LookalikeError(
-            f"{counted(len(strange), 'name')} in {file} {'is' if len(strange) == 1 else 'are'} no class of "
+            f"{counted(len(strange), 'name')} in {file} {agreeing(len(strange), 'is', 'are')} no class of "
             f"{images.name}:\n{listed(strange)}\nIts classes are {', '.join(images.classes[:10])}"
             f"{', ...' if len(images.classes) > 10 else ''}"
         )

@@ -14,6 +14,7 @@ from lookalike.core import machine
 from lookalike.core.errors import LookalikeError
 from lookalike.core.files import write_csv
 from lookalike.core.process import threads_kept
+from lookalike.core.words import counted
 from lookalike.data.base import Images
 from lookalike.data.base import load as load_images
 from lookalike.engine.classifier import load_classifier
@@ -110,4 +111,4 @@ def check_channels(run: RunFolder, images: Images) -> None:
 
 
 def _channels(count: int) -> str:
-    return f"{count} channel" + ("" if count == 1 else "s")
+    return counted(count, "channel")

@@ -16,6 +16,7 @@ from lookalike.core.errors import LookalikeError
 from lookalike.core.files import write_atomically, write_csv
 from lookalike.core.options import TrainOptions, places, spoken
 from lookalike.core.places import absolute_places, find_places, folders_of, is_there, joined
+from lookalike.core.words import counted
 from lookalike.data.base import Images, Loading
 from lookalike.data.base import load as load_images
 from lookalike.engine.run_folder import RunFolder
@@ -137,7 +138,7 @@ def write_skipped(file: Path, images: Images, how: Loading) -> None:
         return
     write_csv(file, ("path", "reason"), images.skipped)
     n, name = len(images.skipped), images.skipped[0][0]
-    how.say(f"{n:,} {'file' if n == 1 else 'files'} skipped, such as {name!r}; the reasons are in {file}")
+    how.say(f"{counted(n, 'file')} skipped, such as {name!r}; the reasons are in {file}")
 
 
 def finish(run: RunFolder) -> None:

@@ -24,6 +24,7 @@ from lookalike.core.errors import Interrupted, LookalikeError
 from lookalike.core.files import write_csv, write_json
 from lookalike.core.options import TrainOptions, lasting, raise_problems
 from lookalike.core.process import threads_kept
+from lookalike.core.words import counted
 from lookalike.data.base import Images, by_content
 from lookalike.data.base import load as load_images
 from lookalike.data.health import health_of
@@ -201,7 +202,7 @@ def training_rows(images: Images, with_labels: bool, label_fraction: float | Non
     if not with_labels:
         return images.training
     if images.evaluation is None or len(images.evaluation[0]) == 0 or len(images.classes) < 2:
-        found = "no labels" if images.evaluation is None else f"labels of {len(images.classes)} class"
+        found = "no labels" if images.evaluation is None else f"labels of {counted(len(images.classes), 'class')}"
         raise LookalikeError(
             f"{images.name} has {found}, and supervised training learns from labels; put images of a class into a "
             "folder of their own, or train without labels (simclr, deepcluster, deepcluster-v2)"

@@ -14,6 +14,7 @@ from torch import Tensor
 from lookalike.clustering.lloyd import Clustering, assign, lloyd
 from lookalike.core import rng
 from lookalike.core.errors import LookalikeError
+from lookalike.core.words import counted
 
 
 class ClusteringError(LookalikeError, ValueError):
@@ -125,7 +126,9 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         if reset:
             self.n_features_in_ = X.shape[1]
         elif X.shape[1] != self.n_features_in_:
-            raise ClusteringError(f"X has {X.shape[1]} features, but KMeans was fitted to {self.n_features_in_}")
+            raise ClusteringError(
+                f"X has {counted(X.shape[1], 'feature')}, but KMeans was fitted to {self.n_features_in_}"
+            )
         return X.detach() if X.dtype == torch.float64 else X.detach().float()
 
     def _centroids(self, x: Tensor) -> Tensor:

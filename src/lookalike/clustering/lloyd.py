@@ -20,6 +20,7 @@ from lookalike.clustering.nearest import Nearest
 from lookalike.clustering.seeding import plus_plus, random_rows
 from lookalike.core.errors import LookalikeError
 from lookalike.core.ranks import ALONE, Ranks
+from lookalike.core.words import agreeing, counted
 from lookalike.core.workers import Workers
 
 _CHUNK = 64  # rows added up in the rows' own precision; chunks are then added up in float64
@@ -217,13 +218,16 @@ def _checked(x_ND: Tensor, k: int, ranks: Ranks) -> Tensor:
         raise LookalikeError(f"k-means wants rows of features [N, D], not an array of shape {list(x_ND.shape)}")
     n = int(ranks.sum(torch.tensor(len(x_ND))))
     if not 1 <= k <= n:
-        raise LookalikeError(f"cannot make {k} clusters of {n} rows: ask for 1 to {n}")
+        raise LookalikeError(f"cannot make {counted(k, 'cluster')} of {counted(n, 'row')}: ask for 1 to {n}")
     x = x_ND if x_ND.dtype == torch.float64 else x_ND.float()
     x = x.detach().contiguous()
     # A sum is finite only if all is; it is quick, but may overflow on its own, hence the second look.
     if not bool(x.sum().isfinite()) and not bool(x.isfinite().all()):
         bad = (~x.isfinite()).any(1).nonzero()[:, 0]
-        raise LookalikeError(f"{len(bad)} of {len(x)} rows hold NaN or infinite values; the first is row {int(bad[0])}")
+        raise LookalikeError(
+            f"{len(bad)} of {counted(len(x), 'row')} "
+            f"{agreeing(len(bad), 'holds', 'hold')} NaN or infinite values; the first is row {int(bad[0])}"
+        )
     return x
 
 

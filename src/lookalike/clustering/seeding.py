@@ -15,6 +15,7 @@ from torch import Tensor
 from lookalike.core import rng
 from lookalike.core.errors import LookalikeError
 from lookalike.core.ranks import ALONE, Ranks
+from lookalike.core.words import counted
 from lookalike.core.workers import Workers
 
 _MOST = 256  # candidates drawn at once
@@ -53,7 +54,9 @@ def plus_plus(x_ND: Tensor, k: int, seed: int, workers: Workers) -> Tensor:
         step += 1
         total_N = distance_N.double().cumsum(0)
         if not float(total_N[-1]) > 0:
-            raise LookalikeError(f"cannot make {k} clusters: the {n} rows hold {len(chosen)} distinct ones")
+            raise LookalikeError(
+                f"cannot make {counted(k, 'cluster')} of {counted(n, 'row')}, of which {len(chosen)} distinct"
+            )
         count = min(len(chosen), k - len(chosen), _MOST)
         draw_M2 = _uniform(seed, step, count)
         at_M = torch.searchsorted(total_N, (draw_M2[:, 0].to(x_ND.device) * total_N[-1]), right=True).clamp(max=n - 1)

@@ -20,6 +20,7 @@ from torch import Tensor
 from lookalike.clustering.lloyd import lloyd
 from lookalike.core import rng
 from lookalike.core.errors import LookalikeError
+from lookalike.core.words import counted
 
 _BLOCK = 4096  # rows compared with the landmarks at once
 _ITERATIONS, _TOLERANCE = 100, 1e-4  # of the k-means that ends it
@@ -67,7 +68,7 @@ def spectral(
     """
     m = min(landmarks, max(k, len(x_ND) // _ROWS_PER_LANDMARK))
     if not 2 <= k <= len(x_ND):
-        raise LookalikeError(f"cannot make {k} groups of {len(x_ND)} images")
+        raise LookalikeError(f"cannot make {counted(k, 'group')} of {counted(len(x_ND), 'image')}")
     x = F.normalize(x_ND.float(), dim=1)
     found = lloyd(x, m, seed=rng.derive(seed, "landmarks"), init="random", max_iter=20, spherical=True)
     landmarks_MD = found.centroids_KD

@@ -6,6 +6,8 @@ import difflib
 import signal
 from collections.abc import Iterable
 
+from lookalike.core.words import counted
+
 
 class LookalikeError(Exception):
     """Something the user can put right; the command line ends with exit status 2."""
@@ -67,7 +69,7 @@ class ConfigurationError(LookalikeError):
     def __init__(self, problems: Iterable[str]) -> None:
         self.problems = tuple(problems)
         count = len(self.problems)
-        head = "1 mistake" if count == 1 else f"{count} mistakes"
+        head = counted(count, "mistake")
         super().__init__(f"{head} in the configuration:\n" + "\n".join(f"  - {p}" for p in self.problems))
 
 

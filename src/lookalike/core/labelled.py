@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lookalike.core.errors import LookalikeError
+from lookalike.core.words import counted
 
 _SHOWN = 5  # examples in a message
 
@@ -119,11 +120,6 @@ def rows_of(given: Given, paths: Sequence[str], where: str) -> tuple[dict[int, s
         shown = ", ".join(map(repr, unknown[:_SHOWN])) + (", ..." if len(unknown) > _SHOWN else "")
         notes.append(f"{counted(len(unknown), 'labelled path')} passed over, not an image of {where}: {shown}")
     return {row_of[path]: label for path, label in given.label_of.items() if path in row_of}, notes
-
-
-def counted(n: int, what: str) -> str:
-    """A number and a noun: "1 label", "2 labels"."""
-    return f"{n:,} {what}" + ("" if n == 1 else "s")
 
 
 def listed(items: Sequence[str]) -> str:

@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 from lookalike.core.durations import parse_duration
 from lookalike.core.errors import ConfigurationError, did_you_mean
+from lookalike.core.words import counted
 
 AUTO = "auto"
 """A value that stands for: choose for me."""
@@ -183,7 +184,7 @@ def spoken(data: str | Sequence[str]) -> str:
     if isinstance(data, str) or len(data) == 1:
         return data if isinstance(data, str) else data[0]
     if len(data) > _MOST_SPOKEN:
-        return f"{data[0]} and {len(data) - 1} other places"
+        return f"{data[0]} and {counted(len(data) - 1, 'other place')}"
     return ", ".join(data[:-1]) + " and " + data[-1] if data else ""
 
 

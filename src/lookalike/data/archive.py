@@ -20,6 +20,7 @@ from typing import IO
 
 from lookalike.core.errors import LookalikeError
 from lookalike.core.passed_over import Tally, sentences, suffixes
+from lookalike.core.words import counted
 from lookalike.data import npy
 from lookalike.data.decode import Unreadable, open_image, reason_of
 from lookalike.data.kinds import HEAD, reason_by_bytes, reason_by_suffix, suffix_of
@@ -73,7 +74,9 @@ def listing(place: Path) -> Listing:
     except Exception as error:  # damaged archives raise nearly anything
         if not content.members:
             raise LookalikeError(f"{place} is no archive that can be read, or damaged: {reason_of(error)}") from error
-        content.notes.append(f"{place.name} is damaged after {len(content.members)} files: {reason_of(error)}")
+        content.notes.append(
+            f"{place.name} is damaged after {counted(len(content.members), 'file')}: {reason_of(error)}"
+        )
     images = _images(content)
     passed_over = content.others.result()
     if not images:

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from lookalike.core.errors import LookalikeError
+from lookalike.core.words import counted
 from lookalike.data.axes import channels_are_first
 from lookalike.data.base import Images
 from lookalike.data.levels import eight_bits
@@ -90,7 +91,7 @@ def from_array(
     n = len(x)
     for what, values in (("labels", labels), ("paths", paths), ("split", split)):
         if values is not None and values.shape != (n,):
-            raise LookalikeError(f"{where}: {n} images but {what} of shape {list(values.shape)}")
+            raise LookalikeError(f"{where}: {counted(n, 'image')} but {what} of shape {list(values.shape)}")
     y: Tensor | None = None
     classes: tuple[str, ...] = ()
     if labels is not None:

@@ -19,6 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lookalike.core.errors import LookalikeError
+from lookalike.core.words import counted
 from lookalike.data.canvas import Canvases, Squares, digests, places
 from lookalike.data.listing import Listing
 
@@ -86,7 +87,7 @@ class Images:
     def __post_init__(self) -> None:
         for what, values in (("pixels", self.pixels), ("sizes", self.sizes), ("digests", self.known_digests)):
             if values is not None and len(values) != len(self.paths):
-                raise ValueError(f"{len(self.paths)} images but {what} of {len(values)}")
+                raise ValueError(f"{counted(len(self.paths), 'image')} but {what} of {len(values)}")
 
     def __len__(self) -> int:
         return len(self.paths)

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 
 from lookalike.core.errors import LookalikeError
+from lookalike.core.words import counted
 from lookalike.data.base import Images
 from lookalike.data.download import fetch
 from lookalike.data.tar import open_tar
@@ -133,7 +134,7 @@ def _unpickle(data: bytes, where: str) -> tuple[np.ndarray, np.ndarray]:
         if x.dtype != np.uint8 or x.shape[1:] != (_RECORD - 1,) or len(x) == 0:
             raise ValueError(f"an array {x.dtype} {x.shape}")
         if y.shape != (len(x),):
-            raise ValueError(f"{len(x)} images but labels of shape {y.shape}")
+            raise ValueError(f"{counted(len(x), 'image')} but labels of shape {y.shape}")
     except Exception as error:  # a damaged pickle can raise nearly anything
         raise LookalikeError(f"{where} is neither the binary nor the Python form of CIFAR-10: {error}") from error
     return x, y

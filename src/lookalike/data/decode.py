@@ -16,6 +16,7 @@ import PIL
 import torch
 from PIL import ExifTags, Image, ImageOps
 
+from lookalike.core.words import counted
 from lookalike.data import heif, jpeg
 from lookalike.data.axes import channels_last as channels_last
 from lookalike.data.deep import DeepImage, Kind
@@ -188,7 +189,7 @@ def fitted(width: int, height: int, side: int) -> tuple[int, int]:
 
 
 def _channel_words(n: int) -> str:
-    return "1 channel (grey)" if n == 1 else f"{n} channels"
+    return counted(n, "channel (grey)", "channels")
 
 
 def _array_header(x: np.ndarray) -> Header:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from lookalike.core.errors import LookalikeError
 from lookalike.core.passed_over import Tally
+from lookalike.core.words import agreeing, counted
 from lookalike.data.folder import named_entry
 from lookalike.data.kinds import suffix_of
 from lookalike.data.layout import SPLITS, case_notes, labels_of, splits_of
@@ -86,7 +87,14 @@ def listing_of_rows(rows: Sequence[Row], base: Path, name: str, where: str) -> L
         split=split,
         refused=tuple(sorted(refused.items())),
         notes=(
-            *([f"{twice} lines of {where} repeat others and were passed over"] if twice else []),
+            *(
+                [
+                    f"{counted(twice, 'line')} of {where} "
+                    f"{agreeing(twice, 'repeats another and was', 'repeat others and were')} passed over"
+                ]
+                if twice
+                else []
+            ),
             *case_notes(names),
         ),
         passed_over=others.result(),

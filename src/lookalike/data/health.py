@@ -11,6 +11,7 @@ import numpy as np
 
 from lookalike.core.errors import LookalikeError
 from lookalike.core.passed_over import PassedOver, sentences
+from lookalike.core.words import agreeing, counted
 from lookalike.data import canvas
 from lookalike.data.decode import Header, Unreadable, decode_all, header, reason_of
 from lookalike.data.listing import Entry, Listing, NoneReadable, Raw
@@ -149,7 +150,7 @@ class Health:
 
     def lines(self) -> list[str]:
         """Sentences, the gravest first, each with numbers and examples, and with a remedy where there is one."""
-        said = [f"{self.good:,} images can be used" + (f", {self.bad:,} cannot" if self.bad else "")]
+        said = [f"{counted(self.good, 'image')} can be used" + (f", {self.bad:,} cannot" if self.bad else "")]
         said += [f"{len(names):,} skipped: {reason} ({_examples(names)})" for reason, names in self.unreadable]
         loud, quiet = sentences(self.passed_over)
         said += loud + self._same() + self._sizes() + self._values() + self._labels()
@@ -160,12 +161,15 @@ class Health:
         if self.duplicates:
             copies = sum(map(len, self.duplicates)) - len(self.duplicates)
             said.append(
-                f"{copies:,} images are copies of others, pixel by pixel ({_examples(self.duplicates[0])}); "
+                f"{counted(copies, 'image')} "
+                f"{agreeing(copies, 'is a copy of another', 'are copies of others')}, pixel by pixel "
+                f"({_examples(self.duplicates[0])}); "
                 "harmless when few, but a copy in the test split makes figures too good: remove copies there"
             )
         if self.flat:
             said.append(
-                f"{len(self.flat):,} images are nearly of one value ({_examples(self.flat)}); "
+                f"{counted(len(self.flat), 'image')} {agreeing(len(self.flat), 'is', 'are')} nearly of one "
+                f"value ({_examples(self.flat)}); "
                 "they end up in a group of their own: remove them if they are failed pictures"
             )
         return said
@@ -179,7 +183,7 @@ class Health:
         said = [
             f"{self.sizes:,} sizes, from {self.smallest[1]} x {self.smallest[2]} ({self.smallest[0]!r}) to "
             f"{self.largest[1]} x {self.largest[2]} pixels ({self.largest[0]!r}); "
-            f"most common is {width} x {height} ({n:,} images)"
+            f"most common is {width} x {height} ({counted(n, 'image')})"
         ]
         name, width, height = self.thinnest
         if max(width, height) >= _THIN * min(width, height):
@@ -196,7 +200,13 @@ class Health:
             said.append(f"numbers of channels differ ({kinds}): one collection has one number, keep them apart")
         elif counts:
             (c,) = counts
-            said.append("all are grey" if c == 1 else "all have three channels" if c == 3 else f"all have {c} channels")
+            said.append(
+                "all are grey"
+                if c == 1
+                else "all have three channels"
+                if c == 3
+                else f"all have {counted(c, 'channel')}"
+            )
         if any(b > 8 for b in self.bits):
             said.append("values of more than 8 bits are stretched to 8, between each image's own 0.5 % and 99.5 %")
         return said
@@ -206,15 +216,24 @@ class Health:
         if not self.classes:
             return said
         (large, most), (small, fewest) = self.classes[0], self.classes[-1]
-        words = f"{len(self.classes):,} classes, from {fewest:,} images ({small!r}) to {most:,} ({large!r})"
+        words = (
+            f"{counted(len(self.classes), 'class')}, from {counted(fewest, 'image')} ({small!r}) to "
+            f"{most:,} ({large!r})"
+        )
         if most >= _UNEVEN * fewest:
             words += ": uneven, so accuracy tells of the large classes most"
         said.append(words)
         lonely = [name for name, n in self.classes if n < 2]
         if lonely:
-            said.append(f"{len(lonely):,} classes have a single image ({_examples(lonely)}): too few to test on")
+            said.append(
+                f"{counted(len(lonely), 'class')} {agreeing(len(lonely), 'has', 'have')} a single image "
+                f"({_examples(lonely)}): too few to test on"
+            )
         if self.unlabelled:
-            said.append(f"{self.unlabelled:,} images have no label: trained on, left out of evaluation")
+            said.append(
+                f"{counted(self.unlabelled, 'image')} {agreeing(self.unlabelled, 'has', 'have')} no label: "
+                "trained on, left out of evaluation"
+            )
         return said
 
 
@@ -265,7 +284,7 @@ def too_many_bad(health: Health, most: float = MOST_BAD) -> None:
     if health.good and health.bad <= most * health.listed:
         return
     found = "; ".join(f"{reason} ({_examples(names)})" for reason, names in health.unreadable[:_EXAMPLES])
-    head = f"{health.bad:,} of {health.listed:,} images in {health.name} cannot be read: {found}"
+    head = f"{health.bad:,} of {counted(health.listed, 'image')} in {health.name} cannot be read: {found}"
     if not health.good:
         refused = [(name, reason) for reason, names in health.unreadable for name in names]
         raise NoneReadable(f"{head}. None is left to use.", refused)

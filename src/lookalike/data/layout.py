@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from lookalike.core.passed_over import PassedOver
+from lookalike.core.words import agreeing, counted
 from lookalike.data.kinds import reason_by_suffix, suffix_of
 from lookalike.data.listing import Entry, Listing
 
@@ -155,7 +156,7 @@ def _split_notes(words: Sequence[str], found: Sequence[str], strays: int) -> lis
 
 def counted_images(n: int) -> str:
     """ "1 image lies", "2 images lie"."""
-    return "1 image lies" if n == 1 else f"{n:,} images lie"
+    return f"{counted(n, 'image')} {agreeing(n, 'lies', 'lie')}"
 
 
 def _alike(classes: Iterable[str]) -> tuple[str, str] | None:
@@ -196,5 +197,5 @@ def case_notes(names: Iterable[str]) -> list[str]:
     alike = [name for name, n in count.items() if n > 1]
     if not alike:
         return []
-    start = "1 name differs" if len(alike) == 1 else f"{len(alike):,} names differ"
+    start = f"{counted(len(alike), 'name')} {agreeing(len(alike), 'differs', 'differ')}"
     return [f"{start} from others in capitals only, such as {alike[0]!r}"]

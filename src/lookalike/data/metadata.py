@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from lookalike.core.errors import LookalikeError
+from lookalike.core.words import agreeing, counted
 from lookalike.data import filelist
 from lookalike.data import folder as files
 from lookalike.data.filelist import Row
@@ -123,7 +124,7 @@ def _together(found: Listing, named: Listing, labelled: bool, notes: list[str], 
         split = tuple(named.split[place[name]] if name in place else by_folder.get(name, "train") for name in names)
     unnamed = [name for name in names if name not in place]
     if unnamed:
-        many = "1 image is" if len(unnamed) == 1 else f"{len(unnamed):,} images are"
+        many = f"{counted(len(unnamed), 'image')} {agreeing(len(unnamed), 'is', 'are')}"
         without = ", without a label" if labelled else ""
         notes.append(f"{many} not named in {' and '.join(used)} ({unnamed[0]!r}), and read all the same{without}")
     refused = {name: why for name, why in (*found.refused, *named.refused) if name not in entries}

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from lookalike.core.errors import LookalikeError
+from lookalike.core.words import counted
 from lookalike.data.base import Images
 from lookalike.data.download import fetch
 
@@ -47,7 +48,7 @@ def load(place: Path, image_size: int | None = None, download: bool = False) -> 
         x = _read(place, f"{prefix}-images-idx3-ubyte", 3)
         y = _read(place, f"{prefix}-labels-idx1-ubyte", 1)
         if len(x) != len(y):
-            raise LookalikeError(f"mnist:{place}: {len(x)} {part} images but {len(y)} labels")
+            raise LookalikeError(f"mnist:{place}: {counted(len(x), f'{part} image')} but {counted(len(y), 'label')}")
         pixels.append(torch.from_numpy(x)[:, None])
         labels.append(torch.from_numpy(y).long())
         split += [part] * len(x)

@@ -18,6 +18,7 @@ from lookalike.core.braces import expanded
 from lookalike.core.errors import LookalikeError, did_you_mean
 from lookalike.core.passed_over import merged
 from lookalike.core.places import PREFIXES
+from lookalike.core.words import agreeing, counted
 from lookalike.data import archive, array, cifar10, digits, filelist, folder, hf, metadata, mnist
 from lookalike.data.base import Images
 from lookalike.data.kinds import reason_by_suffix, suffix_of
@@ -148,8 +149,8 @@ def _matches(pattern: str) -> list[str]:
     if missing:
         shown = ", ".join(missing[:_MOST_MISSING]) + (", ..." if len(missing) > _MOST_MISSING else "")
         raise LookalikeError(
-            f"{len(missing):,} of the {len(parts):,} places that {pattern} stands for "
-            f"{'is' if len(missing) == 1 else 'are'} not there: {shown} (working folder {Path.cwd()})"
+            f"{len(missing):,} of the {counted(len(parts), 'place')} that {pattern} stands for "
+            f"{agreeing(len(missing), 'is', 'are')} not there: {shown} (working folder {Path.cwd()})"
         )
     found = [place for part in parts for place in (_globbed(part) if _is_glob(part) else [part])]
     return list(dict.fromkeys(found))

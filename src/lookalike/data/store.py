@@ -19,6 +19,7 @@ from torch import Tensor
 
 from lookalike.core.errors import LookalikeError
 from lookalike.core.machine import available_bytes, parse_bytes, processes_here
+from lookalike.core.words import counted
 from lookalike.data.base import Images, Loading
 from lookalike.data.canvas import Canvases
 from lookalike.data.decode import Header, decoders
@@ -94,7 +95,10 @@ def _unstored(listing: Listing, known: Survey, shape: Shape, how: Loading) -> tu
     def keep(i: int, canvas: np.ndarray) -> None:
         held[i] = canvas
 
-    how.say(f"decoding {len(entries):,} images" + ("" if small else " to know them, and then whenever they are needed"))
+    how.say(
+        f"decoding {counted(len(entries), 'image')}"
+        + ("" if small else " to know them, and then whenever they are needed")
+    )
     fill(entries, index, known.threads, keep if small else None, lambda: None, how.say)
     _check(listing, index, how)
     good = np.flatnonzero(index.records["state"] == GOOD)

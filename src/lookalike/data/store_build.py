@@ -21,6 +21,7 @@ from lookalike.core.errors import LookalikeError, MachineError
 from lookalike.core.locks import try_lock
 from lookalike.core.machine import size_words
 from lookalike.core.pieces import in_pieces
+from lookalike.core.words import counted
 from lookalike.data.health import Examined, examine_all
 from lookalike.data.listing import Entry
 from lookalike.data.store_format import (
@@ -83,7 +84,7 @@ def fill(
                 save()
                 saved = time.monotonic()
             if now - told > _TELL:
-                say(f"{len(entries) - len(todo) + start + len(part):,} of {len(entries):,} images decoded")
+                say(f"{len(entries) - len(todo) + start + len(part):,} of {counted(len(entries), 'image')} decoded")
                 told = now
     except BaseException:
         with suppress(OSError, MachineError):  # what failed first is told
@@ -200,7 +201,10 @@ def _build(
     _check_room(folder.parent, size, there, limit, len(entries), index.shape, side)
     partial.mkdir(exist_ok=True)
     if there == 0:
-        say(f"decoding {len(entries):,} images into {folder} ({size_words(size)}); the next start finds them there")
+        say(
+            f"decoding {counted(len(entries), 'image')} into {folder} ({size_words(size)}); the next start "
+            "finds them there"
+        )
     file = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o644)
     try:
         os.truncate(file, size)
@@ -233,7 +237,9 @@ def _check_room(place: Path, size: int, there: int, limit: int | None, n: int, s
     """
     free = shutil.disk_usage(place).free
     needed = int(_MARGIN * max(0, size - there))
-    words = f"{n:,} images of {shape.canvas} x {shape.canvas} pixels take {size_words(size)} in the store {place}"
+    words = (
+        f"{counted(n, 'image')} of {shape.canvas} x {shape.canvas} pixels take {size_words(size)} in the store {place}"
+    )
     ways = (
         f"Train on smaller images (--image-size, now {side}), name another folder with --cache, "
         "or go without a store: --no-store"

@@ -14,6 +14,7 @@ from struct import pack
 import numpy as np
 from PIL import Image, TiffImagePlugin
 
+from lookalike.core.words import counted
 from lookalike.data.unreadable import Unreadable
 
 PLAIN, LZW, JPEG, DEFLATE, PACKBITS, OLD_DEFLATE, LZMA, ZSTD = 1, 5, 7, 8, 32773, 32946, 34925, 50000
@@ -73,7 +74,7 @@ def unpacked(data: bytes, compression: int, rows: int, row_bytes: int, reversed_
 def unpacked_jpeg(data: bytes, tables: bytes, rows: int, columns: int, samples: int) -> np.ndarray:
     """The values of a piece that is a JPEG, uint8 [rows, columns, samples]."""
     if samples not in (1, 3):
-        raise Unreadable(f"a TIFF whose pieces are JPEG of {samples} channels: {_REMEDY}")
+        raise Unreadable(f"a TIFF whose pieces are JPEG of {counted(samples, 'channel')}: {_REMEDY}")
     image = _by_libtiff(data, JPEG, columns, rows, samples, tables)
     return np.asarray(image).reshape(rows, columns, samples)
 

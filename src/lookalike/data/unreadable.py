@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from PIL import Image, UnidentifiedImageError
 
+from lookalike.core.words import counted
+
 MOST_PIXELS = 178_956_970
 """Pixels above which an image is taken for a decompression bomb and not decoded."""
 MOST_VALUES = 4 * MOST_PIXELS
@@ -51,7 +53,7 @@ def check_size(width: int, height: int, channels: int = 1) -> None:
     if width * height > MOST_PIXELS:
         raise Unreadable(_too_large(width, height))
     if width * height * channels > MOST_VALUES:
-        raise Unreadable(f"{width} x {height} pixels of {channels} channels: too large")
+        raise Unreadable(f"{width} x {height} pixels of {counted(channels, 'channel')}: too large")
 
 
 def _too_large(width: int | None = None, height: int | None = None) -> str:

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from lookalike.core import registry, rng
 from lookalike.core.errors import LookalikeError, did_you_mean
+from lookalike.core.words import counted
 
 LIBRARIES = ("timm", "torchvision")
 """Libraries whose networks `--encoder LIBRARY:NAME` takes."""
@@ -125,7 +126,8 @@ def output_width(network: nn.Module, channels: int, side: int) -> int:
     except (RuntimeError, AssertionError, ValueError) as error:
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise LookalikeError(
-            f"{type(network).__name__} takes no images of {side} x {side} pixels with {channels} channels: {reason}"
+            f"{type(network).__name__} takes no images of {side} x {side} pixels with "
+            f"{counted(channels, 'channel')}: {reason}"
         ) from error
     finally:
         network.train(was_training)

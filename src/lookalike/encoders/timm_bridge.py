@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from lookalike.core.errors import LookalikeError, did_you_mean
 from lookalike.core.optional import need_vision
+from lookalike.core.words import counted
 from lookalike.encoders.base import EncoderSpec, Trained
 
 VARIANTS = ()
@@ -52,7 +53,8 @@ def _create(model: str, spec: EncoderSpec, pretrained: bool) -> nn.Module:
         return timm.create_model(model, pretrained=pretrained, **how)
     except (TypeError, ValueError, AssertionError, NotImplementedError) as error:
         raise LookalikeError(
-            f"timm cannot make {model} for images of {spec.image_size} pixels with {spec.channels} channels: {error}"
+            f"timm cannot make {model} for images of {spec.image_size} pixels with "
+            f"{counted(spec.channels, 'channel')}: {error}"
         ) from error
 
 

@@ -10,6 +10,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from lookalike.core.errors import LookalikeError
+from lookalike.core.words import agreeing, counted
 
 _CLASSIFIERS = ("fc.", "classifier.", "head.", "heads.")  # a supervised network's last layer: not part of an encoder
 _WRAPPERS = ("state_dict_ema", "model_ema", "state_dict", "model")  # where timm and others keep the weights
@@ -73,13 +74,15 @@ def fit_weights(encoder: nn.Module, tensors: Mapping[str, Tensor], source: str) 
         shown = "\n".join(f"  - {p}" for p in problems[:10])
         more = f"\n  - and {len(problems) - 10} more" if len(problems) > 10 else ""
         raise LookalikeError(
-            f"--init {source} does not fit {type(encoder).__name__}: {len(problems)} tensors differ\n{shown}{more}\n"
+            f"--init {source} does not fit {type(encoder).__name__}: {counted(len(problems), 'tensor')} "
+            f"{agreeing(len(problems), 'differs', 'differ')}\n{shown}{more}\n"
             "Choose the --encoder, --width, --stem and --norm that the weights were made for."
         )
     broken = [name for name, t in weights.items() if t.is_floating_point() and not t.isfinite().all()]
     if broken:
         raise LookalikeError(
-            f"--init {source} holds NaN or infinity in {len(broken)} of {len(weights)} tensors, such as {broken[0]}"
+            f"--init {source} holds NaN or infinity in {len(broken)} of {counted(len(weights), 'tensor')}, such "
+            f"as {broken[0]}"
         )
     encoder.load_state_dict(weights)
 

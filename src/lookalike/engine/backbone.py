@@ -24,6 +24,7 @@ from lookalike.core.arithmetic import outside_autocast
 from lookalike.core.errors import LookalikeError
 from lookalike.core.files import write_atomically
 from lookalike.core.ranks import ALONE, Ranks, blocks
+from lookalike.core.words import counted
 from lookalike.data.canvas import Squares
 from lookalike.encoders.base import EncoderSpec, build_encoder
 
@@ -164,7 +165,7 @@ def _sorted_header(data: bytes) -> bytes:
 
 
 def _words(shape: tuple[int, ...] | torch.Size) -> str:
-    return f"{shape[1]} x {shape[2]} pixels with {shape[0]} channel{'s' if shape[0] != 1 else ''}"
+    return f"{shape[1]} x {shape[2]} pixels with {counted(shape[0], 'channel')}"
 
 
 def load_backbone(path: Path, device: str, encoder: nn.Module | None = None) -> Backbone:

@@ -26,6 +26,7 @@ from lookalike.core.errors import LookalikeError
 from lookalike.core.labelled import read_labels
 from lookalike.core.options import AUTO, TrainOptions
 from lookalike.core.ranks import Ranks
+from lookalike.core.words import agreeing, counted
 from lookalike.data.base import Images
 from lookalike.engine.backbone import Backbone
 from lookalike.engine.looks import pixel_features
@@ -91,7 +92,12 @@ def choose_views(
         known: classes of a few rows of `images`, where the user gave some to choose by.
     """
     if len(rows) < _FEWEST:
-        return Choice(fallback, {}, "none", f"{len(rows)} images are too few to compare recipes of views")
+        return Choice(
+            fallback,
+            {},
+            "none",
+            f"{counted(len(rows), 'image')} {agreeing(len(rows), 'is', 'are')} too few to compare recipes of views",
+        )
     copies = small_copies(images, rows, options.seed, sorted(known or ()))
     labels = None if known is None else torch.tensor([known[row] for row in sorted(known)])
     names = recipes_for(images.coloured, fallback, labels is not None)
@@ -213,7 +219,8 @@ def few_labels(images: Images, named: dict[str, str]) -> dict[int, int]:
     unknown = [path for path in named if path not in row_of]
     if unknown:
         raise LookalikeError(
-            f"{len(unknown)} of {len(named)} labelled images are not in {images.name}, such as {unknown[0]!r}; paths "
+            f"{len(unknown)} of {counted(len(named), 'labelled image')} {agreeing(len(unknown), 'is', 'are')} "
+            f"not in {images.name}, such as {unknown[0]!r}; paths "
             f"are relative to the data, such as {images.paths[0]!r}"
         )
     counts: dict[str, int] = {}

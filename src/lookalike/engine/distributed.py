@@ -17,6 +17,7 @@ from lookalike.core.errors import Elsewhere, LookalikeError, MachineError
 from lookalike.core.options import TrainOptions
 from lookalike.core.process import warnings_ignored
 from lookalike.core.ranks import ALONE, BLOCK, Ranks, blocks
+from lookalike.core.words import agreeing, counted
 from lookalike.methods.base import Method, Projections
 
 
@@ -119,10 +120,13 @@ def join(device: str) -> Ranks:
 def processes_problems(options: TrainOptions, n: int, ranks: Ranks) -> Iterator[str]:
     """Every value that does not go with the number of processes; n training images."""
     if ranks.size > 1 and options.batch_size % ranks.size:
-        yield f"--batch-size {options.batch_size} does not divide into the {ranks.size} processes of this run"
+        yield f"--batch-size {options.batch_size} does not divide into the {counted(ranks.size, 'process')} of this run"
     if ranks.size > 1 and not ranks.own_blocks(n):
         most = len(blocks(n))
-        yield f"{n:,} images are too few for {ranks.size} processes: they divide into {most} blocks of {BLOCK}"
+        yield (
+            f"{counted(n, 'image')} {agreeing(n, 'is', 'are')} too few for {counted(ranks.size, 'process')}: "
+            f"they divide into {counted(most, 'block')} of {BLOCK}"
+        )
 
 
 def disagreements(told: list[dict[str, Any]]) -> Iterator[str]:

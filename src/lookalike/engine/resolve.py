@@ -15,6 +15,7 @@ from lookalike.core import machine
 from lookalike.core.errors import LookalikeError, did_you_mean
 from lookalike.core.options import AUTO, DEFAULT_LR, TrainOptions, raise_problems, spoken
 from lookalike.core.passed_over import PassedOver, sentences
+from lookalike.core.words import counted
 from lookalike.data.base import Images
 from lookalike.encoders.base import name_problem
 
@@ -111,7 +112,7 @@ def _batch(options: TrainOptions, explicit: bool, n: int, passed_over: Iterable[
         return options.batch_size
     if explicit or n < 2 * FEWEST:
         raise LookalikeError(
-            f"{spoken(options.data) or 'the data'} has {n} training images, fewer than "
+            f"{spoken(options.data) or 'the data'} has {counted(n, 'training image')}, fewer than "
             + (f"--batch-size {options.batch_size}" if explicit else f"the {2 * FEWEST} that training needs")
             + ("; add images or name a smaller batch" if explicit else "; add images")
             + "".join(f". {sentence}" for sentence in sentences(passed_over)[0])

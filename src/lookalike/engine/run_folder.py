@@ -19,6 +19,7 @@ from lookalike.core.files import machine_faults, read_json, write_json, write_to
 from lookalike.core.locks import Taken, held
 from lookalike.core.options import TrainOptions, lasting, spoken
 from lookalike.core.places import absolute_places, folders_of, same_place
+from lookalike.core.words import counted
 
 if TYPE_CHECKING:  # torch stays out of commands that only look at run folders
     from lookalike.data.base import Images
@@ -119,7 +120,8 @@ class RunFolder:
         self._compare(method, options)
         if self.record.exists() and self.status().get("fingerprint") != images.fingerprint:
             raise LookalikeError(
-                f"{self.path} was trained on other images ({self.status().get('images')} images, other content or "
+                f"{self.path} was trained on other images ({counted(self.status().get('images', 0), 'image')}, "
+                "other content or "
                 f"names) than {spoken(options.data)} holds now. Name another folder with --out to train on these."
             )
         if not self.record.exists():  # killed between the two files

@@ -8,6 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from lookalike.clustering.agreement import nmi
+from lookalike.core.words import counted
 
 _HALF = 0.5  # share of the images in one cluster from which a clustering says little
 _UNRELATED = 0.05  # NMI with the previous clustering below which the two have nothing in common
@@ -48,13 +49,15 @@ class Watch:
         """A sentence and its kind; the kind is said once, not at every clustering."""
         if largest > _HALF * n:
             return (
-                f"collapsing: one cluster holds {largest:,} of {n:,} images. Try more clusters (--n-clusters), "
+                f"collapsing: one cluster holds {largest:,} of {counted(n, 'image')}. Try more clusters "
+                "(--n-clusters), "
                 "a lower learning rate, or fewer epochs between clusterings (--every).",
                 "one cluster",
             )
         if self.unrelated >= _PATIENCE:
             return (
-                f"collapsing: the last {self.unrelated} clusterings have nothing in common with those before them "
+                f"collapsing: the last {counted(self.unrelated, 'clustering')} have nothing in common with "
+                "those before them "
                 f"(NMI below {_UNRELATED}). Try more epochs between clusterings (--every) or a lower learning rate.",
                 "unrelated",
             )

@@ -6,6 +6,7 @@ import signal
 from typing import TYPE_CHECKING
 
 from lookalike.core.durations import duration
+from lookalike.core.words import counted
 
 if TYPE_CHECKING:
     from lookalike.engine.loop import Trainer
@@ -16,14 +17,14 @@ def opening(trainer: Trainer) -> str:
     options, (channels, side, _) = trainer.options, trainer.images.shape
     parameters = sum(p.numel() for p in trainer.backbone.encoder.parameters()) / 1e6
     return (
-        f"{trainer.n:,} images, {side} x {side} pixels, {channels} channel{'s' if channels > 1 else ''}; "
+        f"{counted(trainer.n, 'image')}, {side} x {side} pixels, {counted(channels, 'channel')}; "
         f"{options.encoder} with {parameters:.2f} M parameters; recipe {options.recipe}, views {options.augment}; "
         + (
-            f"{options.epochs} epochs of {trainer.batches} batches of {options.batch_size}"
+            f"{counted(options.epochs, 'epoch')} of {counted(trainer.batches, 'batch')} of {options.batch_size}"
             if trainer.total
             else "no training (--epochs 0)"
         )
-        + (f" over {trainer.ranks.size} processes" if trainer.ranks.size > 1 else "")
+        + (f" over {counted(trainer.ranks.size, 'process')}" if trainer.ranks.size > 1 else "")
         + (f" in chunks of {trainer.chunk}" if trainer.chunk is not None else "")
         + f"; {options.precision} on {trainer.backbone.device}"
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 
+from lookalike.core.words import agreeing, counted
 from lookalike.engine.resolve import FEWEST
 
 
@@ -23,7 +24,8 @@ def batch_size(asked: int | None, n: int) -> int | None:
     if n >= 2 * FEWEST:
         return None
     warnings.warn(
-        f"{n} images are few to learn from: a network is told apart images it hardly has; give {2 * FEWEST} or more, "
+        f"{counted(n, 'image')} {agreeing(n, 'is', 'are')} few to learn from: a network is told apart images it "
+        f"hardly has; give {2 * FEWEST} or more, "
         "or name batch_size to say that this is meant",
         UserWarning,
         stacklevel=5,

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from lookalike.core.words import counted
 from lookalike.inputs import InputError
 
 _SMALLEST = 4  # pixels a side: what the networks' first layers need
@@ -35,6 +36,7 @@ def as_pictures(x_ND: np.ndarray, image_shape: Sequence[int] | None) -> np.ndarr
         shape = ()
     if len(shape) not in (2, 3) or min(shape) < 1 or math.prod(shape) != d:
         raise InputError(
-            f"image_shape must be (H, W), (C, H, W) or (H, W, C) of {d} values, as each row has, got {image_shape!r}"
+            f"image_shape must be (H, W), (C, H, W) or (H, W, C) of {counted(d, 'value')}, as each row has, got "
+            f"{image_shape!r}"
         )
     return x_ND.reshape(n, *shape)

@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.utils import column_or_1d
 from torch import Tensor
 
+from lookalike.core.words import counted
 from lookalike.inputs import InputError
 
 _SHOWN = 5  # rows named in a message
@@ -35,7 +36,7 @@ def checked_targets(y: Any, n: int) -> np.ndarray:
         y = _objects(y)  # numpy would make texts of None beside texts, and of numbers beside them
     y = column_or_1d(y, warn=True)
     if len(y) != n:
-        raise InputError(f"y has {len(y):,} labels for {n:,} images: give one for each")
+        raise InputError(f"y has {counted(len(y), 'label')} for {counted(n, 'image')}: give one for each")
     if y.dtype.kind == "f" and not np.isfinite(y).all():
         missing = np.flatnonzero(np.isnan(y)).tolist()
         if missing:

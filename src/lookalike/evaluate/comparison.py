@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from lookalike.core.words import counted
+
 ACCURACIES = ("linear", "knn")
 """Keys of evaluation.json by which networks are compared, the one that decides first."""
 
@@ -47,7 +49,8 @@ def training_paid(found: Mapping[str, Any]) -> str:
     details = "; ".join(compared(key, *pair, images) for key, pair in pairs.items())
     if not beyond:
         return (
-            f"Whether training on these images paid cannot be told from {images:,} test images, beside the weights it "
+            f"Whether training on these images paid cannot be told from {counted(images, 'test image')}, beside "
+            "the weights it "
             f"began with: {details}."
         )
     if now > before:

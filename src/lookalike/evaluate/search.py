@@ -14,6 +14,7 @@ import numpy as np
 from lookalike.core.errors import LookalikeError
 from lookalike.core.machine import cores
 from lookalike.core.process import single_threaded_blas
+from lookalike.core.words import counted
 
 _BLOCK_BYTES = 8 << 20  # of similarities, and of rows, held at once
 _QUERIES = 512  # compared at once
@@ -61,7 +62,8 @@ class Index:
         """
         if query_QD.ndim != 2 or query_QD.shape[1] != self.rows_ND.shape[1]:
             raise LookalikeError(
-                f"queries of shape {list(query_QD.shape)} do not go with features of {self.rows_ND.shape[1]} columns"
+                f"queries of shape {list(query_QD.shape)} do not go with features of "
+                f"{counted(self.rows_ND.shape[1], 'column')}"
             )
         if k < 1:
             raise LookalikeError(f"at least 1 image must be asked for, got {k}")

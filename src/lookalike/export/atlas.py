@@ -9,6 +9,7 @@ import numpy as np
 
 from lookalike.core.machine import cores
 from lookalike.core.optional import need
+from lookalike.core.words import counted
 from lookalike.evaluate.cosine_neighbours import nearest_rows
 from lookalike.evaluate.map import NEIGHBOURS, Neighbours, aligned_maps
 from lookalike.export.base import Outcome, Source
@@ -68,7 +69,7 @@ def export(source: Source, folder: Path) -> Outcome:
             file.write_table(arrow.table(columns, schema=schema))
     place = shlex.quote(str(source.out / FILE))
     command = f"embedding-atlas {place} --x projection_x --y projection_y --neighbors neighbors --image image"
-    said = f"{len(x_ND):,} images, the {k} nearest of each, {made}"
+    said = f"{counted(len(x_ND), 'image')}, the {k} nearest of each, {made}"
     return Outcome(command, said=(said, *pictures.said, *source.fewer()))
 
 

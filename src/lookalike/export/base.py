@@ -19,6 +19,7 @@ from torch import nn
 from lookalike.core import machine, registry
 from lookalike.core.errors import LookalikeError
 from lookalike.core.process import threads_kept
+from lookalike.core.words import counted
 from lookalike.engine.backbone import Backbone, load_backbone
 from lookalike.engine.run_folder import RunFolder
 from lookalike.export.staging import staged
@@ -86,7 +87,8 @@ class Source:
             )
         if len(self.kept.index) != len(found):
             raise LookalikeError(
-                f"{self.run.index} has {len(self.kept.index):,} rows and embeddings.npy {len(found):,}; write both "
+                f"{self.run.index} has {counted(len(self.kept.index), 'row')} and embeddings.npy "
+                f"{len(found):,}; write both "
                 f"with: lookalike embed {self.run.path}"
             )
         return found
@@ -112,7 +114,7 @@ class Source:
         """A sentence where not all images are there."""
         if len(self.rows) == len(self.features):
             return ()
-        return (f"{len(self.rows):,} of {len(self.features):,} images, evenly spaced; --images takes more",)
+        return (f"{len(self.rows):,} of {counted(len(self.features), 'image')}, evenly spaced; --images takes more",)
 
 
 def formats() -> list[str]:

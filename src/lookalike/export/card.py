@@ -8,6 +8,7 @@ from typing import Any
 
 from lookalike import __version__
 from lookalike.core.options import TrainOptions, lasting, short
+from lookalike.core.words import counted
 from lookalike.engine.backbone import Backbone
 from lookalike.export.base import Source, printable
 from lookalike.export.networks import is_resnet
@@ -29,15 +30,15 @@ def text(source: Source, backbone: Backbone, options: tuple[str, TrainOptions]) 
     parts = [
         _head(method),
         f"# {spec.name} by {name}",
-        f"A network from images ({channels} channel{'s' * (channels != 1)}, {side} x {side} pixels) to "
-        f"{backbone.encoder.out_features} features, trained by lookalike {__version__}"
+        f"A network from images ({counted(channels, 'channel')}, {side} x {side} pixels) to "
+        f"features of width {backbone.encoder.out_features}, trained by lookalike {__version__}"
         + (" with labels." if method == "supervised" else " without labels."),
         "## Use",
         f"```python\n{use}\n```",
         f"`load.py` needs {needs}, safetensors and Pillow. Images enter as their central square, brought to {side} "
         "pixels and normalised by `image_mean` and `image_std` of preprocessor_config.json.",
         "## Training",
-        f"{name} on {trained:,} images of {_data(chosen)}, seed {record.get('seed', 0)}; PyTorch "
+        f"{name} on {counted(trained, 'image')} of {_data(chosen)}, seed {record.get('seed', 0)}; PyTorch "
         f"{record.get('versions', {}).get('torch', 'unknown')}. The options, as resolved:",
         _table(training(chosen)),
         "## Figures",
@@ -85,7 +86,7 @@ def _figures(found: dict[str, Any] | None) -> str:
     ]
     head = "| | " + " | ".join(title for title, _ in columns) + " |"
     chance = protocol.get("chance")
-    said = f"On {protocol.get('test_rows', 0):,} test images" + (f", chance {chance:.1%}:" if chance else ":")
+    said = f"On {counted(protocol.get('test_rows', 0), 'test image')}" + (f", chance {chance:.1%}:" if chance else ":")
     return "\n".join([said, "", head, "|---|" + "---:|" * len(columns), *rows])
 
 

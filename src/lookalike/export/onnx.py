@@ -15,6 +15,7 @@ from lookalike.core.errors import LookalikeError
 from lookalike.core.optional import need
 from lookalike.core.process import warnings_ignored
 from lookalike.core.resample import resize_matrix
+from lookalike.core.words import counted
 from lookalike.data.canvas import HALF, Squares
 from lookalike.engine.backbone import Backbone
 from lookalike.export.base import Outcome, Source
@@ -110,7 +111,8 @@ def compare(backbone: Backbone, session: Any) -> float:
         difference = float(np.abs(ours - theirs).max()) if ours.shape == theirs.shape else float("inf")
         if not difference <= TOLERANCE * max(1.0, float(np.abs(ours).max())):
             raise LookalikeError(
-                f"onnxruntime's features of {n} images of {height} x {width} pixels differ from the run's by "
+                f"onnxruntime's features of {counted(n, 'image')} of {height} x {width} pixels differ from the "
+                "run's by "
                 f"{difference:.1e}; nothing was written"
             )
         largest = max(largest, difference)

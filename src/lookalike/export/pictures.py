@@ -11,6 +11,7 @@ from PIL import Image
 
 from lookalike.api.records import images_of, options_of
 from lookalike.core.errors import LookalikeError
+from lookalike.core.words import agreeing, counted
 from lookalike.engine.snapshots import SIDE, sprite_sheet
 from lookalike.export.base import Source
 from lookalike.report.images import Thumbnails
@@ -33,7 +34,10 @@ class Pictures:
                 self.images = images_of(source.run, options_of(source.run)[1])
             except LookalikeError as error:
                 reason = str(error).splitlines()[0]
-                self.said = (f"{len(missing):,} images have no picture: the run kept none, and {reason}",)
+                self.said = (
+                    f"{counted(len(missing), 'image')} {agreeing(len(missing), 'has', 'have')} no picture: the "
+                    f"run kept none, and {reason}",
+                )
             else:
                 self.other = {row: place for place, row in enumerate(missing)}
 

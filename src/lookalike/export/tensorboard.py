@@ -47,7 +47,7 @@ def export(source: Source, folder: Path) -> Outcome:
         "  }\n"
         "}\n"
     )
-    said = f"{len(x_ND):,} x {x_ND.shape[1]} features, pictures of {side} pixels on a sheet of {sheet.width}"
+    said = f"features of {len(x_ND):,} x {x_ND.shape[1]}, pictures of {side} pixels on a sheet of {sheet.width}"
     return Outcome(f"tensorboard --logdir {shlex.quote(str(source.out))}", said=(said, *pictures.said, *source.fewer()))
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
+from lookalike.core.words import counted
 from lookalike.data.base import Images
 from lookalike.inputs.value_range import InputError
 
@@ -86,7 +87,8 @@ def _of_array(X: np.ndarray) -> Any:
         return _checked(list(X.reshape(-1)))
     if X.ndim == 2 and X.size and isinstance(X[0, 0], str | bytes | PurePath):
         raise InputError(
-            f"an array of {X.shape[1]} columns of text is not taken as images: give that of the paths, X[:, 0]"
+            f"an array of {counted(X.shape[1], 'column')} of text is not taken as images: give that of the "
+            "paths, X[:, 0]"
         )
     return X
 
@@ -100,7 +102,8 @@ def _of_table(X: Any) -> Any:
     if array.ndim == 2 and array.shape[1] > 1 and array.size and any(map(holds_image, array[0])):
         texts = [str(name) for name, cell in zip(columns, array[0], strict=False) if holds_image(cell)] or ["NAME"]
         raise InputError(
-            f"a table of {array.shape[1]} columns ({', '.join(map(str, columns[:8]))}) is not taken as images: give "
+            f"a table of {counted(array.shape[1], 'column')} ({', '.join(map(str, columns[:8]))}) is not taken "
+            "as images: give "
             f"the column of the paths, such as X[{texts[0]!r}]"
         )
     result = _of_array(array)

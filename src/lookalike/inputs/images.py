@@ -15,6 +15,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from lookalike.core.words import counted
 from lookalike.data.array import from_array
 from lookalike.data.base import Images, Loading, fitted
 from lookalike.data.base import load as load_images
@@ -117,7 +118,7 @@ def entering(images: Images, channels: int) -> tuple[Tensor | Squares, str]:
     if found == 3 and channels == 1:
         return grey(images.squares[:]), "colour images were given to a network for grey ones: their colour was left out"
     raise InputError(
-        f"the network was trained on images of {channels} channel{'s' if channels != 1 else ''}, these have {found}; "
+        f"the network was trained on images of {counted(channels, 'channel')}, these have {found}; "
         "only grey and colour (1 and 3) are converted into each other"
     )
 
@@ -177,7 +178,7 @@ def _said_of_broken(names: Sequence[str], skipped: Sequence[tuple[str, str]]) ->
     if len(names) == 1:
         return f"cannot read the image {said[0]}"
     more = f"; and {len(said) - _NAMED} more" if len(said) > _NAMED else ""
-    return f"{len(said)} of {len(names)} images cannot be read: {'; '.join(said[:_NAMED])}{more}"
+    return f"{len(said)} of {counted(len(names), 'image')} cannot be read: {'; '.join(said[:_NAMED])}{more}"
 
 
 def _as_levels(item: Any, row: int, scale: Scale | None) -> Any:

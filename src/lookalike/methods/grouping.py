@@ -8,6 +8,7 @@ from torch import Tensor
 
 from lookalike.clustering.agreement import nmi
 from lookalike.clustering.lloyd import Clustering
+from lookalike.core.words import agreeing, counted
 
 
 def grouping_notes(found: Clustering, labels_N: Tensor, previous_N: Tensor | None) -> dict[str, float | int | None]:
@@ -27,6 +28,7 @@ def grouping_notes(found: Clustering, labels_N: Tensor, previous_N: Tensor | Non
 def grouping_problems(k: int, n: int, distinct: Callable[[], int]) -> Iterator[str]:
     """A complaint where n images cannot make k clusters; `distinct` counts those that differ."""
     if k > n:
-        yield f"--n-clusters {k} is more than the {n} training images there are"
+        yield f"--n-clusters {k} is more than the {counted(n, 'training image')} there {agreeing(n, 'is', 'are')}"
     elif (found := distinct()) < k:
-        yield f"--n-clusters {k} is more than the {found} distinct images there are (of {n}, the others are copies)"
+        there = f"{counted(found, 'distinct image')} there {agreeing(found, 'is', 'are')}"
+        yield f"--n-clusters {k} is more than the {there} (of {n:,}, the others are copies)"

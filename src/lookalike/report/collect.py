@@ -14,6 +14,7 @@ from lookalike import __version__
 from lookalike.core.errors import LookalikeError
 from lookalike.core.machine import cores
 from lookalike.core.options import short
+from lookalike.core.words import counted
 from lookalike.report.card import card
 from lookalike.report.cleaning import Cleaning
 from lookalike.report.clusters import clusters
@@ -60,7 +61,7 @@ def collect(paths: Sequence[Path], max_thumbs: int = 20_000, threads: int | None
     if not images["sheets"]:
         missing.append("There are no thumbnails: the run kept none (--no-snapshots, or an older version).")
     elif len(rows) < max(run.images for run in runs):
-        missing.append(f"{len(rows):,} of {max(run.images for run in runs):,} images are shown.")
+        missing.append(f"{len(rows):,} of {counted(max(run.images for run in runs), 'image')} are shown.")
     return plain(
         {
             "format": FORMAT,

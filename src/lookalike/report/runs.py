@@ -15,6 +15,7 @@ import numpy as np
 
 from lookalike.core.errors import LookalikeError
 from lookalike.core.metrics import read_metrics
+from lookalike.core.words import counted
 
 _FORMAT = 1  # of snapshots/index.json
 _METHODS = {
@@ -117,7 +118,7 @@ class Run:
             return []
         if lines > len(events):
             self.missing.append(
-                f"{path} is cut or damaged after {len(events):,} of {lines:,} lines; the rest is left out."
+                f"{path} is cut or damaged after {len(events):,} of {counted(lines, 'line')}; the rest is left out."
             )
         return events
 

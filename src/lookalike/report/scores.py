@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from lookalike.core.words import counted
 from lookalike.report.runs import Run
 
 
@@ -96,11 +97,11 @@ def _of_monitor(run: Run) -> list[Figure]:
 def _of_evaluation(run: Run) -> list[Figure]:
     found = run.evaluation or {}
     rules = found.get("protocol", {})
-    rows = f"accuracy on {rules.get('test_rows', 0):,} held-out images"
+    rows = f"accuracy on {counted(rules.get('test_rows', 0), 'held-out image')}"
     known = (
         ("kNN", "knn", f"{rows}, by the {rules.get('k', '')} nearest"),
         ("linear", "linear", f"{rows}, of a linear classifier of the features"),
-        ("groups", "cluster.accuracy", f"{rows}, of {rules.get('clusters', '')} groups made without labels"),
+        ("groups", "cluster.accuracy", f"{rows}, of {counted(rules.get('clusters', 0), 'group')} made without labels"),
     )
     return [
         Figure(

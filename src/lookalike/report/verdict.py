@@ -7,6 +7,7 @@ from typing import Any
 from lookalike.core.durations import duration
 from lookalike.core.options import short
 from lookalike.core.passed_over import from_records, sentences
+from lookalike.core.words import agreeing, counted
 from lookalike.evaluate.comparison import ACCURACIES, compared, training_paid
 from lookalike.report.differences import tested_alike
 from lookalike.report.runs import Run
@@ -40,7 +41,7 @@ def beside(run: Run, other: Run) -> str:
     images, mine, theirs = tested_alike(run, other), run.evaluation or {}, other.evaluation or {}
     known = [key for key in ACCURACIES if key in mine and key in theirs] if images else []
     said = "; ".join(compared(key, mine[key], theirs[key], images) for key in known)
-    return f"Beside {other.name}, on {images:,} test images: {said}." if said else ""
+    return f"Beside {other.name}, on {counted(images, 'test image')}: {said}." if said else ""
 
 
 def _is_trained(run: Run) -> bool:
@@ -62,11 +63,11 @@ def _opening(run: Run) -> str:
         words += f" with the weights of {config['init']}" if config.get("init") else ", untrained,"
     elif config.get("init"):
         words += f", begun with the weights of {config['init']},"
-    words += f" on {record.get('training_images', run.images):,} images of {data}"
+    words += f" on {counted(record.get('training_images', run.images), 'image')} of {data}"
     words += f" ({side} x {side} pixels, {'colour' if channels == 3 else 'grey'})" if side else ""
     if not _is_trained(run):
         return words + "; it was not trained on them (--epochs 0), and no label was used."
-    words += f" for {done} of {config.get('epochs', '?')} epochs"
+    words += f" for {done} of {counted(config['epochs'], 'epoch') if 'epochs' in config else '? epochs'}"
     words += f" in {duration(seconds)}" if seconds else ""
     words += ", with labels." if config.get("method") == "supervised" else "; no label was used."
     if record.get("status") not in ("trained", "finished"):
@@ -136,11 +137,7 @@ def _skipped(run: Run) -> str:
     many = len(run.skipped)
     if not many:
         return ""
-    return (
-        f"{many:,} files could not be read and were skipped."
-        if many > 1
-        else "1 file could not be read and was skipped."
-    )
+    return f"{counted(many, 'file')} could not be read and {agreeing(many, 'was', 'were')} skipped."
 
 
 def _passed_over(run: Run) -> list[str]:
@@ -172,7 +169,8 @@ def _advice(run: Run, known: dict[str, Figure]) -> list[str]:
     notes, training = first_heads(run), run.record.get("training_images") or run.images
     if notes and notes[-1].get("largest", 0) > _LARGEST * training:
         advice.append(
-            f"One cluster holds {notes[-1]['largest']:,} of {training:,} images: try more clusters (--n-clusters), a "
+            f"One cluster holds {notes[-1]['largest']:,} of {counted(training, 'image')}: try more clusters "
+            "(--n-clusters), a "
             "lower learning rate, or fewer epochs between clusterings (--every)."
         )
     elif notes and (notes[-1].get("nmi_previous") or 1.0) < _LOOSE:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from lookalike.cli.parse import parse
+from lookalike.core.words import counted
 from lookalike.engine.run_folder import RunFolder
 
 USAGE = "lookalike cluster RUN --k K"
@@ -75,12 +76,12 @@ def _show(result: dict[str, Any]) -> None:
                 f"{score['total']:.2f}{mark}",
             )
         console.print(table)
-        print(f"proposed: {result['k']} groups; neighbours with nearly the same sum are as good")
+        print(f"proposed: {counted(result['k'], 'group')}; neighbours with nearly the same sum are as good")
     sizes = sorted(result["sizes"], reverse=True)
     listed = ", ".join(f"{size:,}" for size in sizes[:_SHOWN]) + (", ..." if len(sizes) > _SHOWN else "")
-    print(f"{result['k']} groups ({result['way']}) of {listed} images")
+    print(f"{counted(result['k'], 'group')} ({result['way']}) of sizes {listed}")
     if "accuracy" in result:
         print(
-            f"against the labels of {result['labelled']:,} images: matched accuracy {result['accuracy']:.1%}, "
+            f"against the labels of {counted(result['labelled'], 'image')}: matched accuracy {result['accuracy']:.1%}, "
             f"NMI {result['nmi']:.2f}, ARI {result['ari']:.2f}, purity {result['purity']:.1%}"
         )

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from lookalike.cli.parse import parse
+from lookalike.core.words import counted
 
 if TYPE_CHECKING:  # commands are listed without loading what they need
     from lookalike.data.health import Health
@@ -65,7 +66,7 @@ def _images(options: Doctor) -> int:
     if options.json:
         print(json.dumps(health.to_json(), indent=2))
     else:
-        print(f"{health.name!r}: {health.listed:,} images found")
+        print(f"{health.name!r}: {counted(health.listed, 'image')} found")
         for line in health.lines():
             print(f"- {line}")
     return 0 if health.good else 1
@@ -95,7 +96,12 @@ def _with_progress(results: Iterable[T], total: int) -> Iterator[T]:
     for done, result in enumerate(results, 1):
         yield result
         if watched and (done % _BLOCK == 0 or done == total):
-            print(f"\r{done:,} of {total:,} images", end="\n" if done == total else "", file=sys.stderr, flush=True)
+            print(
+                f"\r{done:,} of {counted(total, 'image')}",
+                end="\n" if done == total else "",
+                file=sys.stderr,
+                flush=True,
+            )
 
 
 def examine() -> tuple[dict[str, object], list[str]]:
@@ -129,7 +135,8 @@ def examine() -> tuple[dict[str, object], list[str]]:
         remarks.append(f"only {free:.1f} GiB of disk are free here: name a run folder elsewhere with --out")
     if size / 2**30 > _LARGE_CACHE * (free + size / 2**30):
         remarks.append(
-            f"{stores} stores of decoded images take {machine.size_words(size)} in {place}: those that you do not need "
+            f"{counted(stores, 'store')} of decoded images take {machine.size_words(size)} in {place}: those "
+            "that you do not need "
             "any more may be removed, and are built anew where they are needed"
         )
     memory = machine.description()["memory_gib"]

@@ -12,6 +12,7 @@ from lookalike.core import machine
 from lookalike.core.files import read_json
 from lookalike.core.load_options import LoadOptions, said_load_options
 from lookalike.core.options import at_least
+from lookalike.core.words import counted
 from lookalike.engine.run_folder import RunFolder
 from lookalike.evaluate.comparison import training_paid
 
@@ -116,7 +117,7 @@ def show_result(result: dict[str, Any], title: str) -> None:
     columns = {
         "knn": f"kNN (k = {protocol.get('k')})",
         "linear": "linear",
-        "cluster.accuracy": f"{protocol.get('clusters')} groups",
+        "cluster.accuracy": f"{counted(protocol.get('clusters'), 'group')}",
     }
     columns = {key: title for key, title in columns.items() if key in result}
     for name in columns.values():
@@ -125,7 +126,7 @@ def show_result(result: dict[str, Any], title: str) -> None:
     for name, prefix in rows.items():
         if prefix + "knn" in result:
             table.add_row(name, *(f"{result[prefix + key]:.2%}" for key in columns))
-    print(f"accuracy on {protocol['test_rows']:,} test images, chance {protocol['chance']:.1%}")
+    print(f"accuracy on {counted(protocol['test_rows'], 'test image')}, chance {protocol['chance']:.1%}")
     if columns:
         Console().print(table)
     paid = training_paid(result)
@@ -142,7 +143,7 @@ def show_result(result: dict[str, Any], title: str) -> None:
     found = result.get("finetune", {})
     if found.get("finetuned") is not None:
         scratch = "" if found.get("scratch") is None else f", from scratch {found['scratch']:.2%}"
-        print(f"learned from {found['labels']:,} labels: fine-tuned {found['finetuned']:.2%}{scratch}")
+        print(f"learned from {counted(found['labels'], 'label')}: fine-tuned {found['finetuned']:.2%}{scratch}")
 
 
 def show_few(found: dict[str, Any]) -> None:
@@ -170,7 +171,7 @@ def show_few(found: dict[str, Any]) -> None:
         for k, row in rows.items():
             cells = [f"{100 * row[way]['mean']:.1f}+-{100 * row[way]['std']:.1f}" if way in row else "" for way in ways]
             table.add_row(name, k, *cells)
-    drawings = "1 drawing" if protocol["seeds"] == 1 else f"{protocol['seeds']} drawings"
+    drawings = counted(protocol["seeds"], "drawing")
     print(f"accuracy in % from so many labels a class, mean and deviation of {drawings}:")
     Console().print(table)
     print(

@@ -16,6 +16,7 @@ from lookalike.core.durations import timed
 from lookalike.core.errors import LookalikeError
 from lookalike.core.files import read_json
 from lookalike.core.options import AUTO
+from lookalike.core.words import counted
 from lookalike.engine.run_folder import RunFolder
 
 USAGE = "lookalike DIR"
@@ -49,7 +50,7 @@ def _run(words: list[str], held: ExitStack) -> int:
     _, options = api.options_of(folder)
     images = api.images_of(folder, options)
     if images.skipped:
-        many = "1 file" if len(images.skipped) == 1 else f"{len(images.skipped):,} files"
+        many = counted(len(images.skipped), "file")
         print(f"skipped:    {many}, the reasons are in {folder.skipped}")
     measured = folder.evaluation.exists() or not api.can_evaluate(images)
     features = (

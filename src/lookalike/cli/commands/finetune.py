@@ -14,6 +14,7 @@ from lookalike.core import machine
 from lookalike.core.files import read_json
 from lookalike.core.load_options import LoadOptions, said_load_options
 from lookalike.core.options import at_least
+from lookalike.core.words import counted
 from lookalike.engine.run_folder import RunFolder
 
 USAGE = "lookalike finetune RUN DATA"
@@ -108,11 +109,11 @@ def show(folder: RunFolder) -> None:
     """Both accuracies, in a line each."""
     found = read_json(folder.evaluation)["finetune"]
     print(
-        f"accuracy on {found['test_rows']:,} test images, learned from {found['labels']:,} labels "
+        f"accuracy on {counted(found['test_rows'], 'test image')}, learned from {counted(found['labels'], 'label')} "
         f"({found['fraction']:.3g} of them; seed {found['seed']})"
     )
     if found.get("spread"):
-        print(f"  and from {found['spread']:,} other images, whose labels were spread from these")
+        print(f"  and from {counted(found['spread'], 'other image')}, whose labels were spread from these")
     for title, key in (
         ("fine-tuned", "finetuned"),
         ("fine-tuned, labels alone", "labels_only"),

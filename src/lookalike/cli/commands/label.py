@@ -10,6 +10,7 @@ from pathlib import Path
 
 from lookalike.cli.parse import parse
 from lookalike.core import machine
+from lookalike.core.words import counted
 from lookalike.engine.run_folder import RunFolder
 
 USAGE = "lookalike label RUN labels.csv"
@@ -68,7 +69,7 @@ def run(words: list[str]) -> int:
         print(note, file=sys.stderr)
     listed = list(found.counts.items())
     largest = ", ".join(f"{name} {count:,}" for name, count in listed[:_SHOWN])
-    print(f"{found.given:,} labels spread to {len(found.names):,} images: {largest}", end="")
+    print(f"{counted(found.given, 'label')} spread to {counted(len(found.names), 'image')}: {largest}", end="")
     print(", ..." if len(listed) > _SHOWN else "")
     print(f"confidence: {middle:.2f} in the middle, below {confidence[len(confidence) // 10]:.2f} for a tenth")
     if found.agreement is not None:

@@ -12,6 +12,7 @@ from lookalike.cli.parse import parse
 from lookalike.core import machine
 from lookalike.core.load_options import LoadOptions, said_load_options
 from lookalike.core.options import at_least
+from lookalike.core.words import counted
 from lookalike.engine.run_folder import RunFolder
 
 USAGE = "lookalike predict RUN DATA"
@@ -69,7 +70,7 @@ def run(words: list[str]) -> int:
         print(json.dumps(said, indent=2))
         return 0
     largest = ", ".join(f"{name} {count:,}" for name, count in counts.most_common(_SHOWN))
-    print(f"{len(found.names):,} images: {largest}" + (", ..." if len(counts) > _SHOWN else ""))
+    print(f"{counted(len(found.names), 'image')}: {largest}" + (", ..." if len(counts) > _SHOWN else ""))
     if accuracy is not None:
         print(f"of those that have labels, {accuracy:.1%} are called what they are")
     print(f"wrote {found.file}")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from lookalike.cli.parse import parse
 from lookalike.core.options import at_least
+from lookalike.core.words import counted
 from lookalike.engine.run_folder import RunFolder
 
 if TYPE_CHECKING:  # torch is loaded when a search begins, not for --help
@@ -73,7 +74,7 @@ def run(words: list[str]) -> int:
         queries = as_json(files, found)
         print(json.dumps({"run": options.run, "notes": notes, "queries": queries, "unread": unread}, indent=2))
     else:
-        print(f"{len(index):,} images of {options.run}" + (f"; {note}" if note else ""))
+        print(f"{counted(len(index), 'image')} of {options.run}" + (f"; {note}" if note else ""))
         show(files, found)
     if options.html is not None:
         write_html(Path(options.html), options.run, files, found, notes)
