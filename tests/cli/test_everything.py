@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from lookalike import api
 from lookalike.cli.main import main
 from lookalike.core.files import read_json
+from lookalike.data.base import Loading
 from lookalike.data.canvas import Squares
 from lookalike.engine.backbone import Backbone
 
@@ -35,3 +37,18 @@ def test_features_of_all_images_are_computed_once_after_the_training(
     assert {key: again[key] for key in ("knn", "linear", "random.knn")} == {
         key: known[key] for key in ("knn", "linear", "random.knn")
     }
+
+
+def test_in_the_folder_of_the_images_again_and_again(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    # a real run and its page, which take their time: what a walk must know is what they write
+    here = tmp_path / "here"
+    shutil.copytree(photos, here)
+    monkeypatch.chdir(here)
+    words = ["--epochs=1", "--width=4", "--batch-size=20", "--threads=1", "--precision=float32", "--cache=cache"]
+    assert main([".", *words]) == 0
+    run = api.RunFolder(Path("runs/simclr-here"))
+    fingerprint = run.status()["fingerprint"]
+    assert main(["views", ".", "--images=2", "--views=2", "--cache=cache"]) == 0
+    assert main([".", *words]) == 0
+    shutil.copytree("runs", "runs of today")
+    assert api.load_images(".", how=Loading(cache="cache")).fingerprint == fingerprint

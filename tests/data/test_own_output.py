@@ -82,7 +82,7 @@ def test_a_run_keeps_what_was_passed_over_and_its_page_says_it(photos):
     run = begin_run(photos.parent / "run", photos)
     assert from_records(run.status()["passed_over"]) == sources.find(str(photos)).passed_over
     words = " ".join(verdict(Run(run.path))["sentences"])
-    assert "3 raw files of cameras are passed over (3 x .cr2; '0.cr2'); export them as JPEG, PNG or TIFF." in words
+    assert "3 raw files of cameras are passed over (3 x .cr2; '0.cr2'); export to JPEG, PNG or TIFF first." in words
     record = run.status()
     del record["passed_over"]  # as runs were before
     write_json(run.record, record)

@@ -164,6 +164,14 @@ def test_hidden_and_trash_are_no_images_and_no_classes(tmp_path):
     assert len(both.entries) == 3
 
 
+def test_empty_folders_are_no_classes_and_are_counted(tmp_path):
+    for name in ("a/0.jpg", "b/0.jpg"):
+        put(tmp_path, name)
+    (tmp_path / "c").mkdir()
+    found = listed(str(tmp_path))
+    assert found.labels == ("a", "b") and counts(found) == {("empty", "(folder)"): 1}
+
+
 def test_patterns_pass_over_the_same(tmp_path):
     for name in ("a/0.jpg", "a/1.HEIC", ".ipynb_checkpoints/0.jpg", "$RECYCLE.BIN/0.jpg", ".private/0.jpg"):
         put(tmp_path, name)

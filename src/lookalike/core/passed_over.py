@@ -27,26 +27,27 @@ class _Reason:
 
 _NO_IMAGES = "other"
 _REASONS = {
-    "heif": _Reason("HEIC photo", "HEIC photos", "to read them: pip install 'lookalike[heif]'"),
+    "heif": _Reason("HEIC photo", "HEIC photos", "to read HEIC: pip install 'lookalike[heif]'"),
     "avif": _Reason("AVIF image", "AVIF images", "a newer Pillow reads them: pip install --upgrade pillow"),
     "jpeg2000": _Reason(
         "JPEG 2000 image",
         "JPEG 2000 images",
         "this Pillow was built without them, the one of PyPI reads them: pip install --force-reinstall pillow",
     ),
-    "raw": _Reason("raw file of a camera", "raw files of cameras", "export them as JPEG, PNG or TIFF"),
-    "jxl": _Reason("JPEG XL image", "JPEG XL images", "convert them to PNG or JPEG"),
-    "layers": _Reason("picture in layers", "pictures in layers", "export them as PNG, JPEG or TIFF"),
-    "drawing": _Reason("drawing", "drawings", "export them as PNG"),
+    "raw": _Reason("raw file of a camera", "raw files of cameras", "export to JPEG, PNG or TIFF first"),
+    "jxl": _Reason("JPEG XL image", "JPEG XL images", "convert to PNG or JPEG first"),
+    "layers": _Reason("picture in layers", "pictures in layers", "export to PNG, JPEG or TIFF first"),
+    "drawing": _Reason("drawing", "drawings", "export to PNG first"),
     "science": _Reason(
-        "medical or scientific image", "medical or scientific images", "convert them to TIFF, PNG or .npy"
+        "medical or scientific image", "medical or scientific images", "convert to TIFF, PNG or .npy first"
     ),
     "video": _Reason("video", "videos", "frames can be taken out as images: ffmpeg -i VIDEO frames/%06d.jpg"),
     "pages": _Reason("document of pages", "documents of pages", "pages can be made images: pdftoppm -png FILE page"),
-    "named": _Reason("archive or array", "archives or arrays", "these are read when named, as in 'FOLDER/*.zip'"),
-    "cloud": _Reason("file that lies in a cloud", "files that lie in a cloud", "download them first"),
+    "named": _Reason("archive or array", "archives or arrays", "read when named, as in 'FOLDER/*.zip'"),
+    "cloud": _Reason("file that lies in a cloud", "files that lie in a cloud", "download first"),
     "hidden": _Reason("hidden file or folder", "hidden files or folders"),
     "trash": _Reason("trash or system file or folder", "trash or system files or folders"),
+    "empty": _Reason("empty folder", "empty folders"),
     "own": _Reason("file or folder that lookalike wrote", "files or folders that lookalike wrote"),
     _NO_IMAGES: _Reason("file that is no image", "files that are no images"),
 }

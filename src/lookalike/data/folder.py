@@ -190,6 +190,8 @@ def _walk(place: str, found: _Found) -> None:
                 )
             found.others.add("own", "(folder)", prefix)
             continue
+        if not inside and prefix:
+            found.others.add("empty", "(folder)", prefix)
         below = [prefix + item.name + "/" for item in _sorted_in(inside, prefix, found)]
         waiting += reversed(below)
 
