@@ -215,7 +215,7 @@ def test_damaged_files_say_what_they_say_to_pillow():
         data = bytearray(rng.choice([PLAIN, USUAL["orientation 6"], USUAL["grey"]]))
         for _ in range(rng.randint(1, 3)):
             data[rng.randrange(2, 400)] = rng.randrange(256)
-        found = jpeg.opened(io.BytesIO(bytes(data)))
+        found, _ = jpeg.opened(io.BytesIO(bytes(data)))
         if found is None:
             continue
         try:

@@ -163,6 +163,36 @@ def test_the_first_page_is_read():
     assert np.array_equal(values(data)[:, :, 0], x[0])
 
 
+@pytest.mark.parametrize("kind", ["u1", "u2", "f4"])
+@pytest.mark.parametrize("axes", ["CYX", "ZCYX", "CZYX", "TCZYX", "TZCYX", "YXC"])
+def test_channels_that_are_pages_of_ome(axes, kind):
+    x = (UNIT * 250).astype(kind).transpose(2, 0, 1)
+    sizes = {"C": 5, "Z": 3, "T": 2, "Y": 20, "X": 37}
+    stack = np.zeros([sizes[axis] for axis in axes], kind)
+    letters = "".join(axis for axis in axes if axis in "CYX")
+    stack[tuple(slice(None) if axis in "CYX" else 0 for axis in axes)] = x.transpose(["CYX".index(a) for a in letters])
+    data = tiff(stack, planarconfig="contig" if axes[-1] == "C" else None, ome=True, metadata={"axes": axes})
+    assert np.array_equal(values(data), x.transpose(1, 2, 0))
+
+
+@pytest.mark.parametrize("kind", ["u1", "u2"])
+@pytest.mark.parametrize("axes", ["CYX", "ZCYX", "TZCYX"])
+def test_channels_that_are_pages_of_imagej(axes, kind):
+    x = (UNIT * 250).astype(kind).transpose(2, 0, 1)
+    stack = np.zeros([{"C": 5, "Z": 3, "T": 2, "Y": 20, "X": 37}[axis] for axis in axes], kind)
+    stack[(0,) * (len(axes) - 3)] = x
+    assert np.array_equal(
+        values(tiff(stack, planarconfig=None, imagej=True, metadata={"axes": axes})), x.transpose(1, 2, 0)
+    )
+
+
+def test_a_stack_without_channels_is_its_first_page():
+    x = (UNIT * 250).astype(np.uint8).transpose(2, 0, 1)
+    for options in ({"ome": True}, {"imagej": True}):
+        raw = opened(tiff(x, planarconfig=None, metadata={"axes": "ZYX"}, **options))
+        assert np.array_equal(decode(raw, 37)[:, :, 0], x[0])
+
+
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr", "LAB"])
 def test_what_pillow_reads_well_is_left_to_it(mode):
     data = encoded(picture().convert("RGB").convert(mode) if mode != "LAB" else Image.new("LAB", (5, 4)), "TIFF")

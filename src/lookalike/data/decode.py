@@ -236,7 +236,11 @@ def _decode_jpeg(raw: Jpeg, size: tuple[int, int]) -> np.ndarray | _Unscaled:
     fast = raw.decoded(*stored)
     if fast is not None:
         return _Unscaled(fast[0], stored, fast[1], raw.orientation)
-    return _decode_opened(opened_by_pillow(io.BytesIO(raw.read())), size)
+    return _decode_opened(_by_pillow(raw.read()), size)
+
+
+def _by_pillow(data: bytes) -> Image.Image:
+    return opened_by_pillow(io.BytesIO(data), data)
 
 
 def _decode_opened(image: Image.Image, size: tuple[int, int]) -> np.ndarray | _Unscaled:
@@ -256,7 +260,7 @@ def _decode_opened(image: Image.Image, size: tuple[int, int]) -> np.ndarray | _U
             data = file.read()
         if reason := jpeg.unusual(data):
             raise Unreadable(reason) from None
-        return _decode_image(opened_by_pillow(io.BytesIO(mended(data))), size)
+        return _decode_image(_by_pillow(mended(data)), size)
 
 
 def _decode_image(image: Image.Image, size: tuple[int, int]) -> np.ndarray | _Unscaled:

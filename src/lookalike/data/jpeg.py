@@ -101,29 +101,29 @@ def decoder() -> str:
     return "" if simplejpeg is None else f"simplejpeg {getattr(simplejpeg, '__version__', '')}"
 
 
-def opened(source: str | PathLike[str] | IO[bytes]) -> Jpeg | None:
+def opened(source: str | PathLike[str] | IO[bytes]) -> tuple[Jpeg | None, bytes]:
     """A JPEG file of a usual kind, its header read; None for anything else, which is then as it was.
+
+    Returns:
+        The file, and its first bytes, whatever it is.
 
     Raises:
         OSError: it cannot be opened or read.
     """
     by_name = isinstance(source, str | PathLike)
     file = open(source, "rb") if isinstance(source, str | PathLike) else source  # noqa: SIM115 - stays open for the rest
-    start = 0 if by_name else file.tell()
     found = None
+    if not by_name:
+        file.seek(0)
     try:
         head = file.read(_HEAD)
-        found = _parsed(head) if start == 0 else None
-        if found is not None:
-            if len(head) == _HEAD:
-                found.file = file
-            return found
+        found = _parsed(head)
+        if found is not None and len(head) == _HEAD:
+            found.file = file
     finally:
         if by_name and (found is None or found.file is None):
             file.close()
-        elif found is None:
-            file.seek(start)
-    return None
+    return found, head
 
 
 def unusual(head: bytes) -> str:

@@ -17,7 +17,7 @@ from lookalike.data import heif, jpeg, png, pnm, tiff
 from lookalike.data.deep import DeepImage
 from lookalike.data.jpeg import Jpeg
 from lookalike.data.pillow_warnings import no_errors_from_warnings
-from lookalike.data.signatures import HEAD, what_is
+from lookalike.data.signatures import what_is
 from lookalike.data.unreadable import Unreadable, reason_of
 
 _PLUGINS = {
@@ -57,36 +57,27 @@ def open_image(source: str | PathLike[str] | IO[bytes]) -> Image.Image | Jpeg | 
     """
     try:
         with no_errors_from_warnings():
-            return jpeg.opened(source) or _opened(source)
+            usual, head = jpeg.opened(source)
+            return usual or _opened(source, head)
     except Exception as error:
         raise Unreadable(reason_of(error)) from error
 
 
-def _opened(source: str | PathLike[str] | IO[bytes]) -> Image.Image | DeepImage:
-    head = _head(source)
+def _opened(source: str | PathLike[str] | IO[bytes], head: bytes) -> Image.Image | DeepImage:
     for opened in (png.opened, pnm.opened, tiff.opened, heif.opened):
         found: Image.Image | DeepImage | None = opened(source, head)
         if found is not None:
             return found
-    return opened_by_pillow(source)
+    return opened_by_pillow(source, head)
 
 
-def _head(source: str | PathLike[str] | IO[bytes]) -> bytes:
-    if isinstance(source, str | PathLike):
-        with open(source, "rb") as file:
-            return file.read(HEAD)
-    source.seek(0)
-    return source.read(HEAD)
-
-
-def opened_by_pillow(source: str | PathLike[str] | IO[bytes]) -> Image.Image:
-    """The same by Pillow, whatever the image is.
+def opened_by_pillow(source: str | PathLike[str] | IO[bytes], head: bytes) -> Image.Image:
+    """The same by Pillow, of a file that begins with `head`.
 
     Raises:
         Unreadable: as `open_image`.
         Exception: nearly anything, where the file is damaged.
     """
-    head = _head(source)
     reason = ""
     for name, module in _PLUGINS.items():
         if name not in Image.OPEN:

@@ -1,7 +1,8 @@
 """TIFF files of more than 8 bits a value, of floats, and of any number of bands.
 
-Files of 8 bits that are grey or in colour, with or without alpha, are left to Pillow. The first page of a file is read.
-A fourth band is alpha where the file says so, and otherwise a band like the others.
+Files of 8 bits that are grey or in colour, with or without alpha, are left to Pillow. The first page of a file is read,
+with those that hold the other channels of its picture. A fourth band is alpha where the file says so, and otherwise a
+band like the others.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import numpy as np
 
 from lookalike.data.deep import DeepImage, Kind, Values
 from lookalike.data.signatures import RAW
+from lookalike.data.tiff_channels import channel_pages
 from lookalike.data.tiff_codecs import JPEG, check, unpacked, unpacked_jpeg
 from lookalike.data.tiff_tags import MAGIC, Tags, read
 from lookalike.data.unreadable import Unreadable
@@ -60,7 +62,7 @@ class _Layout:
             return False
         if self.photometric == _PALETTE or self.samples == 1:
             return True
-        if self.photometric in (_WHITE_IS_ZERO, _BLACK_IS_ZERO):
+        if self.grey:
             return self.samples == 2 and self.alpha is not None
         return self.photometric == _COLOUR and (self.samples == 3 or (self.samples == 4 and self.alpha is not None))
 
@@ -72,6 +74,16 @@ class _Layout:
             if extra in (_PREMULTIPLIED, _ALPHA, _ALPHA_OF_COREL) and 0 < colours + place < self.samples:
                 return colours + place
         return None
+
+    @property
+    def grey(self) -> bool:
+        """Whether its values are brightness."""
+        return self.photometric in (_WHITE_IS_ZERO, _BLACK_IS_ZERO)
+
+    @property
+    def shape(self) -> tuple[object, ...]:
+        """What pages have in common that are one picture."""
+        return self.width, self.height, self.samples, self.bits, self.sample_format, self.photometric
 
     @property
     def premultiplied(self) -> bool:
@@ -118,18 +130,33 @@ def opened(source: str | PathLike[str] | IO[bytes], head: bytes) -> DeepImage | 
         tags = read(file, head)
         if head[8:10] == b"CR" or (tags.one(254, 0) & 1 and 330 in tags and 271 in tags):  # a small preview comes first
             raise Unreadable(RAW)
-        layout = _Layout.of(tags)
-        if not layout.left_to_pillow:
-            layout.refuse_unknown()
-            found = _deep(layout, file)
+        pages = _channel_pages(file, head, tags)
+        if len(pages) > 1 or not pages[0].left_to_pillow:
+            pages[0].refuse_unknown()
+            found = _deep(pages, file)
         return found
     finally:
         if by_name and found is None:
             file.close()
 
 
-def _deep(layout: _Layout, file: IO[bytes]) -> DeepImage:
-    channels = layout.samples - (layout.alpha is not None)
+def _channel_pages(file: IO[bytes], head: bytes, first: Tags) -> list[_Layout]:
+    """The first page, and those that are the other channels of its picture."""
+    layout = _Layout.of(first)
+    wanted = channel_pages(first.bytes_.get(270, b"")) if layout.samples == 1 and layout.grey else range(1)
+    found, tags = [layout], first
+    for number in range(1, wanted[-1] + 1):
+        if not tags.next_page:
+            return [layout]  # the others are in files of their own
+        tags = read(file, head, tags.next_page)
+        if number in wanted:
+            found.append(_Layout.of(tags))
+    return found if len({page.shape for page in found}) == 1 else [layout]
+
+
+def _deep(pages: list[_Layout], file: IO[bytes]) -> DeepImage:
+    layout = pages[0]
+    channels = len(pages) * (layout.samples - (layout.alpha is not None))
     kind: Kind = "channels"
     if channels == 1:
         kind = "grey"
@@ -141,10 +168,15 @@ def _deep(layout: _Layout, file: IO[bytes]) -> DeepImage:
         channels,
         layout.bits,
         kind,
-        values=lambda: _values(layout, file),
+        values=lambda: _values(layout, file) if len(pages) == 1 else _stacked([_values(page, file) for page in pages]),
         orientation=layout.tags.one(274, 1),
         release=file.close,
     )
+
+
+def _stacked(pages: list[Values]) -> Values:
+    missing = [np.zeros(page.x_HWC.shape, bool) if page.missing_HWC is None else page.missing_HWC for page in pages]
+    return Values(np.concatenate([page.x_HWC for page in pages], axis=2), None, np.concatenate(missing, axis=2))
 
 
 def _values(layout: _Layout, file: IO[bytes]) -> Values:

@@ -1,4 +1,4 @@
-"""The tags of a TIFF file's first page, in both orders of bytes and in both sizes of files."""
+"""The tags of a TIFF file's pages, in both orders of bytes and in both sizes of files."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from lookalike.data.unreadable import Unreadable
 
 MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _TYPES = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 11: "f", 12: "d", 13: "I", 16: "Q", 17: "q", 18: "Q"}
+_NEEDED = (256, 257, 258, 259, 262, 266, 273, 277, 278, 279, 284, 317, 322, 323, 324, 325, 338, 339, 347)
 _BYTES, _TEXT, _UNDEFINED = 1, 2, 7
 _MOST_TAGS = 4096
 _MOST_BYTES = 2**28  # of one tag: the places of very many tiles
@@ -25,6 +26,8 @@ class Tags:
     """By tag."""
     bytes_: dict[int, bytes]
     """Texts, and bytes of no meaning in particular."""
+    next_page: int
+    """Where its tags are; 0 where there is none."""
 
     def __contains__(self, tag: int) -> bool:
         return tag in self.numbers or tag in self.bytes_
@@ -47,12 +50,13 @@ class Tags:
         return default
 
 
-def read(file: IO[bytes], head: bytes) -> Tags:
-    """The tags of the first page.
+def read(file: IO[bytes], head: bytes, start: int | None = None) -> Tags:
+    """The tags of a page.
 
     Args:
         file: at any place.
         head: its first 16 bytes or more, which begin as `MAGIC` says.
+        start: where they are (`Tags.next_page` of the page before); None: those of the first page.
 
     Raises:
         Unreadable: they are not where the file says.
@@ -64,7 +68,9 @@ def read(file: IO[bytes], head: bytes) -> Tags:
     number_size, entry_size, word_size = (8, 20, 8) if large else (2, 12, 4)
     if len(head) < (16 if large else 8):
         raise Unreadable("truncated: it ends within its header")
-    (start,) = unpack_from(f"{order}{word}", head, 8 if large else 4)
+    if start is None:
+        (start,) = unpack_from(f"{order}{word}", head, 8 if large else 4)
+        assert start is not None
     (number,) = unpack(f"{order}{counts}", _at(file, start, number_size))
     if number > _MOST_TAGS:
         raise Unreadable("a damaged TIFF: an impossible number of tags")
@@ -76,7 +82,7 @@ def read(file: IO[bytes], head: bytes) -> Tags:
         letter = "s" if kind in (_TEXT, _UNDEFINED) else _TYPES.get(kind)
         if letter is None:  # fractions, which say nothing that is needed
             continue
-        size = count * unpack_size(letter)
+        size = count * _size(letter)
         if size > _MOST_BYTES:
             raise Unreadable("a damaged TIFF: a tag of impossible size")
         place = at + entry_size - word_size
@@ -93,15 +99,18 @@ def read(file: IO[bytes], head: bytes) -> Tags:
             texts[tag] = content
         if letter != "s":
             numbers[tag] = unpack(f"{order}{count}{letter}", content)
-    return Tags(order, numbers, texts)
+    return Tags(order, numbers, texts, _next(file, order + word, word_size, start + number_size + len(directory)))
 
 
-_NEEDED = (256, 257, 258, 259, 262, 266, 273, 277, 278, 279, 284, 317, 322, 323, 324, 325, 338, 339, 347)
-
-
-def unpack_size(letter: str) -> int:
+def _size(letter: str) -> int:
     """Bytes of one value."""
     return {"s": 1, "B": 1, "b": 1, "H": 2, "h": 2, "I": 4, "i": 4, "f": 4}.get(letter, 8)
+
+
+def _next(file: IO[bytes], form: str, size: int, place: int) -> int:
+    file.seek(place)
+    found = file.read(size)
+    return int(unpack(form, found)[0]) if len(found) == size else 0
 
 
 def _at(file: IO[bytes], place: int, size: int) -> bytes:
