@@ -22,6 +22,7 @@ from lookalike.core.arithmetic import outside_autocast
 from lookalike.core.durations import timed
 from lookalike.core.errors import Interrupted, LookalikeError
 from lookalike.core.files import write_csv, write_json
+from lookalike.core.full_disk import unless_full
 from lookalike.core.options import TrainOptions, lasting, raise_problems
 from lookalike.core.process import threads_kept
 from lookalike.core.words import counted
@@ -32,6 +33,7 @@ from lookalike.engine.backbone import placed
 from lookalike.engine.budget import settle_epochs, wants_epochs
 from lookalike.engine.choose_views import settle_views
 from lookalike.engine.classifier import save_classifier
+from lookalike.engine.disk import foreseen, release, reserve, save_weights
 from lookalike.engine.distributed import disagreements, join, own_device, partners, processes_problems
 from lookalike.engine.loggers import need_loggers
 from lookalike.engine.loop import Trainer
@@ -144,13 +146,15 @@ def train(
     resumed = done = False
     with ranks.together():
         if ranks.first:
+            if not run.complete():
+                held.callback(release, run)
+                reserve(run, foreseen(learner, backbone.encoder, options, len(images)))
             resumed = run.claim(method, options, images, command)
             if not run.index.exists():  # what a run that is under way is shown with
                 write_index(run.path, images)
             if images.skipped:
                 write_csv(run.skipped, ("path", "reason"), images.skipped)
-            record = run.status()
-            done = record["status"] in ("trained", "finished") and not record.get("ended_at")
+            done = run.complete()
             if not done:
                 run.forget_features()
             if scores is not None:
@@ -173,7 +177,7 @@ def train(
         with partners(ranks):  # wherever in a training the others are missed
             trainer.fit(resumed)
         if ranks.first:
-            backbone.save(run.encoder, method)
+            save_weights(run, lambda path: backbone.save(path, method), trainer.journal.say)
             if module.Learner.needs_labels:
                 save_classifier(run.classifier, learner, images.classes)
         status = "trained"
@@ -183,7 +187,8 @@ def train(
     finally:
         if ranks.first:
             ended_at = trainer.step if trainer.ended else None
-            run.update(status, {"train": trainer.seconds}, parameters=_count(backbone.encoder), ended_at=ended_at)
+            with unless_full(loading(options).say, f"{run.record.name} does not say how the run ended"):
+                run.update(status, {"train": trainer.seconds}, parameters=_count(backbone.encoder), ended_at=ended_at)
     return run
 
 

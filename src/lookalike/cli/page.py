@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
-from lookalike.core.errors import LookalikeError
+from lookalike.core.errors import LookalikeError, MachineError
 from lookalike.engine.run_folder import RunFolder
 
 MOST = 20_000
@@ -19,6 +20,15 @@ def write_report(
     from lookalike.report import write
 
     return write.write_report(runs, out, most, threads)
+
+
+@contextmanager
+def weights_are_saved(run: RunFolder) -> Iterator[None]:
+    """What the machine refuses in here, after the training, is told with where the weights are."""
+    try:
+        yield
+    except MachineError as error:
+        raise MachineError(f"{error}\nThe training is done, and its weights are saved: {run.encoder}") from error
 
 
 def report_line(run: RunFolder, threads: int | None = None) -> str:

@@ -18,6 +18,7 @@ from rich.live import Live
 from rich.text import Text
 
 from lookalike.core.files import machine_faults, write_text
+from lookalike.core.full_disk import unless_full
 from lookalike.core.metrics import read_metrics
 
 EARLY = "early"
@@ -71,6 +72,7 @@ class Journal:
         self.forward: Callable[[str, int, Mapping[str, Any]], None] | None = None
         """Is told each event too."""
         self.shown = 0.0
+        self.unwritten: list[str] = []  # lines for which there was no space yet
         kept = [event for event in read_metrics(path) if event.get("step", 0) <= step and EARLY not in event]
         write_text(path, "".join(json.dumps(event) + "\n" for event in kept if step > 0))
 
@@ -85,13 +87,28 @@ class Journal:
     ) -> None:
         if self.live is not None:
             self.live.stop()
+        if self.unwritten:
+            with unless_full(self.say, f"{self.path.name} lacks the newest events"):
+                self._append()
 
     def event(self, kind: str, step: int, **values: Any) -> None:
-        """Append one event to metrics.jsonl."""
-        with machine_faults("write", self.path), open(self.path, "a") as file:
-            file.write(json.dumps({"event": kind, "step": step, **values}) + "\n")
+        """Append one event to metrics.jsonl; where the disk is full, with one of the next."""
+        self.unwritten.append(json.dumps({"event": kind, "step": step, **values}) + "\n")
+        with unless_full(self.say, f"{self.path.name} lacks the newest events"):
+            self._append()
         if self.forward is not None:
             self.forward(kind, step, values)
+
+    def _append(self) -> None:
+        with machine_faults("write", self.path):
+            before = self.path.stat().st_size
+            try:
+                with open(self.path, "a", encoding="utf-8") as file:
+                    file.write("".join(self.unwritten))
+            except OSError:
+                os.truncate(self.path, before)  # half a line would be no event
+                raise
+        self.unwritten.clear()
 
     def say(self, text: str) -> None:
         """Print a line that stays."""

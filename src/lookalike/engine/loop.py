@@ -19,11 +19,12 @@ from torch.nn.parallel import DistributedDataParallel
 
 from lookalike.core.durations import duration
 from lookalike.core.errors import Elsewhere, Interrupted, LookalikeError
+from lookalike.core.full_disk import unless_full
 from lookalike.core.options import TrainOptions
 from lookalike.core.plan import Plan
 from lookalike.data.base import Images
 from lookalike.encoders.alexnet import Dropout
-from lookalike.engine import checkpoint, wording
+from lookalike.engine import checkpoint, disk, wording
 from lookalike.engine.backbone import Backbone
 from lookalike.engine.checkpoint import load_checkpoint, own_state, save_checkpoint, whole_state
 from lookalike.engine.collection import TrainingImages
@@ -88,7 +89,7 @@ class Trainer:
         self.looker = Looker(images, self.views.recipe, options.seed)
         kept = options.snapshots and self.ranks.first
         self.snapshots = snapshots(kept, run.snapshots, images, self.views.recipe, options.seed)
-        self.step = 0  # optimiser steps done
+        self.step = self.saved = 0  # optimiser steps done, and those of the last checkpoint
         self.loss_sum, self.loss_count = 0.0, 0  # of the epoch under way
         self.pending: list[Tensor] = []  # losses not yet read from the device
         self.loss = math.nan  # the newest one read
@@ -103,8 +104,6 @@ class Trainer:
         self.seen = self.groups = ""  # what the last look saw and the last clustering gave, for the live line
         self.watch = Watch()
         self.chunk: int | None = None  # images whose graph is held at once; None: all of a batch
-
-    # -- state ------------------------------------------------------------------------------------
 
     def state(self) -> dict[str, Any]:
         """Everything a checkpoint holds; all processes ask for it together."""
@@ -140,7 +139,7 @@ class Trainer:
             self.optimizer.load_state_dict(state["optimizer"])
         except (RuntimeError, ValueError) as error:
             raise LookalikeError(f"{self.run.checkpoint} does not fit this network: {error}") from error
-        self.step = state["step"]
+        self.step = self.saved = state["step"]
         self.loss_sum, self.loss_count, self.seconds = state["loss_sum"], state["loss_count"], state["seconds"]
         self.baselines, self.watch.unrelated = state["baselines"], state["unrelated"]
         # chunks are those that the run began with, but memory that did for one share need not do for a larger one
@@ -149,14 +148,14 @@ class Trainer:
             self.plan = Plan(state["plan"]["order"], state["plan"]["targets"])
 
     def save(self) -> None:
-        """Write the checkpoint; only finite losses get this far."""
+        """Write the checkpoint; only finite losses get this far. A full disk is told, and ends nothing."""
         self._settle()
         state = self.state()
         if self.ranks.first:
-            save_checkpoint(self.run.checkpoint, state)
+            with unless_full(self.journal.say, f"the state after step {self.step:,} is not saved"):
+                save_checkpoint(self.run.checkpoint, state)
+                self.saved = self.step
         self.saved_at = time.monotonic()
-
-    # -- the loop ---------------------------------------------------------------------------------
 
     def fit(self, resumed: bool) -> None:
         """Train to the end, from the checkpoint where `resumed`.
@@ -174,6 +173,7 @@ class Trainer:
         log = self.options.log if self.ranks.first else None
         with journal as self.journal, Loggers(log, self.run, self.step, journal.say) as loggers, self.signals:
             self.journal.forward = loggers.event
+            self.snapshots.say = journal.say
             for words in (wording.opening(self), *self.remarks):
                 self.journal.say(words)
             self.snapshots.begin(self.step)
@@ -377,8 +377,6 @@ class Trainer:
             return as_given(look.health, known["untrained"], known["pixels"])
         return verdict(look.health, known["untrained"], known["pixels"], loss, chance)
 
-    # -- endings ----------------------------------------------------------------------------------
-
     def _not_finite(self, value: float) -> None:
         if not self.ranks.first:
             raise Elsewhere
@@ -392,6 +390,9 @@ class Trainer:
             Interrupted: anything else that asks to stop.
         """
         self.save()
+        if self.saved != self.step:
+            disk.release(self.run)  # the space of the weights is worth more to a state that holds them
+            self.save()
         if self.graceful and number == signal.SIGINT and self.ranks.size == 1:
             self.ended = True
             self.journal.say(wording.ended(self))

@@ -29,7 +29,9 @@ _PLACES = ("init", "more_labels")
 P = ParamSpec("P")
 T = TypeVar("T")
 _LOCK = ".lock"
-_BEFORE = ("skipped.csv", "labels", "labels-only", _LOCK)
+RESERVED = ".reserved"
+"""A file of the size of the weights, whose space is theirs (`engine/disk.py`)."""
+_BEFORE = ("skipped.csv", "labels", "labels-only", _LOCK, RESERVED)
 """What may be in a folder before its run begins: files passed over, what fine-tuning does first, who has the folder."""
 
 
@@ -129,6 +131,11 @@ class RunFolder:
         elif options.data and self.status().get("data") != absolute_places(options.data):
             self.update(data=absolute_places(options.data))  # the same images, at another place than before
         return self.checkpoint.exists()
+
+    def complete(self) -> bool:
+        """Whether it is trained to its last step."""
+        record = self.status() if self.record.exists() else {}
+        return record.get("status") in ("trained", "finished") and not record.get("ended_at")
 
     def raise_foreign(self) -> None:
         """See that nothing but a run of ours is there, or what is written before one begins.

@@ -8,6 +8,7 @@ again. No label is looked at. docs/page.md says what is in which file.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from lookalike.augment.sheet import as_rgb
 from lookalike.core import rng
 from lookalike.core.errors import LookalikeError
 from lookalike.core.files import machine_faults, read_json, write_atomically, write_json
+from lookalike.core.full_disk import unless_full
 from lookalike.core.made_here import mark
 from lookalike.data.base import Images
 from lookalike.engine.looks import Once, pixel_features
@@ -43,6 +45,9 @@ class NoSnapshots:
 
     rows = torch.empty(0, dtype=torch.int64)
     """Images whose features are kept."""
+
+    say: Callable[[str], None] = staticmethod(print)
+    """Is told where there is no space for them."""
 
     def begin(self, step: int) -> None: ...
 
@@ -67,6 +72,10 @@ class Snapshots(NoSnapshots):
 
     def begin(self, step: int) -> None:
         """Called before the first step, or where a run goes on: frames after `step` are dropped."""
+        with unless_full(self.say, "what the page shows of the images is not kept"):
+            self._begin(step)
+
+    def _begin(self, step: int) -> None:
         self.frames = [frame for frame in self._written() if frame["step"] <= step and "early" not in frame]
         self.frames = self.frames if step else []
         kept = {frame[key] for frame in self.frames for key in ("file", "clusters") if key in frame}
@@ -115,6 +124,12 @@ class Snapshots(NoSnapshots):
         features_ND: Tensor,
         clusters_N: Tensor | None = None,
         **marked: bool,
+    ) -> None:
+        with unless_full(self.say, f"no snapshot is kept of epoch {epoch}"):
+            self._write_frame(kind, epoch, step, features_ND, clusters_N, **marked)
+
+    def _write_frame(
+        self, kind: str, epoch: int, step: int, features_ND: Tensor, clusters_N: Tensor | None, **marked: bool
     ) -> None:
         name = "pixels" if kind == "pixels" else f"{step:06d}"
         name = "initial" if kind == "network" and not step else name  # beside the untrained one's

@@ -56,10 +56,13 @@ def not_finite(trainer: Trainer, value: float) -> str:
 
 
 def stopped(trainer: Trainer, number: int) -> str:
-    """That a signal stopped the run, and how it goes on."""
+    """That a signal stopped the run, and how it goes on; of several processes the first knows what is saved."""
+    saved = "the state is saved"
+    if trainer.saved != trainer.step and trainer.ranks.first:
+        saved = f"the disk is full, and the last state that is saved is that after step {trainer.saved:,}"
     return (
-        f"stopped by {signal.Signals(number).name} after step {trainer.step:,} of {trainer.total:,}; the state is "
-        f"saved.\nGo on with the same command, or: lookalike train --config {trainer.run.config}"
+        f"stopped by {signal.Signals(number).name} after step {trainer.step:,} of {trainer.total:,}; {saved}.\n"
+        f"Go on with the same command, or: lookalike train --config {trainer.run.config}"
     )
 
 

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from lookalike.cli.commands.evaluate import show
 from lookalike.cli.commands.train import parse_train, take_config
 from lookalike.cli.interrupts import CTRL_C
-from lookalike.cli.page import report_line
+from lookalike.cli.page import report_line, weights_are_saved
 from lookalike.core import machine
 from lookalike.core.durations import timed
 from lookalike.core.errors import LookalikeError
@@ -47,6 +47,7 @@ def _run(words: list[str], held: ExitStack) -> int:
         return 0
     if folder.status().get("ended_at"):
         CTRL_C.kill_next()  # as was promised when the training was ended
+    held.enter_context(weights_are_saved(folder))
     _, options = api.options_of(folder)
     images = api.images_of(folder, options)
     if images.skipped:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from lookalike.cli.interrupts import CTRL_C
-from lookalike.cli.page import report_line
+from lookalike.cli.page import report_line, weights_are_saved
 from lookalike.cli.parse import Parsed, parse, read_config
 from lookalike.core import machine, registry
 from lookalike.core.errors import LookalikeError, did_you_mean
@@ -45,8 +45,9 @@ def _run(words: list[str], held: ExitStack) -> int:
     if folder.status().get("ended_at"):
         CTRL_C.kill_next()  # as was promised when the training was ended
     if folder.status()["status"] == "trained":
-        api.embed(folder)
-        api.finish(folder)
+        with weights_are_saved(folder):
+            api.embed(folder)
+            api.finish(folder)
     page = report_line(folder, parsed.options.threads) if parsed.options.report else ""
     print(f"encoder:     {folder.encoder}")
     print(f"embeddings:  {folder.embeddings} and {folder.index.name}")
