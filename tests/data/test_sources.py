@@ -237,6 +237,29 @@ def test_a_pattern_without_matches(tmp_path):
         sources.find(f"{tmp_path}/*.jpg")
 
 
+def test_brace_patterns_of_shards(photos, tmp_path):
+    for shard, folder in enumerate(("cat", "dog")):
+        with tarfile.open(tmp_path / f"shard-{shard:03d}.tar", "w") as archive:
+            for image in sorted((photos / folder).iterdir()):
+                archive.add(image, image.name)
+    pattern = str(tmp_path / "shard-{000..001}.tar")
+    want = listed((str(tmp_path / "shard-000.tar"), str(tmp_path / "shard-001.tar")))
+    for data in (
+        pattern,
+        (pattern,),
+        str(tmp_path / "{shard-000,shard-001}.tar"),
+        str(tmp_path / "shard-{000..001}*.tar"),
+    ):
+        assert [entry.name for entry in listed(data).entries] == [entry.name for entry in want.entries]
+    with pytest.raises(
+        LookalikeError, match=r"2 of the 4 places that .* are not there: .*shard-002.tar, .*shard-003.tar"
+    ):
+        sources.find(str(tmp_path / "shard-{000..003}.tar"))
+    assert [entry.name for entry in listed(str(photos / "{cat,dog}")).entries]
+    (tmp_path / "odd{0..9}.png").write_bytes((photos / "cat" / "1.png").read_bytes())
+    assert len(listed(str(tmp_path / "odd{0..9}.png")).entries) == 1  # a name that is there is one
+
+
 def test_a_pattern_finds_what_a_folder_does(tmp_path):
     said = make_horrors(tmp_path / "horrors")
     whole, matched = listed(str(tmp_path / "horrors")), listed(f"{tmp_path}/horrors/*.*")
@@ -323,7 +346,7 @@ def test_missing_files_of_a_list_are_refused(photos):
         ("path,split\ncat/1.png,train\ndog/1.png,\n", "no split for 'dog/1.png'"),
         ("path\nnowhere.png\n", "names no image that is there: 'nowhere.png': No such file"),
         ("", "has the columns none"),
-        ('path\n"cat/1.png\n', "line 3: unexpected end of data"),
+        ('path\n"cat/1.png\n', "line 2: unexpected end of data"),
         ("path\na\0b\n", "is no text"),
     ],
 )
@@ -331,6 +354,49 @@ def test_lists_that_are_refused(photos, text, message):
     (photos / "l.csv").write_text(text)
     with pytest.raises(LookalikeError, match=message):
         sources.find(str(photos / "l.csv"))
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("l.csv", "Image Path;Category\r\ncat\\1.png;x\r\n.\\dog\\1.png;y\r\n"),
+        ("l.csv", "C:\\me\\photos\\cat\\1.png,x\nC:\\me\\photos\\dog\\1.png,y\n"),
+        ("l.csv", "sep=;\nfile name;label\n/home/me/photos/cat/1.png;x\n/home/me/photos/dog/1.png;y\n"),
+        ("l.csv", "id,breed\ncat/1,x\ndog/1,y\n"),
+        ("l.csv", "\n# a list\nimg,class\n cat/1.png,x\n'dog/1.png',y\n"),
+        ("l.tsv", "path\tlabel\n./cat/1.png\tx\n./dog/1.png\ty\n"),
+        ("l.txt", "cat/1.png x\ndog/1.png y\n"),
+        ("l.txt", "cat/1.png\tx\r\ndog/1.png\ty\r\n"),
+        ("l.txt", "path,label\ncat/1.png,x\ndog/1.png,y\n"),
+        ("l.txt", '"cat/1.png","x"\r"dog/1.png","y"\r'),
+    ],
+)
+def test_lists_as_people_write_them(photos, name, text):
+    for encoding in ("utf-8", "utf-8-sig", "utf-16"):
+        (photos / name).write_bytes(text.encode(encoding))
+        listing = listed(str(photos / name))
+        assert [entry.name for entry in listing.entries] == ["cat/1.png", "dog/1.png"] and not listing.refused
+        assert listing.labels == ("x", "y")
+
+
+def test_what_was_done_to_the_paths_of_a_list_is_said(photos, monkeypatch):
+    monkeypatch.chdir(photos.parent)
+    (photos / "lists").mkdir()
+    (photos / "lists" / "l.txt").write_text(f"{photos.name}/cat/1.png\n{photos.name}/dog/1.png\n")
+    listing = listed(str(photos / "lists" / "l.txt"))
+    assert len(listing.entries) == 2
+    assert any(
+        "2 paths of " in note and "are relative to the working folder, such as" in note for note in listing.notes
+    )
+
+
+def test_names_of_a_list_in_cp1252(photos):
+    (photos / "cat" / "1.png").rename(photos / "cat" / "\u00e9.png")
+    (photos / "l.csv").write_bytes("path,label\ncat/\u00e9.png,K\u00e4fer\ndog/1.png,y\n".encode("cp1252"))
+    listing = listed(str(photos / "l.csv"))
+    assert [entry.name for entry in listing.entries] == ["cat/\u00e9.png", "dog/1.png"]
+    assert listing.labels == ("K\u00e4fer", "y")
+    assert any("is not UTF-8: read as cp1252" in note for note in listing.notes)
 
 
 def test_metadata_in_the_folders_of_splits(tmp_path):

@@ -33,7 +33,7 @@ def test_labels_of_one_kind(y: Any, kind: str):
     ("y", "message"),
     [
         (["a", None, "b"], r"Input y contains NaN or no label: row 1 \(None\); give each image a label"),
-        (["a", float("nan"), "b"], r"row 1 \(nan\)"),
+        (["a", float("nan"), "b"], r"row 1 \(NaN\)"),
         ([1.0, np.nan, np.nan], r"rows 1, 2 \(NaN\)"),
         ([1.0, np.inf, 2.0], "Input y contains infinity in row 1"),
         (np.array([1, None, 2], object), r"row 1 \(None\)"),

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from lookalike.api.records import roots_of
 from lookalike.core import machine
 from lookalike.core.arithmetic import outside_autocast
 from lookalike.core.errors import LookalikeError
 from lookalike.core.files import write_csv
 from lookalike.core.labelled import listed, read_given, rows_of
+from lookalike.core.matching import Matcher
 from lookalike.core.process import threads_kept
 from lookalike.core.words import counted
 from lookalike.engine.grouping import features_and_index, raise_useless
@@ -69,7 +71,7 @@ def _spread(run: RunFolder, files: Sequence[str], out: Path | None, threads: int
     machine.use_threads(threads)
     features, rows = features_and_index(run)
     paths = [row["path"] for row in rows]
-    label_of, notes = rows_of(read_given(files), paths, str(run.path))
+    label_of, notes = rows_of(read_given(files), paths, str(run.path), roots_of(run))
     names = sorted(set(label_of.values()))
     if len(names) < 2:
         raise LookalikeError(
@@ -151,13 +153,13 @@ def select(
     features, rows = features_and_index(run)
     paths = [row["path"] for row in rows]
     given = read_given(labels)
-    known, notes = rows_of(given, paths, str(run.path)) if given.label_of else ({}, list(given.notes))
+    known, notes = rows_of(given, paths, str(run.path), roots_of(run)) if given.label_of else ({}, list(given.notes))
     if n < 1:
         raise LookalikeError(f"-n must be at least 1, got {n}")
     if len(known) == len(paths):
         raise LookalikeError(f"every image of {run.path} has a label: there is nothing left to select")
     file = out or run.labels / "to_label.csv"
-    _raise_labels_lost(file, given.label_of)
+    _raise_labels_lost(file, paths, known)
     raise_useless(run, features, "choose by")
     chosen = typical_rows(torch.from_numpy(features), n, torch.tensor(sorted(known), dtype=torch.int64), seed)
     found = tuple(paths[row] for row in chosen.tolist())
@@ -167,11 +169,12 @@ def select(
     return Selected(file, found, len(known), tuple(notes))
 
 
-def _raise_labels_lost(file: Path, given: dict[str, str]) -> None:
+def _raise_labels_lost(file: Path, paths: Sequence[str], known: Collection[int]) -> None:
     """Refuse to write over labels that a person has filled in."""
     if not file.is_file():
         return
-    lost = [path for path in read_given([str(file)]).label_of if path not in given]
+    matcher = Matcher(paths)
+    lost = [path for path in read_given([str(file)]).label_of if matcher.row(path) not in known]
     if lost:
         raise LookalikeError(
             f"{file} holds {counted(len(lost), 'label')} that would be lost:\n{listed(lost)}\n"

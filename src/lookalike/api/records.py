@@ -103,6 +103,18 @@ def data_of(run: RunFolder, options: TrainOptions, download: bool = False) -> st
     return found
 
 
+def roots_of(run: RunFolder) -> list[Path]:
+    """The folder that the names of a run's images are relative to, where one place holds them and is still there."""
+    try:
+        data = data_of(run, options_of(run)[1])
+    except LookalikeError:
+        return []
+    place = Path(data).expanduser() if isinstance(data, str) else None
+    if place is None or not place.exists():
+        return []
+    return [place if place.is_dir() else place.parent]
+
+
 def keep_new_place(run: RunFolder, options: TrainOptions, data: str | Sequence[str], images: Images) -> bool:
     """Keep DATA as the place of a run's own images, where these are the same ones and the old place is gone."""
     if not options.data or images.fingerprint != run.status().get("fingerprint"):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from lookalike.core.errors import LookalikeError
+from lookalike.core.matching import Matcher
+from lookalike.core.tables import read_table, readable
 from lookalike.core.words import counted
 
 _SHOWN = 5  # examples in a message
@@ -20,10 +20,12 @@ class Given:
 
     label_of: dict[str, str]
     notes: tuple[str, ...] = ()
+    folder_of: dict[str, Path] = field(default_factory=dict, compare=False)
+    """The folder of the file that names a path."""
 
 
 def read_labels(path: Path) -> dict[str, str]:
-    """Names of images and of their classes, from a CSV file with the columns `path` and `label`.
+    """Paths of images and their classes, from a CSV file with the columns `path` and `label` (`core/tables.py`).
 
     Raises:
         LookalikeError: it cannot be read, has other columns, or gives an image two labels.
@@ -34,18 +36,21 @@ def read_labels(path: Path) -> dict[str, str]:
 def read_given(files: Sequence[str]) -> Given:
     """The labels of several files, taken together.
 
-    A file has the columns `path` and `label` (others are passed over; lines without a label too). `NAME=FILE` calls
-    every path of FILE NAME, whatever its own column says: a list that the page has saved. Separated by commas, by
-    semicolons or by tabs, as spreadsheets write them.
+    A file has the columns `path` and `label`, or is written as `core/tables.py` says (other columns are passed over,
+    and lines without a label too). `NAME=FILE` calls every path of FILE NAME, whatever its own column says: a list that
+    the page has saved.
 
     Raises:
         LookalikeError: a file cannot be read or has other columns, or paths are given two labels.
     """
     found: dict[str, tuple[str, str]] = {}  # path -> label, and where it was given
     conflicts: list[str] = []
+    notes: list[str] = []
+    folders: dict[str, Path] = {}
     again = 0
     for word in files:
-        for place, name, label in _lines(word):
+        for place, name, label, folder in _lines(word, notes):
+            folders.setdefault(name, folder)
             before = found.setdefault(name, (label, place))
             if before[0] != label:
                 conflicts.append(f"{place} calls {name!r} both {before[0]!r} and {label!r}; the first is {before[1]}")
@@ -55,71 +60,89 @@ def read_given(files: Sequence[str]) -> Given:
         raise LookalikeError(
             f"{counted(len(conflicts), 'label')} in conflict; correct or empty one of each two:\n" + listed(conflicts)
         )
-    notes = [f"{counted(again, 'line')} said again what was said before"] if again else []
-    return Given({name: label for name, (label, _) in found.items()}, tuple(notes))
+    notes += [f"{counted(again, 'line')} said again what was said before"] if again else []
+    return Given({name: label for name, (label, _) in found.items()}, tuple(notes), folders)
 
 
-def _lines(word: str) -> Iterator[tuple[str, str, str]]:
-    """(place, path, label) of each labelled line of a file, or of every line of NAME=FILE."""
+def _lines(word: str, notes: list[str]) -> Iterator[tuple[str, str, str, Path]]:
+    """(place, path, label, folder) of each labelled line of a file, or of every line of NAME=FILE."""
     label, equals, file = word.partition("=")
     named = bool(equals) and not Path(word).exists()
     if named and not label.strip():
         raise LookalikeError(f"{word!r} has no name before the '='; write NAME=FILE")
     path = Path(file if named else word)
-    try:
-        text = path.read_text(encoding="utf-8-sig", errors="surrogateescape")
-        reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=_separator(text))
-        rows = [(reader.line_num, row) for row in reader]
-    except (OSError, csv.Error) as error:
-        raise LookalikeError(f"cannot read {path}: {error}") from error
-    needed = {"path"} if named else {"path", "label"}
-    columns = list(rows[0][1]) if rows else []
-    if not rows or not needed <= set(columns):
+    table = read_table(path)
+    notes += table.notes
+    paths, labels = table.path_and_label()
+    if not table.rows or paths is None or (labels is None and not named):
         wanted = "the column path" if named else "the columns path and label"
-        hint = f"; a list of images of one class is given as NAME={path}" if "path" in columns else ""
+        hint = f"; a list of images of one class is given as NAME={path}" if paths is not None else ""
+        columns = table.head or (f"{len(table.rows[0][1])} columns without names",) if table.rows else ()
         raise LookalikeError(
-            f"{path} must have {wanted}, and lines below them; it has {', '.join(map(str, columns)) or 'nothing'}{hint}"
+            f"{path} must have {wanted}, and lines below them; it has {', '.join(columns) or 'nothing'}{hint}"
         )
-    for line, row in rows:
-        name = (row["path"] or "").removeprefix("./")
-        called = label.strip() if named else (row["label"] or "").strip()
-        if name and called:
-            yield f"{path}:{line}", name, called
+    for line, cells in table.rows:
+        name = cells[paths].strip().removeprefix("./") if paths < len(cells) else ""
+        called = label if named else cells[labels] if labels is not None and labels < len(cells) else ""
+        if name and called.strip():
+            yield f"{path}:{line}", name, readable(called).strip(), path.parent
 
 
-def _separator(text: str) -> str:
-    """What separates the columns of the first line."""
-    head = text.split("\n", 1)[0]
-    return max(",;\t", key=head.count)
-
-
-def rows_of(given: Given, paths: Sequence[str], where: str) -> tuple[dict[int, str], list[str]]:
+def rows_of(
+    given: Given, paths: Sequence[str], where: str, roots: Sequence[Path] = ()
+) -> tuple[dict[int, str], list[str]]:
     """Labels by row, and notes. Paths that are not there are counted, with examples.
 
     Args:
-        given: labels by path.
+        given: labels by path, written in any of the ways that `core/matching.py` knows.
         paths: of all images, as index.csv has them.
         where: what has these images, in words.
+        roots: folders that these paths are relative to, where they are known.
 
     Raises:
-        LookalikeError: there are no labels, or none of them is of an image that is there.
+        LookalikeError: there are no labels, none of them is of an image that is there, or two ways to write one image
+            give it two labels.
     """
-    row_of = {path: row for row, path in enumerate(paths)}
-    unknown = [path for path in given.label_of if path not in row_of]
     notes = list(given.notes)
     if not given.label_of:
         raise LookalikeError(
             "no line has a label yet: write a name into the column label, for two images of two classes at least"
         )
+    matcher = Matcher(paths, roots)
+    row_of = {path: matcher.row(path, given.folder_of.get(path)) for path in given.label_of}
+    unknown = [path for path, row in row_of.items() if row is None]
     if len(unknown) == len(given.label_of):
         raise LookalikeError(
             f"none of the {counted(len(unknown), 'labelled path')} is an image of {where}:\n{listed(unknown)}\n"
             f"Paths are those of its index.csv, such as {paths[0]!r}"
         )
+    by_row: dict[int, str] = {}
+    conflicts = []
+    for path, row in row_of.items():
+        if row is None:
+            continue
+        before = by_row.setdefault(row, path)
+        if given.label_of[before] != given.label_of[path]:
+            conflicts.append(
+                f"{before!r} is called {given.label_of[before]!r} and {path!r} {given.label_of[path]!r}: both are the "
+                f"image {paths[row]!r}"
+            )
+    if conflicts:
+        raise LookalikeError(
+            f"{counted(len(conflicts), 'label')} in conflict; correct or empty one of each two:\n" + listed(conflicts)
+        )
+    otherwise = [path for path, row in row_of.items() if row is not None and path != paths[row]]
+    if otherwise:
+        row = row_of[otherwise[0]]
+        assert row is not None
+        notes.append(
+            f"{counted(len(otherwise), 'path')} written otherwise than in {where}, such as {otherwise[0]!r}, which is "
+            f"taken for {paths[row]!r}"
+        )
     if unknown:
         shown = ", ".join(map(repr, unknown[:_SHOWN])) + (", ..." if len(unknown) > _SHOWN else "")
         notes.append(f"{counted(len(unknown), 'labelled path')} passed over, not an image of {where}: {shown}")
-    return {row_of[path]: label for path, label in given.label_of.items() if path in row_of}, notes
+    return {row: given.label_of[path] for row, path in by_row.items()}, notes
 
 
 def listed(items: Sequence[str]) -> str:

@@ -5,24 +5,25 @@ Hugging Face's `metadata.csv` is one of these where it is named; `metadata.py` r
 
 from __future__ import annotations
 
-import csv
 import os
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lookalike.core.errors import LookalikeError
 from lookalike.core.passed_over import Tally
+from lookalike.core.tables import PATHS, read_table, read_text, readable
 from lookalike.core.words import agreeing, counted
+from lookalike.data.finder import Finder
 from lookalike.data.folder import named_entry
 from lookalike.data.kinds import suffix_of
-from lookalike.data.layout import SPLITS, case_notes, labels_of, splits_of
+from lookalike.data.layout import case_notes, is_image, labels_of, split_of, splits_of
 from lookalike.data.listing import Entry, Listing
 from lookalike.data.own_output import is_own_file, lies_in_own_folder
 
 SUFFIXES = (".txt", ".csv", ".tsv")
-_PATH = ("file_name", "path", "file", "image", "filename")
-_LABEL = ("label", "class")
+_LABELLED = re.compile(r"(?P<path>.*\.[A-Za-z][A-Za-z0-9]{1,4})[\t ,;]+(?P<label>[^\t,;]*[^\s,;])\s*")
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,9 @@ def listing(place: Path) -> Listing:
         LookalikeError: it cannot be read, has no column of paths, names one image with two labels or no image that is
             there.
     """
-    return listing_of_rows(list(rows_of(place)), place.parent, place.parent.resolve().name, str(place))
+    rows, notes = read_rows(place)
+    found = listing_of_rows(rows, place.parent, place.parent.resolve().name, str(place))
+    return replace(found, notes=(*notes, *found.notes))
 
 
 def listing_of_rows(rows: Sequence[Row], base: Path, name: str, where: str) -> Listing:
@@ -129,63 +132,69 @@ def _said(row: Row) -> str:
     return f"label {row.label!r}" + (f" in {row.split}" if row.split else "")
 
 
-def rows_of(place: Path) -> Iterator[Row]:
-    """The lines of a list.
+def rows_of(place: Path) -> list[Row]:
+    """The lines of a list, with paths relative to its folder; see `read_rows`."""
+    return read_rows(place)[0]
+
+
+def read_rows(place: Path) -> tuple[list[Row], list[str]]:
+    """The lines of a list, with paths as they are found from its folder, and what is to be said of it.
+
+    A .txt names a path a line, and a label after a tab or a blank where all lines have one; or it is a table as the
+    others are. A path that is not there as it is written may have backslashes, be of another machine (the end of it
+    counts), relative to the working folder, or without its suffix.
 
     Raises:
         LookalikeError: it cannot be read, or has no column of paths.
     """
-    if place.suffix.lower() == ".txt":
-        for number, line in enumerate(_text(place).split("\n"), 1):
-            path = line.rstrip("\r")
-            if path.strip() and not path.startswith("#"):
-                yield Row(number, path, None, None)
-        return
-    head = _head(place)
-    column = next((name for name in _PATH if name in head), None)
-    if column is None:
+    lines, notes = _plain_lines(place) if place.suffix.lower() == ".txt" else (None, [])
+    rows, notes = _table_rows(place) if lines is None else (lines, notes)
+    finder = Finder(place.parent)
+    rows = [replace(row, path=finder.find(row.path)) for row in rows]
+    return rows, notes + finder.notes(str(place))
+
+
+def _plain_lines(place: Path) -> tuple[list[Row] | None, list[str]]:
+    """The lines of a .txt, each a path, or a path and a label; None where it is a table."""
+    text, notes = read_text(place)
+    numbered = enumerate(text.replace("\r\n", "\n").replace("\r", "\n").split("\n"), 1)
+    lines = [(number, line) for number, line in numbered if line.strip() and not line.startswith("#")]
+    if not lines:
+        return [], notes
+    table = read_table(place)
+    quoted = any(line.lstrip().startswith('"') for _, line in lines) and None not in table.path_and_label()
+    if quoted or "path" in table.head or (len(table.head) > 1 and any(name in table.head for name in PATHS)):
+        return None, notes
+    parted = [_LABELLED.fullmatch(line) for _, line in lines]
+    if all(found is not None and not is_image(found["label"]) for found in parted):
+        labelled = [(number, found) for (number, _), found in zip(lines, parted, strict=True) if found is not None]
+        return [Row(number, found["path"], found["label"].strip(), None) for number, found in labelled], notes
+    return [Row(number, _unquoted(line), None, None) for number, line in lines], notes
+
+
+def _unquoted(line: str) -> str:
+    inner = line.strip()
+    return inner[1:-1] if len(inner) > 2 and inner[0] == inner[-1] and inner[0] in "\"'" else line
+
+
+def _table_rows(place: Path) -> tuple[list[Row], list[str]]:
+    table = read_table(place, strict=True)
+    path, label = table.path_and_label()
+    if path is None:
+        columns = ", ".join(map(repr, table.head[:8])) or "none"
         raise LookalikeError(
-            f"{place} has the columns {', '.join(map(repr, head[:8])) or 'none'}: the one of paths must be called "
-            f"{', '.join(_PATH[:-1])} or {_PATH[-1]}, in the first line"
+            f"{place} has the columns {columns}: the one of paths must be called "
+            f"{', '.join(PATHS[:5])} or the like, in the first line"
         )
-    label = next((name for name in _LABEL if name in head), None)
-    for number, cells in _table(place):
-        row = dict(zip(head, cells, strict=False))
-        path = row.get(column, "")
-        if not path:
+    split = table.column(("split",)) if table.head else None
+    rows = []
+    for number, cells in table.rows:
+        found = ["" if i is None or i >= len(cells) else cells[i] for i in (path, label, split)]
+        if not found[0].strip():
             continue
-        split = row.get("split", "").strip().lower()
-        if split and split not in SPLITS:
-            raise LookalikeError(f"{place}, line {number}: split may say train, test or val, got {split!r}")
-        yield Row(number, path, (row.get(label, "") or None) if label else None, SPLITS.get(split))
-
-
-def _head(place: Path) -> list[str]:
-    """The names of the columns, in small letters."""
-    first = next(_table(place, from_first=True), (0, []))
-    return [cell.strip().lower() for cell in first[1]]
-
-
-def _table(place: Path, from_first: bool = False) -> Iterator[tuple[int, list[str]]]:
-    """Line numbers and cells of the rows below the first, or of all."""
-    text = _text(place)
-    first = text.split("\n", 1)[0]
-    comma = "\t" if place.suffix.lower() == ".tsv" else ";" if ";" in first and "," not in first else ","
-    lines: Iterable[str] = text.splitlines(keepends=True) if "\n" not in text else (s + "\n" for s in text.split("\n"))
-    reader = csv.reader(lines, delimiter=comma, strict=True)
-    try:
-        for index, cells in enumerate(reader):
-            if cells and (from_first or index > 0):
-                yield reader.line_num, cells
-    except csv.Error as error:
-        raise LookalikeError(f"{place}, line {reader.line_num}: {error}") from error
-
-
-def _text(place: Path) -> str:
-    try:
-        text = place.read_bytes().decode("utf-8-sig", errors="surrogateescape")
-    except OSError as error:
-        raise LookalikeError(f"cannot read {place}: {error.strerror}") from error
-    if "\0" in text:
-        raise LookalikeError(f"{place} is no text")
-    return text
+        part = split_of(found[2]) if found[2].strip() else None
+        if found[2].strip() and part is None:
+            said = found[2].strip().lower()
+            raise LookalikeError(f"{place}, line {number}: split may say train, test or val, got {said!r}")
+        rows.append(Row(number, found[0], readable(found[1]).strip() or None, part))
+    return rows, list(table.notes)

@@ -24,6 +24,7 @@ from lookalike.core import registry, rng
 from lookalike.core.durations import parse_duration
 from lookalike.core.errors import LookalikeError
 from lookalike.core.labelled import read_labels
+from lookalike.core.matching import Matcher
 from lookalike.core.options import AUTO, TrainOptions
 from lookalike.core.ranks import Ranks
 from lookalike.core.words import agreeing, counted
@@ -215,7 +216,9 @@ def few_labels(images: Images, named: dict[str, str]) -> dict[int, int]:
     Raises:
         LookalikeError: a name is no image of the data, or there are fewer than two classes, or fewer than two of one.
     """
-    row_of = {path: row for row, path in enumerate(images.paths)}
+    matcher = Matcher(images.paths)
+    rows = {path: matcher.row(path) for path in named}
+    row_of = {path: row for path, row in rows.items() if row is not None}
     unknown = [path for path in named if path not in row_of]
     if unknown:
         raise LookalikeError(

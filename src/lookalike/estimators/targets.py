@@ -34,6 +34,8 @@ def checked_targets(y: Any, n: int) -> np.ndarray:
         y = list(y)
     if isinstance(y, list | tuple) and any(map(_is_odd, y)) and not all(isinstance(label, str) for label in y):
         y = _objects(y)  # numpy would make texts of None beside texts, and of numbers beside them
+    elif not isinstance(y, list | tuple):
+        y = np.asarray(y)  # a column of a table with kinds of its own becomes objects
     y = column_or_1d(y, warn=True)
     if len(y) != n:
         raise InputError(f"y has {counted(len(y), 'label')} for {counted(n, 'image')}: give one for each")
@@ -78,7 +80,7 @@ def _is_odd(label: Any) -> bool:
 def _of_one_kind(y: np.ndarray) -> np.ndarray:
     missing = [row for row, label in enumerate(y) if _is_missing(label)]
     if missing:
-        raise _missing(missing, repr(y[missing[0]]))
+        raise _missing(missing, "NaN" if isinstance(y[missing[0]], float) else repr(y[missing[0]]))
     kinds: dict[str, int] = {}
     for row, label in enumerate(y):
         kinds.setdefault(_kind(label), row)

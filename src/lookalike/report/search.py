@@ -16,6 +16,7 @@ from markupsafe import Markup
 from PIL import Image, ImageOps
 
 from lookalike.core.files import write_text
+from lookalike.core.places import find_place, folders_of, is_there
 from lookalike.report.images import Thumbnails
 from lookalike.report.packing import data_uri
 from lookalike.report.runs import Run
@@ -44,11 +45,21 @@ class Pictures:
     def __init__(self, run: Path) -> None:
         self.run = Run(run)
         self.thumbnails = Thumbnails([self.run])
-        self.folder = Path(str(self.run.config.get("data") or "."))
+        self.folder = _folder(self.run)
 
     def of(self, row: int, path: str) -> Image.Image | None:
         """The picture of the image in that row of index.csv."""
         return self.thumbnails.tile(row) or picture_of(self.folder / path)
+
+
+def _folder(run: Run) -> Path:
+    """The folder that names of a run's images are relative to, wherever the working folder is now."""
+    places = run.record.get("data")
+    if isinstance(places, list) and places and is_there(str(places[0])):
+        return Path(str(places[0]))
+    said = run.config.get("data")
+    place = str((said[0] if said else ".") if isinstance(said, list) else said or ".")
+    return Path(find_place(place, folders_of(run.record, run.config, run.path)) or place)
 
 
 def picture_of(path: Path) -> Image.Image | None:
