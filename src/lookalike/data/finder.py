@@ -8,6 +8,7 @@ from collections import Counter
 from pathlib import Path
 
 from lookalike.core.tables import readable
+from lookalike.core.words import counted
 from lookalike.data.layout import is_image
 
 _SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".npy")  # those that are left out
@@ -38,7 +39,7 @@ class Finder:
     def notes(self, where: str) -> list[str]:
         """What was done to paths, a sentence for each way."""
         return [
-            f"{n:,} {'path' if n == 1 else 'paths'} of {where} {how}, such as {self._example[how][0]!r}: "
+            f"{counted(n, 'path')} of {where} {how}, such as {self._example[how][0]!r}: "
             f"{self._example[how][1]!r} is read"
             for how, n in self._changes.items()
         ]

@@ -34,6 +34,8 @@ class Doctor:
     data: str | tuple[str, ...] = ""
     """Images to examine, each read once: folders, image files, lists, archives, FILE.npy, digits... Nothing is
     changed."""
+    download: bool = False
+    """Fetch mnist: or cifar10: first, where the files are not there."""
     json: bool = False
     """Print JSON instead of words."""
 
@@ -62,7 +64,7 @@ def _machine(options: Doctor) -> int:
 
 
 def _images(options: Doctor) -> int:
-    health = examine_images(options.data)
+    health = examine_images(options.data, options.download)
     if options.json:
         print(json.dumps(health.to_json(), indent=2))
     else:
@@ -72,8 +74,8 @@ def _images(options: Doctor) -> int:
     return 0 if health.good else 1
 
 
-def examine_images(data: str | tuple[str, ...]) -> Health:
-    """Decode every image of DATA once and say what was found.
+def examine_images(data: str | tuple[str, ...], download: bool = False) -> Health:
+    """Decode every image of DATA once and say what was found; fetched first where it is to be.
 
     Raises:
         LookalikeError: there is nothing to examine.
@@ -82,7 +84,7 @@ def examine_images(data: str | tuple[str, ...]) -> Health:
     from lookalike.data import health, sources
     from lookalike.data.base import Images
 
-    found = sources.find(data)
+    found = sources.find(data, download)
     listing = sources.as_listing(found) if isinstance(found, Images) else found
     with ThreadPoolExecutor(cores()) as pool:
         results = pool.map(lambda entry: health.examine(entry, _SIDE)[1], listing.entries)
@@ -132,7 +134,9 @@ def examine() -> tuple[dict[str, object], list[str]]:
     if device == "cpu" and not machine.cpu_has_bf16():
         remarks.append("this processor does not compute in bfloat16: training runs in float32, about half as fast")
     if free < _LITTLE_DISK:
-        remarks.append(f"only {free:.1f} GiB of disk are free here: name a run folder elsewhere with --out")
+        remarks.append(
+            f"only {free:.1f} GiB of disk are free here: train elsewhere, lookalike train simclr DATA --out FOLDER"
+        )
     if size / 2**30 > _LARGE_CACHE * (free + size / 2**30):
         remarks.append(
             f"{counted(stores, 'store')} of decoded images take {machine.size_words(size)} in {place}: those "
