@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import importlib
 import os
+import random
 import sys
 import warnings
 from collections.abc import Iterator
@@ -132,6 +133,16 @@ def import_compiler() -> None:
         importlib.import_module("torch._dynamo")
     for name in set(os.environ) - before:
         del os.environ[name]
+
+
+@contextmanager
+def generator_kept() -> Iterator[None]:
+    """Within, Python's own generator may be drawn from, as rich does while it is imported."""
+    state = random.getstate()
+    try:
+        yield
+    finally:
+        random.setstate(state)
 
 
 _warnings_lock = RLock()

@@ -13,13 +13,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, TextIO
 
-from rich.console import Console
-from rich.live import Live
-from rich.text import Text
-
 from lookalike.core.files import machine_faults, write_text
 from lookalike.core.full_disk import unless_full
 from lookalike.core.metrics import read_metrics
+from lookalike.core.process import generator_kept
+
+with generator_kept():
+    from rich.console import Console
+    from rich.live import Live
+    from rich.text import Text
 
 EARLY = "early"
 """Marks events of a training that was ended before its last step; dropped where the run goes on."""
