@@ -72,7 +72,7 @@ def measured_apart(part: Part, args: argparse.Namespace, limit: float) -> dict[s
 def measure(args: argparse.Namespace, card: str, state: Path) -> dict[str, dict[str, Any]]:
     """Measure the parts that are not known of this card yet, and keep each at once."""
     ends = time.monotonic() + parse_duration(args.limit)
-    every = json.loads(state.read_text()) if state.exists() else {}
+    every = json.loads(state.read_text(encoding="utf-8")) if state.exists() else {}
     found: dict[str, dict[str, Any]] = every.setdefault(card, {})
     for part in PARTS:
         if (args.parts and part.name not in args.parts) or found.get(part.name, {}).get("status") == "measured":

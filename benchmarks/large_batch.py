@@ -41,7 +41,7 @@ ROWS, SIZE = 32_768, 128
 
 def resident(key: str = "VmRSS") -> float:
     """MiB of the process now."""
-    line = next(x for x in Path("/proc/self/status").read_text().splitlines() if x.startswith(key))
+    line = next(x for x in Path("/proc/self/status").read_text(encoding="utf-8").splitlines() if x.startswith(key))
     return int(line.split()[1]) / 1024
 
 

@@ -33,7 +33,7 @@ AGREE = 1e-4  # relative; float32 sums of up to 16,384 terms in different orders
 
 def status(key: str) -> float:
     """MiB of this process: "VmRSS" now, "VmHWM" at its largest."""
-    line = next(x for x in Path("/proc/self/status").read_text().splitlines() if x.startswith(key))
+    line = next(x for x in Path("/proc/self/status").read_text(encoding="utf-8").splitlines() if x.startswith(key))
     return int(line.split()[1]) / 1024
 
 
@@ -84,7 +84,7 @@ def worker(who: str, batch: int) -> None:
     loss_of(rows(64)).backward()  # what libraries set up when first used is not the loss's
     z_RP = rows(2 * batch)
     with contextlib.suppress(OSError):
-        Path("/proc/self/clear_refs").write_text("5")  # forget what the imports took at their largest
+        Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")  # forget what the imports took at their largest
     before = status("VmRSS")
     loss = loss_of(z_RP)
     loss.backward()

@@ -143,7 +143,7 @@ def modules_page() -> str:
 
 def notebook_page(path: Path) -> str:
     """A notebook as a page: its text and its code; outputs are not kept in notebooks."""
-    cells = json.loads(path.read_text())["cells"]
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
     parts = []
     for cell in cells:
         text = "".join(cell["source"])

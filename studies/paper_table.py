@@ -179,7 +179,7 @@ def provenance(records: list[dict[str, Any]]) -> str:
 
 def put(path: Path, text: str) -> None:
     """Put the text between the marks of a file."""
-    before, _, rest = path.read_text().partition(BEGIN)
+    before, _, rest = path.read_text(encoding="utf-8").partition(BEGIN)
     _, found, after = rest.partition(END)
     if not found:
         raise SystemExit(f"{path} has no place for the table: add the lines {BEGIN} and {END}")

@@ -1,9 +1,11 @@
 """Files are whole or absent, TOML reads back as written, and the machine's faults are named."""
 
+import errno
 import json
 import math
 import os
 import tomllib
+from pathlib import Path
 
 import pytest
 
@@ -42,9 +44,71 @@ def test_undecodable_bytes_of_a_file_name_go_out_as_they_came_in(tmp_path):
     assert (tmp_path / "file").read_bytes() == b"caf\xe9"
 
 
-def test_everyone_may_read_the_result(tmp_path):
-    write_text(tmp_path / "file", "text")
-    assert (tmp_path / "file").stat().st_mode & 0o777 == 0o644
+@pytest.mark.parametrize(("mask", "mode"), [(0o022, 0o644), (0o002, 0o664), (0o077, 0o600)])
+def test_who_may_read_the_result_is_the_owner_s_decision(tmp_path, mask: int, mode: int):
+    before = os.umask(mask)
+    try:
+        write_text(tmp_path / "file", "text")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "file").stat().st_mode & 0o777 == mode
+
+
+def refuse(code: int):
+    """A function of the system that a file system does not have or allow."""
+
+    def refused(*_: object, **__: object) -> None:
+        raise OSError(code, os.strerror(code))
+
+    return refused
+
+
+@pytest.mark.parametrize("name", ["chmod", "fchmod", "utime", "chown", "link", "symlink"])
+def test_a_share_that_refuses_what_is_not_writing_has_the_file(tmp_path, name: str, monkeypatch):
+    monkeypatch.setattr(os, name, refuse(errno.EPERM))
+    monkeypatch.setattr(Path, "chmod", refuse(errno.EPERM))
+    write_text(tmp_path / "file", "old")
+    write_text(tmp_path / "file", "new")
+    assert (tmp_path / "file").read_text() == "new"
+    assert names(tmp_path) == ["file"]
+
+
+@pytest.mark.parametrize("code", [errno.EINVAL, errno.ENOTSUP, errno.ENOSYS])
+def test_a_file_system_that_cannot_flush_has_the_file(tmp_path, code: int, monkeypatch):
+    monkeypatch.setattr(os, "fsync", refuse(code))
+    write_text(tmp_path / "file", "new")
+    assert (tmp_path / "file").read_text() == "new"
+
+
+@pytest.mark.parametrize("code", [errno.EIO, errno.ENOSPC, errno.EDQUOT])
+def test_a_flush_that_fails_is_told(tmp_path, code: int, monkeypatch):
+    write_text(tmp_path / "file", "old")
+    monkeypatch.setattr(os, "fsync", refuse(code))
+    with pytest.raises(MachineError, match=os.strerror(code)):
+        write_text(tmp_path / "file", "new")
+    assert (tmp_path / "file").read_text() == "old"
+    assert names(tmp_path) == ["file"]
+
+
+@pytest.mark.parametrize("code", [errno.EXDEV, errno.EEXIST, errno.ENOSYS])
+def test_a_file_system_that_cannot_rename_has_the_file(tmp_path, code: int, monkeypatch):
+    write_text(tmp_path / "file", "old")
+    monkeypatch.setattr(os, "replace", refuse(code))
+    write_text(tmp_path / "file", "new")
+    assert (tmp_path / "file").read_text() == "new"
+    assert names(tmp_path) == ["file"]
+
+
+def test_names_as_long_as_the_file_system_takes(tmp_path):
+    name = "ä" * 120 + ".csv"
+    write_text(tmp_path / name, "text")
+    assert names(tmp_path) == [name]
+
+
+def test_bytes_of_names_that_are_no_text_are_read_as_they_went_out(tmp_path):
+    name = os.fsdecode(b"caf\xe9")
+    write_json(tmp_path / "file", {"name": name})
+    assert read_json(tmp_path / "file") == {"name": name}
 
 
 @pytest.mark.parametrize("fault", [ValueError("broken"), KeyboardInterrupt()])

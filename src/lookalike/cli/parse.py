@@ -198,7 +198,7 @@ def read_config(path: Path) -> dict[str, Any]:
         LookalikeError: it cannot be read or is no TOML.
     """
     try:
-        return tomllib.loads(path.read_text(errors="surrogateescape"))
+        return tomllib.loads(path.read_text(encoding="utf-8-sig", errors="surrogateescape"))
     except OSError as error:
         raise LookalikeError(f"cannot read --config {path}: {error}") from error
     except tomllib.TOMLDecodeError as error:

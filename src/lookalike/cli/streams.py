@@ -71,7 +71,7 @@ class Streams:
                 os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # the lowest number that is free: this one
         codecs.register_error(_ERRORS, _readable)
         if sys.stdin is None:
-            sys.stdin = open(0, closefd=False)  # noqa: SIM115  # as long as the process lives
+            sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115  # as long as the process lives
         self.out, sys.stdout = _wrapped(1, sys.stdout)
         self.err, sys.stderr = _wrapped(2, sys.stderr)
 

@@ -1,18 +1,27 @@
-"""Files that are either whole or absent: written beside their place, then renamed into it."""
+"""Files that are either whole or absent: written beside their place, then renamed into it.
+
+What a file system of another kind (a share of Windows, FUSE, NFS) refuses beside the writing itself is done without.
+"""
 
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import json
 import os
-import tempfile
+import secrets
+import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from lookalike.core.errors import LookalikeError, MachineError
+
+_NOT_OFFERED = (errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
+"""What a file system says of an operation that it does not have."""
+_STEM = 100  # bytes of a file's name in the name of its temporary one: names have 255 at the most
 
 
 @contextmanager
@@ -39,17 +48,46 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
     """
     with machine_faults("write", path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        part, handle = _new_file(path)
         try:
             with os.fdopen(handle, "wb") as file:
                 write(file)
                 file.flush()
-                os.fsync(file.fileno())
-            Path(name).chmod(0o644)
-            os.replace(name, path)
+                sync(file.fileno())
+            move_file(part, path)
         except BaseException:
-            Path(name).unlink(missing_ok=True)
+            part.unlink(missing_ok=True)
             raise
+
+
+def _new_file(path: Path) -> tuple[Path, int]:
+    """A new file beside `path`, open; the umask decides who may read it, as with any file that a program writes."""
+    stem = path.name.encode(errors="surrogateescape")[:_STEM].decode(errors="ignore")
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+    while True:
+        part = path.with_name(f".{stem}.{secrets.token_hex(4)}")
+        with suppress(FileExistsError):
+            return part, os.open(part, flags, 0o666)
+
+
+def sync(file: int) -> None:
+    """Flush an open file to the disk, where its file system has a way to do so."""
+    try:
+        os.fsync(file)
+    except OSError as error:
+        if error.errno not in _NOT_OFFERED:
+            raise
+
+
+def move_file(source: Path, target: Path) -> None:
+    """Put a file in the place of another one; at once, or by a copy where its file system does not rename."""
+    try:
+        os.replace(source, target)
+    except OSError as error:
+        if error.errno not in (*_NOT_OFFERED, errno.EXDEV, errno.EEXIST):
+            raise
+        shutil.copyfile(source, target)
+        source.unlink()
 
 
 def write_text(path: Path, text: str) -> None:
@@ -65,7 +103,7 @@ def write_json(path: Path, value: Any, indent: int | None = 2) -> None:
 def read_json(path: Path) -> Any:
     """Read a JSON file; a broken one is named."""
     try:
-        return json.loads(path.read_text())
+        return json.loads(path.read_text(encoding="utf-8", errors="surrogateescape"))
     except (OSError, ValueError) as error:
         raise LookalikeError(f"cannot read {path}: {error}") from error
 

@@ -189,7 +189,7 @@ def _is(file: int, path: Path) -> bool:
 def _started(pid: int) -> str:
     """When a process started, in ticks since the system did; empty where /proc does not tell."""
     try:
-        text = Path(f"/proc/{pid}/stat").read_text(errors="replace")
+        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
         return text.rpartition(")")[2].split()[19]
     except (OSError, IndexError):
         return ""

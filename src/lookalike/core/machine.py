@@ -26,7 +26,7 @@ def cores() -> int:
 def cpu_has_bf16() -> bool:
     """Whether the CPU multiplies bfloat16 in hardware (AVX512-BF16 or AMX)."""
     try:
-        flags = Path("/proc/cpuinfo").read_text()
+        flags = Path("/proc/cpuinfo").read_text(encoding="utf-8")
     except OSError:
         return False
     return "avx512_bf16" in flags or "amx_bf16" in flags
@@ -108,7 +108,9 @@ def size_words(n: float) -> str:
 def available_bytes() -> int:
     """Memory that the system says may be taken without swapping."""
     try:
-        line = next(x for x in Path("/proc/meminfo").read_text().splitlines() if x.startswith("MemAvailable"))
+        line = next(
+            x for x in Path("/proc/meminfo").read_text(encoding="utf-8").splitlines() if x.startswith("MemAvailable")
+        )
         return int(line.split()[1]) * 1024
     except (OSError, StopIteration):
         return 4 * 2**30  # a system that does not say: what any machine of today has
@@ -153,7 +155,7 @@ def description() -> dict[str, Any]:
 
 def _processor() -> str:
     try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
             if line.startswith("model name"):
                 return line.split(":", 1)[1].strip()
     except OSError:

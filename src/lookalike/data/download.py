@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import http.client
-import os
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
@@ -12,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from lookalike.core.errors import LookalikeError
-from lookalike.core.files import machine_faults
+from lookalike.core.files import machine_faults, move_file
 
 _TIMEOUT_S = 30
 _BLOCK = 1 << 20
@@ -41,7 +40,7 @@ def fetch(urls: Sequence[str], path: Path, md5: str) -> None:
             continue
         found = checksum(part)
         if found == md5:
-            os.replace(part, path)
+            move_file(part, path)
             return
         part.unlink()
         failures.append(f"{url}: checksum {found}, expected {md5}; the wrong file was removed")

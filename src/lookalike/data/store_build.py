@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from lookalike.core.errors import LookalikeError, MachineError
+from lookalike.core.files import sync
 from lookalike.core.locks import try_lock
 from lookalike.core.machine import size_words
 from lookalike.core.pieces import in_pieces
@@ -205,7 +206,7 @@ def _build(
             f"decoding {counted(len(entries), 'image')} into {folder} ({size_words(size)}); the next start "
             "finds them there"
         )
-    file = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o644)
+    file = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o666)
     try:
         os.truncate(file, size)
 
@@ -216,7 +217,7 @@ def _build(
                 data, start = data[n:], start + n
 
         def save() -> None:
-            os.fsync(file)
+            sync(file)
             index.write(partial)
 
         fill(entries, index, known.threads, keep, save, say)

@@ -29,7 +29,7 @@ def recipe_table() -> dict[str, dict[str, Any]]:
     """The recipes that come with the package, by name."""
     folder = files("lookalike") / "recipes"
     found = sorted((f for f in folder.iterdir() if f.name.endswith(".toml")), key=lambda f: f.name)
-    return {f.name.removesuffix(".toml"): tomllib.loads(f.read_text()) for f in found}
+    return {f.name.removesuffix(".toml"): tomllib.loads(f.read_text(encoding="utf-8")) for f in found}
 
 
 def recipe_values(recipe: str, method: str) -> dict[str, Any]:

@@ -74,7 +74,7 @@ class RunFolder:
     def settings(self) -> dict[str, Any]:
         """The resolved configuration (config.toml)."""
         try:
-            return tomllib.loads(self.config.read_text(errors="surrogateescape"))
+            return tomllib.loads(self.config.read_text(encoding="utf-8-sig", errors="surrogateescape"))
         except (OSError, tomllib.TOMLDecodeError) as error:
             raise LookalikeError(f"cannot read {self.config}: {error}") from error
 

@@ -74,7 +74,8 @@ def export(source: Source, folder: Path) -> Outcome:
     said = [checked(checks, "torchvision" if is_resnet(backbone) else "lookalike")]
     if _of_timm(backbone):
         said.append(_check_timm(backbone, folder))
-    (folder / "README.md").write_text(card.text(source, backbone, options_of(source.run)))
+    words = card.text(source, backbone, options_of(source.run))
+    (folder / "README.md").write_text(words, encoding="utf-8", errors="surrogateescape")
     snippet = f"import sys; sys.path.insert(0, {str(source.out)!r})\nfrom load import model, prepare"
     if backbone.spec.channels in (1, 3):
         snippet = snippet.replace("model, prepare", "features") + '\n\nx = features(["photo.jpg"])'
@@ -170,4 +171,4 @@ def _check_timm(backbone: Backbone, folder: Path) -> str:
 
 
 def _write_json(path: Path, value: object) -> None:
-    path.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+    path.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8", errors="surrogateescape")

@@ -127,7 +127,9 @@ def write_loader(
     others = [line for line in lines.imports if line != "import functools"]
     place = f'Path(__file__).with_name("{weights}")'
     body = [*lines.build, *lines.load(place), "", *prepare_lines(backbone), *more]
-    path.write_text("\n".join([head, "", *sorted(standard, key=_plain_first), "", *others, "", *body]) + "\n")
+    path.write_text(
+        "\n".join([head, "", *sorted(standard, key=_plain_first), "", *others, "", *body]) + "\n", encoding="utf-8"
+    )
 
 
 def _plain_first(line: str) -> tuple[bool, str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -10,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from lookalike.core.errors import LookalikeError
-from lookalike.core.files import machine_faults
+from lookalike.core.files import machine_faults, move_file
 
 
 @contextmanager
@@ -33,7 +32,6 @@ def staged(folder: Path) -> Iterator[Path]:
         with machine_faults("write", folder):
             folder.mkdir(exist_ok=True)
             for path in sorted(work.iterdir()):
-                path.chmod(0o644)
-                os.replace(path, folder / path.name)
+                move_file(path, folder / path.name)
     finally:
         shutil.rmtree(work, ignore_errors=True)

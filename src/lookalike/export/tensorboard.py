@@ -26,7 +26,7 @@ def export(source: Source, folder: Path) -> Outcome:
         file.writelines("\t".join(f"{value:.7g}" for value in row) + "\n" for row in x_ND.tolist())
     columns = {name: [_cell(text) for text in source.column(name)] for name in _COLUMNS}
     columns = {name: cells for name, cells in columns.items() if name == "path" or any(cells)}
-    with open(folder / "metadata.tsv", "w", encoding="utf-8", newline="\n") as file:
+    with open(folder / "metadata.tsv", "w", encoding="utf-8", errors="surrogateescape", newline="\n") as file:
         if len(columns) > 1:  # a single column has no head, by the projector's rule
             file.write("\t".join(columns) + "\n")
         file.writelines("\t".join(cells) + "\n" for cells in zip(*columns.values(), strict=True))
@@ -45,7 +45,8 @@ def export(source: Source, folder: Path) -> Outcome:
         f"    single_image_dim: {side}\n"
         f"    single_image_dim: {side}\n"
         "  }\n"
-        "}\n"
+        "}\n",
+        encoding="utf-8",
     )
     said = f"features of {len(x_ND):,} x {x_ND.shape[1]}, pictures of {side} pixels on a sheet of {sheet.width}"
     return Outcome(f"tensorboard --logdir {shlex.quote(str(source.out))}", said=(said, *pictures.said, *source.fewer()))

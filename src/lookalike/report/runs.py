@@ -112,7 +112,7 @@ class Run:
         path = self.path / "metrics.jsonl"
         try:
             events = [event for event in read_metrics(path) if isinstance(event, dict)]
-            lines = len(path.read_text().splitlines()) if path.exists() else 0
+            lines = len(path.read_bytes().splitlines()) if path.exists() else 0
         except (OSError, ValueError) as error:
             self.missing.append(f"{path} cannot be read: {error}.")
             return []
@@ -198,11 +198,11 @@ class Run:
 
 
 def _toml(path: Path) -> dict[str, Any]:
-    return tomllib.loads(path.read_text(errors="surrogateescape"))
+    return tomllib.loads(path.read_text(encoding="utf-8", errors="surrogateescape"))
 
 
 def _json_object(path: Path) -> dict[str, Any] | Any:
-    found = json.loads(path.read_text(errors="surrogateescape"))
+    found = json.loads(path.read_text(encoding="utf-8", errors="surrogateescape"))
     if not isinstance(found, dict):
         raise ValueError("no JSON object")
     return found
