@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
+from lookalike.core import container
 from lookalike.core.errors import LookalikeError
 from lookalike.core.process import keep_freed_memory
 
@@ -18,8 +19,14 @@ _UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 
 
 def cores() -> int:
-    """CPU cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """CPU cores this process may use: those that it may run on, and in a container not more than it is granted."""
+    here = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(here, _granted_cores() or here)
+
+
+@cache
+def _granted_cores() -> int | None:
+    return container.quota_cores()
 
 
 @cache
@@ -106,14 +113,15 @@ def size_words(n: float) -> str:
 
 
 def available_bytes() -> int:
-    """Memory that the system says may be taken without swapping."""
+    """Memory that may be taken without swapping: of the machine, and of what a container is granted."""
+    left = container.memory_left()
     try:
-        line = next(
-            x for x in Path("/proc/meminfo").read_text(encoding="utf-8").splitlines() if x.startswith("MemAvailable")
-        )
-        return int(line.split()[1]) * 1024
+        lines = Path("/proc/meminfo").read_text(encoding="utf-8").splitlines()
+        line = next(x for x in lines if x.startswith("MemAvailable"))
+        free = int(line.split()[1]) * 1024
     except (OSError, StopIteration):
-        return 4 * 2**30  # a system that does not say: what any machine of today has
+        free = 4 * 2**30  # a system that does not say: what any machine of today has
+    return free if left is None else min(free, left)
 
 
 def free_bytes(device: Any) -> int:
@@ -164,7 +172,9 @@ def _processor() -> str:
 
 
 def _memory_bytes() -> int:
+    granted = container.memory_limit()
     try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (ValueError, OSError, AttributeError):
-        return 0
+        return granted or 0
+    return there if granted is None else min(there, granted)
