@@ -18,6 +18,7 @@ from lookalike.core.errors import LookalikeError
 from lookalike.core.files import machine_faults, read_json, write_json, write_toml
 from lookalike.core.locks import Taken, held
 from lookalike.core.options import TrainOptions, lasting, spoken
+from lookalike.core.passed_over import printable
 from lookalike.core.places import absolute_places, folders_of, same_place
 from lookalike.core.words import counted
 
@@ -199,6 +200,7 @@ class RunFolder:
                 "shape": list(images.shape),
                 "skipped": len(images.skipped),
                 "passed_over": [kind.record() for kind in images.listed.passed_over] if images.listed else [],
+                "notes": [printable(note) for note in images.listed.notes] if images.listed else [],
                 "versions": machine.versions(),
                 "machine": machine.description(),
                 "seconds": {},

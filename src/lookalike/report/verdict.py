@@ -141,9 +141,11 @@ def _skipped(run: Run) -> str:
 
 
 def _passed_over(run: Run) -> list[str]:
-    """What lay beside the images and was not read; nothing for runs of before that was counted."""
+    """What lay beside the images and was not read, and notes on them; nothing for runs of before these were kept."""
     loud, quiet = sentences(from_records(run.record.get("passed_over")))
-    return [f"{sentence[:1].upper()}{sentence[1:]}." for sentence in (*loud, *quiet)]
+    notes = run.record.get("notes")
+    noted = [f"note: {note}" for note in notes if isinstance(note, str)] if isinstance(notes, list) else []
+    return [f"{sentence[:1].upper()}{sentence[1:]}." for sentence in (*loud, *noted, *quiet)]
 
 
 def _advice(run: Run, known: dict[str, Figure]) -> list[str]:
