@@ -14,6 +14,7 @@ from torch import Tensor
 from lookalike.core import registry
 from lookalike.core.errors import LookalikeError
 from lookalike.core.files import write_atomically, write_csv
+from lookalike.core.home import expand_user
 from lookalike.core.options import TrainOptions, places, spoken
 from lookalike.core.places import absolute_places, find_places, folders_of, is_there, joined
 from lookalike.core.words import counted
@@ -109,7 +110,7 @@ def roots_of(run: RunFolder) -> list[Path]:
         data = data_of(run, options_of(run)[1])
     except LookalikeError:
         return []
-    place = Path(data).expanduser() if isinstance(data, str) else None
+    place = expand_user(data) if isinstance(data, str) else None
     if place is None or not place.exists():
         return []
     return [place if place.is_dir() else place.parent]

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from lookalike.core.braces import expanded
+from lookalike.core.home import expand_user
 
 PREFIXES = ("digits", "mnist", "cifar10", "hf")
 """Names of sources that may stand before a colon."""
@@ -86,7 +87,7 @@ def same_place(a: str, a_folders: Sequence[str | Path], b: str) -> bool:
 
 
 def _joined(path: str, folder: str | Path) -> str:
-    plain = os.path.join(folder, Path(path).expanduser())  # noqa: PTH118 - Path takes a leading ./ away
+    plain = os.path.join(folder, expand_user(path))  # noqa: PTH118 - Path takes a leading ./ away
     normal = os.path.normpath(plain)
     return normal if os.path.realpath(normal) == os.path.realpath(plain) else plain  # a link before a ".."
 
@@ -98,10 +99,10 @@ def _hf_folder(place: str) -> str | None:
 
 def _exists(place: str) -> bool:
     try:
-        return Path(place).expanduser().exists()
+        return expand_user(place).exists()
     except (OSError, ValueError, RuntimeError):  # a name that no system allows, or of a user that there is not
         return False
 
 
 def _matches(pattern: str) -> bool:
-    return any(True for _ in glob.iglob(str(Path(pattern).expanduser()), recursive=True))  # noqa: PTH207 - as sources does
+    return any(True for _ in glob.iglob(str(expand_user(pattern)), recursive=True))  # noqa: PTH207 - as sources does

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from lookalike.core.braces import expanded
 from lookalike.core.errors import LookalikeError, did_you_mean
+from lookalike.core.home import expand_user
 from lookalike.core.passed_over import merged
 from lookalike.core.places import PREFIXES
 from lookalike.core.words import agreeing, counted
@@ -91,7 +92,7 @@ def _one(data: str, download: bool, image_size: int | None) -> Images | Listing:
         return hf.listing(rest)
     if kind in PREFIXES and kind != "hf":
         source = {"digits": digits, "mnist": mnist, "cifar10": cifar10}[kind]
-        return source.load(Path(rest).expanduser(), image_size, download)
+        return source.load(expand_user(rest), image_size, download)
     if _is_pattern(data):
         matched = _matches(data)
         return _several(matched) if len(matched) > 1 else _one(matched[0], download, image_size)
@@ -144,7 +145,7 @@ def _matches(pattern: str) -> list[str]:
     Raises:
         LookalikeError: it matches nothing, or a name that its braces spell out is not there.
     """
-    parts = [str(Path(part).expanduser()) for part in expanded(pattern)]
+    parts = [str(expand_user(part)) for part in expanded(pattern)]
     missing = [part for part in parts if not _is_glob(part) and not _there(Path(part))]
     if missing:
         shown = ", ".join(missing[:_MOST_MISSING]) + (", ..." if len(missing) > _MOST_MISSING else "")
@@ -163,7 +164,7 @@ def _globbed(pattern: str) -> list[str]:
         LookalikeError: there is nothing of the kind.
     """
     # Path.glob takes no absolute pattern and follows no links
-    found = sorted(glob.glob(str(Path(pattern).expanduser()), recursive=True))  # noqa: PTH207
+    found = sorted(glob.glob(str(expand_user(pattern)), recursive=True))  # noqa: PTH207
     spelt = set(Path(pattern).parts)  # what somebody names is meant
     found = [place for place in found if not any(why_ignored(part) for part in Path(place).parts if part not in spelt)]
     images = [place for place in found if _is_one_image(place)]

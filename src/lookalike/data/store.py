@@ -7,7 +7,6 @@ splits are not in it, nor where the listing came from: they are read anew each t
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +17,7 @@ import torch
 from torch import Tensor
 
 from lookalike.core.errors import LookalikeError
+from lookalike.core.home import cache_home, can_be_written, expand_user, temporary_cache
 from lookalike.core.machine import available_bytes, parse_bytes, processes_here
 from lookalike.core.words import counted
 from lookalike.data.base import Images, Loading
@@ -47,9 +47,8 @@ def load(listing: Listing, image_size: int | None = None, how: Loading | None = 
     how = how or Loading()
     if how.store:
         limit = None if how.limit is None else parse_bytes(how.limit)
-        known, index, stored = build(
-            cache_folder(how.cache), key_of(listing), listing.entries, image_size, limit, how.say
-        )
+        key = key_of(listing)
+        known, index, stored = build(_store_place(how, key), key, listing.entries, image_size, limit, how.say)
         _check(listing, index, how)
         canvases: Tensor | Canvases = stored[:] if _fits(index) else stored
     else:
@@ -59,10 +58,47 @@ def load(listing: Listing, image_size: int | None = None, how: Loading | None = 
 
 
 def cache_folder(named: str | None) -> Path:
-    """Where stores are kept."""
+    """Where stores are kept: the folder that was named, the user's, or a temporary one where that cannot be written.
+
+    Raises:
+        LookalikeError: there is no such folder at all.
+    """
     if named is not None:
-        return Path(named).expanduser()
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()) / "lookalike"
+        return expand_user(named)
+    home = cache_home()
+    if home is not None and can_be_written(home / "lookalike"):
+        return home / "lookalike"
+    try:
+        return temporary_cache()
+    except OSError as error:
+        raise LookalikeError(
+            "there is no folder for decoded images, not even a temporary one: name one with --cache or "
+            "XDG_CACHE_HOME, or go without: --no-store"
+        ) from error
+
+
+def _store_place(how: Loading, key: str) -> Path:
+    """The cache folder for the store of a listing; a store in a folder that can only be read is used all the same."""
+    home = cache_home()
+    if how.cache is None and home is not None and (home / "lookalike" / f"{key}.json").is_file():
+        return home / "lookalike"
+    place = cache_folder(how.cache)
+    remark = None if how.cache is not None else temporary_remark(place)
+    if remark is not None:
+        how.say(remark)
+    return place
+
+
+def temporary_remark(place: Path) -> str | None:
+    """What to say of a cache folder that nobody named, where it is a temporary one, with the remedy."""
+    home = cache_home()
+    if home is not None and place == home / "lookalike":
+        return None
+    why = "this user has no home folder" if home is None else f"{home / 'lookalike'} cannot be written"
+    return (
+        f"{why}: decoded images are kept in {place}, where they can be lost; name a folder of yours with --cache or "
+        "XDG_CACHE_HOME"
+    )
 
 
 def cache_size(folder: Path) -> tuple[int, int]:

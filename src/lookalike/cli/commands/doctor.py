@@ -112,7 +112,7 @@ def examine() -> tuple[dict[str, object], list[str]]:
 
     from lookalike.core import machine
     from lookalike.core.process import keep_freed_memory
-    from lookalike.data.store import cache_folder, cache_size
+    from lookalike.data.store import cache_folder, cache_size, temporary_remark
 
     free = shutil.disk_usage(Path.cwd()).free / 2**30
     device = machine.resolve_device("auto")
@@ -128,7 +128,7 @@ def examine() -> tuple[dict[str, object], list[str]]:
         "stores": str(place),
         "stores_gib": round(size / 2**30, 1),
     }
-    remarks = []
+    remarks = [remark] if (remark := temporary_remark(place)) is not None else []
     if device == "cpu" and torch.version.cuda is None and shutil.which("nvidia-smi"):
         remarks.append("there is an NVIDIA driver but this PyTorch has no CUDA: install a CUDA build from pytorch.org")
     if device == "cpu" and not machine.cpu_has_bf16():
