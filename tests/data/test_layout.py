@@ -68,6 +68,13 @@ def test_detection_sets_have_splits_and_no_classes(layout):
     assert set(found.split or ()) == {"train", "test"} and found.labels is None
 
 
+def test_folders_that_an_archive_has_doubled_are_no_classes():
+    tops = ("seg_train/seg_train", "seg_test/seg_test")
+    listed = names(*(f"{top}/{c}" for top in tops for c in ("sea", "street")), "seg_pred/seg_pred")
+    assert split_by_folder(listed)["seg_test/seg_test/sea"] == "test"
+    assert set(folders_of(listed).labels or ()) == {"sea", "street", None}
+
+
 def test_splits_within_the_classes():
     found = folders_of(names("cat/train", "cat/test", "dog/train", "dog/test"))
     assert set(found.split or ()) == {"train", "test"} and set(found.labels or ()) == {"cat", "dog"}

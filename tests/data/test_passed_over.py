@@ -170,6 +170,7 @@ def test_empty_folders_are_no_classes_and_are_counted(tmp_path):
     (tmp_path / "c").mkdir()
     found = listed(str(tmp_path))
     assert found.labels == ("a", "b") and counts(found) == {("empty", "(folder)"): 1}
+    assert sentences(found.passed_over)[1] == ["passed over: 1 empty folder ('c/')"]
 
 
 def test_patterns_pass_over_the_same(tmp_path):

@@ -13,6 +13,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 _MOST_SUFFIXES = 40  # of a reason; the files of all further ones are counted together
+FOLDER = "(folder)"
+"""In place of a suffix."""
 _FURTHER = "(other suffixes)"
 _SHOWN = 5  # suffixes in a sentence
 
@@ -148,6 +150,8 @@ def sentences(kinds: Iterable[PassedOver]) -> tuple[list[str], list[str]]:
             loud.append(f"{start} {are} passed over ({suffixes(same)}; {same[0].example!r}); {words.remedy}")
         elif reason == _NO_IMAGES:
             quiet.append(f"{start} ({suffixes(same)})")
+        elif {kind.suffix for kind in same} == {FOLDER}:
+            quiet.append(f"{start} ({same[0].example!r})")
         else:
             quiet.append(f"{start} ({suffixes(same)}; {same[0].example!r})")
     return loud, [f"passed over: {'; '.join(quiet)}"] if quiet else []

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from lookalike.core.errors import LookalikeError
-from lookalike.core.passed_over import PassedOver, Tally, sentences, suffixes, why_not
+from lookalike.core.passed_over import FOLDER, PassedOver, Tally, sentences, suffixes, why_not
 from lookalike.data import npy
 from lookalike.data.decode import Unreadable, open_image, reason_of
 from lookalike.data.kinds import HEAD, reason_by_bytes, reason_by_suffix, suffix_of
@@ -183,15 +183,15 @@ def _walk(place: str, found: _Found) -> None:
         names = {item.name for item in inside}
         if is_own_folder(folder, names):
             if not prefix:
-                found.others.add("own", "(folder)", Path(place).name)
+                found.others.add("own", FOLDER, Path(place).name)
                 raise NoImages(
                     f"{place} was written by lookalike, which is no input: name a folder of images",
                     found.others.result(),
                 )
-            found.others.add("own", "(folder)", prefix)
+            found.others.add("own", FOLDER, prefix)
             continue
         if not inside and prefix:
-            found.others.add("empty", "(folder)", prefix)
+            found.others.add("empty", FOLDER, prefix)
         below = [prefix + item.name + "/" for item in _sorted_in(inside, prefix, found)]
         waiting += reversed(below)
 

@@ -18,7 +18,7 @@ from lookalike.data.kinds import reason_by_suffix, suffix_of
 from lookalike.data.listing import Entry, Listing
 
 SPLITS = {
-    **dict.fromkeys(("train", "training", "trn", "unlabeled", "unlabelled"), "train"),
+    **dict.fromkeys(("train", "training", "trn", "extra", "unlabeled", "unlabelled", "pred"), "train"),
     **dict.fromkeys(("test", "testing", "tst"), "test"),
     **dict.fromkeys(("val", "valid", "validation", "dev", "eval", "evaluation"), "test"),
 }
@@ -137,10 +137,13 @@ def _place_of_splits(folders: Sequence[tuple[str, ...]]) -> int | None:
 
 
 def _without(parts: tuple[str, ...], place: int) -> tuple[str, ...]:
-    """Folders below those of the splits, or above where the splits are the last."""
-    if not parts:
-        return parts
-    return parts[:-1] if place == -1 else parts[place + 1 :]
+    """Folders below those of the splits, or above where the splits are the last; `train/train/cat` is a `cat`."""
+    if not parts or place == -1:
+        return parts[:-1]
+    rest = parts[place + 1 :]
+    while rest and rest[0] == parts[place]:
+        rest = rest[1:]
+    return rest
 
 
 def _split_notes(words: Sequence[str], found: Sequence[str], strays: int) -> list[str]:
