@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import os
 import pkgutil
+import shlex
 import sys
 import warnings
 from collections.abc import Sequence
@@ -19,6 +20,7 @@ from lookalike import __version__
 from lookalike.cli import commands
 from lookalike.cli.interrupts import CTRL_C
 from lookalike.cli.streams import STREAMS
+from lookalike.core import nearby, registry
 from lookalike.core.errors import Interrupted, LookalikeError, MachineError, did_you_mean
 
 _INTERRUPTED = 130  # as a shell says of a program that SIGINT killed
@@ -88,13 +90,25 @@ def _dispatch(words: list[str]) -> int:
     if words[0] in names and words[0] != _EVERYTHING:
         return _command(words[0]).run(words[1:])
     if words[0].startswith("-"):
+        option = nearby.option(words[0])
+        if option:
+            raise LookalikeError(f"{words[0]} comes after what it is for: lookalike DATA {option} ...")
         raise LookalikeError(f"unknown option {words[0]}: {did_you_mean(words[0], ['--help', '--version'])}")
     if _is_data(words[0]):
         return _command(_EVERYTHING).run(words)
+    raise LookalikeError(f"{words[0]!r} is neither a command nor a folder or file of images: {_meant(words, names)}")
+
+
+def _meant(words: list[str], names: list[str]) -> str:
+    """What was probably meant by words that begin with no command and no images."""
+    if words[0] in registry.names("methods"):
+        return f"did you mean lookalike train {shlex.join(words)}?"
     visible = [name for name in names if name != _EVERYTHING]
-    raise LookalikeError(
-        f"{words[0]!r} is neither a command nor a folder or file of images: {did_you_mean(words[0], visible)}"
-    )
+    command = did_you_mean(words[0], visible)
+    if command.startswith("did"):
+        place = nearby.meant(words[0])
+        return f"{command} Or {place}" if place else command
+    return nearby.in_pieces(words) or nearby.meant(words[0]) or command
 
 
 def _is_data(word: str) -> bool:

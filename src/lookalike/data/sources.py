@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
+from lookalike.core import nearby
 from lookalike.core.braces import expanded
 from lookalike.core.errors import LookalikeError, did_you_mean
 from lookalike.core.home import expand_user
@@ -50,6 +51,9 @@ def find(data: str | Sequence[str], download: bool = False, image_size: int | No
     places = [data] if isinstance(data, str) else list(data)
     if not any(places):
         raise LookalikeError(f"no images named: give {WORDS}")
+    taken_apart = nearby.in_pieces(places) if len(places) > 1 else ""
+    if taken_apart:
+        raise LookalikeError(f"no such folder or file: {' '.join(places)}; {taken_apart}")
     if len(places) == 1:
         return _one(places[0], download, image_size)
     return _several([place for place in dict.fromkeys(places) if place])
@@ -96,7 +100,9 @@ def _one(data: str, download: bool, image_size: int | None) -> Images | Listing:
     if _is_pattern(data):
         matched = _matches(data)
         return _several(matched) if len(matched) > 1 else _one(matched[0], download, image_size)
-    hint = did_you_mean(kind, PREFIXES) if colon else _near(path) or f"give {WORDS}"
+    hint = did_you_mean(kind, PREFIXES) if colon else ""
+    if not hint.startswith("did"):
+        hint = nearby.meant(data) or hint or f"give {WORDS}"
     raise LookalikeError(f"no such folder or file: {data} (working folder {Path.cwd()}); {hint}")
 
 
@@ -107,21 +113,16 @@ def _there(path: Path) -> bool:
         return False
 
 
-def _near(path: Path) -> str:
-    """The name beside a missing one that it may have meant."""
-    try:
-        there = [p.name for p in path.parent.iterdir()]
-    except OSError:
-        return ""
-    hint = did_you_mean(path.name, there)
-    return hint if hint.startswith("did you mean") else ""
-
-
 def _path(path: Path) -> Images | Listing:
     name = path.name.lower()
     if path.is_dir():
         if not os.access(path, os.R_OK | os.X_OK):
             raise LookalikeError(f"the folder {path} may not be read: no permission")
+        if nearby.is_run(path):
+            raise LookalikeError(
+                f"{path} is a run and no folder of images: its page is written by lookalike report {path}, and it is "
+                f"gone on with by lookalike train --config {path / 'config.toml'}"
+            )
         return metadata.listing(path)
     if not stat.S_ISREG(path.stat().st_mode):
         raise LookalikeError(f"{path} is a pipe or device; give {WORDS}")

@@ -17,6 +17,7 @@ from lookalike.core import machine
 from lookalike.core.errors import LookalikeError
 from lookalike.core.files import machine_faults, read_json, write_json, write_toml
 from lookalike.core.locks import Taken, held
+from lookalike.core.nearby import meant_run
 from lookalike.core.options import TrainOptions, lasting, spoken
 from lookalike.core.passed_over import printable
 from lookalike.core.places import absolute_places, folders_of, same_place
@@ -69,7 +70,8 @@ class RunFolder:
         run = cls(Path(path))
         if not run.config.is_file() or not run.record.is_file():
             what = "there is no such folder" if not run.path.exists() else "config.toml and run.json are not in it"
-            raise LookalikeError(f"{path} is no run folder: {what}. `lookalike runs ls` lists the runs.")
+            hint = meant_run(run.path) if str(path) else ""
+            raise LookalikeError(f"{path} is no run folder: {what}. {hint or '`lookalike runs ls` lists the runs.'}")
         return run
 
     def settings(self) -> dict[str, Any]:

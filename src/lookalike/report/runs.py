@@ -15,6 +15,7 @@ import numpy as np
 
 from lookalike.core.errors import LookalikeError
 from lookalike.core.metrics import read_metrics
+from lookalike.core.nearby import meant_run
 from lookalike.core.words import counted
 
 _FORMAT = 1  # of snapshots/index.json
@@ -59,7 +60,8 @@ class Run:
         wanted = [name for name in ("config.toml", "run.json") if not (self.path / name).is_file()]
         if wanted:
             what = "there is no such folder" if not self.path.exists() else f"{' and '.join(wanted)} not found in it"
-            raise LookalikeError(f"{self.path} is no run folder: {what}. `lookalike runs ls` lists the runs.")
+            hint = meant_run(self.path) or "`lookalike runs ls` lists the runs."
+            raise LookalikeError(f"{self.path} is no run folder: {what}. {hint}")
 
     @property
     def name(self) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 from lookalike.cli.interrupts import CTRL_C
 from lookalike.cli.page import report_line, weights_are_saved
 from lookalike.cli.parse import Parsed, parse, read_config
-from lookalike.core import machine, registry
+from lookalike.core import machine, nearby, registry
 from lookalike.core.errors import LookalikeError, did_you_mean
 from lookalike.core.options import TrainOptions
 from lookalike.core.places import absolute_places, find_place, find_places, folders_of, is_there
@@ -80,7 +80,10 @@ def take_method(config: Path | None, words: list[str]) -> tuple[str, list[str]]:
             print("lookalike train METHOD --help shows the options of a method.")
             sys.exit(0)
     elif not words[0].startswith("-") and (config is None or not Path(words[0]).exists()):
-        raise LookalikeError(f"unknown method {words[0]!r}: {did_you_mean(words[0], names)}")
+        hint = did_you_mean(words[0], names)
+        if not hint.startswith("did") and nearby.exists(words[0]):
+            hint = f"the method comes before the images: lookalike train simclr {shlex.join(words)}"
+        raise LookalikeError(f"unknown method {words[0]!r}: {hint}")
     if config is None:
         raise LookalikeError(f"name a method first: {', '.join(names)}")
     method = read_config(config).get("method")
