@@ -204,6 +204,7 @@ REFUSED = {
     "complex numbers": (tiff(UNIT[:, :, 0] + 1j), "complex numbers.*save their magnitude"),
     "JPEG 2000": (tagged({**SMALL, 259: ("H", 34712)}), "JPEG 2000.*deflate"),
     "LERC": (tagged({**SMALL, 259: ("H", 34887)}), "LERC.*gdal_translate"),
+    "JPEG of 12 bits": (tagged({**SMALL, 258: ("H", 12), 259: ("H", 7)}), "JPEG with 12 bits.*deflate"),
     "24 bits of floats": (tagged({**SMALL, 258: ("H", 24), 339: ("H", 3)}), "24 bits a value"),
     "NEF": (tagged({**SMALL, 254: ("I", 1), 330: ("I", 200), 271: ("I", 0)}), "raw file: develop it"),
     "a mosaic": (tagged({**SMALL, 262: ("H", 32803)}), "raw file .DNG.: develop it"),
@@ -223,6 +224,20 @@ def test_what_is_refused_says_why(name):
     with pytest.raises(Unreadable, match=reason) as error:
         decode(opened(data), 64)
     assert "misnamed" not in str(error.value)
+
+
+def test_bands_that_are_jpeg_each():
+    x = np.array(picture(1, (64, 48)).convert("RGB")).transpose(2, 0, 1)
+    parts = [encoded(Image.fromarray(plane), "JPEG", quality=95) for plane in (*x, x[0], x[1])]
+    tags = {256: ("H", 64), 257: ("H", 48), 258: ("H", 8), 259: ("H", 7), 262: ("H", 1), 277: ("H", 5), 284: ("H", 2)}
+    many = [(tag, value) for tag, (_, value) in tags.items()]
+    start = 8 + 2 + 12 * (len(tags) + 2) + 4
+    places = [start + 40 + sum(map(len, parts[:k])) for k in range(5)]
+    ordered = sorted([*((t, 3, 1, v) for t, v in many), (273, 4, 5, start), (279, 4, 5, start + 20)])
+    out = b"II*\0" + struct.pack("<IH", 8, len(ordered)) + b"".join(struct.pack("<HHII", *entry) for entry in ordered)
+    out += bytes(4) + struct.pack("<5I", *places) + struct.pack("<5I", *map(len, parts)) + b"".join(parts)
+    found = decode(opened(out), 64)
+    assert found.shape == (48, 64, 5) and np.abs(found[:, :, :3].astype(int) - x.transpose(1, 2, 0)).mean() < 4
 
 
 def test_a_folder_of_them(tmp_path):

@@ -19,14 +19,13 @@ from lookalike.data.signatures import RAW
 from lookalike.data.tiff_channels import channel_pages
 from lookalike.data.tiff_codecs import JPEG, check, unpacked, unpacked_jpeg
 from lookalike.data.tiff_tags import MAGIC, Tags, read
-from lookalike.data.unreadable import Unreadable
+from lookalike.data.unreadable import MOST_VALUES, Unreadable
 
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _COLOUR, _PALETTE, _CMYK, _YCBCR, _LAB = 0, 1, 2, 3, 5, 6, 8
 _RAW = (32803, 34892)  # kinds of values as a sensor gives them
 _UNSIGNED, _SIGNED, _FLOAT, _UNKNOWN, _COMPLEX_INTEGER, _COMPLEX = 1, 2, 3, 4, 5, 6
 _KINDS = {_UNSIGNED: "u", _SIGNED: "i", _FLOAT: "f", _UNKNOWN: "u"}
 _PREMULTIPLIED, _ALPHA, _ALPHA_OF_COREL = 1, 2, 999
-_MOST_PIECE = 2**31  # bytes of a strip or tile
 _HORIZONTAL, _FLOATING = 2, 3  # predictors
 
 
@@ -112,6 +111,8 @@ class _Layout:
         if self.sample_format not in _KINDS or not (whole or packed):
             raise Unreadable(f"a TIFF of {self.bits} bits a value, which is not read: save it as 16 bits or as float")
         check(self.tags.one(259, 1))
+        if self.tags.one(259, 1) == JPEG and self.bits != 8:
+            raise Unreadable(f"a TIFF of JPEG with {self.bits} bits a value, which is not read: save it with deflate")
 
 
 def opened(source: str | PathLike[str] | IO[bytes], head: bytes) -> DeepImage | None:
@@ -237,7 +238,7 @@ def _pieces(layout: _Layout) -> Iterator[_Piece]:
     columns = tags.one(322) if tiled else layout.width
     rows = tags.one(323) if tiled else min(tags.one(278, layout.height), layout.height)
     offsets, sizes = (tags.all(324), tags.all(325)) if tiled else (tags.all(273), tags.all(279))
-    if not 0 < rows * columns * layout.samples * 8 < _MOST_PIECE:
+    if not 0 < rows * columns * layout.samples <= MOST_VALUES:
         raise Unreadable("damaged: its strips or tiles have an impossible size")
     number = 0
     for first in range(layout.samples if tags.one(284, 1) == 2 else 1):
