@@ -22,6 +22,7 @@ from lookalike.cli.interrupts import CTRL_C
 from lookalike.cli.streams import STREAMS
 from lookalike.core import nearby, registry
 from lookalike.core.errors import Interrupted, LookalikeError, MachineError, did_you_mean
+from lookalike.core.names import as_spelt
 
 _INTERRUPTED = 130  # as a shell says of a program that SIGINT killed
 _EVERYTHING = "everything"  # the command behind `lookalike DIR`
@@ -112,7 +113,13 @@ def _meant(words: list[str], names: list[str]) -> str:
 
 
 def _is_data(word: str) -> bool:
-    return Path(word).exists() or ":" in word or word == "digits" or "/" in word or any(sign in word for sign in "*?[{")
+    return (
+        Path(as_spelt(word)).exists()
+        or ":" in word
+        or word == "digits"
+        or "/" in word
+        or any(sign in word for sign in "*?[{")
+    )
 
 
 def command_names() -> list[str]:

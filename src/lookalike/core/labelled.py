@@ -8,6 +8,7 @@ from pathlib import Path
 
 from lookalike.core.errors import LookalikeError
 from lookalike.core.matching import Matcher
+from lookalike.core.names import composed
 from lookalike.core.tables import read_table, readable
 from lookalike.core.words import counted
 
@@ -85,7 +86,7 @@ def _lines(word: str, notes: list[str]) -> Iterator[tuple[str, str, str, Path]]:
         name = cells[paths].strip().removeprefix("./") if paths < len(cells) else ""
         called = label if named else cells[labels] if labels is not None and labels < len(cells) else ""
         if name and called.strip():
-            yield f"{path}:{line}", name, readable(called).strip(), path.parent
+            yield f"{path}:{line}", name, composed(readable(called).strip()), path.parent
 
 
 def rows_of(

@@ -6,12 +6,12 @@ import ntpath
 import os
 import posixpath
 import re
-import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 from urllib.parse import unquote
 
+from lookalike.core.names import composed
 from lookalike.core.tables import readable
 
 _DRIVE = re.compile(r"[A-Za-z]:[\\/]|\\\\")
@@ -129,7 +129,7 @@ def _ways(path: str) -> Iterable[str]:
 
 
 def _plain(name: str) -> str:
-    return unicodedata.normalize("NFC", name)
+    return composed(name)
 
 
 def _stem(name: str) -> str:

@@ -15,6 +15,7 @@ from typing import Any
 
 from lookalike.core.braces import expanded
 from lookalike.core.home import expand_user
+from lookalike.core.names import as_spelt
 
 PREFIXES = ("digits", "mnist", "cifar10", "hf")
 """Names of sources that may stand before a colon."""
@@ -99,7 +100,7 @@ def _hf_folder(place: str) -> str | None:
 
 def _exists(place: str) -> bool:
     try:
-        return expand_user(place).exists()
+        return Path(as_spelt(expand_user(place))).exists()
     except (OSError, ValueError, RuntimeError):  # a name that no system allows, or of a user that there is not
         return False
 

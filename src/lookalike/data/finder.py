@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from pathlib import Path
 
+from lookalike.core.names import spelt_in
 from lookalike.core.tables import readable
 from lookalike.core.words import counted
 from lookalike.data.layout import is_image
@@ -29,6 +30,9 @@ class Finder:
         """The path, relative to the folder of the list or absolute, of a file that is there; else as it came."""
         if "://" in path or self._there(path):
             return path
+        spelt = spelt_in(self._base, path)
+        if self._there(spelt):
+            return spelt
         for how, way in self._ways(path):
             if self._there(way):
                 self._changes[how] += 1

@@ -7,11 +7,11 @@ the folders that hold the images are their classes, used for evaluation only.
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from lookalike.core.names import composed
 from lookalike.core.passed_over import PassedOver
 from lookalike.core.words import agreeing, counted
 from lookalike.data.kinds import reason_by_suffix, suffix_of
@@ -100,7 +100,7 @@ def folders_of(names: Sequence[str]) -> _Folders:
     classes. What remains of the folders are classes, and one class is none. Images beside all folders have no class,
     as long as they are the fewer.
     """
-    folders = [tuple(unicodedata.normalize("NFC", name).split("/")[:-1]) for name in names]
+    folders = [tuple(composed(name).split("/")[:-1]) for name in names]
     inside = [parts for parts in folders if parts]
     place = _place_of_splits(inside)
     notes: list[str] = []
@@ -196,7 +196,7 @@ def listing_of(
 
 def case_notes(names: Iterable[str]) -> list[str]:
     """A note where names differ in capitals only, or in how accents are written: one file on other systems."""
-    count = Counter(unicodedata.normalize("NFC", name).lower() for name in names)
+    count = Counter(composed(name).lower() for name in names)
     alike = [name for name, n in count.items() if n > 1]
     if not alike:
         return []

@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image
 
 from lookalike.core.errors import LookalikeError
+from lookalike.core.names import composed
 from lookalike.core.passed_over import PassedOver
 from lookalike.data.deep import DeepImage
 from lookalike.data.jpeg import Jpeg
@@ -59,3 +60,8 @@ class Listing:
     """What somebody should be told of the source: a link in a circle, two names that differ in case only."""
     passed_over: tuple[PassedOver, ...] = ()
     """What is there beside the images and is not read, counted by kind."""
+
+    def __post_init__(self) -> None:
+        if self.labels is not None:  # two spellings of an accent are one class
+            labels = tuple(None if label is None else composed(label) for label in self.labels)
+            object.__setattr__(self, "labels", labels)

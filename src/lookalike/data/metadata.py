@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from lookalike.core.errors import LookalikeError
+from lookalike.core.names import spelt_in
 from lookalike.core.words import agreeing, counted
 from lookalike.data import filelist
 from lookalike.data import folder as files
@@ -95,7 +96,9 @@ def _of_json(table: Path) -> Iterator[Row]:
         path = _value(values, _PATH)
         if path is None:
             raise LookalikeError(f"{table}, line {number}: no file_name")
-        yield Row(number, path, _value(values, _LABEL), split_of(_value(values, ("split",)) or ""))
+        yield Row(
+            number, spelt_in(table.parent, path), _value(values, _LABEL), split_of(_value(values, ("split",)) or "")
+        )
 
 
 def _value(values: object, keys: tuple[str, ...]) -> str | None:

@@ -18,6 +18,7 @@ from lookalike.core import nearby
 from lookalike.core.braces import expanded
 from lookalike.core.errors import LookalikeError, did_you_mean
 from lookalike.core.home import expand_user
+from lookalike.core.names import as_spelt
 from lookalike.core.passed_over import merged
 from lookalike.core.places import PREFIXES
 from lookalike.core.words import agreeing, counted
@@ -89,7 +90,7 @@ def _is_pattern(place: str) -> bool:
 
 def _one(data: str, download: bool, image_size: int | None) -> Images | Listing:
     kind, colon, rest = data.partition(":")
-    path = Path(data)
+    path = Path(as_spelt(data))
     if _there(path) and not (colon and kind in PREFIXES):
         return _path(path)
     if kind == "hf" and colon:

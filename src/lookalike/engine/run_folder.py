@@ -17,6 +17,7 @@ from lookalike.core import machine
 from lookalike.core.errors import LookalikeError
 from lookalike.core.files import machine_faults, read_json, write_json, write_toml
 from lookalike.core.locks import Taken, held
+from lookalike.core.names import as_spelt
 from lookalike.core.nearby import meant_run
 from lookalike.core.options import TrainOptions, lasting, spoken
 from lookalike.core.passed_over import printable
@@ -67,7 +68,7 @@ class RunFolder:
         Raises:
             LookalikeError: it is none; says what was looked for.
         """
-        run = cls(Path(path))
+        run = cls(Path(as_spelt(path)))
         if not run.config.is_file() or not run.record.is_file():
             what = "there is no such folder" if not run.path.exists() else "config.toml and run.json are not in it"
             hint = meant_run(run.path) if str(path) else ""

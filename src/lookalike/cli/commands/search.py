@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lookalike.cli.parse import parse
+from lookalike.core.names import as_spelt
 from lookalike.core.options import at_least
 from lookalike.core.words import counted
 from lookalike.engine.run_folder import RunFolder
@@ -99,7 +100,7 @@ def image_files(places: Sequence[str]) -> tuple[list[str], dict[str, str]]:
 
     found: list[str] = []
     unread: dict[str, str] = {}
-    for place in places:
+    for place in map(as_spelt, places):
         if Path(place).is_dir():
             listed = listing(Path(place))
             found += [str(Path(place) / entry.name) for entry in listed.entries]
