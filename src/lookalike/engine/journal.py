@@ -61,6 +61,10 @@ class Quiet:
     def epoch(self, text: str) -> None: ...
 
 
+def _unheard(text: str) -> None:
+    """What was said before is not said again."""
+
+
 class Journal:
     """Writes events and shows progress. Use as a context manager.
 
@@ -96,7 +100,8 @@ class Journal:
     def event(self, kind: str, step: int, **values: Any) -> None:
         """Append one event to metrics.jsonl; where the disk is full, with one of the next."""
         self.unwritten.append(json.dumps({"event": kind, "step": step, **values}) + "\n")
-        with unless_full(self.say, f"{self.path.name} lacks the newest events"):
+        first = len(self.unwritten) == 1
+        with unless_full(self.say if first else _unheard, f"{self.path.name} lacks the newest events"):
             self._append()
         if self.forward is not None:
             self.forward(kind, step, values)
