@@ -233,8 +233,7 @@ class Trainer:
             if due:
                 self.save()
         self._settle()
-        rate = done * size / max(1e-9, time.monotonic() - begun)
-        self._end_of_epoch(epoch, rate)
+        self._end_of_epoch(epoch, done * size / max(1e-9, time.monotonic() - begun))
         stop, _ = self._agreed()
         if stop is not None and self.step < self.total and not self.ended:
             looked = self._look_is_due(epoch)
