@@ -78,7 +78,7 @@ def _lines(word: str, notes: list[str]) -> Iterator[tuple[str, str, str, Path]]:
     if not table.rows or paths is None or (labels is None and not named):
         wanted = "the column path" if named else "the columns path and label"
         hint = f"; a list of images of one class is given as NAME={path}" if paths is not None else ""
-        columns = table.head or (f"{len(table.rows[0][1])} columns without names",) if table.rows else ()
+        columns = table.head or (f"{counted(len(table.rows[0][1]), 'column')} without names",) if table.rows else ()
         raise LookalikeError(
             f"{path} must have {wanted}, and lines below them; it has {', '.join(columns) or 'nothing'}{hint}"
         )

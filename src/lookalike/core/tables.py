@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lookalike.core.errors import LookalikeError
+from lookalike.core.words import counted
 
 PATHS = (
     "file_name",
@@ -63,7 +64,9 @@ class Table:
         if name is None:
             return None
         if self.head.count(name) > 1:
-            raise LookalikeError(f"{self.place} has {self.head.count(name)} columns called {name!r}: keep one of them")
+            raise LookalikeError(
+                f"{self.place} has {counted(self.head.count(name), 'column')} called {name!r}: keep one of them"
+            )
         return self.head.index(name)
 
     def path_and_label(self) -> tuple[int | None, int | None]:
