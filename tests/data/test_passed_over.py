@@ -229,6 +229,15 @@ def test_several_places_are_counted_together(tmp_path):
     assert any("no images in" in note and "empty" in note for note in found.notes)
 
 
+def test_a_file_among_places_that_is_no_image_is_counted(tmp_path):
+    for name in ("0.jpg", "README.md", "a.cr2"):
+        put(tmp_path, name, None if name == "0.jpg" else b"x")
+    found = listed([str(path) for path in sorted(tmp_path.iterdir())])  # as a shell expands a star
+    assert names(found) == ["0.jpg"] and counts(found) == {("raw", ".cr2"): 1, ("other", ".md"): 1}
+    with pytest.raises(LookalikeError, match=r"README\.md is none of what can be read"):
+        sources.find(str(tmp_path / "README.md"))
+
+
 def test_folders_that_are_closed_are_told(tmp_path, monkeypatch):
     put(tmp_path, "a/0.jpg")
     put(tmp_path, "closed/1.jpg")

@@ -19,7 +19,7 @@ from lookalike.core.braces import expanded
 from lookalike.core.errors import LookalikeError, did_you_mean
 from lookalike.core.home import expand_user
 from lookalike.core.names import as_spelt
-from lookalike.core.passed_over import merged
+from lookalike.core.passed_over import Tally, merged
 from lookalike.core.places import PREFIXES
 from lookalike.core.words import agreeing, counted
 from lookalike.data import archive, array, cifar10, digits, filelist, folder, hf, metadata, mnist
@@ -138,7 +138,9 @@ def _path(path: Path) -> Images | Listing:
     found = folder.named_entry(path.name, os.fspath(path))
     if isinstance(found, Entry):
         return folder.files([path])
-    raise LookalikeError(f"{path} is none of what can be read ({found}): {WORDS}")
+    kind = Tally()  # among several places, as `photos/*` gives them, it is only counted
+    kind.add(reason_by_suffix(suffix_of(path.name)) or "other", suffix_of(path.name), path.name)
+    raise folder.NoImages(f"{path} is none of what can be read ({found}): {WORDS}", kind.result())
 
 
 def _matches(pattern: str) -> list[str]:
