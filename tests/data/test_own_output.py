@@ -135,8 +135,10 @@ def test_patterns_lists_and_archives_know_runs_too(photos):
 
 def test_a_run_is_no_collection(photos):
     run = begin_run(photos / "a", photos)
-    with pytest.raises(LookalikeError, match="was written by lookalike, which is no input"):
+    with pytest.raises(LookalikeError, match="is a run and no folder of images"):
         sources.find(str(run.path))
+    with pytest.raises(LookalikeError, match="was written by lookalike, which is no input"):
+        sources.find(str(run.snapshots))
 
 
 def test_a_store_among_the_images_is_passed_over(photos):
