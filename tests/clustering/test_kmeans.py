@@ -155,3 +155,95 @@ def test_named_columns() -> None:
     pandas = pytest.importorskip("pandas")
     frame = pandas.DataFrame(rows(), columns=list("abcde"))
     assert list(KMeans(3).fit(frame).feature_names_in_) == list("abcde")
+
+
+def test_weights_are_repeats() -> None:
+    x = rows()
+    weights = np.random.default_rng(1).integers(0, 4, len(x))
+    first = x[[3, 50, 100, 222]]
+    model = KMeans(4, init=first).fit(x, sample_weight=weights)
+    repeated = KMeans(4, init=first).fit(x.repeat(weights, 0))
+    np.testing.assert_allclose(model.cluster_centers_, repeated.cluster_centers_, rtol=1e-12, atol=1e-12)
+    assert np.array_equal(model.labels_[weights > 0], model.predict(x[weights > 0]))
+    assert model.inertia_ == pytest.approx(repeated.inertia_)
+    assert model.score(x, sample_weight=weights) == pytest.approx(-model.inertia_)
+    theirs = SklearnKMeans(4, init=first, n_init=1, tol=0).fit(x, sample_weight=weights)
+    np.testing.assert_allclose(model.cluster_centers_, theirs.cluster_centers_, atol=1e-9)
+
+
+@pytest.mark.parametrize("init", ["k-means++", "random"])
+def test_rows_of_no_weight_are_no_first_centroids(init: str) -> None:
+    x = np.concatenate([rows(200), rows(200) + 1000])
+    weights = np.repeat([1.0, 0.0], 200)
+    for seed in range(5):
+        model = KMeans(6, init=init, random_state=seed).fit(x, sample_weight=weights)
+        assert model.cluster_centers_.max() < 500
+        assert not np.isnan(model.cluster_centers_).any()
+
+
+def test_score_is_the_negative_inertia() -> None:
+    x = rows()
+    model = KMeans(8).fit(x[:300])
+    assert model.score(x[:300]) == pytest.approx(-model.inertia_)
+    theirs = SklearnKMeans(8, init=model.cluster_centers_, n_init=1, max_iter=1).fit(x[:300])
+    theirs.cluster_centers_ = model.cluster_centers_
+    assert model.score(x[300:]) == pytest.approx(theirs.score(x[300:]))
+
+
+def test_init_may_be_called() -> None:
+    x = rows()
+    asked: list[int] = []
+
+    def first(X: np.ndarray, n_clusters: int, random_state: np.random.RandomState) -> np.ndarray:
+        asked.append(n_clusters)
+        return X[random_state.permutation(len(X))[:n_clusters]]
+
+    model = KMeans(5, init=first, n_init=3).fit(x)
+    assert asked == [5, 5, 5]
+    assert KMeans(5, init=first, n_init="auto").fit(x).inertia_ <= model.inertia_
+    assert len(asked) == 13
+    assert KMeans(5, init=first, n_init=3).fit(torch.from_numpy(x)).inertia_ == model.inertia_
+    with pytest.raises(LookalikeError, match=r"shape \[2, 5\]"):
+        KMeans(3, init=lambda X, n, random_state: X[:2]).fit(x)
+
+
+def test_as_many_runs_as_scikit_learn() -> None:
+    x = rows()
+    for init, runs in (("k-means++", 1), ("random", 10), (x[:5], 1)):
+        auto = KMeans(5, init=init, n_init="auto").fit(x)
+        assert auto.inertia_ == KMeans(5, init=init, n_init=runs).fit(x).inertia_
+
+
+@pytest.mark.parametrize("spherical", [False, True])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("power", [-100, 66, -400, 400])
+def test_numbers_of_any_size_are_told_apart_alike(dtype: type, power: int, spherical: bool) -> None:
+    if dtype is np.float32 and abs(power) > 126:
+        pytest.skip("float32 has no such numbers")
+    x = np.round(rows() * 2**8).astype(dtype)
+    scale = dtype(2.0) ** dtype(power / 2) * dtype(2.0) ** dtype(power / 2)  # such as 1e20 and 1e-30
+    plain = KMeans(8, spherical=spherical).fit(x)
+    model = KMeans(8, spherical=spherical).fit(x * scale)
+    assert np.array_equal(model.labels_, plain.labels_)
+    assert np.array_equal(model.predict(x * scale), plain.labels_)
+    if spherical:
+        assert model.inertia_ == plain.inertia_
+    else:
+        assert np.array_equal(model.cluster_centers_, plain.cluster_centers_ * scale)
+        assert model.inertia_ == plain.inertia_ * float(scale) ** 2
+        np.testing.assert_allclose(model.transform(x * scale), plain.transform(x) * scale, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        (np.ones(7), r"shape \[7\] for 400 rows"),
+        (np.full(400, -1.0), "at least zero"),
+        (np.zeros(400), "not all zero"),
+        (np.full(400, np.nan), "finite"),
+        (["a"] * 400, "a number for each row"),
+    ],
+)
+def test_bad_weights(weights: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        KMeans(3).fit(rows(), sample_weight=weights)

@@ -11,11 +11,11 @@ import torch.nn.functional as F
 from sklearn.cluster import KMeans as SklearnKMeans
 from torch import Tensor
 
-from lookalike.clustering.lloyd import assign, lloyd, sums_and_counts
-from lookalike.clustering.nearest import Nearest, screening_dtype
+from lookalike.clustering.lloyd import assign, lloyd
+from lookalike.clustering.means import sums_and_counts
+from lookalike.clustering.screening import Screening
 from lookalike.clustering.seeding import plus_plus
 from lookalike.core.errors import LookalikeError
-from lookalike.core.machine import cpu_has_bf16
 from lookalike.core.workers import Workers
 
 CPU = torch.device("cpu")
@@ -189,18 +189,13 @@ def test_ties_go_to_the_lowest_index(n: int) -> None:
     assert torch.equal(labels, square_NK.argmin(1))  # whole numbers: exact; argmin takes the first
 
 
-needs_bf16 = pytest.mark.skipif(not cpu_has_bf16(), reason="this CPU does not multiply bfloat16")
-
-
-@needs_bf16
 @pytest.mark.parametrize("k", [100, 700])
 @pytest.mark.parametrize("offset", [0.0, 1.0])
 def test_bfloat16_gives_the_labels_of_float32(k: int, offset: float) -> None:
-    x = F.normalize(mixture(8000, 64, components=400, noise=1.0) + offset, dim=1)
-    assert screening_dtype(x, k) == torch.bfloat16
+    x = F.normalize(mixture(3000, 64, components=400, noise=1.0) + offset, dim=1)
     with Workers(CPU) as workers:
-        short = Nearest(x, k, workers)
-        full = Nearest(x, k, workers, dtype=torch.float32)
+        short = Screening(x, k, workers, None, torch.bfloat16)
+        full = Screening(x, k, workers, None, torch.float32)
         c = x[:k].clone()
         for _ in range(4):  # the second time on, scores are shifted by those of the time before
             labels = short(c)
@@ -211,12 +206,11 @@ def test_bfloat16_gives_the_labels_of_float32(k: int, offset: float) -> None:
         assert torch.equal(short(x[-k:]), full(x[-k:]))  # shifts that no longer fit
 
 
-@needs_bf16
 @pytest.mark.parametrize("k", [100, 700])
 def test_bfloat16_scores_are_within_the_declared_bound(k: int) -> None:
-    x = F.normalize(mixture(4000, 64, components=400, noise=1.0), dim=1)
+    x = F.normalize(mixture(2000, 64, components=400, noise=1.0), dim=1)
     with Workers(CPU) as workers:
-        nearest = Nearest(x, k, workers, dtype=torch.bfloat16)
+        nearest = Screening(x, k, workers, None, torch.bfloat16)
         nearest(x[:k])
         c = nearest._prepare(x[1 : k + 1])
         bound_N = nearest._set_shift_and_bound(c).double()

@@ -16,6 +16,10 @@ from lookalike.core import rng
 from lookalike.core.errors import LookalikeError
 from lookalike.core.words import counted
 
+_AUTO = 10  # runs that n_init="auto" makes where first centroids are drawn without care
+_TRANSFORMED = 1 << 24  # distances taken at a time
+_TINY = 1e-150  # lengths below which a row has no direction
+
 
 class ClusteringError(LookalikeError, ValueError):
     """What cannot be clustered; a ValueError too, as scikit-learn's users expect."""
@@ -28,9 +32,10 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
 
     Args:
         n_clusters: number of clusters.
-        init: "k-means++", "random", or first centroids [n_clusters, D]: a warm start.
+        init: "k-means++", "random", first centroids [n_clusters, D] (a warm start), or what gives such when called as
+            init(X, n_clusters, random_state=state), X as it is computed with.
         n_init: runs from different first centroids, the one with the least inertia being kept; one run
-            where init holds centroids.
+            where init holds centroids. "auto", as in scikit-learn: 1 with "k-means++", else 10.
         max_iter: iterations of a run at the most.
         tol: a run ends when the squared distances that the centroids moved add up to at most tol times the
             mean variance of a feature, as in scikit-learn.
@@ -51,7 +56,7 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         n_clusters: int = 8,
         *,
         init: Any = "k-means++",
-        n_init: int = 1,
+        n_init: int | str = 1,
         max_iter: int = 300,
         tol: float = 1e-4,
         spherical: bool = False,
@@ -65,51 +70,60 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         self.spherical = spherical
         self.random_state = random_state
 
-    def fit(self, X: Any, y: Any = None) -> Self:
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
         """Find the clusters of the rows of X.
+
+        Args:
+            X: rows [N, D].
+            y: is not looked at.
+            sample_weight: [N], how much each row counts, at least 0; all alike where None.
 
         Raises:
             ClusteringError: parameters out of range, more clusters than rows or (k-means++) distinct rows,
-                first centroids of the wrong shape.
+                first centroids or weights of the wrong shape.
             ValueError: X is not a finite numeric matrix.
         """
         x = self._rows(X, reset=True)
         self._check_parameters(len(x))
-        init = self.init if isinstance(self.init, str) else torch.as_tensor(self.init)
-        runs = self.n_init if isinstance(init, str) else 1
+        weights = self._weights(sample_weight, x)
         try:
-            found = min((self._run(x, init, seed) for seed in self._seeds(runs)), key=lambda run: run.inertia)
+            runs = [self._run(x, weights, seed) for seed in self._seeds(self._runs())]
         except ClusteringError:
             raise
         except LookalikeError as error:
             raise ClusteringError(str(error)) from error
-        self.cluster_centers_ = _like(found.centroids_KD, X)
-        self.labels_ = _like(found.labels_N, X)
-        self.inertia_ = found.inertia
-        self.n_iter_ = found.iterations
-        self.n_refilled_ = found.refilled
+        best = min(runs, key=lambda run: run.inertia)
+        self.cluster_centers_ = _like(best.centroids_KD, X)
+        self.labels_ = _like(best.labels_N, X)
+        self.inertia_ = best.inertia
+        self.n_iter_ = best.iterations
+        self.n_refilled_ = best.refilled
         self._n_features_out = self.n_clusters
         return self
 
     def predict(self, X: Any) -> Any:
         """Labels (int64 [N]) of the nearest centroids."""
-        check_is_fitted(self)
-        x = self._rows(X, reset=False)
-        try:
-            labels, _ = assign(x, self._centroids(x), spherical=self.spherical)
-        except LookalikeError as error:
-            raise ClusteringError(str(error)) from error
-        return _like(labels, X)
+        return _like(self._assigned(X)[1], X)
+
+    def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
+        """The negative inertia of these rows: of their squared distances to the nearest centroids, the weighted sum."""
+        x, _, distance_N = self._assigned(X)
+        weights = self._weights(sample_weight, x)
+        return -float((distance_N.double() if weights is None else distance_N.double() * weights).sum())
 
     def transform(self, X: Any) -> Any:
         """Distances [N, n_clusters] to the centroids, of rows scaled to length 1 where spherical."""
         check_is_fitted(self)
         x = self._rows(X, reset=False)
-        if self.spherical:
-            x = F.normalize(x, dim=1)
-        # a matrix product would be quicker, but lose the small distances to rounding
-        distances = torch.cdist(x, self._centroids(x), compute_mode="donot_use_mm_for_euclid_dist")
-        return _like(distances, X)
+        # a matrix product would be quicker, but lose the small distances to rounding; float64 as squares of float32
+        # may be beyond it
+        c = self._centroids(x)
+        few = max(1, _TRANSFORMED // c.numel())
+        parts = []
+        for part in x.split(few):
+            part = F.normalize(part.double(), dim=1, eps=_TINY) if self.spherical else part.double()
+            parts.append(torch.cdist(part, c.double(), compute_mode="donot_use_mm_for_euclid_dist").to(x.dtype))
+        return _like(torch.cat(parts), X)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -131,18 +145,46 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
             )
         return X.detach() if X.dtype == torch.float64 else X.detach().float()
 
+    def _assigned(self, X: Any) -> tuple[Tensor, Tensor, Tensor]:
+        """The rows, their labels, and their squared distances to the nearest centroids."""
+        check_is_fitted(self)
+        x = self._rows(X, reset=False)
+        try:
+            return x, *assign(x, self._centroids(x), spherical=self.spherical)
+        except LookalikeError as error:
+            raise ClusteringError(str(error)) from error
+
+    def _weights(self, sample_weight: Any, x: Tensor) -> Tensor | None:
+        if sample_weight is None:
+            return None
+        if isinstance(sample_weight, Tensor):
+            return sample_weight.to(x)
+        try:
+            return torch.from_numpy(np.array(sample_weight, dtype=np.float64)).to(x)
+        except (TypeError, ValueError) as error:
+            raise ClusteringError(f"sample_weight must hold a number for each row: {error}") from error
+
     def _centroids(self, x: Tensor) -> Tensor:
         return torch.as_tensor(self.cluster_centers_).to(x)
 
     def _check_parameters(self, n: int) -> None:
         for name, least in (("n_clusters", 1), ("n_init", 1), ("max_iter", 1)):
             value = getattr(self, name)
+            if name == "n_init" and value == "auto":
+                continue
             if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < least:
                 raise ClusteringError(f"{name} must be a whole number of at least {least}, not {value!r}")
         if not self.tol >= 0:
             raise ClusteringError(f"tol must be at least 0, not {self.tol!r}")
         if n < self.n_clusters:
             raise ClusteringError(f"n_samples={n} is less than n_clusters={self.n_clusters}")
+
+    def _runs(self) -> int:
+        if not isinstance(self.init, str) and not callable(self.init):
+            return 1
+        if self.n_init != "auto":
+            return int(self.n_init)
+        return 1 if self.init == "k-means++" else _AUTO
 
     def _seeds(self, runs: int) -> list[int]:
         state = self.random_state
@@ -152,9 +194,22 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
             state = int(state.randint(2**31 - 1))
         return [int(state), *(rng.derive(int(state), "kmeans-run", run) for run in range(1, runs))]
 
-    def _run(self, x: Tensor, init: str | Tensor, seed: int) -> Clustering:
-        k, max_iter, tol = int(self.n_clusters), int(self.max_iter), float(self.tol)
-        return lloyd(x, k, seed=seed, init=init, max_iter=max_iter, tol=tol, spherical=self.spherical)
+    def _run(self, x: Tensor, weights: Tensor | None, seed: int) -> Clustering:
+        k, init = int(self.n_clusters), self.init
+        if callable(init):
+            init = init(x.cpu().numpy(), k, random_state=np.random.RandomState(seed % 2**32))
+        if not isinstance(init, str):
+            init = torch.as_tensor(np.array(init) if not isinstance(init, Tensor) else init)
+        return lloyd(
+            x,
+            k,
+            seed=seed,
+            init=init,
+            max_iter=int(self.max_iter),
+            tol=float(self.tol),
+            spherical=self.spherical,
+            weights_N=weights,
+        )
 
 
 def _like(result: Tensor, X: Any) -> Any:

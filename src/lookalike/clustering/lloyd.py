@@ -9,25 +9,26 @@ one with the largest dot product. Axes: N rows, D features, K clusters, C chunks
 
 from __future__ import annotations
 
-import heapq
+import math
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from lookalike.clustering.means import means, sums_and_counts
 from lookalike.clustering.nearest import Nearest
 from lookalike.clustering.seeding import plus_plus, random_rows
+from lookalike.core.arithmetic import outside_autocast
 from lookalike.core.errors import LookalikeError
+from lookalike.core.process import single_threaded_blas
 from lookalike.core.ranks import ALONE, Ranks
 from lookalike.core.words import agreeing, counted
 from lookalike.core.workers import Workers
 
-_CHUNK = 64  # rows added up in the rows' own precision; chunks are then added up in float64
-_CHUNKS = 256  # chunks that a thread takes at a time
 _MEASURE = {"cpu": 1024, "cuda": 1 << 17}  # rows whose distances are taken at a time
 _FEW = 0.2  # share of the rows up to which those that changed cluster are moved from sum to sum
-_SPLIT = 1 / 1024  # how far the two halves of a split cluster are moved apart, relative
+_ORDINARY = 2.0**30  # magnitudes up to which, and down to whose inverse, squares and their sums fit into float32
 
 
 @dataclass(frozen=True)
@@ -39,9 +40,10 @@ class Clustering:
     inertia: float  # sum of the squared distances of the rows to their centroids
     iterations: int
     refilled: int  # empty clusters refilled, over all iterations
-    counts_K: Tensor  # int64: rows of each label
+    counts_K: Tensor  # int64: rows of each label; float64, the sum of their weights, where they have some
 
 
+@outside_autocast
 @torch.no_grad()
 def lloyd(
     x_ND: Tensor,
@@ -52,6 +54,7 @@ def lloyd(
     max_iter: int = 20,
     tol: float = 0.0,
     spherical: bool = False,
+    weights_N: Tensor | None = None,
     block: int | None = None,
     ranks: Ranks = ALONE,
 ) -> Clustering:
@@ -67,26 +70,33 @@ def lloyd(
         tol: as in scikit-learn, end also when the squared distances that the centroids moved add up to at
             most tol times the mean variance of a feature.
         spherical: scale rows and centroids to length 1.
+        weights_N: how much each row counts, at least 0, some more; all alike where None. A row that counts twice is as
+            two rows.
         block: rows scored at a time, for tests; changes no label.
         ranks: the processes that have the rows, each some, in the order of ranks. Labels are then those of a process's
-            own rows, and all else is of all rows; sums and counts are what travels. Not with "k-means++" or tol.
+            own rows, and all else is of all rows; sums and counts are what travels. Not with "k-means++", weights
+            or tol.
 
     Raises:
         LookalikeError: k or init do not fit, values that are not finite, or (k-means++) fewer distinct
             rows than k. With other first centroids too few distinct rows show as empty clusters.
     """
-    with Workers(x_ND.device, x_ND.numel() * k) as workers:
-        x = _checked(x_ND, k, ranks)
+    with single_threaded_blas(), Workers(x_ND.device, x_ND.numel() * k) as workers:
+        x, scale = _checked(x_ND, k, ranks)
+        weights = None if weights_N is None else _weights(weights_N, x)
         if spherical:
             x = F.normalize(x, dim=1)
-        c = _first(x, k, init, seed, workers, ranks)
+        c = _first(x, k, init, seed, workers, ranks, weights, 1.0 if spherical else scale)
         if spherical:
             c = F.normalize(c, dim=1)
         enough = tol * float(x.double().var(0, unbiased=False).mean()) if tol > 0 else -1.0
-        c, labels, iterations, refilled = _iterate(x, c, max_iter, enough, spherical, block, workers, ranks)
-        inertia = float(ranks.sum(_distances(x, c, labels, workers).sum(dtype=torch.float64)))
-    counts_K = ranks.sum(torch.bincount(labels, minlength=k))
-    return Clustering(c, labels, inertia, iterations, refilled, counts_K)
+        c, labels, iterations, refilled = _iterate(x, c, max_iter, enough, spherical, block, workers, ranks, weights)
+        distance_N = _distances(x, c, labels, workers).double()
+        inertia = float(ranks.sum((distance_N if weights is None else distance_N * weights).sum()))
+        counts_K = ranks.sum(torch.bincount(labels, None if weights is None else weights.double(), minlength=k))
+    if spherical:
+        scale = 1.0  # rows and centroids have length 1
+    return Clustering(c / scale, labels, inertia / scale / scale, iterations, refilled, counts_K)
 
 
 def _iterate(
@@ -98,25 +108,26 @@ def _iterate(
     block: int | None,
     workers: Workers,
     ranks: Ranks,
+    weights: Tensor | None,
 ) -> tuple[Tensor, Tensor, int, int]:
     """Centroids, their labels, iterations, clusters refilled. `enough`: the squared move that ends it."""
     k = len(c)
-    nearest = Nearest(x, k, workers, block)
+    nearest = Nearest(x, k, workers, block, max_iter + 1)
     labels, before = nearest(c), None
-    sums_KD, counts_K = sums_and_counts(x, labels, k, workers)
+    sums_KD, counts_K = sums_and_counts(x, labels, k, workers, weights)
     refilled = 0
     for iteration in range(1, max_iter + 1):
         if before is not None:
             changed = (before != labels).nonzero()[:, 0]
-            if not int(ranks.sum(torch.tensor(len(changed)))) and bool(ranks.sum(counts_K).all()):
+            if not int(ranks.sum(torch.tensor(len(changed)))) and bool((ranks.sum(counts_K) > 0).all()):
                 return c, labels, iteration, refilled  # the means of the same rows again
-            if len(changed) > _FEW * len(x):
-                sums_KD, counts_K = sums_and_counts(x, labels, k, workers)
+            if len(changed) > _FEW * len(x) or weights is not None:  # sums of weights do not come back to exactly 0
+                sums_KD, counts_K = sums_and_counts(x, labels, k, workers, weights)
             elif len(changed):
                 x_changed = x.index_select(0, changed)
                 come, gone = (sums_and_counts(x_changed, of[changed], k, workers) for of in (labels, before))
                 sums_KD, counts_K = sums_KD + come[0] - gone[0], counts_K + come[1] - gone[1]
-        new, splits = _means(ranks.sum(sums_KD), ranks.sum(counts_K))
+        new, splits = means(ranks.sum(sums_KD), ranks.sum(counts_K))
         if spherical:
             new = F.normalize(new, dim=1)
         new = new.to(x.dtype)
@@ -128,6 +139,7 @@ def _iterate(
     return c, labels, max_iter, refilled
 
 
+@outside_autocast
 @torch.no_grad()
 def assign(x_ND: Tensor, c_KD: Tensor, *, spherical: bool = False, block: int | None = None) -> tuple[Tensor, Tensor]:
     """The nearest centroid of each row (int64 [N]) and its squared distance [N].
@@ -142,63 +154,16 @@ def assign(x_ND: Tensor, c_KD: Tensor, *, spherical: bool = False, block: int | 
     Raises:
         LookalikeError: values that are not finite, or sizes that do not fit.
     """
-    with Workers(x_ND.device) as workers:
-        x = _checked(x_ND, 1, ALONE)
-        c = _fitting(c_KD, x, len(c_KD))
+    with single_threaded_blas(), Workers(x_ND.device) as workers:
+        x, scale = _checked(x_ND, 1, ALONE)
+        c = _fitting(c_KD, x, len(c_KD), 1.0 if spherical else scale)
         if spherical:
             x, c = F.normalize(x, dim=1), F.normalize(c, dim=1)
-        labels = Nearest(x, len(c), workers, block)(c)
-        return labels, _distances(x, c, labels, workers)
-
-
-def sums_and_counts(x_ND: Tensor, labels_N: Tensor, k: int, workers: Workers | None = None) -> tuple[Tensor, Tensor]:
-    """The sum of the rows of each label (float64 [K, D]) and their number (int64 [K]).
-
-    Those of parts of the data add up to those of all of it. Rows are gathered in the order of their labels,
-    one pass without a loop over clusters; chunks of 64 keep float32 from losing small rows to large sums.
-    """
-    counts_K = torch.bincount(labels_N, minlength=k)
-    order_N = labels_N.argsort(stable=True)
-    chunks_K = (counts_K + _CHUNK - 1).div(_CHUNK, rounding_mode="floor")
-    cluster_C = torch.repeat_interleave(chunks_K)
-    first_K = chunks_K.cumsum(0) - chunks_K  # the first chunk of each cluster
-    within_C = torch.arange(len(cluster_C), device=x_ND.device) - first_K[cluster_C]
-    start_C = (counts_K.cumsum(0) - counts_K)[cluster_C] + _CHUNK * within_C
-    end_C = torch.cat([start_C[1:], start_C.new_tensor([len(x_ND)])])
-    part_CD = x_ND.new_empty(len(start_C), x_ND.shape[1], dtype=torch.float64)
-
-    def add(chunks: slice) -> None:
-        first, last = int(start_C[chunks.start]), int(end_C[chunks.stop - 1])
-        part_CD[chunks] = F.embedding_bag(order_N[first:last], x_ND, start_C[chunks] - first, mode="sum").double()
-
-    if workers is None or x_ND.device.type != "cpu":  # a GPU takes all at once, and is asked for two numbers, not many
-        add(slice(0, len(start_C)))
-    else:
-        workers.for_blocks(add, len(start_C), _CHUNKS)
-    # a second embedding_bag and not index_add_, which adds in no fixed order on a GPU
-    return F.embedding_bag(torch.arange(len(part_CD), device=x_ND.device), part_CD, first_K, mode="sum"), counts_K
-
-
-def _means(sums_KD: Tensor, counts_K: Tensor) -> tuple[Tensor, int]:
-    """Means (float64 [K, D]), empty clusters refilled, and how many of them there were.
-
-    Each empty cluster takes half of the cluster that is the largest at its turn: both get its mean, one
-    with the coordinates multiplied by 1 + 1/1024 and 1 - 1/1024 in turn, the other the other way round.
-    """
-    means_KD = sums_KD / counts_K.clamp(min=1)[:, None]
-    empty = (counts_K == 0).nonzero()[:, 0].tolist()
-    if empty:
-        largest = [(-count, i) for i, count in enumerate(counts_K.tolist()) if count]
-        heapq.heapify(largest)
-        sign_D = 1 - 2 * (torch.arange(sums_KD.shape[1], device=sums_KD.device) % 2)
-        for i in empty:
-            count, donor = largest[0]
-            half = -count // 2
-            means_KD[i] = means_KD[donor] * (1 + _SPLIT * sign_D)
-            means_KD[donor] *= 1 - _SPLIT * sign_D
-            heapq.heapreplace(largest, (count + half, donor))
-            heapq.heappush(largest, (-half, i))
-    return means_KD, len(empty)
+        labels = Nearest(x, len(c), workers, block, 1)(c)
+        distance_N = _distances(x, c, labels, workers)
+    return labels, distance_N if spherical or scale == 1 else distance_N.double().div_(scale).div_(scale).to(
+        distance_N.dtype
+    )
 
 
 def _distances(x_ND: Tensor, c_KD: Tensor, labels_N: Tensor, workers: Workers) -> Tensor:
@@ -212,8 +177,11 @@ def _distances(x_ND: Tensor, c_KD: Tensor, labels_N: Tensor, workers: Workers) -
     return distance_N
 
 
-def _checked(x_ND: Tensor, k: int, ranks: Ranks) -> Tensor:
-    """The rows in the type to compute in, or an error that says what is wrong with them."""
+def _checked(x_ND: Tensor, k: int, ranks: Ranks) -> tuple[Tensor, float]:
+    """The rows in the type to compute in, and by what power of two they were multiplied; or what is wrong with them.
+
+    Numbers such as 1e20 or 1e-30 are multiplied, without rounding, as their squares would be infinite or 0.
+    """
     if x_ND.ndim != 2:
         raise LookalikeError(f"k-means wants rows of features [N, D], not an array of shape {list(x_ND.shape)}")
     n = int(ranks.sum(torch.tensor(len(x_ND))))
@@ -221,30 +189,55 @@ def _checked(x_ND: Tensor, k: int, ranks: Ranks) -> Tensor:
         raise LookalikeError(f"cannot make {counted(k, 'cluster')} of {counted(n, 'row')}: ask for 1 to {n}")
     x = x_ND if x_ND.dtype == torch.float64 else x_ND.float()
     x = x.detach().contiguous()
-    # A sum is finite only if all is; it is quick, but may overflow on its own, hence the second look.
-    if not bool(x.sum().isfinite()) and not bool(x.isfinite().all()):
+    largest = float(torch.stack(x.aminmax()).abs().max()) if x.numel() else 0.0  # NaN where there is one
+    if not math.isfinite(largest):
         bad = (~x.isfinite()).any(1).nonzero()[:, 0]
         raise LookalikeError(
             f"{len(bad)} of {counted(len(x), 'row')} "
             f"{agreeing(len(bad), 'holds', 'hold')} NaN or infinite values; the first is row {int(bad[0])}"
         )
-    return x
+    if ranks.size > 1:
+        largest = float(ranks.gather(torch.tensor([largest], dtype=torch.float64)).max())
+    if largest == 0 or 1 / _ORDINARY <= largest <= _ORDINARY:
+        return x, 1.0
+    most = 120 if x.dtype == torch.float32 else 1000  # powers of two that the type has
+    scale = 2.0 ** max(-most, min(most, -math.frexp(largest)[1]))
+    return x * scale, scale
 
 
-def _first(x_ND: Tensor, k: int, init: str | Tensor, seed: int, workers: Workers, ranks: Ranks) -> Tensor:
+def _weights(weights_N: Tensor, x_ND: Tensor) -> Tensor:
+    """Weights in the type of the rows."""
+    weights = weights_N.detach().to(x_ND)
+    if weights.shape != x_ND.shape[:1]:
+        raise LookalikeError(f"there are weights of shape {list(weights_N.shape)} for {counted(len(x_ND), 'row')}")
+    if not bool(weights.isfinite().all()) or bool((weights < 0).any()) or not bool((weights > 0).any()):
+        raise LookalikeError("weights must be finite and at least zero, and not all zero")
+    return weights
+
+
+def _first(
+    x_ND: Tensor,
+    k: int,
+    init: str | Tensor,
+    seed: int,
+    workers: Workers,
+    ranks: Ranks,
+    weights_N: Tensor | None,
+    scale: float,
+) -> Tensor:
     if isinstance(init, Tensor):
-        return _fitting(init, x_ND, k).clone()
+        return _fitting(init, x_ND, k, scale).clone()
     if init == "k-means++":
-        return plus_plus(x_ND, k, seed, workers)
+        return plus_plus(x_ND, k, seed, workers, weights_N)
     if init == "random":
-        return random_rows(x_ND, k, seed, ranks)
+        return random_rows(x_ND, k, seed, ranks, weights_N)
     raise LookalikeError(f"init is {init!r}; it can be 'k-means++', 'random' or first centroids")
 
 
-def _fitting(c_KD: Tensor, x_ND: Tensor, k: int) -> Tensor:
-    """Given centroids in the type and on the device of the rows."""
+def _fitting(c_KD: Tensor, x_ND: Tensor, k: int, scale: float) -> Tensor:
+    """Given centroids in the type and on the device of the rows, which were multiplied by `scale`."""
     if c_KD.shape != (k, x_ND.shape[1]) or not k:
         raise LookalikeError(f"centroids are of shape {list(c_KD.shape)}, expected [{k}, {x_ND.shape[1]}]")
     if not bool(c_KD.isfinite().all()):
         raise LookalikeError("the centroids hold NaN or infinite values")
-    return c_KD.to(x_ND).contiguous()
+    return (c_KD.to(x_ND) * scale).contiguous()

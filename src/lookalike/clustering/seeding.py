@@ -23,8 +23,18 @@ _BLOCK = 4096  # rows whose distances are updated at a time
 _NEAR = 1e-3  # below this share of the squared lengths, a distance from a product is mostly rounding error
 
 
-def random_rows(x_ND: Tensor, k: int, seed: int, ranks: Ranks = ALONE) -> Tensor:
-    """k different rows of x_ND, or of all processes' rows one after the other, as a copy [K, D]."""
+def random_rows(x_ND: Tensor, k: int, seed: int, ranks: Ranks = ALONE, weights_N: Tensor | None = None) -> Tensor:
+    """k different rows of x_ND, or of all processes' rows one after the other, as a copy [K, D].
+
+    With weights (of one process) each next row is drawn with probability proportional to its weight: those of the
+    least -log(u) / weight are (Efraimidis, Spirakis 2006).
+    """
+    if weights_N is not None:
+        drawn_N = -rng.uniform(seed, "kmeans-random", 0, torch.arange(len(x_ND)))[:, 0].double().clamp(min=2e-8).log()
+        wait_N = drawn_N.to(weights_N.device) / weights_N.double()
+        if int((weights_N > 0).sum()) < k:
+            raise LookalikeError(f"cannot make {k} clusters: fewer rows have a weight above 0")
+        return x_ND[wait_N.argsort(stable=True)[:k]]
     before, n = 0, len(x_ND)
     if ranks.size > 1:
         lengths = ranks.gather(torch.tensor([n])).tolist()
@@ -36,8 +46,10 @@ def random_rows(x_ND: Tensor, k: int, seed: int, ranks: Ranks = ALONE) -> Tensor
     return ranks.sum(rows_KD)  # every row is one process's; the others add zeros
 
 
-def plus_plus(x_ND: Tensor, k: int, seed: int, workers: Workers) -> Tensor:
+def plus_plus(x_ND: Tensor, k: int, seed: int, workers: Workers, weights_N: Tensor | None = None) -> Tensor:
     """k rows of x_ND, a copy [K, D], drawn as k-means++ does; floating, k <= N.
+
+    With weights, the probability of a row is multiplied by its own.
 
     Raises:
         LookalikeError: fewer distinct rows than k.
@@ -45,14 +57,18 @@ def plus_plus(x_ND: Tensor, k: int, seed: int, workers: Workers) -> Tensor:
     n = len(x_ND)
     centred_ND = x_ND - x_ND.mean(0)
     square_N = centred_ND.square().sum(1)
+    weight_N = 1.0 if weights_N is None else weights_N.double()
     first = min(n - 1, int(_uniform(seed, 0, 1)[0, 0] * n))
+    if weights_N is not None:
+        total_N = weights_N.double().cumsum(0)
+        first = int(torch.searchsorted(total_N, _uniform(seed, 0, 1)[0, :1].to(x_ND.device) * total_N[-1], right=True))
     chosen = [first]
     distance_N = torch.full((n,), torch.inf, dtype=x_ND.dtype, device=x_ND.device)
     _update(distance_N, centred_ND, square_N, torch.tensor([first], device=x_ND.device), workers)
     step = 0
     while len(chosen) < k:
         step += 1
-        total_N = distance_N.double().cumsum(0)
+        total_N = (distance_N.double() * weight_N).cumsum(0)
         if not float(total_N[-1]) > 0:
             raise LookalikeError(
                 f"cannot make {counted(k, 'cluster')} of {counted(n, 'row')}, of which {len(chosen)} distinct"

@@ -46,7 +46,7 @@ def pca_whiten(x_ND: Tensor, dims: int = 256, floor: float = 1e-5, ranks: Ranks 
         raise LookalikeError("features hold NaN or infinite values: the network diverged, try a lower learning rate")
     spread = float((high_D.double() - low_D).max())
     if spread <= torch.finfo(x.dtype).eps * float(torch.maximum(low_D.abs(), high_D.abs()).max()):
-        raise LookalikeError(f"all {counted(n, 'feature')} are the same: there is nothing to tell the images apart by")
+        raise LookalikeError(f"the features of {counted(n, 'image')} are all the same: nothing tells them apart")
 
     centre_D = ranks.sum(x.sum(0, dtype=torch.float64)) / n
     basis_DK = _leading_directions(x, centre_D, spread, dims, floor, n, ranks)

@@ -63,6 +63,8 @@ class Workers:
 
         The first exception of a thread is raised here.
         """
+        if n == 0:
+            return
         each = -(-n // (block * self._count))  # blocks of a thread: the same number for all
         block = max(1, -(-n // (each * self._count)))
         left = iter([slice(start, min(n, start + block)) for start in range(0, n, block)])
