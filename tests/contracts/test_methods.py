@@ -1,4 +1,8 @@
-"""What every method promises; a new file in the methods room is covered as soon as it exists."""
+"""What every method promises; a new file in the methods room is covered as soon as it exists.
+
+That it learns is shown by tests/end_to_end/test_learning.py, and that it trains in both precisions by
+tests/engine/test_precision.py.
+"""
 
 import dataclasses
 import os
@@ -13,15 +17,11 @@ from lookalike import api
 from lookalike.cli.main import main
 from lookalike.core import registry
 from lookalike.core.errors import Interrupted
-from lookalike.core.metrics import read_metrics
 from lookalike.core.options import flag
 from lookalike.engine.checkpoint import load_checkpoint
 from lookalike.engine.loop import Trainer
-from lookalike.engine.run_folder import RunFolder
 
 METHODS = registry.names("methods")
-LEARNING_EPOCHS = {"simclr": 60, "deepcluster-v2": 60}
-"""Epochs of digits until half of the kNN errors are gone, where 40 are too few."""
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -132,39 +132,6 @@ def test_labels_change_what_is_learned_only_where_a_method_declares_it(name: str
         states.append(load_checkpoint(api.train(name, options, images=data).checkpoint)["method"])
     same = all(torch.equal(value, states[1][key]) for key, value in states[0].items())
     assert same is not registry.find("methods", name, "method").Learner.needs_labels
-
-
-@pytest.fixture(scope="module", params=METHODS)
-def learned(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
-    """A short run with nothing said but its length."""
-    kind = registry.find("methods", request.param, "method").Options
-    epochs = LEARNING_EPOCHS.get(request.param, 40)
-    out = str(tmp_path_factory.mktemp("learned") / "run")
-    options = kind(data="digits", out=out, epochs=epochs, threads=1, check_every=epochs)
-    return api.train(request.param, options, {"epochs", "threads", "check_every"})
-
-
-def looks(run: RunFolder) -> dict[str, dict]:
-    """Looks at pixels, the untrained network and, at the end of training, the network."""
-    return {event["of"]: event for event in read_metrics(run.metrics) if event["event"] == "look"}
-
-
-@pytest.mark.slow
-def test_a_short_run_beats_its_own_untrained_encoder(learned: RunFolder):
-    """Poor before, better after: half of the kNN errors go, and views are told apart 3 times as often.
-
-    (The whole demonstration of SimCLR, 120 epochs, brings the errors from 0.094 to 0.016.)
-    """
-    found = api.evaluate(learned, threads=1)
-    assert 1 - found["knn"] < 0.5 * (1 - found["random.knn"])
-    seen = looks(learned)
-    assert seen["network"]["retrieval"] > 3 * seen["untrained"]["retrieval"]
-    assert learned.status()["status"] == "trained"
-
-
-@pytest.mark.slow
-def test_a_short_run_that_learned_is_called_healthy(learned: RunFolder):
-    assert looks(learned)["network"]["verdict"].startswith("healthy")
 
 
 @pytest.mark.parametrize(
