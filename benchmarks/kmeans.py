@@ -1,16 +1,20 @@
 """k-means against faiss-cpu and scikit-learn: seconds, and how near the result is.
 
-    python benchmarks/kmeans.py [--npy FILE] [--threads 2] [--repeats 5] [--iterations 10] [--tiny] [--write]
+    python benchmarks/kmeans.py [--run RUN] [--mnist DIR] [--npy FILE] [--k 100 1000] [--threads 2] [--repeats 5]
+                                [--iterations 10] [--tiny] [--write]
 
-Same rows, same first centroids, same number of iterations, nothing subsampled, float32. The three take
-turns, each in a process of its own. CPU seconds are told beside wall seconds, as they hardly change when other
-programs want the cores too. The floor is the time of the matrix products alone at the rate of this machine,
+Rows of several kinds: around many directions, in tight groups (finer than float32 tells from a common origin), of a
+network that collapsed; with --run the training images' features of a run, with --mnist its pixels, whitened. Same rows,
+same first centroids, same number of iterations, nothing subsampled, float32. Each takes its turn, in a process of its
+own, with the settings that a library's user has. CPU seconds are told beside wall seconds, as they hardly change when
+other programs want the cores too. The floor is the time of the matrix products alone at the rate of this machine,
 measured on the same shapes.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
 import os
 import statistics
 import sys
@@ -25,7 +29,8 @@ import numpy as np
 
 import common
 
-SIZES = [(50_000, 256, 100), (50_000, 256, 1000), (50_000, 128, 3000)]
+N, D = 50_000, 256
+WHITENED = 128  # columns of MNIST's pixels
 PAUSE = 0.3  # seconds before each turn
 
 Found = dict[str, Any]
@@ -43,6 +48,45 @@ def mixture(n: int, d: int, components: int = 2000) -> np.ndarray:
     return F.normalize(centres[torch.randint(components, (n,), generator=gen)] + noise, dim=1).numpy()
 
 
+def tight(n: int, d: int, groups: int = 50, noise: float = 0.01) -> np.ndarray:
+    """Groups around unit rows, `noise` long."""
+    gen = np.random.default_rng(0)
+    centre = gen.standard_normal((groups, d))
+    centre /= np.linalg.norm(centre, axis=1, keepdims=True)
+    rows = centre[gen.integers(groups, size=n)] + noise / d**0.5 * gen.standard_normal((n, d))
+    return rows.astype(np.float32)
+
+
+def collapsed(n: int, d: int, directions: int = 4) -> np.ndarray:
+    """Unit rows around one direction that differ in a few others, and by a trace in all."""
+    gen = np.random.default_rng(0)
+    differ = gen.standard_normal((n, directions)) @ gen.standard_normal((directions, d))
+    rows = gen.standard_normal((1, d)) + 0.02 * differ + 1e-4 * gen.standard_normal((n, d))
+    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+
+
+def features_of(run: str) -> np.ndarray:
+    """Features of a run's training images, or of all where it has no split."""
+    rows = np.load(Path(run) / "embeddings.npy")
+    with (Path(run) / "index.csv").open(encoding="utf-8", newline="") as file:
+        training = [line.get("split") != "test" for line in csv.DictReader(file)]
+    return np.ascontiguousarray(rows[training], dtype=np.float32)
+
+
+def whitened_pixels(folder: str) -> np.ndarray:
+    """MNIST's training pixels by PCA, each column of variance 1."""
+    import torch
+
+    from lookalike.clustering.whiten import pca_whiten
+    from lookalike.data.base import load
+
+    images = load(f"mnist:{folder}")
+    assert images.split is not None
+    train = torch.tensor([part == "train" for part in images.split])
+    rows = images.squares[torch.nonzero(train)[:, 0]].flatten(1).float()
+    return (pca_whiten(rows, WHITENED) * len(rows) ** 0.5).numpy()
+
+
 # Workers
 
 
@@ -50,9 +94,8 @@ def ours(x: np.ndarray, first: np.ndarray, iterations: int, threads: int) -> Fou
     import torch
 
     from lookalike.clustering.lloyd import lloyd
-    from lookalike.core import machine
 
-    machine.prepare(threads)
+    torch.set_num_threads(threads)
     found = lloyd(torch.from_numpy(x), len(first), init=torch.from_numpy(first), max_iter=iterations)
     return {"inertia": found.inertia, "iterations": found.iterations}
 
@@ -90,9 +133,14 @@ def rates(n: int, d: int, k: int, threads: int) -> dict[str, float]:
     """GFLOP/s of the matrix product rows x centroids, in blocks, best of five."""
     import torch
 
+    from lookalike.core.machine import cpu_has_bf16
+
     torch.set_num_threads(threads)
     found = {}
-    for name, dtype in (("float32", torch.float32), ("bfloat16", torch.bfloat16)):
+    kinds = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+    for name, dtype in kinds.items():
+        if dtype == torch.bfloat16 and not cpu_has_bf16():
+            continue  # it would be computed a number at a time
         x, c = torch.randn(n, d).to(dtype), torch.randn(d, k).to(dtype)
         seconds = []
         for _ in range(5):
@@ -106,8 +154,10 @@ def rates(n: int, d: int, k: int, threads: int) -> dict[str, float]:
 
 def main(words: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--npy", help="a file of float rows [N, D] in place of the synthetic ones")
-    parser.add_argument("--k", type=int, nargs="*", default=[100, 1000], help="cluster counts for --npy")
+    parser.add_argument("--run", help="a run folder with embeddings.npy")
+    parser.add_argument("--mnist", help="the folder of MNIST's four files")
+    parser.add_argument("--npy", help="a file of float rows [N, D], and no others")
+    parser.add_argument("--k", type=int, nargs="*", default=[100, 1000], help="numbers of clusters")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--iterations", type=int, default=10)
@@ -127,28 +177,44 @@ def main(words: list[str] | None = None) -> None:
         except common.Missing as reason:
             python["faiss"] = reason
     if args.npy:
-        rows = np.ascontiguousarray(np.load(args.npy), dtype=np.float32)
-        cases = [(rows, k) for k in args.k]
+        kinds = {Path(args.npy).name: lambda: np.ascontiguousarray(np.load(args.npy), dtype=np.float32)}
     else:
-        cases = [(mixture(n, d), k) for n, d, k in ([(300, 8, 4)] if args.tiny else SIZES)]
-    columns = ["N x D, k", "who", "seconds: median (range)", "CPU seconds", "inertia / ours", "iterations"]
+        n, d = (300, 8) if args.tiny else (N, D)
+        kinds = {
+            "directions": lambda: mixture(n, d),
+            "tight": lambda: tight(n, d),
+            "collapsed": lambda: collapsed(n, d),
+        }
+        if args.run:
+            kinds["features"] = lambda: features_of(args.run)
+        if args.mnist:
+            kinds["MNIST"] = lambda: whitened_pixels(args.mnist)
+    columns = ["rows, k", "who", "seconds: median (range)", "CPU seconds", "inertia / ours", "iterations"]
     table = common.Table("kmeans", columns)
-    for note in [compare(x, k, python, args, table) for x, k in cases]:
-        table.note(note)
+    ratios: list[float] = []
+    for name, make in kinds.items():
+        rows = make()
+        for k in [4] if args.tiny else args.k:
+            note, ratio = compare(name, rows, k, python, args, table)
+            table.note(note)
+            ratios += [] if ratio is None else [ratio]
+    if ratios:
+        table.note(f"- ours / faiss: {statistics.mean(ratios):.2f} on the mean, {max(ratios):.2f} at the most")
     table.note(f"{args.threads} threads, {args.repeats} turns each, at most {args.iterations} iterations.")
     print(table.save(args.write))
 
 
 def compare(
+    kind: str,
     x: np.ndarray,
     k: int,
     python: Mapping[str, Path | str | common.Missing],
     args: argparse.Namespace,
     table: common.Table,
-) -> str:
-    """Add the rows of one size; return a line on ratios and the floor."""
+) -> tuple[str, float | None]:
+    """Add what one kind of rows takes; return a line on ratios and the floor, and our time in faiss's."""
     n, d = x.shape
-    size = f"{n} x {d}, {k}"
+    size = f"{kind} {n} x {d}, {k}"
     missing: dict[str, common.Missing] = {}
     workers: dict[str, common.Worker] = {}
     told = ["--threads", str(args.threads), "--iterations", str(args.iterations)]
@@ -179,9 +245,9 @@ def compare(
     for name, reason in missing.items():
         table.row(size, name, str(reason))
     table.data[size] = turns
-    return _note(
-        size, median, wall, cpu, rates(n, d, k, args.threads), 2 * n * k * d * (last["ours"]["iterations"] + 1)
-    )
+    flop = 2 * n * k * d * (last["ours"]["iterations"] + 1)
+    note = _note(size, median, wall, cpu, rates(n, d, k, args.threads), flop)
+    return note, median["ours"] / median["faiss"] if "faiss" in median else None
 
 
 def _note(

@@ -145,7 +145,7 @@ def test_features_that_are_all_the_same_are_refused(dtype, value, n):
 def test_features_that_differ_by_rounding_are_the_same():
     x = torch.ones(1000, 5)
     x[::2] += torch.finfo(torch.float32).eps
-    with pytest.raises(LookalikeError, match="all 1,000 features are the same"):
+    with pytest.raises(LookalikeError, match="the features of 1,000 images are all the same"):
         pca_whiten(x)
     x[0, 0] = 1.01
     assert pca_whiten(x).shape == (1000, 1)
