@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 pytestmark = pytest.mark.slow
@@ -20,7 +21,11 @@ def kept(folder: Path, name: str) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("name", "words", "rows"),
     [
-        ("kmeans", "--iterations 3 --repeats 1", ["300 x 8, 4", "300 x 8, 4"]),
+        (
+            "kmeans",
+            "--iterations 3 --repeats 1",
+            ["directions 300 x 8, 4", "directions 300 x 8, 4", "tight 300 x 8, 4"],
+        ),
         ("search", "", ["300 x 8", "300 x 8"]),
         ("store", "", ["build the store", "open it"]),
     ],
@@ -41,8 +46,8 @@ def test_a_peer_of_kmeans_that_cannot_be_installed_has_a_row(
         raise kmeans.common.Missing("faiss cannot be installed: no such package")
 
     monkeypatch.setattr(kmeans.common, "environment", missing)
-    monkeypatch.setattr(kmeans, "SIZES", [(300, 8, 4)])
-    kmeans.main(["--repeats", "1"])
+    np.save(tmp_path / "rows.npy", np.random.default_rng(0).random((300, 8)))
+    kmeans.main(["--repeats", "1", "--npy", str(tmp_path / "rows.npy"), "--k", "4"])
     rows = kept(tmp_path, "kmeans")["rows"]
     assert [row[1] for row in rows] == ["ours", "scikit-learn", "faiss"]
     assert rows[2][2] == "faiss cannot be installed: no such package"
