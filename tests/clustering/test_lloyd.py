@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from itertools import pairwise
 
 import numpy as np
@@ -15,6 +16,7 @@ from lookalike.clustering.lloyd import assign, lloyd
 from lookalike.clustering.means import sums_and_counts
 from lookalike.clustering.screening import Screening
 from lookalike.clustering.seeding import plus_plus
+from lookalike.core import machine
 from lookalike.core.errors import LookalikeError
 from lookalike.core.workers import Workers
 
@@ -342,3 +344,16 @@ def test_inputs_stay_as_they_were() -> None:
     lloyd(x, 5, init=first, max_iter=0).centroids_KD.add_(1)
     assert torch.equal(x, copy_x)
     assert torch.equal(first, copy_first)
+
+
+def test_threads_are_no_more_than_a_container_grants(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "_granted_cores", lambda: 1)
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    seen: set[int] = set()
+    try:
+        with Workers(CPU) as workers:
+            workers.for_blocks(lambda _: seen.add(threading.get_ident()), 100, 1)
+    finally:
+        torch.set_num_threads(before)
+    assert seen == {threading.get_ident()}

@@ -24,6 +24,11 @@ def cores() -> int:
     return min(here, _granted_cores() or here)
 
 
+def within_quota(threads: int) -> int:
+    """So many threads, but not more than the cores that a container grants: more would wait for each other."""
+    return min(threads, _granted_cores() or threads)
+
+
 @cache
 def _granted_cores() -> int | None:
     return container.quota_cores()

@@ -17,6 +17,7 @@ from typing import Self
 
 import torch
 
+from lookalike.core.machine import within_quota
 from lookalike.core.process import threads_kept
 
 _FEW = 2**24  # products that take about as long as handing work to a thread and back
@@ -48,7 +49,7 @@ class Workers:
     def __enter__(self) -> Self:
         if self._on_cpu:
             before = self._kept.enter_context(threads_kept())
-            self._count = 1 if self._alone else before
+            self._count = 1 if self._alone else within_quota(before)
             self._pool = _threads(os.getpid(), self._count) if self._count > 1 else None
             torch.set_num_threads(1)  # of this thread, and of those that are started from now on
         return self
