@@ -22,6 +22,9 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # As in the background of a script; the programs that are started here would inherit it and never hear Ctrl-C.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # as after nohup, where a run goes on when it is told to hang up
+
 HOSTILE = "<img src=x onerror=alert(1)>.png"
 """A file name that would run a script on a page that did not escape it."""
 

@@ -86,8 +86,8 @@ def test_images_without_thumbnails_come_from_their_files_or_are_names(photos: Pa
     shutil.copytree(photo_run, run)
     shutil.rmtree(run / "snapshots")
     shutil.copytree(photos, moved)
-    config = (run / "config.toml").read_text().replace(str(photos), str(moved))
-    (run / "config.toml").write_text(config)
+    for name in ("config.toml", "run.json"):  # a run also knows where its images were when it was trained
+        (run / name).write_text((run / name).read_text().replace(str(photos), str(moved)))
     page, words = tmp_path / "found.html", ["search", str(run), str(photos / "red" / "001.png"), "-n", "3"]
     assert main([*words, "--html", str(page)]) == 0
     assert page.read_text().count("data:image/jpeg;base64,") == 4

@@ -40,8 +40,9 @@ def left_open(path: Path) -> Iterator[str]:
         on_open = isinstance(called, ast.Name) and name == "open"
         modes = [*node.args[1:2], *(word.value for word in node.keywords if word.arg == "mode")]
         binary = any("b" in ast.unparse(mode) for mode in modes)
-        of_path = isinstance(called, ast.Attribute) and name == "write_text"  # there is a function of that name too
-        if name in ("read_text", "TextIOWrapper") or of_path or (on_open and not binary):
+        # there are functions of these names too
+        of_path = isinstance(called, ast.Attribute) and name in ("read_text", "write_text")
+        if name == "TextIOWrapper" or of_path or (on_open and not binary):
             yield f"{path.relative_to(ROOT)}:{node.lineno}: {name} without encoding="
 
 

@@ -199,7 +199,9 @@ def test_text_named_npy(tmp_path):
 
 def test_a_file_of_another_kind(tmp_path):
     (tmp_path / "movie.mp4").touch()
-    with pytest.raises(LookalikeError, match=r"movie\.mp4 is none of what can be read: a folder, image files"):
+    with pytest.raises(
+        LookalikeError, match=r"movie\.mp4 is none of what can be read \(video: .+\): a folder"
+    ):
         load(str(tmp_path / "movie.mp4"))
 
 

@@ -128,5 +128,5 @@ def test_a_deep_image_too_large_is_refused_before_it_is_decoded():
 
     with pytest.raises(Unreadable, match="30000 x 30000 pixels: too large"):
         decode(DeepImage(30_000, 30_000, 1, 16, "grey", never), 64)
-    with pytest.raises(Unreadable, match="of 1000 channels: too large"):
+    with pytest.raises(Unreadable, match="of 1,000 channels: too large"):
         decode(DeepImage(10_000, 10_000, 1000, 16, "channels", never), 64)

@@ -174,7 +174,7 @@ def test_labels_from_a_file(tmp_path: Path):
     ("text", "words"),
     [
         ("", "must have the columns path and label, and lines below them; it has nothing"),
-        ("file,class\n1,2\n", "it has file, class"),
+        ("when,who\n1,2\n", "it has when, who"),
         ("path,label\n1,a\n1,b\n", "calls '1' both 'a' and 'b'"),
     ],
 )
@@ -191,7 +191,7 @@ def test_no_file(tmp_path: Path):
 def test_labels_that_do_not_do():
     images = patches(4)
     with pytest.raises(
-        LookalikeError, match=r"1 of 2 labelled images are not in patches, such as 'x.png'; .*'0000.png'"
+        LookalikeError, match=r"1 of 2 labelled images is not in patches, such as 'x.png'; .*'0000.png'"
     ):
         few_labels(images, {"0001.png": "a", "x.png": "b"})
     with pytest.raises(LookalikeError, match="two classes need two images each"):

@@ -4,6 +4,7 @@ import io
 import json
 import shutil
 import sys
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -145,7 +146,9 @@ def test_images_without_a_thumbnail_are_read_from_the_data(copy, table):
 
 def test_where_neither_is_left_pictures_are_missing_and_it_is_said(copy):
     shutil.rmtree(copy.snapshots)
-    copy.config.write_text(copy.config.read_text().replace('data = "', 'data = "/nowhere'))
+    place = tomllib.loads(copy.config.read_text())["data"]
+    for file in (copy.config, copy.path / "run.json"):  # a run also knows where its images were when it was trained
+        file.write_text(file.read_text().replace(place, "/nowhere"))
     found = base.export(copy, "atlas", threads=1)
     assert any("60 images have no picture: the run kept none" in sentence for sentence in found.said)
     assert parquet.read_table(found.folder / "atlas.parquet")["image"].to_pylist() == [None] * 60

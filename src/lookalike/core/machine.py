@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import re
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
@@ -51,10 +52,11 @@ def processes_here() -> int:
 
 def prepare(threads: int | None) -> None:
     """Set up a process of our own, as the command line's is: memory and threads (an equal share of the cores)."""
-    import torch
-
     keep_freed_memory()
-    torch.set_num_threads(threads or _share())
+    with suppress(ImportError):  # some commands work without PyTorch; those that do not will say so
+        import torch
+
+        torch.set_num_threads(threads or _share())
 
 
 def use_threads(threads: int | None) -> None:

@@ -125,7 +125,9 @@ def _with_rest(x_NC: Tensor) -> Tensor:
 def _announced() -> None:
     """Let PyTorch say once, and to nobody, that its sparse tensors are in beta state."""
     with warnings_ignored("Sparse CSR tensor support is in beta state"):
-        torch.sparse_csr_tensor(torch.tensor([0, 1]), torch.tensor([0]), torch.ones(1), size=(1, 1))
+        torch.sparse_csr_tensor(
+            torch.tensor([0, 1]), torch.tensor([0]), torch.ones(1), size=(1, 1), check_invariants=False
+        )
 
 
 def _cosines(query_BD: Tensor, bank_ND: Tensor, count_B: Tensor, row_P: Tensor) -> Tensor:
