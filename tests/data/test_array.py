@@ -199,9 +199,7 @@ def test_text_named_npy(tmp_path):
 
 def test_a_file_of_another_kind(tmp_path):
     (tmp_path / "movie.mp4").touch()
-    with pytest.raises(
-        LookalikeError, match=r"movie\.mp4 is none of what can be read \(video: .+\): a folder"
-    ):
+    with pytest.raises(LookalikeError, match=r"movie\.mp4 is none of what can be read \(video: .+\): a folder"):
         load(str(tmp_path / "movie.mp4"))
 
 
