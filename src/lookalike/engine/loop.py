@@ -389,7 +389,7 @@ class Trainer:
             Interrupted: anything else that asks to stop.
         """
         self.save()
-        if self.saved != self.step:
+        if not bool(self.ranks.gather(torch.tensor([self.saved == self.step]))[0]):  # the first one writes it
             disk.release(self.run)  # the space of the weights is worth more to a state that holds them
             self.save()
         if self.graceful and number == signal.SIGINT and self.ranks.size == 1:
