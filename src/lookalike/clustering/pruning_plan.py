@@ -23,6 +23,7 @@ _AXES_ROWS = 512  # rows that give the axes
 _AXES_ROUNDS = 2  # of subspace iteration
 _GROUP = 16  # centroids of a group that is kept together
 _GROUP_ROUNDS = 2  # of k-means on the centroids
+_SOON = 8  # labellings that are likely to come in any case
 _LEAST_ROWS = 4096  # below which there is nothing to gain
 _HOPE = 0.3  # share of the products that a block's other work may be, for a trial to be worth it
 
@@ -162,8 +163,9 @@ def _shares(x_BD: Tensor, c_KD: Tensor, upper_B: Tensor, axes_DW: Tensor | None,
 
 
 def calls_left(made: int, most: int | None) -> int:
-    """How many labellings are likely to come after `made` of at most `most`; as many again where nobody says."""
-    return max(4, made) if most is None else max(0, most - made)
+    """How many labellings are likely to come after `made` of at most `most`: most runs converge long before."""
+    likely = max(_SOON, made)
+    return likely if most is None else max(0, min(likely, most - made))
 
 
 def due(made: int) -> bool:
