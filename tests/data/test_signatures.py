@@ -157,3 +157,11 @@ def test_no_program_is_started_for_postscript(tmp_path, monkeypatch):
     (tmp_path / "x.jpg").write_bytes(encoded(picture(), "EPS"))
     with pytest.raises(Unreadable, match="a PostScript file"):
         open_file(str(tmp_path / "x.jpg"))
+
+
+def test_a_damaged_heic_image_is_called_one(tmp_path):
+    pytest.importorskip("pillow_heif", reason="an optional extra")
+    path = tmp_path / "IMG_0001.HEIC"
+    path.write_bytes(b"\0\0\0\x18ftypheic" + bytes(400))
+    with pytest.raises(Unreadable, match="^a damaged HEIC image"):
+        open_file(str(path))

@@ -41,8 +41,7 @@ def opened(source: str | PathLike[str] | IO[bytes], head: bytes) -> Image.Image 
     """A HEIF image, its header read; None for anything else.
 
     Raises:
-        Unreadable: pillow-heif is not there.
-        Exception: nearly anything, where the file is damaged.
+        Unreadable: pillow-heif is not there, or the file is damaged.
     """
     if not is_heif(head):
         return None
@@ -53,5 +52,8 @@ def opened(source: str | PathLike[str] | IO[bytes], head: bytes) -> Image.Image 
     if not isinstance(source, str | PathLike):
         source.seek(0)
     given: Any = source
-    image: Image.Image = pillow_heif.HeifImageFile(given, "")
+    try:
+        image: Image.Image = pillow_heif.HeifImageFile(given, "")
+    except Exception as error:  # it raises nearly anything
+        raise Unreadable(f"a damaged HEIC image ({error})") from error
     return image
