@@ -156,7 +156,7 @@ def test_places_are_texts(tmp_path: Path, text):
 def test_the_value_of_an_unknown_option_is_no_place():
     with pytest.raises(ConfigurationError) as error:
         parse(Places, ("A", "--fst", "B"), "some", ("data",))
-    assert error.value.problems == ("unknown option --fst: valid: --run, --data, --epochs",)
+    assert error.value.problems == ("unknown option --fst: valid: --run, --epochs",)
 
 
 def test_help_shows_type_meaning_and_default(capsys: pytest.CaptureFixture):
@@ -173,3 +173,8 @@ def test_every_option_of_training_says_what_it_means():
 
     docs = field_docs(TrainOptions)
     assert all(len(docs.get(f.name, "")) > 10 for f in dataclasses.fields(TrainOptions))
+
+
+def test_what_stands_without_an_option_is_no_option():
+    with pytest.raises(ConfigurationError, match=r"--data=photos is no option: DATA stands without one.* DATA$"):
+        parse(TrainOptions, ["--data=photos"], "lookalike train", ("data",))

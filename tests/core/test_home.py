@@ -76,6 +76,24 @@ def test_every_place_with_a_tilde_is_one_that_is_not_there(no_home: None, capsys
     assert "~/photos" in capsys.readouterr().err
 
 
+def test_a_tilde_that_the_shell_has_left_is_the_home_of_the_user(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+):
+    home, work = tmp_path / "home", tmp_path / "work"
+    home.mkdir()
+    work.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.chdir(work)
+    (home / "photos").mkdir()
+    for i in range(3):
+        values = np.random.default_rng(i).integers(0, 256, (16, 16, 3), dtype=np.uint8)
+        Image.fromarray(values).save(home / "photos" / f"{i}.png")
+    assert main(["views", "~/photos", "--out=~/made.png", "--images=2"]) == 0
+    assert main(["doctor", "~/photos"]) == 0
+    assert (home / "made.png").is_file() and not list(work.iterdir())
+    assert "3 images found" in capsys.readouterr().out
+
+
 def test_doctor_says_it(no_home: None, place: Path, capsys: pytest.CaptureFixture):
     assert main(["doctor"]) == 0
     assert "this user has no home folder: decoded images are kept in" in capsys.readouterr().out

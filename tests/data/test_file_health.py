@@ -106,9 +106,12 @@ def test_what_cannot_be_read_is_in_no_class():
 @pytest.mark.parametrize(
     ("shapes", "words"),
     [
-        ([(8, 8), (8, 8, 3)], "1 are grey and 1 in colour: grey ones are used as colour"),
+        ([(8, 8), (8, 8, 3)], "1 is grey and 1 in colour: grey ones are used as colour"),
         ([(8, 8, 5), (8, 8, 3)], "numbers of channels differ"),
-        ([(8, 8, 5)], "all have 5 channels"),
+        ([(8, 8, 5)], "it has 5 channels"),
+        ([(8, 8, 5)] * 2, "all have 5 channels"),
+        ([(8, 8)], "it is grey"),
+        ([(8, 9)], "it is 9 x 8 pixels"),
     ],
 )
 def test_channels(shapes, words):

@@ -110,6 +110,26 @@ def test_single_images_beside_folders_take_no_labels_and_no_split_away():
     assert "1 image lies beside the folders of the splits" in found.notes[0]
 
 
+def test_a_folder_of_few_images_beside_the_splits_takes_no_labels_and_no_split_away():
+    parts = names(*(f"{part}/{kind}" for part in ("train", "valid", "test") for kind in ("cat", "dog")))
+    found = folders_of([*parts, "preview/sheet.png"])
+    assert found.split is not None and found.split[-1] == "train" and set(found.split) == {"train", "test"}
+    assert found.labels is not None and found.labels[-1] is None and set(found.labels) == {"cat", "dog", None}
+    assert any(note.startswith("1 image lies beside the folders of the splits") for note in found.notes)
+    found = folders_of(["data/cover.jpg", *(f"data/{name}" for name in parts)])  # the same one folder deeper
+    assert found.split is not None and found.labels is not None and set(found.labels) == {"cat", "dog", None}
+
+
+def test_many_images_beside_what_is_called_as_splits_are_make_it_classes():
+    found = folders_of(names("train", "test", "car", "plane"))
+    assert found.split is None and set(found.labels or ()) == {"train", "test", "car", "plane"}
+
+
+@pytest.mark.parametrize("word", ["validate", "holdout", "held-out", "train-00000"])
+def test_more_names_of_splits(word):
+    assert split_of(word) == ("train" if word.startswith("train") else "test")
+
+
 def test_a_few_images_in_folders_are_no_classes_of_the_many_beside_them():
     assert folders_of([f"{i}.jpg" for i in range(9)] + names("trip", "garden")).labels is None
 

@@ -59,6 +59,21 @@ def test_one_that_says_no_labels_leaves_those_of_the_folders(photos):
     assert set(labels(listed(photos)).values()) == {"a", "b"}
 
 
+def test_capitals_of_its_name_do_not_matter(photos):
+    (photos / "Metadata.CSV").write_text("file_name,label\na0.png,a\nb0.png,b\n")
+    assert labels(listed(photos))["a0.png"] == "a"
+
+
+def test_one_in_a_single_part_makes_no_split(tmp_path):
+    folder = tmp_path / "train"
+    folder.mkdir()
+    for i in range(4):
+        (folder / f"{i}.png").write_bytes(encoded(picture(i)))
+    (folder / "metadata.csv").write_text("file_name,label\n0.png,a\n1.png,b\n")
+    found = listed(tmp_path)
+    assert found.split is None and set(labels(found).values()) == {"a", "b", None}
+
+
 def test_names_that_are_not_there_are_refused_once(photos):
     (photos / "metadata.csv").write_text("file_name,label\na0.png,a\nb0.png,b\ngone.png,a\n")
     (photos / "link.png").symlink_to("nowhere")

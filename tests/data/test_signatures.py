@@ -62,6 +62,9 @@ FILES = {
     "a JPEG XL": b"\xff\x0a" + bytes(50),
     "an OpenEXR": b"v/1\x01" + bytes(50),
     "nothing but zero bytes": bytes(5000),
+    "what macOS keeps beside a file": b"\0\x05\x16\x07\0\x02\0\0Mac OS X        " + bytes(50),
+    "a FITS image": b"SIMPLE  =                    T".ljust(2880),
+    "a damaged picture in layers": b"8BPS\0\1" + bytes(50),
     "a damaged JPEG": b"\xff\xd8\xff but no picture",
     "a damaged GIF": b"GIF89a",
     "no image of a known format": bytes(range(128, 256)) * 4,
@@ -142,6 +145,8 @@ def test_heic_that_is_damaged():
     for cut in (50, 200, len(data) // 2, len(data) - 50):
         with pytest.raises(Unreadable):
             decode(open_image(io.BytesIO(data[:cut])), 64)
+    with pytest.raises(Unreadable, match=r"^a damaged HEIC image"):
+        open_image(io.BytesIO(data[:200]))
 
 
 def test_avif_is_not_taken_for_heic():

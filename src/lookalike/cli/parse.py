@@ -18,6 +18,8 @@ from typing import Any, Generic, Literal, TypeVar
 
 from lookalike.core.docs import field_docs
 from lookalike.core.errors import LookalikeError, did_you_mean
+from lookalike.core.home import expand_user
+from lookalike.core.nearby import exists
 from lookalike.core.options import flag, raise_problems, unknown_keys
 
 T = TypeVar("T")
@@ -63,11 +65,17 @@ def parse(
     parser = _parser(kind, program, positional)
     known, unknown = parser.parse_known_args(_with_values(kind, words))
     said |= {name: value for name, value in vars(known).items() if value is not None and value != []}
-    valid = [flag(f.name) for f in dataclasses.fields(kind)]  # type: ignore[arg-type]  # always a dataclass
+    fields = dataclasses.fields(kind)  # type: ignore[arg-type]  # always a dataclass
+    valid = [flag(f.name) for f in fields if f.name not in positional]
+    bare = {flag(name): name.upper() for name in positional}
     many = next((name for name in positional if _takes_many(typing.get_type_hints(kind)[name])), None)
     after_unknown = False
     for word in unknown:
-        if word.startswith("-"):
+        without = bare.get(word.partition("=")[0], "")
+        if without:
+            usage = " ".join((program, *bare.values()))
+            problems.append(f"{word} is no option: {without} stands without one, as in {usage}")
+        elif word.startswith("-"):
             problems.append(f"unknown option {word}: {did_you_mean(word.split('=')[0], valid)}")
         elif not after_unknown and many is not None:  # argparse takes those before the first flag only
             said[many] = [*_as_list(said.get(many, ())), word]
@@ -167,9 +175,10 @@ def _convert(raw: Any, hint: Any) -> Any:
     if one_or_many:
         if not isinstance(raw, str | list | tuple) or not all(isinstance(word, str) for word in raw):
             raise ValueError(f"must be a text or a list of texts, got {raw!r}")
-        return raw if isinstance(raw, str) else raw[0] if len(raw) == 1 else tuple(raw)
+        words = [_at_home(word) for word in _as_list(raw)]
+        return words[0] if isinstance(raw, str) or len(words) == 1 else tuple(words)
     if typing.get_origin(hint) is tuple:
-        return tuple(raw)
+        return tuple(_at_home(word) for word in raw)
     if hint is bool and not isinstance(raw, bool):
         raise ValueError(f"must be true or false, got {raw!r}")
     if hint in (int, float):
@@ -179,7 +188,14 @@ def _convert(raw: Any, hint: Any) -> Any:
             return hint(raw)
         except ValueError:
             raise ValueError(f"must be a{'n integer' if hint is int else ' number'}, got {raw!r}") from None
-    return str(raw) if hint is str else raw
+    return _at_home(str(raw)) if hint is str else raw
+
+
+def _at_home(word: Any) -> Any:
+    """A word with its ~ written out, which shells leave in `--out=~/runs` and in quotes: no folder of the name ~."""
+    if not isinstance(word, str) or (word != "~" and not word.startswith("~/")) or exists(word):
+        return word
+    return str(expand_user(word))
 
 
 def _file_values(kind: type[Any], path: Path, beside: Sequence[str], problems: list[str]) -> dict[str, Any]:

@@ -179,7 +179,7 @@ class Health:
             return []
         width, height, n = self.common_size
         if self.sizes == 1:
-            return [f"all are {width} x {height} pixels"]
+            return [f"{agreeing(n, 'it is', 'all are')} {width} x {height} pixels"]
         said = [
             f"{self.sizes:,} sizes, from {self.smallest[1]} x {self.smallest[2]} ({self.smallest[0]!r}) to "
             f"{self.largest[1]} x {self.largest[2]} pixels ({self.largest[0]!r}); "
@@ -194,18 +194,20 @@ class Health:
         counts = dict(self.channels)
         said = []
         if set(counts) == {1, 3}:
-            said.append(f"{counts[1]:,} are grey and {counts[3]:,} in colour: grey ones are used as colour")
+            are = agreeing(counts[1], "is", "are")
+            said.append(f"{counts[1]:,} {are} grey and {counts[3]:,} in colour: grey ones are used as colour")
         elif len(counts) > 1:
             kinds = ", ".join(f"{n:,} with {c}" for c, n in self.channels)
             said.append(f"numbers of channels differ ({kinds}): one collection has one number, keep them apart")
         elif counts:
-            (c,) = counts
+            ((c, n),) = self.channels
+            have = agreeing(n, "it has", "all have")
             said.append(
-                "all are grey"
+                agreeing(n, "it is grey", "all are grey")
                 if c == 1
-                else "all have three channels"
+                else f"{have} three channels"
                 if c == 3
-                else f"all have {counted(c, 'channel')}"
+                else f"{have} {counted(c, 'channel')}"
             )
         if any(b > 8 for b in self.bits):
             said.append("values of more than 8 bits are stretched to 8, between each image's own 0.5 % and 99.5 %")

@@ -19,12 +19,12 @@ from lookalike.data.listing import Entry, Listing
 
 SPLITS = {
     **dict.fromkeys(("train", "training", "trn", "extra", "unlabeled", "unlabelled", "pred"), "train"),
-    **dict.fromkeys(("test", "testing", "tst"), "test"),
-    **dict.fromkeys(("val", "valid", "validation", "dev", "eval", "evaluation"), "test"),
+    **dict.fromkeys(("test", "testing", "tst", "holdout", "heldout", "hold-out", "held-out"), "test"),
+    **dict.fromkeys(("val", "valid", "validation", "validate", "dev", "eval", "evaluation"), "test"),
 }
 """What a split may be called in a list, and what it means here."""
-_VALIDATION = ("val", "valid", "validation", "dev", "eval", "evaluation")
-_AROUND = re.compile(r"(?:seg[-_ ])?(.+?)(?:[-_ ]?(?:set|split|data|images|imgs|\d{1,4}))?\Z")
+_VALIDATION = ("val", "valid", "validation", "validate", "dev", "eval", "evaluation")
+_AROUND = re.compile(r"(?:seg[-_ ])?(.+?)(?:[-_ ]?(?:set|split|data|images|imgs|\d{1,6}))?\Z")
 _TRASH_FOLDERS = {
     "__macosx",
     "@eadir",
@@ -45,6 +45,7 @@ _TRASH_FOLDERS = {
 }
 _TRASH = {".ds_store", "thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", ".directory", ".picasa.ini", "picasa.ini"}
 _TRASH_STARTS = ("._", ".trash", ".~lock", ".fuse_hidden", ".nfs0")
+_BESIDE = 0.2  # share of the images that may lie in other folders beside those of a split
 _LABELLED = 0.5  # share of the images in class folders from which those beside them are taken for strays
 
 
@@ -96,9 +97,9 @@ def folders_of(names: Sequence[str]) -> _Folders:
     """Splits and classes from the folders in the names of images.
 
     Folders are splits where all of one depth are called so: the first in which the images differ, or the last, as in
-    `cat/train/1.jpg`. Both a part to train on and one to test on make a split; one alone is only left out of the
-    classes. What remains of the folders are classes, and one class is none. Images beside all folders have no class,
-    as long as they are the fewer.
+    `cat/train/1.jpg`. Both a part to train on and one to test on make a split, also beside other folders of few
+    images, which are trained on without a class; one part alone is only left out of the classes. What remains of the
+    folders are classes, and one class is none. Images beside all folders have no class, as long as they are the fewer.
     """
     folders = [tuple(composed(name).split("/")[:-1]) for name in names]
     inside = [parts for parts in folders if parts]
@@ -106,12 +107,13 @@ def folders_of(names: Sequence[str]) -> _Folders:
     notes: list[str] = []
     split = None
     if place is not None:
-        words = [parts[place] if parts else "train" for parts in folders]
+        held = [_in_split(parts, place) for parts in folders]
+        words = [parts[place] if ok else "train" for parts, ok in zip(folders, held, strict=True)]
         found = tuple(split_of(word) or "" for word in words)
         if len(set(found)) == 2:
             split = found
-            notes += _split_notes(words, found, len(folders) - len(inside))
-        folders = [_without(parts, place) for parts in folders]
+            notes += _split_notes(words, found, held.count(False))
+        folders = [_without(parts, place) if ok else () for parts, ok in zip(folders, held, strict=True)]
     classes = ["/".join(parts) for parts in folders]
     labelled = sum(map(bool, classes))
     if len(set(classes) - {""}) < 2 or (split is None and labelled < _LABELLED * len(classes)):
@@ -123,17 +125,30 @@ def folders_of(names: Sequence[str]) -> _Folders:
 
 
 def _place_of_splits(folders: Sequence[tuple[str, ...]]) -> int | None:
-    """The depth at which all folders are called as splits are; -1 for the last; None where there is none."""
+    """The depth at which the folders are called as splits are; -1 for the last; None where there is none."""
     if not folders:
         return None
-    least = min(map(len, folders))
-    first = next((i for i in range(least) if len({parts[i] for parts in folders}) > 1), least)
-    found: dict[int, set[str | None]] = {}
-    for place in (*range(min(first + 1, least)), -1):
-        parts_of = {split_of(word) for word in {parts[place] for parts in folders}}
-        if None not in parts_of:
-            found[place] = parts_of
+    first = _first_difference(folders)
+    found: dict[int, set[str]] = {}
+    for place in (*range(first + 1), -1):
+        count = Counter(parts[place] for parts in folders if len(parts) > place)
+        parts_of: Counter[str | None] = Counter()
+        for word, n in count.items():
+            parts_of[split_of(word)] += n
+        others = len(folders) - count.total() + parts_of.pop(None, 0)
+        if others == 0 or (len(parts_of) == 2 and place >= 0 and others <= _BESIDE * len(folders)):
+            found[place] = {part for part in parts_of if part is not None}
     return next((place for place, parts_of in found.items() if len(parts_of) == 2), next(iter(found), None))
+
+
+def _first_difference(folders: Sequence[tuple[str, ...]]) -> int:
+    """The first depth at which the folders are not all the same; those that are less deep have no say."""
+    deepest = max(map(len, folders))
+    return next((i for i in range(deepest) if len({parts[i] for parts in folders if len(parts) > i}) > 1), deepest - 1)
+
+
+def _in_split(parts: tuple[str, ...], place: int) -> bool:
+    return bool(parts) and len(parts) > place and split_of(parts[place]) is not None
 
 
 def _without(parts: tuple[str, ...], place: int) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ images that it does not name are listed without a label, and counted.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -54,15 +55,24 @@ def _tables(folder: Path, found: Listing) -> Iterator[tuple[Path, str]]:
     """The tables at the top of a folder and in the folders there that hold images."""
     parts = sorted({entry.name.split("/", 1)[0] for entry in found.entries if "/" in entry.name})
     for part in ("", *parts):
-        table = next((folder / part / name for name in _TABLES if (folder / part / name).is_file()), None)
+        table = _table(folder / part)
         if table is not None:
             yield table, part
+
+
+def _table(folder: Path) -> Path | None:
+    """The first of the tables that is in a folder, whatever the capitals of its name."""
+    try:
+        there = {name.lower(): name for name in os.listdir(folder) if name.lower() in _TABLES}
+    except OSError:  # gone, or closed to this user, as the walk has said
+        return None
+    return next((folder / there[name] for name in _TABLES if name in there and (folder / there[name]).is_file()), None)
 
 
 def _rows(table: Path, part: str, notes: list[str]) -> list[Row]:
     """The rows of a table, relative to the folder; none where it is a table of something else, which is noted."""
     try:
-        rows = list(_of_json(table) if table.suffix == ".jsonl" else filelist.rows_of(table))
+        rows = list(_of_json(table) if table.suffix.lower() == ".jsonl" else filelist.rows_of(table))
     except LookalikeError as error:
         notes.append(f"not used: {error}")
         return []
@@ -108,8 +118,9 @@ def _value(values: object, keys: tuple[str, ...]) -> str | None:
 
 
 def _with_splits(rows: list[Row]) -> list[Row]:
-    """The rows with their splits where all have one; else without."""
-    return rows if all(row.split is not None for row in rows) else [replace(row, split=None) for row in rows]
+    """The rows with their splits where all have one, and not all the same; else without."""
+    found = {row.split for row in rows}
+    return rows if None not in found and len(found) > 1 else [replace(row, split=None) for row in rows]
 
 
 def _together(found: Listing, named: Listing, labelled: bool, notes: list[str], used: list[str]) -> Listing:

@@ -9,6 +9,8 @@ HEAD = 1024
 
 _CONVERT = "convert it to JPEG or PNG first"
 _MAGIC: tuple[tuple[bytes, str], ...] = (
+    (b"\0\x05\x16\x07", "what macOS keeps beside a file (AppleDouble), no image: it can be removed"),
+    (b"\0\x05\x16\0", "what macOS keeps beside a file (AppleSingle), no image"),
     (b"version https://git-lfs", "a Git LFS pointer in place of the file: fetch the files with `git lfs pull`"),
     (b"/annex/objects/", "a git-annex pointer in place of the file: fetch the files with `git annex get`"),
     (b"%PDF", "a PDF document: export its pages as images first"),
@@ -24,6 +26,8 @@ _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"Rar!", "a RAR archive: unpack it first"),
     (b"\x93NUMPY", "a numpy array: name it .npy"),
     (b"\x89HDF\r\n\x1a\n", "an HDF5 file: save its images as .npy or image files first"),
+    (b"SIMPLE  =", "a FITS image: convert it to TIFF, PNG or .npy first"),
+    (b"8BPS", "a damaged picture in layers (PSD): export it to PNG first"),
     (b"CDF\x01", "a NetCDF file: save its images as .npy or image files first"),
     (b"CDF\x02", "a NetCDF file: save its images as .npy or image files first"),
     (b"\x1aE\xdf\xa3", "a video (Matroska or WebM): save its frames as images first"),

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from lookalike import __version__
 from lookalike.api.records import options_of
@@ -64,7 +64,7 @@ def export(source: Source, folder: Path) -> Outcome:
     with safe_open(source.run.encoder, framework="pt") as file:
         metadata = dict(file.metadata())
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
-    save_file(tensors, folder / WEIGHTS, {**metadata, "format": "pt"})
+    (folder / WEIGHTS).write_bytes(save(tensors, {**metadata, "format": "pt"}))
     _write_json(folder / "config.json", _configuration(source, backbone))
     _write_json(folder / "preprocessor_config.json", _preprocessing(backbone))
     _write_module(folder / LOADER, backbone)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from lookalike.core.errors import LookalikeError
 from lookalike.core.files import machine_faults, move_file
+from lookalike.core.full_disk import is_full
 
 
 @contextmanager
@@ -28,10 +29,23 @@ def staged(folder: Path) -> Iterator[Path]:
         folder.parent.mkdir(parents=True, exist_ok=True)
         work = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:
-        yield work
+        with _full_disk(folder):
+            yield work
         with machine_faults("write", folder):
             folder.mkdir(exist_ok=True)
             for path in sorted(work.iterdir()):
                 move_file(path, folder / path.name)
     finally:
         shutil.rmtree(work, ignore_errors=True)
+
+
+@contextmanager
+def _full_disk(folder: Path) -> Iterator[None]:
+    """Formats write by libraries of their own, which know nothing of our words for a full disk."""
+    try:
+        yield
+    except OSError as error:
+        if not is_full(error):
+            raise
+        with machine_faults("write", folder):
+            raise
