@@ -242,8 +242,70 @@ def test_numbers_of_any_size_are_told_apart_alike(dtype: type, power: int, spher
         (np.zeros(400), "not all zero"),
         (np.full(400, np.nan), "finite"),
         (["a"] * 400, "a number for each row"),
+        (np.ones(400) + 1j, "a number for each row"),
+        (np.ones((400, 1)), r"shape \[400, 1\] for 400 rows"),
     ],
 )
 def test_bad_weights(weights: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         KMeans(3).fit(rows(), sample_weight=weights)
+    if message != "not all zero":
+        with pytest.raises(ValueError, match=message):
+            KMeans(3).fit(rows()).score(rows(), sample_weight=weights)
+
+
+def test_one_weight_for_all() -> None:
+    x = rows()
+    model = KMeans(3).fit(x, sample_weight=2.0)
+    assert model.inertia_ == pytest.approx(2 * KMeans(3).fit(x).inertia_)
+    assert model.score(x, sample_weight=2.0) == pytest.approx(-model.inertia_)
+
+
+@pytest.mark.parametrize("factor", [1e20, 1e-30, 1e30])
+def test_the_score_of_numbers_beyond_the_squares_of_float32(factor: float) -> None:
+    x = (rows() * factor).astype(np.float32)
+    model = KMeans(8).fit(x)
+    assert model.score(x) == pytest.approx(-model.inertia_, rel=1e-6)
+    assert model.inertia_ == pytest.approx(KMeans(8).fit(x.astype(np.float64)).inertia_, rel=1e-3)
+
+
+@pytest.mark.parametrize("factor", [1e-30, 1e-20, 1e20, 1e30])
+def test_rows_of_another_size_than_those_fitted(factor: float) -> None:
+    x = rows().astype(np.float32)
+    model, new = KMeans(8).fit(x), (x * factor).astype(np.float32)
+    square = ((new.astype(float)[:, None] - model.cluster_centers_.astype(float)) ** 2).sum(2)
+    own = np.take_along_axis(square, model.predict(new)[:, None], 1)[:, 0]
+    assert (own <= square.min(1) * (1 + 1e-12)).all()
+    assert model.score(new) == pytest.approx(-square.min(1).sum(), rel=1e-5)
+
+
+def test_rows_of_sizes_far_apart() -> None:
+    x = np.array([[1.0], [2.0], [4.0], [1e25]], np.float32)
+    model = KMeans(3, init=np.array([[1.0], [4.0], [1.5e25]])).fit(x)
+    assert model.labels_.tolist() == [0, 0, 1, 2]
+    assert model.cluster_centers_.dtype == np.float32
+    assert np.array_equal(model.predict(x), model.labels_)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"tol": "a"}, "tol must be"),
+        ({"tol": None}, "tol must be"),
+        ({"init": None}, "init must be 'k-means"),
+        ({"random_state": object()}, "random_state must be"),
+    ],
+)
+def test_parameters_of_a_wrong_type(parameters: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        KMeans(3, **parameters).fit(rows())
+
+
+def test_a_generator_of_numpy_is_drawn_from() -> None:
+    first, second = (KMeans(3, random_state=np.random.default_rng(1)).fit(rows()) for _ in range(2))
+    assert np.array_equal(first.labels_, second.labels_)
+
+
+def test_a_sparse_tensor() -> None:
+    with pytest.raises(LookalikeError, match="to_dense"):
+        KMeans(3).fit(torch.from_numpy(rows()).to_sparse())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Real
 from typing import Any, Self
 
 import numpy as np
@@ -14,6 +15,7 @@ from torch import Tensor
 from lookalike.clustering.lloyd import Clustering, assign, lloyd
 from lookalike.core import rng
 from lookalike.core.errors import LookalikeError
+from lookalike.core.rng import drawn_seed
 from lookalike.core.words import counted
 
 _AUTO = 10  # runs that n_init="auto" makes where first centroids are drawn without care
@@ -135,6 +137,8 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         if not isinstance(X, Tensor):
             array = validate_data(self, X, reset=reset, dtype=[np.float64, np.float32], order="C")
             return torch.from_numpy(array if array.flags.writeable else array.copy())
+        if X.layout != torch.strided:
+            raise ClusteringError(f"expected a dense tensor [N, D], got layout {X.layout}: give X.to_dense()")
         if X.ndim != 2 or X.is_complex():
             raise ClusteringError(f"expected a real tensor [N, D], got {X.dtype} of shape {list(X.shape)}")
         if reset:
@@ -155,14 +159,25 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
             raise ClusteringError(str(error)) from error
 
     def _weights(self, sample_weight: Any, x: Tensor) -> Tensor | None:
+        """float64 [N], or None."""
         if sample_weight is None:
             return None
         if isinstance(sample_weight, Tensor):
-            return sample_weight.to(x)
+            sample_weight = sample_weight.detach().cpu()
         try:
-            return torch.from_numpy(np.array(sample_weight, dtype=np.float64)).to(x)
+            array = np.asarray(sample_weight)
+            if array.dtype.kind == "c":
+                raise TypeError("complex numbers do not order rows")
+            weights = torch.from_numpy(array.astype(np.float64)).to(x.device)
         except (TypeError, ValueError) as error:
             raise ClusteringError(f"sample_weight must hold a number for each row: {error}") from error
+        if weights.ndim == 0:  # one for all, as in scikit-learn
+            weights = weights.expand(len(x))
+        if weights.shape != x.shape[:1]:
+            raise ClusteringError(f"sample_weight has shape {list(weights.shape)} for {counted(len(x), 'row')}")
+        if not bool(weights.isfinite().all()) or bool((weights < 0).any()):
+            raise ClusteringError("sample_weight must be finite and at least zero")
+        return weights
 
     def _centroids(self, x: Tensor) -> Tensor:
         return torch.as_tensor(self.cluster_centers_).to(x)
@@ -174,7 +189,7 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
                 continue
             if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < least:
                 raise ClusteringError(f"{name} must be a whole number of at least {least}, not {value!r}")
-        if not self.tol >= 0:
+        if not isinstance(self.tol, Real) or not self.tol >= 0:
             raise ClusteringError(f"tol must be at least 0, not {self.tol!r}")
         if n < self.n_clusters:
             raise ClusteringError(f"n_samples={n} is less than n_clusters={self.n_clusters}")
@@ -191,15 +206,23 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         if state is None:
             state = int(np.random.SeedSequence().generate_state(1, np.uint64)[0] >> 1)
         elif not isinstance(state, int | np.integer):
-            state = int(state.randint(2**31 - 1))
+            state = drawn_seed(state)
         return [int(state), *(rng.derive(int(state), "kmeans-run", run) for run in range(1, runs))]
 
     def _run(self, x: Tensor, weights: Tensor | None, seed: int) -> Clustering:
         k, init = int(self.n_clusters), self.init
         if callable(init):
             init = init(x.cpu().numpy(), k, random_state=np.random.RandomState(seed % 2**32))
-        if not isinstance(init, str):
-            init = torch.as_tensor(np.array(init) if not isinstance(init, Tensor) else init)
+        if not isinstance(init, str | Tensor):
+            try:
+                if init is None:
+                    raise TypeError("None holds no centroids")
+                init = torch.from_numpy(np.array(init, dtype=np.float64))
+            except (TypeError, ValueError) as error:
+                raise ClusteringError(
+                    f"init must be 'k-means++', 'random', first centroids [{k}, {x.shape[1]}] or what gives such when "
+                    f"called, got {type(init).__name__}"
+                ) from error
         return lloyd(
             x,
             k,

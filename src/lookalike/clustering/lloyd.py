@@ -28,6 +28,7 @@ from lookalike.core.workers import Workers
 
 _MEASURE = {"cpu": 1024, "cuda": 1 << 17}  # rows whose distances are taken at a time
 _FEW = 0.2  # share of the rows up to which those that changed cluster are moved from sum to sum
+_TINY = 1e-150  # lengths below which a row of float64 has no direction
 _ORDINARY = 2.0**30  # magnitudes up to which, and down to whose inverse, squares and their sums fit into float32
 
 
@@ -82,21 +83,24 @@ def lloyd(
             rows than k. With other first centroids too few distinct rows show as empty clusters.
     """
     with single_threaded_blas(), Workers(x_ND.device, x_ND.numel() * k) as workers:
-        x, scale = _checked(x_ND, k, ranks)
+        kind = _kind(x_ND)
+        x, scale = _checked(x_ND, k, ranks, None if isinstance(init, str) or spherical else init)
         weights = None if weights_N is None else _weights(weights_N, x)
         if spherical:
-            x = F.normalize(x, dim=1)
+            x = _of_length_1(x).to(kind)
         c = _first(x, k, init, seed, workers, ranks, weights, 1.0 if spherical else scale)
         if spherical:
-            c = F.normalize(c, dim=1)
+            c = _of_length_1(c)
         enough = tol * float(x.double().var(0, unbiased=False).mean()) if tol > 0 else -1.0
-        c, labels, iterations, refilled = _iterate(x, c, max_iter, enough, spherical, block, workers, ranks, weights)
+        c, labels, iterations, refilled = _iterate(
+            x, c, max_iter, enough, spherical, block, workers, ranks, weights, kind
+        )
         distance_N = _distances(x, c, labels, workers).double()
         inertia = float(ranks.sum((distance_N if weights is None else distance_N * weights).sum()))
         counts_K = ranks.sum(torch.bincount(labels, None if weights is None else weights.double(), minlength=k))
     if spherical:
         scale = 1.0  # rows and centroids have length 1
-    return Clustering(c / scale, labels, inertia / scale / scale, iterations, refilled, counts_K)
+    return Clustering((c / scale).to(kind), labels, inertia / scale / scale, iterations, refilled, counts_K)
 
 
 def _iterate(
@@ -109,8 +113,12 @@ def _iterate(
     workers: Workers,
     ranks: Ranks,
     weights: Tensor | None,
+    kind: torch.dtype,
 ) -> tuple[Tensor, Tensor, int, int]:
-    """Centroids, their labels, iterations, clusters refilled. `enough`: the squared move that ends it."""
+    """Centroids, their labels, iterations, clusters refilled.
+
+    `enough`: the squared move that ends it; `kind`: the type that centroids are rounded to, as they are given back so.
+    """
     k = len(c)
     nearest = Nearest(x, k, workers, block, max_iter + 1)
     labels, before = nearest(c), None
@@ -130,7 +138,7 @@ def _iterate(
         new, splits = means(ranks.sum(sums_KD), ranks.sum(counts_K))
         if spherical:
             new = F.normalize(new, dim=1)
-        new = new.to(x.dtype)
+        new = new.to(kind).to(x.dtype)
         moved = float((new - c).double().square().sum()) if enough >= 0 else 0.0
         c, refilled = new, refilled + splits
         before, labels = labels, nearest(c)
@@ -145,7 +153,8 @@ def assign(x_ND: Tensor, c_KD: Tensor, *, spherical: bool = False, block: int | 
     """The nearest centroid of each row (int64 [N]) and its squared distance [N].
 
     Args:
-        x_ND: rows; computed in float64 if they are, else in float32.
+        x_ND: rows; computed in float64 if they are, else in float32. The distances are float64 too where float32 does
+            not hold the squares of the rows.
         c_KD: centroids; the lowest index wins a tie.
         spherical: scale both to length 1 first: the label is that of the largest cosine, and the squared
             distance is 2 - 2 * cosine.
@@ -155,15 +164,24 @@ def assign(x_ND: Tensor, c_KD: Tensor, *, spherical: bool = False, block: int | 
         LookalikeError: values that are not finite, or sizes that do not fit.
     """
     with single_threaded_blas(), Workers(x_ND.device) as workers:
-        x, scale = _checked(x_ND, 1, ALONE)
-        c = _fitting(c_KD, x, len(c_KD), 1.0 if spherical else scale)
+        x, scale = _checked(x_ND, 1, ALONE, None if spherical else c_KD)
         if spherical:
-            x, c = F.normalize(x, dim=1), F.normalize(c, dim=1)
+            x, c = _of_length_1(x), _of_length_1(_fitting(c_KD, x, len(c_KD), 1.0))
+            x, c, scale = x.to(_kind(x_ND)), c.to(_kind(x_ND)), 1.0
+        else:
+            c = _fitting(c_KD, x, len(c_KD), scale)
         labels = Nearest(x, len(c), workers, block, 1)(c)
         distance_N = _distances(x, c, labels, workers)
-    return labels, distance_N if spherical or scale == 1 else distance_N.double().div_(scale).div_(scale).to(
-        distance_N.dtype
-    )
+    return labels, distance_N if scale == 1 else distance_N.double().div_(scale).div_(scale)
+
+
+def _kind(x_ND: Tensor) -> torch.dtype:
+    """The type that results have."""
+    return torch.float64 if x_ND.dtype == torch.float64 else torch.float32
+
+
+def _of_length_1(x_ND: Tensor) -> Tensor:
+    return F.normalize(x_ND, dim=1, eps=_TINY if x_ND.dtype == torch.float64 else 1e-12)
 
 
 def _distances(x_ND: Tensor, c_KD: Tensor, labels_N: Tensor, workers: Workers) -> Tensor:
@@ -177,10 +195,11 @@ def _distances(x_ND: Tensor, c_KD: Tensor, labels_N: Tensor, workers: Workers) -
     return distance_N
 
 
-def _checked(x_ND: Tensor, k: int, ranks: Ranks) -> tuple[Tensor, float]:
+def _checked(x_ND: Tensor, k: int, ranks: Ranks, c_KD: Tensor | None = None) -> tuple[Tensor, float]:
     """The rows in the type to compute in, and by what power of two they were multiplied; or what is wrong with them.
 
-    Numbers such as 1e20 or 1e-30 are multiplied, without rounding, as their squares would be infinite or 0.
+    Numbers such as 1e20 or 1e-30 are multiplied, without rounding, as their squares would be infinite or 0. Where rows,
+    or given centroids, are of sizes too far apart for one factor, float32 is computed in float64.
     """
     if x_ND.ndim != 2:
         raise LookalikeError(f"k-means wants rows of features [N, D], not an array of shape {list(x_ND.shape)}")
@@ -196,10 +215,21 @@ def _checked(x_ND: Tensor, k: int, ranks: Ranks) -> tuple[Tensor, float]:
             f"{len(bad)} of {counted(len(x), 'row')} "
             f"{agreeing(len(bad), 'holds', 'hold')} NaN or infinite values; the first is row {int(bad[0])}"
         )
+    sizes = [x]
+    if c_KD is not None and c_KD.numel() and bool(c_KD.isfinite().all()):
+        sizes.append(c_KD.detach().to(x.device, torch.float64))
+        largest = max(largest, float(sizes[1].abs().max()))
     if ranks.size > 1:
         largest = float(ranks.gather(torch.tensor([largest], dtype=torch.float64)).max())
     if largest == 0 or 1 / _ORDINARY <= largest <= _ORDINARY:
         return x, 1.0
+    if x.dtype == torch.float32:
+        size_N = torch.cat([part.abs().amax(1).double() for part in sizes])
+        smallest = float(torch.where(size_N > 0, size_N, largest).min())
+        if ranks.size > 1:
+            smallest = float(ranks.gather(torch.tensor([smallest], dtype=torch.float64)).min())
+        if smallest < largest / _ORDINARY:
+            return x.double(), 1.0
     most = 120 if x.dtype == torch.float32 else 1000  # powers of two that the type has
     scale = 2.0 ** max(-most, min(most, -math.frexp(largest)[1]))
     return x * scale, scale

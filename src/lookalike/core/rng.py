@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -96,3 +97,15 @@ def permutation(seed: int, purpose: str, epoch: int, n: int) -> Tensor:
     """A shuffle of 0..n-1 (int64 [n], on the CPU): the images sorted by a random key of their own."""
     key_N = bits(seed, purpose, epoch, torch.arange(n))[:, 0]
     return torch.argsort(key_N, stable=True)
+
+
+def drawn_seed(state: Any) -> int:
+    """A seed drawn from one of NumPy's generators.
+
+    Raises:
+        ValueError: it is none.
+    """
+    draw = getattr(state, "randint", None) or getattr(state, "integers", None)
+    if draw is None:
+        raise ValueError(f"random_state must be an int, a RandomState or Generator of NumPy, or None, not {state!r}")
+    return int(draw(2**31 - 1))

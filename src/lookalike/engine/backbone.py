@@ -68,6 +68,7 @@ class Backbone:
         with torch.autocast(kind, dtype=torch.bfloat16) if bf16 else torch.autocast(kind, enabled=False):
             return network(*inputs)
 
+    @outside_autocast
     @torch.no_grad()
     def features(self, images_NCHW: Tensor | Squares, ranks: Ranks = ALONE) -> Tensor:
         """Features [N, D] (float32, CPU) of uint8 or float images: eval mode, no augmentation.
@@ -95,6 +96,7 @@ class Backbone:
         found = ranks.gather(torch.cat(parts))
         return found if turned is None else torch.empty_like(found).index_copy_(0, turned, found)
 
+    @outside_autocast
     @torch.no_grad()
     def calibrated(self, images_NCHW: Tensor | Squares) -> Backbone:
         """A copy whose BatchNorm statistics are those of `images_NCHW` (uint8), at the same weights.
@@ -168,6 +170,7 @@ def _words(shape: tuple[int, ...] | torch.Size) -> str:
     return f"{shape[1]} x {shape[2]} pixels with {counted(shape[0], 'channel')}"
 
 
+@outside_autocast
 def load_backbone(path: Path, device: str, encoder: nn.Module | None = None) -> Backbone:
     """The backbone of encoder.safetensors; `encoder` stands in for one that was given from Python.
 

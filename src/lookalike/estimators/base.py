@@ -30,6 +30,7 @@ from lookalike.core.arithmetic import outside_autocast
 from lookalike.core.errors import ConfigurationError, KeyboardInterrupted, LookalikeError, MachineError
 from lookalike.core.options import TrainOptions
 from lookalike.core.process import threads_kept
+from lookalike.core.rng import drawn_seed
 from lookalike.data.base import Images
 from lookalike.engine.backbone import load_backbone
 from lookalike.engine.journal import silence
@@ -208,7 +209,7 @@ class Learner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         state = self.random_state
         if state is None:
             return int(np.random.SeedSequence().generate_state(1, np.uint32)[0] >> 1)
-        return int(state) if isinstance(state, int | np.integer) else int(state.randint(2**31 - 1))
+        return int(state) if isinstance(state, int | np.integer) else drawn_seed(state)
 
     @contextmanager
     def _in_words(self) -> Iterator[None]:

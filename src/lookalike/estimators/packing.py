@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from lookalike.core.arithmetic import outside_autocast
 from lookalike.encoders.base import EncoderSpec, build_encoder
 from lookalike.engine.backbone import Backbone, placed
 
@@ -27,6 +28,7 @@ def pack(backbone: Backbone) -> dict[str, Any]:
     }
 
 
+@outside_autocast
 def unpack(packed: dict[str, Any], device: str) -> Backbone:
     """The backbone again, on a device."""
     spec = EncoderSpec(**packed["spec"])
