@@ -185,3 +185,15 @@ def test_several_places_are_one_collection(tmp_path: Path, capsys: pytest.Captur
     assert main(["embed", str(tmp_path / "run"), "--threads=1"]) == 0  # reads the places from config.toml
     assert main(["embed", str(tmp_path / "run"), *places, "--out", str(tmp_path / "out"), "--threads=1"]) == 0
     assert (tmp_path / "out" / "index.csv").read_text() == (tmp_path / "run" / "index.csv").read_text()
+
+
+def test_a_run_that_cannot_be_read_hides_no_other(tmp_path: Path, capsys: pytest.CaptureFixture):
+    for name, record in (("a", '{"status": "finished", "images": 3, "started": "now"}'), ("b", ""), ("c", "{}")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "config.toml").write_text('method = "simclr"\n')
+        (tmp_path / name / "run.json").write_text(record)
+    assert main(["runs", "ls", str(tmp_path), "--json"]) == 0
+    out, err = capsys.readouterr()
+    assert [row["run"] for row in json.loads(out)] == [str(tmp_path / "a")]
+    assert [line.startswith("not listed: ") for line in err.splitlines()] == [True, True]
+    assert "b/run.json" in err and "c/run.json" in err

@@ -72,10 +72,23 @@ def _list(words: list[str]) -> int:
     from pathlib import Path
 
     options = parse(List, words, "lookalike runs ls", ("place",)).options
-    rows = [_summary(folder) for folder in run_folders(Path(options.place))]
+    rows, broken = [], 0
+    for folder in run_folders(Path(options.place)):
+        try:
+            rows.append(_summary(folder))
+        except LookalikeError as error:
+            why = str(error)
+        except (KeyError, TypeError, AttributeError, ValueError):  # JSON of something else
+            why = f"{folder.record} or a file beside it is not what a run writes"
+        else:
+            continue
+        broken += 1
+        print(f"not listed: {why}", file=sys.stderr)
     if options.json:
         print(json.dumps(rows, indent=2))
     elif not rows:
+        if broken:
+            return 1
         print(f"no runs in {options.place}")
     else:
         from rich import box
