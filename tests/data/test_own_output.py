@@ -133,6 +133,21 @@ def test_patterns_lists_and_archives_know_runs_too(photos):
     assert names(str(photos.parent / "a.zip")) == list(PHOTOS)
 
 
+def test_features_and_a_store_in_an_archive_are_passed_over(photos):
+    with zipfile.ZipFile(photos.parent / "a.zip", "w") as archive:
+        for path in sorted(photos.iterdir()):
+            archive.write(path, f"p/{path.name}")
+        table = io.BytesIO()
+        np.save(table, np.zeros((9, 8), np.float32))
+        archive.writestr("p/feats/embeddings.npy", table.getvalue())
+        archive.writestr("p/feats/index.csv", "path\n")
+        archive.writestr("p/cache/ab-48/index.npz", b"PK")
+        archive.writestr("p/cache/ab-48/canvases", b"0")
+    assert names(str(photos.parent / "a.zip")) == list(PHOTOS)
+    found = sources.find(str(photos.parent / "a.zip"))
+    assert isinstance(found, Listing) and {kind.reason for kind in found.passed_over} <= {"own", "other"}
+
+
 def test_a_run_is_no_collection(photos):
     run = begin_run(photos / "a", photos)
     with pytest.raises(LookalikeError, match="is a run and no folder of images"):

@@ -26,12 +26,21 @@ from lookalike.data.decode import Unreadable, open_image, reason_of
 from lookalike.data.kinds import HEAD, reason_by_bytes, reason_by_suffix, suffix_of
 from lookalike.data.layout import listing_of, why_ignored
 from lookalike.data.listing import Entry, Listing, Raw
-from lookalike.data.own_output import foreign, own_folders
+from lookalike.data.own_output import foreign, is_own_member, own_folders
 from lookalike.data.shards import is_sidecar, labels_of_shards
 from lookalike.data.tar import BOMB_BYTES, BOMB_RATIO, open_tar
 
 SUFFIXES = (".zip", ".tar", ".tgz", ".tbz2", ".txz", ".tar.gz", ".tar.bz2", ".tar.xz")
-_MARKS = ("config.toml", "run.json", "index.json", "thumbs.json")  # by which a run's folder is known
+_MARKS = (
+    """Names that are no images, and by which what lookalike wrote is known."""
+    "config.toml",
+    "run.json",
+    "index.json",
+    "thumbs.json",
+    "index.csv",
+    "index.npz",
+    "canvases",
+)
 _LARGEST = 512 << 20  # bytes of a member
 _IN_MEMORY = 1 << 30  # bytes of images that a compressed .tar may hold
 
@@ -106,12 +115,14 @@ def listing(place: Path) -> Listing:
 def _images(content: _Content) -> list[_Member]:
     """The members that are images by their suffix or their first bytes, none of which lookalike wrote."""
     tables = {m.name: m.read() for m in content.members if m.name.rsplit("/", 1)[-1] == "config.toml"}
-    own = own_folders([member.name for member in content.members], tables)
+    names = {member.name for member in content.members}
+    own = own_folders(names, tables)
     found = []
     for member in content.members:
         folder = next((f for f in _around(member.name) if f in own), None)
         suffix = suffix_of(member.name)
-        reason = "own" if folder is not None else reason_by_suffix(suffix)
+        ours = folder is not None or is_own_member(member.name, names)
+        reason = "own" if ours else reason_by_suffix(suffix)
         if reason is None:
             reason = reason_by_bytes(_head(member))
         if reason == "":

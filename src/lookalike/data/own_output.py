@@ -66,9 +66,15 @@ def own_folders(names: Collection[str], wanted: Mapping[str, bytes]) -> set[str]
     found = {folder for folder in found if _join(folder, "run.json") in there}
     for name in there:
         folder, _, last = name.rpartition("/")
-        if last == "thumbs.json" and _join(folder, "index.json") in there:
+        if any(last in kind and {_join(folder, n) for n in kind} <= there for kind in (_SNAPSHOTS, _STORE)):
             found.add(folder)
     return found
+
+
+def is_own_member(name: str, names: Collection[str]) -> bool:
+    """Whether a member of an archive is a table of features of ours, which lies beside its index as in a folder."""
+    folder, _, last = name.rpartition("/")
+    return last == "embeddings.npy" and _join(folder, "index.csv") in names
 
 
 def is_own_file(path: str, name: str) -> bool:
