@@ -32,7 +32,6 @@ from lookalike.data.tar import BOMB_BYTES, BOMB_RATIO, open_tar
 
 SUFFIXES = (".zip", ".tar", ".tgz", ".tbz2", ".txz", ".tar.gz", ".tar.bz2", ".tar.xz")
 _MARKS = (
-    """Names that are no images, and by which what lookalike wrote is known."""
     "config.toml",
     "run.json",
     "index.json",
@@ -41,6 +40,7 @@ _MARKS = (
     "index.npz",
     "canvases",
 )
+"""Names that are no images, and by which what lookalike wrote is known."""
 _LARGEST = 512 << 20  # bytes of a member
 _IN_MEMORY = 1 << 30  # bytes of images that a compressed .tar may hold
 
