@@ -12,6 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
+from lookalike.data.array import from_array
 from lookalike.inputs import InputError, Scale, levels, one_image, plain, raise_not_finite, read
 
 
@@ -208,3 +209,9 @@ def test_rows_that_are_not_finite_are_named():
         read([*UNIT[:5], x[5]])
     with pytest.raises(InputError, match="rows hold NaN or infinity: row 2 and 1 more"):
         raise_not_finite(x.reshape(9, -1), "row")
+
+
+def test_an_array_that_may_not_be_written_to_is_read_without_a_word() -> None:
+    pixels = np.zeros((1, 8, 8), np.uint8)  # as np.asarray(Image.open(FILE)) is; warnings are errors here
+    pixels.flags.writeable = False
+    assert len(from_array(pixels)) == 1

@@ -116,7 +116,7 @@ def from_array(
 def _as_uint8(x_NCHW: np.ndarray, where: str) -> np.ndarray:
     """uint8 [N, C, H, W]; large ones stay where they are."""
     if x_NCHW.dtype == np.uint8:
-        return x_NCHW if x_NCHW.nbytes > _SMALL else np.ascontiguousarray(x_NCHW)
+        return x_NCHW if x_NCHW.nbytes > _SMALL else np.require(x_NCHW, requirements=("C", "W"))
     out = np.empty(x_NCHW.shape, np.uint8)
     for i, image in enumerate(x_NCHW):
         try:
