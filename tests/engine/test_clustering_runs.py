@@ -211,7 +211,7 @@ def test_a_network_that_gives_all_images_the_same_features_is_told_so(tmp_path: 
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             return self.weight.expand(len(x), -1)
 
-    with pytest.raises(LookalikeError, match="all 200 features are the same: there is nothing to tell"):
+    with pytest.raises(LookalikeError, match="the features of 200 images are all the same"):
         api.train("deepcluster", options("deepcluster", tmp_path / "run"), images=digits(), encoder=Constant())
     run = RunFolder(tmp_path / "run")
     assert run.status()["status"] == "failed"

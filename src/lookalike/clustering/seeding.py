@@ -33,7 +33,7 @@ def random_rows(x_ND: Tensor, k: int, seed: int, ranks: Ranks = ALONE, weights_N
         drawn_N = -rng.uniform(seed, "kmeans-random", 0, torch.arange(len(x_ND)))[:, 0].double().clamp(min=2e-8).log()
         wait_N = drawn_N.to(weights_N.device) / weights_N.double()
         if int((weights_N > 0).sum()) < k:
-            raise LookalikeError(f"cannot make {k} clusters: fewer rows have a weight above 0")
+            raise LookalikeError(f"cannot make {counted(k, 'cluster')}: fewer rows have a weight above 0")
         return x_ND[wait_N.argsort(stable=True)[:k]]
     before, n = 0, len(x_ND)
     if ranks.size > 1:
