@@ -22,10 +22,9 @@ FEW_COLUMNS = 24  # centroids of a block that are too few to be thinned out furt
 
 
 def looked_at(
-    row_B: Tensor,
-    labels_N: Tensor,
-    upper_N: Tensor,
-    lower_N: Tensor,
+    labels_B: Tensor,
+    upper_B: Tensor,
+    lower_B: Tensor,
     drift_K: Tensor,
     few: float,
     worth: float = WORTH_SKIPPING,
@@ -33,8 +32,7 @@ def looked_at(
     """Loosen a block's bounds by what centroids have moved, and say which of its rows have to be looked at.
 
     Args:
-        row_B: the rows (int64).
-        labels_N, upper_N, lower_N: of all rows; the bounds of these are written.
+        labels_B, upper_B, lower_B: of the block's rows; the bounds are written.
         drift_K: how far each centroid has moved and, as one more value, how far the farthest; empty where none has.
         few: some roundings.
         worth: share of the rows from which leaving them out pays.
@@ -43,14 +41,12 @@ def looked_at(
         int64 [L], counted within the block.
     """
     if drift_K.numel() == 0:
-        return torch.arange(row_B.numel())
-    upper_B = (upper_N.index_select(0, row_B) + drift_K.index_select(0, labels_N.index_select(0, row_B))) * (1 + few)
-    lower_B = (lower_N.index_select(0, row_B) - drift_K[-1]) * (1 - few)
-    upper_N.index_copy_(0, row_B, upper_B)
-    lower_N.index_copy_(0, row_B, lower_B)
+        return torch.arange(labels_B.numel())
+    upper_B.add_(drift_K.index_select(0, labels_B)).mul_(1 + few)
+    lower_B.sub_(drift_K[-1]).mul_(1 - few)
     look_L = (upper_B >= lower_B).nonzero().squeeze(1)
-    if look_L.numel() > (1 - worth) * row_B.numel():
-        return torch.arange(row_B.numel())
+    if look_L.numel() > (1 - worth) * labels_B.numel():
+        return torch.arange(labels_B.numel())
     return look_L
 
 
@@ -81,10 +77,7 @@ def best_two(scores_BM: Tensor, at_B: Tensor, twice_B: Tensor) -> tuple[Tensor, 
         if again_S.numel() < at_B.numel():
             scores_SM = scores_BM.index_select(0, again_S)
         scores_SM.scatter_(1, at_B1.index_select(0, again_S), top_B1.index_select(0, again_S))  # put back
-        best_S = scores_SM.amax(1)
-        # sooner found by comparing than by a maximum that counts along
-        where = (scores_SM == best_S.unsqueeze(1)).nonzero()
-        place_S = torch.zeros_like(again_S).scatter_(0, where[:, 0], where[:, 1])
+        best_S, place_S = scores_SM.max(1)
         rest_S = scores_SM.scatter_(1, place_S.unsqueeze(1), least).amax(1)
         twice_S = twice_B.index_select(0, again_S)
         near_U = (best_S - rest_S <= twice_S).nonzero().squeeze(1)
@@ -117,7 +110,8 @@ def distances(top_B: Tensor, rest_B: Tensor, square_B: Tensor, slack_B: Tensor) 
 
 
 def label_full(
-    row_B: Tensor,
+    first: int,
+    last: int,
     rows_ND: Tensor,
     square_N: Tensor,
     wide_DL: Tensor,
@@ -131,10 +125,10 @@ def label_full(
     few: float,
     memory: Tensor,
 ) -> tuple[Tensor, Tensor]:
-    """Label a block (rows that follow one another) by the scores of all centroids.
+    """Label a block (the rows from `first` to before `last`) by the scores of all centroids.
 
     Args:
-        row_B: the rows (int64).
+        first, last: the rows.
         rows_ND, square_N: all rows and their |x|^2.
         wide_DL, bias_L: centroids as columns and their -|c|^2 / 2.
         longest: the largest |c|.
@@ -146,27 +140,31 @@ def label_full(
     Returns:
         Undecided rows (int64 [P]) and their candidates; their bounds are those of the label and of what is none.
     """
-    look_L = looked_at(row_B, labels_N, upper_N, lower_N, drift_K, few)
+    labels_B, upper_B, lower_B = labels_N[first:last], upper_N[first:last], lower_N[first:last]
+    look_L = looked_at(labels_B, upper_B, lower_B, drift_K, few)
     b, d, columns = look_L.numel(), rows_ND.shape[1], bias_L.numel()
     if b == 0:
         return look_L, look_L
-    first = int(row_B[0])
-    x_LD = rows_ND[first : first + row_B.numel()]
-    if b < row_B.numel():
-        row_B = row_B.index_select(0, look_L)
+    x_LD, square_L, known_L = rows_ND[first:last], square_N[first:last], labels_B
+    whole = b == labels_B.numel()
+    if not whole:
         copy_LD = memory[b * columns : b * (columns + d)].view(b, d)
         torch.index_select(x_LD, 0, look_L, out=copy_LD)
-        x_LD = copy_LD
-    square_L = square_N.index_select(0, row_B)
+        x_LD, square_L, known_L = copy_LD, square_L.index_select(0, look_L), labels_B.index_select(0, look_L)
     scores_LM = memory[: b * columns].view(b, columns)
     torch.addmm(bias_L, x_LD, wide_DL, out=scores_LM)
     twice_L = (square_L.sqrt() + longest) * (2 * eps * longest)
-    at_L, top_L, rest_L, row_P, column_P = best_two(scores_LM, labels_N.index_select(0, row_B), twice_L)
+    at_L, top_L, rest_L, row_P, column_P = best_two(scores_LM, known_L, twice_L)
     upper_L, lower_L = distances(top_L, rest_L, square_L, twice_L + eps * square_L)
-    labels_N.index_copy_(0, row_B, at_L)
-    upper_N.index_copy_(0, row_B, upper_L)
-    lower_N.index_copy_(0, row_B, lower_L)
-    return row_B.index_select(0, row_P), column_P
+    if whole:
+        labels_B.copy_(at_L)
+        upper_B.copy_(upper_L)
+        lower_B.copy_(lower_L)
+    else:
+        labels_B.index_copy_(0, look_L, at_L)
+        upper_B.index_copy_(0, look_L, upper_L)
+        lower_B.index_copy_(0, look_L, lower_L)
+    return look_L.index_select(0, row_P) + first, column_P
 
 
 def possible(
@@ -251,7 +249,10 @@ def label_near(
     Returns:
         Undecided rows (int64 [P]) and their candidates; their bounds are those of the label and of what is none.
     """
-    look_L = looked_at(row_B, labels_N, upper_N, lower_N, drift_K, few)
+    upper_B, lower_B = upper_N.index_select(0, row_B), lower_N.index_select(0, row_B)
+    look_L = looked_at(labels_N.index_select(0, row_B), upper_B, lower_B, drift_K, few)
+    upper_N.index_copy_(0, row_B, upper_B)
+    lower_N.index_copy_(0, row_B, lower_B)
     b, d, k, columns = look_L.numel(), rows_ND.shape[1], c_KD.shape[0], wide_DL.shape[1]
     if b == 0:
         return look_L, look_L
@@ -263,7 +264,8 @@ def label_near(
         copy_LD = memory[b * columns : b * (columns + d)].view(b, d)
         torch.index_select(x_LD, 0, look_L, out=copy_LD)
         x_LD, square_L, across_L = copy_LD, square_L.index_select(0, look_L), across_L.index_select(0, look_L)
-    upper_L, length_L = upper_N.index_select(0, row_B), square_L.sqrt()
+        upper_B = upper_B.index_select(0, look_L)
+    upper_L, length_L = upper_B, square_L.sqrt()
     within = float((upper_L + length_L).max()) * (1 + loose)
     near_K = far_K <= within * within + lost
     if kept_K.numel() > 0:

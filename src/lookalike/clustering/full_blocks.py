@@ -100,9 +100,9 @@ class FullBlocks:
 
         def label(rows: slice) -> None:
             memory = self._scratch.take((rows.stop - rows.start) * (columns + d), self.rows_ND)
-            row_B = torch.arange(rows.start, rows.stop)
             row_P, candidate_P = _label_full(
-                row_B,
+                rows.start,
+                rows.stop,
                 self.rows_ND,
                 self.square_N,
                 p.wide_DL,

@@ -15,7 +15,7 @@ from torch import Tensor
 from lookalike.clustering.assignment import Assignment
 from lookalike.clustering.full_blocks import FullBlocks, block_rows
 
-_BLOCK, _BLOCK_OF_FEW = 256, 512  # rows of a block; where there are few centroids, more, as each of them takes less
+_BLOCK, _BLOCK_OF_FEW = 256, 1024  # rows of a block; where there are few centroids, more, as each of them takes less
 _FEW = 256  # centroids
 _BLOCKS_TRIED = 3
 _WIDTHS = (16, 32, 64)  # axes to choose from
@@ -28,7 +28,7 @@ _LEAST_ROWS = 4096  # below which there is nothing to gain
 _HOPE = 0.3  # share of the products that a block's other work may be, for a trial to be worth it
 
 # What labelling a row costs beside its products, in multiply-adds of a product (measured on 2 cores with AVX2).
-_PER_BLOCK, _PER_THINNED, _PER_BOUND, _PER_COPY = 4e6, 4e6, 16.0, 40.0
+_PER_BLOCK, _PER_THINNED, _PER_BOUND, _PER_COPY = 4e6, 4e6, 16.0, 200.0
 
 
 @dataclass(frozen=True)
