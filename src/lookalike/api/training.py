@@ -4,42 +4,48 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import signal
 import time
-from contextlib import ExitStack
+from collections.abc import Collection, Iterator
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from torch import Tensor, nn
 
-from lookalike.api.evaluating import baseline_scores, can_evaluate
+from lookalike.api.evaluating import can_evaluate
 from lookalike.api.initial import find_initial, meant
 from lookalike.api.more_labels import with_more
 from lookalike.api.networks import calibrated, started, untrained_backbone
 from lookalike.api.records import default_run, loading, write_index
 from lookalike.core import machine, registry
 from lookalike.core.arithmetic import outside_autocast
-from lookalike.core.durations import timed
+from lookalike.core.budget import EVALUATION, Budget
 from lookalike.core.errors import Interrupted, LookalikeError
-from lookalike.core.files import write_csv, write_json
+from lookalike.core.files import write_csv
 from lookalike.core.full_disk import unless_full
-from lookalike.core.options import TrainOptions, lasting, raise_problems
+from lookalike.core.options import AUTO, TrainOptions, lasting, raise_problems
 from lookalike.core.process import threads_kept
 from lookalike.core.words import counted
 from lookalike.data.base import Images, by_content
 from lookalike.data.base import load as load_images
 from lookalike.data.health import health_of
+from lookalike.engine import wording
 from lookalike.engine.backbone import placed
-from lookalike.engine.budget import settle_epochs, wants_epochs
+from lookalike.engine.budget import Behind, keeps_time
 from lookalike.engine.choose_views import settle_views
 from lookalike.engine.classifier import save_classifier
 from lookalike.engine.disk import foreseen, release, reserve, save_weights
 from lookalike.engine.distributed import disagreements, join, own_device, partners, processes_problems
 from lookalike.engine.loggers import need_loggers
 from lookalike.engine.loop import Trainer
+from lookalike.engine.pacing import CLOCK
 from lookalike.engine.resolve import resolve
 from lookalike.engine.run_folder import RunFolder
 from lookalike.evaluate.few_labels import drawn_share
+
+O = TypeVar("O", bound=TrainOptions)  # noqa: E741
 
 
 @outside_autocast
@@ -52,7 +58,8 @@ def train(
     images: Images | None = None,
     encoder: nn.Module | None = None,
     command: str = "python",
-    begun: float | None = None,
+    budget: Budget | None = None,
+    then: Collection[str] = (),
     graceful: bool = False,
     held: ExitStack | None = None,
 ) -> RunFolder:
@@ -66,7 +73,8 @@ def train(
         images: the data set, where it is not to be loaded from `options.data`.
         encoder: an untrained network of your own, [B, C, S, S] -> [B, D], instead of `options.encoder`.
         command: for the record.
-        begun: `time.monotonic()` from when a budget counts; default: now.
+        budget: the time of `options.budget`, where it has begun already; default: it begins now.
+        then: what the caller does in that time after the training (`core/budget.py`: FEATURES, ...).
         graceful: SIGINT ends the training, and the run is complete; else it is saved and Interrupted is raised.
         held: keeps the run folder to this process (`RunFolder.writing`) until it is closed; None: until the return.
 
@@ -86,11 +94,15 @@ def train(
                 images=images,
                 encoder=encoder,
                 command=command,
-                begun=begun,
+                budget=budget,
+                then=then,
                 graceful=graceful,
                 held=held,
             )
-    begun = time.monotonic() if begun is None else begun
+    begun = time.monotonic()
+    if budget is None and options.budget is not None:
+        raise_problems(options.problems())
+        budget = Budget.of(options.budget)
     machine.use_threads(options.threads)
     device = own_device(machine.resolve_device(options.device))
     ranks = join(device)
@@ -118,10 +130,7 @@ def train(
         run = RunFolder(Path(options.out or default_run(method, images)))
         if ranks.first:
             held.enter_context(run.writing())
-        augment, choice = settle_views(
-            options, method, images, rows, run, partial(untrained_backbone, device=device), ranks
-        )
-        options = dataclasses.replace(options, augment=augment)
+        options = as_before(options, named, run)
         if initial is None:
             backbone = untrained = untrained_backbone(options, images, device, encoder)
             backbone = backbone if options.epochs else calibrated(backbone, images)
@@ -130,45 +139,40 @@ def train(
             untrained = untrained_backbone(options, images, device, encoder, backbone.spec.channels)
         normalized: dict[str, Any] = {"normalize": backbone.normalized_by}
         options = dataclasses.replace(options, **normalized)
-        learner = module.Learner(backbone.encoder, options, len(rows), len(images.classes), ranks)
-        learner = placed(learner.double() if options.precision == "float64" else learner, device)
-        scores, probes = None, 0.0
-        if wants_epochs(options, named) and can_evaluate(images) and encoder is None and not run.config.exists():
-            # needed at the end anyway, and an evaluation of the trained network will take as long as one of these
-            channels = backbone.spec.channels
-            scores, probes = timed(lambda: baseline_scores(options, images, device, None, ranks, channels))
-        spent = time.monotonic() - begun
-        fitting, forecast = settle_epochs(learner, backbone, options, named, lesson, rows, run, spent, probes / 2)
-        options = learner.options = dataclasses.replace(options, **fitting)
+        resumed = done = False
+        if ranks.first:
+            resumed, done = _claim(run, method, options, images, command, budget)
+        resumed, done = ranks.objects((resumed, done))[0]
+    choice = None
+    if not done:
+        with ranks.together(), _kept(run, images, graceful):
+            augment, choice = settle_views(
+                options, method, images, rows, run, partial(untrained_backbone, device=device), ranks
+            )
+            options = dataclasses.replace(options, augment=augment)
+            if ranks.first and choice is not None:
+                run.configure(method, options, command)
+                run.update(views=choice.record())
+    learner = module.Learner(backbone.encoder, options, len(rows), len(images.classes), ranks)
+    learner = placed(learner.double() if options.precision == "float64" else learner, device)
     told = {"method": method, **lasting(options), "run folder": str(run.path), "images": images.fingerprint}
     with ranks.together():
         raise_problems(disagreements(ranks.objects(told)))
-    resumed = done = False
-    with ranks.together():
-        if ranks.first:
-            if not run.complete():
-                held.callback(release, run)
-                reserve(run, foreseen(learner, backbone.encoder, options, len(images)))
-            resumed = run.claim(method, options, images, command)
-            if not run.index.exists():  # what a run that is under way is shown with
-                write_index(run.path, images)
-            if images.skipped:
-                write_csv(run.skipped, ("path", "reason"), images.skipped)
-            done = run.complete()
-            if not done:
-                run.forget_features()
-            if scores is not None:
-                write_json(run.baselines, scores)
-    resumed, done = ranks.objects((resumed, done))[0]
     if done:
         return run
-    trainer = Trainer(learner, backbone, options, lesson, rows, run, untrained)
+    if ranks.first:
+        held.callback(release, run)
+        reserve(run, foreseen(learner, backbone.encoder, options, len(images)))
+    timed = options.schedule == CLOCK
+    behind = Behind(len(images), frozenset(then) - (frozenset() if can_evaluate(images) else {EVALUATION}))
+    behind.networks = 3 + (initial is not None)
+    trainer = Trainer(learner, backbone, options, lesson, rows, run, untrained, budget if timed else None, behind)
     trainer.graceful = graceful
     health = health_of(images.listed, images.examined).lines() if images.listed is not None and not resumed else []
     begins = [] if initial is None else [initial.words(backbone, images.shape[0])]
-    trainer.remarks = (*health, *begins, *(found.words() for found in (choice, forecast) if found is not None))
+    trainer.remarks = (*health, *begins, *([] if choice is None else [choice.words()]))
     if ranks.first:
-        chosen = {key: found.record() for key, found in (("views", choice), ("budget", forecast)) if found is not None}
+        chosen: dict[str, Any] = {}
         if initial is not None and not resumed:  # of the file as it was at the first start
             chosen["init"] = initial.record()
         run.update("running", {"load": loaded - begun}, **chosen)
@@ -177,6 +181,9 @@ def train(
         with partners(ranks):  # wherever in a training the others are missed
             trainer.fit(resumed)
         if ranks.first:
+            if timed and not trainer.ended:
+                options = learner.options = trainer.repeatable()
+                run.configure(method, options, command)
             save_weights(run, lambda path: backbone.save(path, method), trainer.journal.say)
             if module.Learner.needs_labels:
                 save_classifier(run.classifier, learner, images.classes)
@@ -190,6 +197,53 @@ def train(
             with unless_full(loading(options).say, f"{run.record.name} does not say how the run ended"):
                 run.update(status, {"train": trainer.seconds}, parameters=_count(backbone.encoder), ended_at=ended_at)
     return run
+
+
+def as_before(options: O, named: set[str], run: RunFolder) -> O:
+    """The options, with what an earlier start of the same run has chosen or the clock has decided."""
+    changes: dict[str, Any] = {}
+    stored = run.settings() if run.config.exists() else {}
+    if options.augment == AUTO and stored:
+        changes["augment"] = stored.get("augment", AUTO)
+    if keeps_time(options, named):
+        changes["schedule"] = CLOCK
+        if stored.get("schedule", "") != CLOCK and stored:  # it was trained to its end
+            changes |= {name: stored.get(name) for name in ("epochs", "max_steps", "schedule", "check_every")}
+    return dataclasses.replace(options, **changes)
+
+
+def _claim(
+    run: RunFolder, method: str, options: TrainOptions, images: Images, command: str, budget: Budget | None
+) -> tuple[bool, bool]:
+    """Make the folder this run's; whether there is a state to go on from, and whether all is done."""
+    resumed = run.claim(method, options, images, command)
+    if not run.index.exists():  # what a run that is under way is shown with
+        write_index(run.path, images)
+    if images.skipped:
+        write_csv(run.skipped, ("path", "reason"), images.skipped)
+    if run.complete():
+        return resumed, True
+    run.forget_features()
+    if budget is not None:
+        budget.before = float(run.status().get("used", 0.0))
+        run.update(used=budget.used())
+    return resumed, False
+
+
+@contextmanager
+def _kept(run: RunFolder, images: Images, graceful: bool) -> Iterator[None]:
+    """What comes before the first step: Ctrl-C ends it with what there is, which the next start uses.
+
+    Raises:
+        Interrupted: of a command line's run, and says what was kept.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        if not graceful:
+            raise
+        run.update("interrupted")
+        raise Interrupted(wording.before_training(run, images), signal.SIGINT) from None
 
 
 def training_rows(images: Images, with_labels: bool, label_fraction: float | None = None, seed: int = 0) -> Tensor:

@@ -51,7 +51,10 @@ class TrainOptions:
     epochs: int = 100
     """Passes over the images; 0 trains nothing and keeps the weights of --init, or those of an untrained network."""
     budget: str | None = None
-    """Time for everything, such as 20m or 1h30m: epochs are chosen so that training, features and page end in it."""
+    """Time for everything, such as 20m or 1h30m: as much is learned as lets training, features and page end in it."""
+    schedule: str | None = None
+    """Progress by step, as the clock found it in a run with --budget; config.toml has it, so that the run can be
+    repeated. Default: all steps go equally far."""
     max_steps: int | None = None
     """Stop after this many optimiser steps; the schedule ends there too."""
     batch_size: int = 512
@@ -111,7 +114,7 @@ class TrainOptions:
     """Keep features of up to 5,000 images at each look, and thumbnails, for the page."""
     report: bool = field(default=True, metadata=RUNTIME)
     """Write the page, report.html, at the end; lookalike report RUN writes it later."""
-    checkpoint_minutes: float = field(default=10.0, metadata=RUNTIME)
+    checkpoint_minutes: float = field(default=2.0, metadata=RUNTIME)
     """Minutes between checkpoints inside an epoch; every epoch ends with one anyway."""
     download: bool = field(default=False, metadata=RUNTIME)
     """Fetch mnist: or cifar10: first, where the files are not there."""

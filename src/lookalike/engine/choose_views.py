@@ -251,8 +251,6 @@ def settle_views(
     if options.augment != AUTO:
         return options.augment, None
     usual = recipe_values(options.recipe, method).get("augment", TrainOptions.augment)
-    if run.config.exists():
-        return str(run.settings().get("augment", usual)), None
     if options.epochs == 0:  # nothing is learned from them
         return usual, None
     choice = None

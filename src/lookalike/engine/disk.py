@@ -23,6 +23,8 @@ from lookalike.core.files import machine_faults
 from lookalike.core.full_disk import is_full
 from lookalike.core.machine import size_words
 from lookalike.core.options import TrainOptions
+from lookalike.engine.budget import LOOKS
+from lookalike.engine.pacing import CLOCK
 from lookalike.engine.run_folder import RESERVED, RunFolder
 from lookalike.engine.snapshots import SUBSET, THUMBNAILS
 
@@ -39,7 +41,8 @@ def foreseen(learner: nn.Module, encoder: nn.Module, options: TrainOptions, n: i
     width: Any = encoder.out_features
     weights, state = _bytes(encoder), _bytes(learner)
     state += state * _COPIES.get(str(options.optimizer), 2)
-    frames = 3 + options.epochs // max(1, options.check_every)
+    looks = LOOKS if options.schedule == CLOCK else options.epochs // max(1, options.check_every)
+    frames = 3 + looks
     shown, followed = min(n, THUMBNAILS), min(n, SUBSET)
     return {
         "its state, twice while it is written": 2 * state,

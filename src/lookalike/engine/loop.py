@@ -10,13 +10,14 @@ from __future__ import annotations
 import math
 import signal
 import time
-from dataclasses import asdict
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
+from lookalike.core.budget import EVALUATION, Budget
 from lookalike.core.durations import duration
 from lookalike.core.errors import Elsewhere, Interrupted, LookalikeError
 from lookalike.core.full_disk import unless_full
@@ -24,29 +25,34 @@ from lookalike.core.options import TrainOptions
 from lookalike.core.plan import Plan
 from lookalike.data.base import Images
 from lookalike.encoders.alexnet import Dropout
-from lookalike.engine import checkpoint, disk, wording
+from lookalike.engine import disk, wording
 from lookalike.engine.backbone import Backbone
-from lookalike.engine.checkpoint import load_checkpoint, own_state, save_checkpoint, whole_state
+from lookalike.engine.budget import AIM, LOOKED, LOOKS, Behind, probe_seconds
+from lookalike.engine.checkpoint import save_checkpoint
 from lookalike.engine.collection import TrainingImages
 from lookalike.engine.distributed import parallel
+from lookalike.engine.gradients import gradients
 from lookalike.engine.journal import EARLY, Journal, Quiet
 from lookalike.engine.loggers import Loggers
 from lookalike.engine.looks import Look, Looker
 from lookalike.engine.memory import chunk_size
+from lookalike.engine.pacing import ByClock, Evenly, pacing_of, spoken_legs
 from lookalike.engine.run_folder import RunFolder
 from lookalike.engine.shared_norm import share_norms
 from lookalike.engine.signals import StopSignals
 from lookalike.engine.snapshots import snapshots
-from lookalike.engine.step import average_statistics, forward_backward, network_buffers, put_back
+from lookalike.engine.step import average_statistics
+from lookalike.engine.training_state import restore, state_of
 from lookalike.engine.views import Views
 from lookalike.engine.watch import Watch, label_agreement
 from lookalike.evaluate.health import as_given, verdict
 from lookalike.methods.base import Method
 from lookalike.optim.groups import build_optimizer, forget, make_step, set_rate
-from lookalike.optim.schedules import scaled_lr, warmup_cosine, warmup_steps
+from lookalike.optim.schedules import scaled_lr
 
 _UNREAD = 16  # losses that may wait on a GPU before they are read and checked
 _SETTLED = 0.25  # share of the run before which nobody is warned that it is not learning
+_SELDOM = 10.0  # seconds between two lines, and two checkpoints, of short epochs by the clock
 _SMOOTH = 0.05  # weight of the newest step in the speed that the live line shows
 
 
@@ -62,10 +68,13 @@ class Trainer:
         rows: Tensor,
         run: RunFolder,
         untrained: Backbone | None = None,
+        budget: Budget | None = None,
+        behind: Behind | None = None,
     ) -> None:
         """`rows` of `images` are trained on, by the processes `method.ranks`.
 
-        `untrained` is what figures are compared with where the network starts from weights of others.
+        `untrained` is what figures are compared with where the network starts from weights of others. With a `budget`
+        the training ends when what is `behind` it still fits into its time.
         """
         self.ranks = method.ranks
         self.share = options.batch_size // self.ranks.size  # images of a batch that are this process's
@@ -77,12 +86,11 @@ class Trainer:
         self.labels_N = None if images.labels is None else images.labels[rows]
         self.data = TrainingImages(method, backbone, self.views, rows, self.labels_N)
         self.batches = self.n // options.batch_size
-        self.total = options.epochs * self.batches
-        if options.max_steps is not None:
-            self.total = min(self.total, options.max_steps)
+        self.behind = behind or Behind(len(images), frozenset())
+        self.budget = budget
+        self.pacing: Evenly = pacing_of(options, self.n, self.batches, self._room if budget else None)
         assert options.lr is not None  # resolved before
         self.peak = scaled_lr(options.lr, options.batch_size, options.lr_scaling)
-        self.warmup = min(warmup_steps(self.n, options.batch_size, options.warmup), self.total // 10)
         self.optimizer = build_optimizer(
             method, options.optimizer, self.peak, options.momentum, options.weight_decay, method.own_settings()
         )
@@ -101,60 +109,34 @@ class Trainer:
         self.ended = False  # by Ctrl-C, before its last step
         self.remarks: tuple[str, ...] = ()  # said after the opening
         self.speed = 0.0  # images per second
+        self.plan_seconds = 0.0  # of the last plan
+        self.told_at = -math.inf  # when the last line of an epoch was printed
         self.seen = self.groups = ""  # what the last look saw and the last clustering gave, for the live line
+        self.looked = 0.0  # the progress of the last look
         self.watch = Watch()
         self.chunk: int | None = None  # images whose graph is held at once; None: all of a batch
 
-    def state(self) -> dict[str, Any]:
-        """Everything a checkpoint holds; all processes ask for it together."""
-        plan = None if self.plan is None else {"order": self.plan.order_M, "targets": self.plan.targets_NH}
-        return {
-            "architecture": self._architecture(),
-            "step": self.step,
-            "method": whole_state(self.method),
-            "optimizer": self.optimizer.state_dict(),
-            "plan": plan,
-            "loss_sum": self.loss_sum,
-            "loss_count": self.loss_count,
-            "seconds": self.seconds,
-            "baselines": self.baselines,
-            "unrelated": self.watch.unrelated,
-            "chunk": self.chunk,
-            "processes": self.ranks.size,
-        }
+    @property
+    def total(self) -> int:
+        """Steps of the whole training; where the clock decides, as far as it is known."""
+        return self.pacing.total
 
-    def _architecture(self) -> dict[str, Any]:
-        return {**asdict(self.backbone.spec), "method": type(self.method).__module__}
-
-    def restore(self) -> None:
-        """Go back to the last checkpoint of the run folder.
-
-        Raises:
-            LookalikeError: it belongs to another architecture.
-        """
-        state = load_checkpoint(self.run.checkpoint)
-        checkpoint.raise_other_architecture(self.run.checkpoint, state["architecture"], self._architecture())
-        try:
-            self.method.load_state_dict(own_state(self.method, state["method"], self.n))
-            self.optimizer.load_state_dict(state["optimizer"])
-        except (RuntimeError, ValueError) as error:
-            raise LookalikeError(f"{self.run.checkpoint} does not fit this network: {error}") from error
-        self.step = self.saved = state["step"]
-        self.loss_sum, self.loss_count, self.seconds = state["loss_sum"], state["loss_count"], state["seconds"]
-        self.baselines, self.watch.unrelated = state["baselines"], state["unrelated"]
-        # chunks are those that the run began with, but memory that did for one share need not do for a larger one
-        self.chunk = state["chunk"] if state.get("processes", 1) == self.ranks.size else self._chunk()
-        if state["plan"] is not None:
-            self.plan = Plan(state["plan"]["order"], state["plan"]["targets"])
+    def _room(self) -> float:
+        """Seconds that the training may still take."""
+        assert self.budget is not None
+        slowness = self.pacing.slowness() if isinstance(self.pacing, ByClock) else 1.0
+        return self.budget.left() - (1 - AIM) * self.budget.seconds - self.behind.seconds(slowness)
 
     def save(self) -> None:
         """Write the checkpoint; only finite losses get this far. A full disk is told, and ends nothing."""
         self._settle()
-        state = self.state()
+        state = state_of(self)
         if self.ranks.first:
             with unless_full(self.journal.say, f"the state after step {self.step:,} is not saved"):
                 save_checkpoint(self.run.checkpoint, state)
                 self.saved = self.step
+            if self.budget is not None:
+                self.run.update(used=self.budget.used())
         self.saved_at = time.monotonic()
 
     def fit(self, resumed: bool) -> None:
@@ -165,10 +147,10 @@ class Trainer:
             LookalikeError: the loss became NaN or infinite.
         """
         if resumed:
-            self.restore()
+            restore(self)
         self.method.train()
         if not resumed and self.total:
-            self.chunk = self._chunk()
+            self.chunk = self.chunked()
         journal = Journal(self.run.metrics, self.step) if self.ranks.first else Quiet()
         log = self.options.log if self.ranks.first else None
         with journal as self.journal, Loggers(log, self.run, self.step, journal.say) as loggers, self.signals:
@@ -178,17 +160,18 @@ class Trainer:
                 self.journal.say(words)
             self.snapshots.begin(self.step)
             if resumed and self.step < self.total:
-                where = f"epoch {self.step // self.batches + 1} of {self.options.epochs}"
-                self.journal.say(f"going on at {where} (step {self.step:,} of {self.total:,})")
+                self.journal.say(wording.going_on(self))
             elif not resumed:
                 self._first_look()
             self._join()
             self.saved_at = time.monotonic()
+            if isinstance(self.pacing, ByClock):
+                self.pacing.begin(self.step, self.pacing.legs, self.seconds)
             while self.step < self.total and not self.ended:
                 self._epoch(self.step // self.batches)
             self.plan = None
 
-    def _chunk(self) -> int | None:
+    def chunked(self) -> int | None:
         return chunk_size(self.options, self.method, self.backbone, self.views, self.rows, self.share)
 
     def _join(self) -> None:
@@ -204,12 +187,19 @@ class Trainer:
     def _first_look(self) -> None:
         if not self.ranks.first:
             return
-        untrained = self.looker.once(self.looker.calibrated(self.random_backbone).features, self.snapshots.rows)
+        begun, calibrated = time.monotonic(), self.looker.calibrated(self.random_backbone)
+        untrained = self.looker.once(calibrated.features, self.snapshots.rows)
+        self.behind.image = (time.monotonic() - begun) / len(untrained.rows)
         looks = {"pixels": self.looker.look_at_pixels(), "untrained": self.looker.look_at(untrained)}
         self.baselines = {name: look.event() for name, look in looks.items()}
         for name, event in self.baselines.items():
             self.journal.event("look", 0, epoch=0, of=name, **event)
         self.snapshots.untrained(untrained)
+        self.behind.look = time.monotonic() - begun
+        if self.budget is not None:
+            if EVALUATION in self.behind.tasks:
+                self.behind.probe = probe_seconds(untrained, self.images, self.looker)
+            self.journal.say(self.behind.words(self.budget))
         del self.random_backbone  # its memory is wanted
         if self.options.init is not None or not self.total:
             self.journal.say(self._look(-1, None)[1])
@@ -224,7 +214,8 @@ class Trainer:
         for k in range(first, self.batches):
             self._step(epoch, k)
             done += 1
-            if k + 1 == self.batches or self.step == self.total:
+            self._keep_pace(k + 1 == self.batches)
+            if k + 1 == self.batches or self.step >= self.total:
                 break  # what is due now is due at the end of the epoch, which saves as well
             stop, due = self._agreed()
             if stop is not None:
@@ -247,13 +238,38 @@ class Trainer:
         signals, dues = self.ranks.gather(torch.tensor([[self.signals.number or 0, due]])).unbind(1)
         return int(signals.max()) or None, bool(dues[0])
 
+    def _keep_pace(self, ends_epoch: bool) -> None:
+        """Ask the first process's clock, where one decides, how far the training is and whether it ends here."""
+        if not isinstance(self.pacing, ByClock):
+            return
+        ahead = self.plan_seconds if ends_epoch else 0.0
+        if self.ranks.objects(self.pacing.due(self.step, ahead))[0]:
+            decided = self.pacing.decide(self.step, ahead) if self.ranks.first else None
+            decision = self.ranks.objects(decided)[0]
+            assert decision is not None
+            self.pacing.follow(self.step, decision)
+
+    def repeatable(self) -> TrainOptions:
+        """The options with what the clock has decided in place of the time."""
+        assert isinstance(self.pacing, ByClock)
+        epochs = max(1, -(-self.total // self.batches))
+        legs, every = spoken_legs(self.pacing.legs), max(1, round(epochs / LOOKS))
+        return replace(self.options, epochs=epochs, max_steps=self.total, schedule=legs, check_every=every)
+
+    def left(self, rate: float) -> float:
+        """Seconds of training that are left, at so many images a second where no clock decides."""
+        if isinstance(self.pacing, ByClock):
+            return max(0.0, self._room())
+        return (self.total - self.step) * self.options.batch_size / max(1e-9, rate)
+
     def _plan(self, epoch: int) -> Plan:
         """The method's plan, what it says put on record; its time is training time."""
         begun = time.monotonic()
         plan = self.method.plan(epoch, self.data)
         names = dict(self.method.named_parameters())
         forget(self.optimizer, [names[name] for name in plan.renewed])
-        self.seconds += time.monotonic() - begun
+        self.plan_seconds = time.monotonic() - begun
+        self.seconds += self.plan_seconds
         agreements = [label_agreement(plan.targets_NH[:, head], self.labels_N) for head in range(len(plan.notes))]
         for head, (note, agreement) in enumerate(zip(plan.notes, agreements, strict=True)):
             # at the step to come: a run that goes on from here plans, and writes this, again
@@ -268,10 +284,10 @@ class Trainer:
         assert self.plan is not None
         size = self.options.batch_size
         local_B = self.plan.batch(k, size, self.ranks)
-        set_rate(self.optimizer, warmup_cosine(self.step, self.peak, self.warmup, self.total), self.peak)
+        set_rate(self.optimizer, self.pacing.rate(self.step, self.peak), self.peak)
         targets_BH = self.plan.targets_NH[local_B].to(self.backbone.device, non_blocking=True)
         self.optimizer.zero_grad(set_to_none=True)
-        loss, z_BVP = self._gradients(epoch, local_B, targets_BH)
+        loss, z_BVP = gradients(self, epoch, local_B, targets_BH)
         self.pending.append(loss)
         if len(self.pending) >= (_UNREAD if loss.is_cuda else 1):
             self._settle()
@@ -283,36 +299,6 @@ class Trainer:
         self.seconds += took
         self.speed += (size / took - self.speed) * (_SMOOTH if self.speed else 1.0)
         self.journal.progress(wording.line(self, epoch))
-
-    def _gradients(self, epoch: int, local_B: Tensor, targets_BH: Tensor) -> tuple[Tensor, Tensor]:
-        """Loss and projections of a batch, its gradients added up; smaller chunks where a GPU is full.
-
-        Raises:
-            LookalikeError: not even the graph of one image fits, or one of several processes finds its GPU full.
-        """
-        while True:
-            before = network_buffers(self.method) if self.backbone.device.startswith("cuda") else []
-            try:
-                parts = self.views.parts(epoch, self.rows[local_B], self.chunk)
-                cached = self.chunk is not None
-                return forward_backward(self.method, self.backbone, parts, targets_BH, cached, self.parallel)
-            except torch.OutOfMemoryError as error:
-                chunk = (self.chunk or self.share) // 2
-                if self.ranks.size > 1:  # the others are past the point where they could be told
-                    raise LookalikeError(
-                        f"the GPU of process {self.ranks.rank} is full; start anew with --micro-batch {max(1, chunk)}"
-                    ) from error
-                if chunk < 1:
-                    raise LookalikeError(
-                        "the GPU's memory does not hold one image's graph; free some of it, or choose a smaller "
-                        "network or image size (--encoder, --image-size)"
-                    ) from error
-                self.chunk = chunk
-            # outside of the handler, which would keep the failed step's tensors alive
-            put_back(before)
-            self.optimizer.zero_grad(set_to_none=True)
-            torch.cuda.empty_cache()
-            self.journal.say(f"the GPU's memory is full: this step again, and all others, in chunks of {self.chunk}")
 
     def _settle(self) -> None:
         """Read the losses that are still on the device; a GPU is only waited for here.
@@ -335,34 +321,48 @@ class Trainer:
         chance = self.method.chance_loss(self.options.batch_size)
         lr = self.optimizer.param_groups[0]["lr"]
         self._event("epoch", epoch=epoch + 1, loss=loss, chance_loss=chance, lr=lr, images_per_s=round(rate, 1))
-        words = f"epoch {epoch + 1}/{self.options.epochs}  {rate:,.0f} images/s  loss {loss:.3f}"
+        words = f"{wording.epoch(self, epoch)}  {rate:,.0f} images/s  loss {loss:.3f}"
         words += f" (chance {chance:.3f})" if chance is not None else ""
-        sentence = ""
-        if self._look_is_due(epoch):
+        sentence, looks = "", self._look_is_due(epoch)
+        if looks:
             look, sentence = self._look(epoch, loss)
             words += f"  own image found {look.health.retrieval:.1%}" + self.seen
         words += self.groups
-        left = (self.total - self.step) * self.options.batch_size / max(1e-9, rate)
-        self.journal.epoch(words + ("" if last else f"  {duration(left)} left"))
-        if sentence and (last or (not sentence.startswith("healthy") and self.step > self.total * _SETTLED)):
+        # by the clock there may be hundreds of short epochs, which nobody wants to read of or to wait for
+        brief = isinstance(self.pacing, ByClock) and not last
+        if not (brief and not looks and time.monotonic() - self.told_at < _SELDOM):
+            self.journal.epoch(words + ("" if last else f"  {duration(self.left(rate))} left"))
+            self.told_at = time.monotonic()
+        settled = self.pacing.progress(self.step) > _SETTLED
+        if sentence and (last or (not sentence.startswith("healthy") and settled)):
             self.journal.say(sentence)
         if not self.ended:  # else it was saved in the middle of the epoch, so that the run can go on from there
             self.plan = None
-            self.save()
+            if not (brief and time.monotonic() - self.saved_at < _SELDOM):
+                self.save()
 
     def _look_is_due(self, epoch: int) -> bool:
-        last = self.step >= self.total or self.ended
-        return self.ranks.first and (last or (epoch + 1) % self.options.check_every == 0)
+        if not self.ranks.first or self.step >= self.total or self.ended:
+            return self.ranks.first
+        if not isinstance(self.pacing, ByClock):
+            return (epoch + 1) % self.options.check_every == 0
+        count = int(min(LOOKS, LOOKED * self.pacing.length() / max(self.behind.look, 1e-3)))
+        return int(self.pacing.progress(self.step) * count) > int(self.looked * count)
 
     def _look(self, epoch: int, loss: float | None) -> tuple[Look, str]:
         """Look at the network, keep a frame; what was seen, and the verdict. Epoch -1 is before the first step."""
-        look = self.looker.look_at(once := self.looker.once(self.backbone.features, self.snapshots.rows))
+        begun, self.looked = time.monotonic(), self.pacing.progress(self.step)
+        once = self.looker.once(self.backbone.features, self.snapshots.rows)
+        self.behind.image = (time.monotonic() - begun) / len(once.rows)
+        look = self.looker.look_at(once)
         sentence = self._verdict(look, loss, self.method.chance_loss(self.options.batch_size))
         self._event("look", epoch=epoch + 1, of="network", **look.event(), verdict=sentence)
         clusters_N = None
         if self.method.finds_clusters and self.plan is not None:
             clusters_N = self.plan.targets_NH[:, 0]
         self.snapshots.take(once, epoch + 1, self.step, clusters_N, self.ended)
+        self.behind.look = time.monotonic() - begun
+        self.behind.frames += 1
         self.seen = f"  kNN {look.knn:.1%}" if look.knn is not None else ""
         return look, sentence
 

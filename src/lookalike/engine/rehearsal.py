@@ -28,7 +28,7 @@ class Rehearsal(Trainer):
         self.journal = Quiet()
         self.untrained: float
         self.method.train()
-        self.chunk = self._chunk()
+        self.chunk = self.chunked()
 
     def plan_epoch(self, epoch: int) -> None:
         """Ask the method for the plan of an epoch."""

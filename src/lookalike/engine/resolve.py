@@ -18,6 +18,7 @@ from lookalike.core.passed_over import PassedOver, sentences
 from lookalike.core.words import counted
 from lookalike.data.base import Images
 from lookalike.encoders.base import name_problem
+from lookalike.engine.pacing import CLOCK, read_legs
 
 O = TypeVar("O", bound=TrainOptions)  # noqa: E741
 
@@ -60,6 +61,11 @@ def early_problems(options: TrainOptions) -> Iterator[str]:
         yield f"unknown recipe {options.recipe!r}: {did_you_mean(options.recipe, ['auto', *recipe_table()])}"
     if options.augment not in (AUTO, *recipe_names()):
         yield f"unknown augmentation {options.augment!r}: {did_you_mean(options.augment, [AUTO, *recipe_names()])}"
+    if options.schedule not in (None, CLOCK):
+        try:
+            read_legs(str(options.schedule))
+        except ValueError as error:
+            yield f"--schedule {error}"
     problem = name_problem(options.encoder)
     if problem and not options.encoder.startswith("python:"):
         yield problem

@@ -120,7 +120,7 @@ class RunFolder:
         if not self.config.exists():
             with machine_faults("create", self.path):
                 self.checkpoint.parent.mkdir(parents=True, exist_ok=True)
-            self._write_config(method, options, command)
+            self.configure(method, options, command)
             self._write_record(options, images, command)
             return False
         self._compare(method, options)
@@ -178,7 +178,8 @@ class RunFolder:
         record = self.status() if self.record.exists() else {}
         return same_place(str(stored), folders_of(record, self.settings(), self.path), str(now))
 
-    def _write_config(self, method: str, options: TrainOptions, command: str) -> None:
+    def configure(self, method: str, options: TrainOptions, command: str) -> None:
+        """Write config.toml; again, when something was chosen or decided after the start."""
         table = {"method": method, **dataclasses.asdict(options)}
         table["out"] = str(self.path)
         write_toml(

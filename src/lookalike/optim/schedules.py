@@ -38,3 +38,10 @@ def warmup_cosine(step: int, peak: float, warmup: int, total: int) -> float:
         return peak * step / warmup
     progress = min(1.0, (step - warmup) / max(1, total - warmup))
     return peak * 0.5 * (1 + math.cos(math.pi * progress))
+
+
+def cosine(progress: float, peak: float, warm: float) -> float:
+    """The same by progress in [0, 1]: linear from 0 to `peak` at `warm`, then a cosine to 0 at 1."""
+    if progress < warm:
+        return peak * progress / warm
+    return peak * 0.5 * (1 + math.cos(math.pi * min(1.0, (progress - warm) / max(1e-12, 1 - warm))))

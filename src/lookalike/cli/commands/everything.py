@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import shlex
-import time
 from contextlib import ExitStack
 
 from lookalike.cli.commands.evaluate import show
@@ -12,6 +11,7 @@ from lookalike.cli.commands.train import parse_train, take_config
 from lookalike.cli.interrupts import CTRL_C
 from lookalike.cli.page import report_line, weights_are_saved
 from lookalike.core import machine
+from lookalike.core.budget import EVALUATION, FEATURES, GROUPS, PAGE, Budget, now
 from lookalike.core.durations import timed
 from lookalike.core.errors import LookalikeError
 from lookalike.core.files import read_json
@@ -30,7 +30,7 @@ def run(words: list[str]) -> int:
 
 
 def _run(words: list[str], held: ExitStack) -> int:
-    begun = time.monotonic()
+    begun = now()
     config, words = take_config(words)
     parsed = parse_train(_METHOD, words, "lookalike", config)
     from lookalike import api
@@ -40,9 +40,11 @@ def _run(words: list[str], held: ExitStack) -> int:
     options, explicit = parsed.options, parsed.explicit
     if "augment" not in explicit:
         options, explicit = dataclasses.replace(options, augment=AUTO), explicit | {"augment"}
+    budget = Budget.of(parsed.options.budget, begun) if parsed.options.budget else None
     machine.prepare(options.threads)
     command = shlex.join(["lookalike", *words])
-    folder = api.train(_METHOD, options, explicit, command=command, begun=begun, graceful=True, held=held)
+    then = {FEATURES, EVALUATION, GROUPS, *([PAGE] if options.report else [])}
+    folder = api.train(_METHOD, options, explicit, command=command, budget=budget, then=then, graceful=True, held=held)
     if not first_process():
         return 0
     if folder.status().get("ended_at"):
@@ -68,7 +70,7 @@ def _run(words: list[str], held: ExitStack) -> int:
     groups, grouping = timed(lambda: _groups(folder, options.seed))
     api.finish(folder)
     page, writing = timed(lambda: report_line(folder, options.threads) if parsed.options.report else "")
-    folder.update(seconds={"cluster": grouping, "report": writing, "all": time.monotonic() - begun})
+    folder.update(seconds={"cluster": grouping, "report": writing, "all": now() - begun})
     print(f"run:        {folder.path}")
     print(f"encoder:    {folder.encoder}")
     print(f"embeddings: {folder.embeddings} and {folder.index.name}, one row an image")

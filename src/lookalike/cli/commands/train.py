@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from functools import partial
@@ -15,6 +14,7 @@ from lookalike.cli.interrupts import CTRL_C
 from lookalike.cli.page import report_line, weights_are_saved
 from lookalike.cli.parse import Parsed, parse, read_config
 from lookalike.core import machine, nearby, registry
+from lookalike.core.budget import FEATURES, PAGE, Budget, now
 from lookalike.core.errors import LookalikeError, did_you_mean
 from lookalike.core.options import TrainOptions
 from lookalike.core.places import absolute_places, find_place, find_places, folders_of, is_there
@@ -30,7 +30,7 @@ def run(words: list[str]) -> int:
 
 
 def _run(words: list[str], held: ExitStack) -> int:
-    begun = time.monotonic()
+    begun = now()
     config, words = take_config(words)
     method, words = take_method(config, words)
     parsed = parse_train(method, words, f"lookalike train {method}", config)
@@ -38,8 +38,12 @@ def _run(words: list[str], held: ExitStack) -> int:
     from lookalike.engine.distributed import first_process
 
     command = shlex.join(["lookalike", "train", method, *words, *(["--config", str(config)] if config else [])])
+    budget = Budget.of(parsed.options.budget, begun) if parsed.options.budget else None
     machine.prepare(parsed.options.threads)
-    folder = api.train(method, parsed.options, parsed.explicit, command=command, begun=begun, graceful=True, held=held)
+    then = {FEATURES, *([PAGE] if parsed.options.report else [])}
+    folder = api.train(
+        method, parsed.options, parsed.explicit, command=command, budget=budget, then=then, graceful=True, held=held
+    )
     if not first_process():
         return 0
     if folder.status().get("ended_at"):
