@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import signal
+import threading
 from types import FrameType, TracebackType
 from typing import Any
 
+_ASKED_BY = tuple(signal.Signals[name] for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+"""The signals that ask to stop; Windows has no SIGHUP."""
 
-def _asked_by() -> list[signal.Signals]:
-    """The signals that ask to stop; not SIGHUP where it is ignored, as after `nohup`."""
-    asked = [signal.SIGINT, signal.SIGTERM]
-    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # Windows has none
-        asked.append(signal.SIGHUP)
-    return asked
+
+def _free() -> list[signal.Signals]:
+    """Those of the signals that may be taken over.
+
+    What is ignored stays so: SIGHUP after `nohup`, SIGINT in the background of a script. A handler that was not set
+    from Python (None) could not be put back.
+    """
+    if threading.current_thread() is not threading.main_thread():  # signals are somebody else's
+        return []
+    return [number for number in _ASKED_BY if signal.getsignal(number) not in (signal.SIG_IGN, None)]
 
 
 class StopSignals:
     """While it is entered, a signal is noted in `number`; a second one kills as usual.
 
     Of several processes a second one is noted too: torchrun sends its own after the terminal's, and kills for good
-    when it has waited long enough.
+    when it has waited long enough. In a thread other than the main one nothing is touched.
     """
 
     def __init__(self, several: bool = False) -> None:
@@ -28,9 +35,11 @@ class StopSignals:
         self.before: dict[int, Any] = {}
 
     def __enter__(self) -> StopSignals:
+        self.before = {}
         try:
-            self.before = {n: signal.signal(n, self._note) for n in _asked_by()}
-        except ValueError:  # not the main thread: signals are somebody else's
+            for number in _free():
+                self.before[number] = signal.signal(number, self._note)
+        except ValueError:  # an interpreter beside the main one
             self.before = {}
         return self
 
