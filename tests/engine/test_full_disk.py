@@ -10,11 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from fakes import tiny_options
 from lookalike import api
 from lookalike.core.errors import Interrupted, MachineError
 from lookalike.core.full_disk import is_full
 from lookalike.core.metrics import read_metrics
 from lookalike.engine import disk, journal
+from lookalike.engine.classifier import load_classifier
 from lookalike.engine.loop import Trainer
 from lookalike.engine.run_folder import RESERVED, RunFolder
 from lookalike.methods.simclr import Options
@@ -104,6 +106,34 @@ def test_what_fills_up_during_a_training_costs_no_weights(photos: Path, tmp_path
     assert epochs == [1, 2, 3] and len(calls) > 6  # what could not be written was written with the next
 
 
+def test_events_are_written_once_there_is_space_again(photos: Path, tmp_path: Path, full, monkeypatch, capsys):
+    """The disk is full from the first epoch on, until snapshots are given up for the weights."""
+    run = RunFolder(tmp_path / "run")
+    full(lambda path: path == run.encoder and run.snapshots.exists())
+    appended, calls = open, []
+
+    def refusing(path: Path, mode: str, **how: object) -> object:
+        calls.append(path)
+        if len(calls) > 3 and run.snapshots.exists():
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return appended(path, mode, **how)
+
+    monkeypatch.setattr(journal, "open", refusing, raising=False)
+    train(photos, run.path)
+    assert "the disk is full: metrics.jsonl lacks the newest events" in capsys.readouterr().out
+    epochs = [event["epoch"] for event in read_metrics(run.metrics) if event["event"] == "epoch"]
+    assert epochs == [1, 2, 3]
+
+
+def test_a_classifier_is_kept_as_weights_are(photos: Path, tmp_path: Path, full, monkeypatch):
+    run = RunFolder(tmp_path / "run")
+    full(lambda path: path == run.classifier and run.checkpoint.exists())
+    options = tiny_options("supervised", data=str(photos), out=str(run.path), batch_size=20, threads=1)
+    api.train("supervised", options)
+    assert run.encoder.is_file() and load_classifier(run, "cpu").classes == ("blue", "green", "red")
+    assert not run.checkpoint.exists() and not run.snapshots.exists()
+
+
 def test_a_state_that_is_not_saved_is_not_said_to_be(photos: Path, tmp_path: Path, full, monkeypatch):
     run = RunFolder(tmp_path / "run")
     step = Trainer._step
@@ -142,7 +172,7 @@ def test_snapshots_and_then_the_state_go_for_the_weights(filled: RunFolder):
             refused(path)
         path.write_bytes(b"weights")
 
-    disk.save_weights(filled, save, said.append)
+    disk.save_weights(filled, {filled.encoder: save}, said.append)
     assert filled.encoder.read_bytes() == b"weights" and not filled.snapshots.exists()
     assert [str(path) in line for path, line in zip((filled.snapshots, filled.checkpoint), said, strict=True)] == [
         True,
@@ -160,9 +190,10 @@ def test_in_need_the_weights_are_saved_elsewhere(number: int, filled: RunFolder,
         path.write_bytes(b"weights")
 
     with pytest.raises(MachineError, match="The weights are saved in .*: copy them to") as error:
-        disk.save_weights(filled, save, print)
-    (place,) = tmp_path.glob("lookalike-*/encoder.safetensors")
-    assert place.read_bytes() == b"weights" and str(place) in str(error.value)
+        disk.save_weights(filled, {filled.encoder: save, filled.classifier: save}, print)
+    for name in ("encoder.safetensors", "classifier.safetensors"):
+        (place,) = tmp_path.glob(f"lookalike-*/{name}")
+        assert place.read_bytes() == b"weights" and str(place) in str(error.value)
     assert filled.checkpoint.exists() == (number != errno.ENOSPC)
 
 

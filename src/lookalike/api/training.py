@@ -181,12 +181,14 @@ def train(
         with partners(ranks):  # wherever in a training the others are missed
             trainer.fit(resumed)
         if ranks.first:
+            weights = {run.encoder: lambda path: backbone.save(path, method)}
+            if module.Learner.needs_labels:
+                weights[run.classifier] = lambda path: save_classifier(path, learner, images.classes)
+            save_weights(run, weights, trainer.journal.say)
+            trainer.journal.flush()
             if timed and not trainer.ended:
                 options = learner.options = trainer.repeatable()
                 run.configure(method, options, command)
-            save_weights(run, lambda path: backbone.save(path, method), trainer.journal.say)
-            if module.Learner.needs_labels:
-                save_classifier(run.classifier, learner, images.classes)
         status = "trained"
     except Interrupted:
         status = "interrupted"

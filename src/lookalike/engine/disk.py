@@ -11,7 +11,7 @@ import errno
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,8 @@ def foreseen(learner: nn.Module, encoder: nn.Module, options: TrainOptions, n: i
     """Bytes that a run on n images will write, by what they are."""
     width: Any = encoder.out_features
     weights, state = _bytes(encoder), _bytes(learner)
+    if getattr(learner, "needs_labels", False):  # the classifier is kept too
+        weights = state
     state += state * _COPIES.get(str(options.optimizer), 2)
     looks = LOOKS if options.schedule == CLOCK else options.epochs // max(1, options.check_every)
     frames = 3 + looks
@@ -98,18 +100,19 @@ def _too_little(path: Path, needed: dict[str, int], total: int, found: str) -> s
     )
 
 
-def save_weights(run: RunFolder, save: Callable[[Path], None], say: Callable[[str], None]) -> None:
+def save_weights(run: RunFolder, files: Mapping[Path, Callable[[Path], None]], say: Callable[[str], None]) -> None:
     """Write the weights, whatever has to go for them, and wherever there is a place.
 
     Args:
         run: has its snapshots and its state removed, in this order, where the disk is full.
-        save: writes them to a file.
+        files: what writes each of the files of weights, to the path that it is given.
         say: is told what was given up.
 
     Raises:
         MachineError: they could not be written to the run; says where they are.
     """
     release(run)
+    left = dict(files)
     given_up: tuple[Path | None, ...] = (None, run.snapshots, run.checkpoint)
     for path in given_up:
         if path is not None:
@@ -118,14 +121,19 @@ def save_weights(run: RunFolder, save: Callable[[Path], None], say: Callable[[st
             say(f"the disk is full: {path} is given up for the weights")
             _remove(path)
         try:
-            return save(run.encoder)
+            for file in tuple(left):
+                left[file](file)
+                del left[file]
+            return
         except MachineError as error:
             failed = error
             if not is_full(error):
                 break
-    elsewhere = Path(tempfile.mkdtemp(prefix="lookalike-")) / run.encoder.name
-    save(elsewhere)
-    raise MachineError(f"{failed}\nThe weights are saved in {elsewhere}: copy them to {run.encoder}") from failed
+    folder = Path(tempfile.mkdtemp(prefix="lookalike-"))
+    for file, save in left.items():
+        save(folder / file.name)
+    places = " and ".join(str(folder / file.name) for file in left)
+    raise MachineError(f"{failed}\nThe weights are saved in {places}: copy them to {run.path}") from failed
 
 
 def _remove(path: Path) -> None:

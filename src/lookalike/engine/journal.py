@@ -17,6 +17,7 @@ from lookalike.core.files import machine_faults, write_text
 from lookalike.core.full_disk import unless_full
 from lookalike.core.metrics import read_metrics
 from lookalike.core.process import generator_kept
+from lookalike.core.words import counted
 
 with generator_kept():
     from rich.console import Console
@@ -60,6 +61,8 @@ class Quiet:
 
     def epoch(self, text: str) -> None: ...
 
+    def flush(self) -> None: ...
+
 
 def _unheard(text: str) -> None:
     """What was said before is not said again."""
@@ -94,7 +97,13 @@ class Journal:
         if self.live is not None:
             self.live.stop()
         if self.unwritten:
-            with unless_full(self.say, f"{self.path.name} lacks the newest events"):
+            with unless_full(_unheard, self.path.name):
+                self._append()
+
+    def flush(self) -> None:
+        """Append what there was no space for, once there is some again: the weights are written, snapshots gone."""
+        if self.unwritten:
+            with unless_full(self.say, f"{self.path.name} lacks its last {counted(len(self.unwritten), 'event')}"):
                 self._append()
 
     def event(self, kind: str, step: int, **values: Any) -> None:
