@@ -105,6 +105,13 @@ def test_labels_decide_where_they_are_given():
     assert choice.chosen in kept
 
 
+def test_views_are_chosen_in_double_precision_too(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(module, "_STEPS", 6)
+    monkeypatch.setattr(module, "_LEAST_STEPS", 2)
+    choice = chosen(patches(300), "crop-flip", precision="float64")
+    assert choice.by == "learnable" and choice.scores["crop-flip"] > 0
+
+
 def test_the_same_images_give_the_same_choice_in_any_order(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(module, "_STEPS", 6)  # the scores are compared, whatever they are
     images = patches(300)

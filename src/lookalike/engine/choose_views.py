@@ -197,6 +197,7 @@ def trained(name: str, steps: int, options: TrainOptions, copies: Images, backbo
     )
     backbone = backbone_for(told, copies)
     learner = module.Learner(backbone.encoder, told, len(copies)).to(backbone.device)
+    learner = learner.double() if told.precision == "float64" else learner
     trainer = Rehearsal(learner, backbone, told, copies, copies.training)
     trainer.through()
     return trainer
