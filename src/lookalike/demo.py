@@ -16,7 +16,7 @@ from lookalike.data.base import Images
 from lookalike.data.base import load as load_images
 from lookalike.engine.backbone import load_backbone
 from lookalike.engine.grouping import group_run
-from lookalike.engine.looks import pixel_features
+from lookalike.evaluate.baselines import pixel_features
 from lookalike.evaluate.clusters import kmeans_accuracy
 from lookalike.evaluate.few_labels import few_labels_accuracy
 

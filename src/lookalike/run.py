@@ -230,9 +230,12 @@ class Run:
         found = self.search_features(self.embed(images), n)
         return found[0] if one_image(images) else found
 
-    def search_features(self, features_QD: np.ndarray, n: int = 20) -> list[list[Hit]]:
-        """The same for features (float [Q, D], or [D] for one) that are there already, such as rows of `features`."""
-        rows_QK, cosine_QK = self.searched.nearest(np.atleast_2d(features_QD), n)
+    def search_features(self, features_QD: np.ndarray, n: int = 20, among: Index | None = None) -> list[list[Hit]]:
+        """The same for features (float [Q, D], or [D] for one) that are there already, such as rows of `features`.
+
+        `among` holds features of another kind of the run's images, in their order; None: the trained ones.
+        """
+        rows_QK, cosine_QK = (self.searched if among is None else among).nearest(np.atleast_2d(features_QD), n)
         return [
             [self._hit(int(row), float(cosine)) for row, cosine in zip(rows, cosines, strict=True)]
             for rows, cosines in zip(rows_QK, cosine_QK, strict=True)

@@ -13,6 +13,7 @@ from lookalike.api import few_label_table as module
 from lookalike.cli.main import main
 from lookalike.data.base import by_content
 from lookalike.engine.run_folder import RunFolder
+from lookalike.evaluate.baselines import BASELINES
 from lookalike.evaluate.few_labels import drawn
 
 FROZEN = ("knn", "linear", "plain.knn", "plain.linear")
@@ -33,11 +34,11 @@ def test_every_way_and_every_kind_of_features_has_mean_and_spread(evaluated: Run
     found = json.loads(evaluated.evaluation.read_text())
     assert found["knn"] == 0.5  # what was measured before stays
     few = found["few_labels"]
-    assert set(few) == {"trained", "untrained", "pixels", "protocol"}
-    for name in ("trained", "untrained", "pixels"):
+    assert set(few) == {"trained", "untrained", "pixels", "histograms", "protocol"}
+    for name in ("trained", "untrained", "pixels", "histograms"):
         assert list(few[name]) == ["1", "10"]
         for row in few[name].values():
-            assert set(row) == {*FROZEN, *(() if name == "pixels" else ("finetuned",))}
+            assert set(row) == {*FROZEN, *(() if name in BASELINES else ("finetuned",))}
             for figure in row.values():
                 assert len(figure["each"]) == 2 and all(0 <= value <= 1 for value in figure["each"])
                 assert figure["mean"] == pytest.approx(statistics.fmean(figure["each"]), abs=1e-4)

@@ -18,7 +18,7 @@ from lookalike.core.load_options import LOAD_OPTIONS
 from lookalike.core.options import TrainOptions, flag
 
 ROOT = Path(lookalike.__file__).parent
-LOADING = ("embed", "predict", "views", "evaluate", "finetune", "train", "everything")
+LOADING = ("embed", "predict", "views", "evaluate", "finetune", "label", "cluster", "search", "train", "everything")
 """Commands that read images as `data.base.load` does."""
 SHARED = ("data", "inputs", "core/machine.py", "core/files.py", "core/places.py", "core/braces.py", "core/tables.py")
 """Code whose messages every one of them may print."""

@@ -7,7 +7,7 @@ import torch
 
 from lookalike import api
 from lookalike.data.base import Images
-from lookalike.engine.looks import pixel_features
+from lookalike.evaluate.baselines import pixel_features
 from lookalike.evaluate.few_labels import drawn, knn_of_few, linear_of_few
 from lookalike.evaluate.propagate import propagate
 from lookalike.evaluate.typical import typical_rows

@@ -126,7 +126,9 @@ def test_evaluation_keys(run: RunFolder):
     found = api.evaluate(run, threads=1)
     assert json.loads(run.evaluation.read_text()) == found
     groups = {f"cluster{way}.{name}" for way in ("", ".spectral") for name in ("accuracy", "nmi", "ari", "purity")}
-    accuracies = {f"{of}{key}" for of in ("", "pixels.", "random.") for key in ("knn", "linear", *groups)}
+    accuracies = {
+        f"{of}{key}" for of in ("", "pixels.", "histograms.", "random.") for key in ("knn", "linear", *groups)
+    }
     assert set(found) == accuracies | {"protocol"}
     assert all(0 <= found[key] <= 1 for key in accuracies)
     assert found["pixels.knn"] == pytest.approx(0.97, abs=0.03)

@@ -1,11 +1,19 @@
 """Whole jobs: train, evaluate, embed. The command line and the Python face both call these."""
 
+from lookalike.api.better_features import better_for_groups, better_for_labels, better_for_search
 from lookalike.api.embedding import embed, features_of
 from lookalike.api.evaluating import baseline_scores, can_evaluate, evaluate
 from lookalike.api.few_label_table import few_labels
 from lookalike.api.finetuning import Schedule, finetune
 from lookalike.api.labelling import label, select
 from lookalike.api.networks import calibrated, untrained_backbone
+from lookalike.api.other_features import (
+    TRAINED,
+    OtherFeatures,
+    features_of_kind,
+    other_features,
+    raise_other_images,
+)
 from lookalike.api.predicting import Predictions, predict
 from lookalike.api.records import (
     default_run,
@@ -20,14 +28,20 @@ from lookalike.api.training import train, training_rows
 from lookalike.api.transfer import evaluate_on
 from lookalike.data.base import load as load_images
 from lookalike.engine.backbone import load_backbone
+from lookalike.engine.grouping import index_of
 from lookalike.engine.resolve import resolve
 from lookalike.engine.run_folder import RunFolder
 
 __all__ = [
+    "TRAINED",
+    "OtherFeatures",
     "Predictions",
     "RunFolder",
     "Schedule",
     "baseline_scores",
+    "better_for_groups",
+    "better_for_labels",
+    "better_for_search",
     "calibrated",
     "can_evaluate",
     "default_run",
@@ -35,16 +49,20 @@ __all__ = [
     "evaluate",
     "evaluate_on",
     "features_of",
+    "features_of_kind",
     "few_labels",
     "finetune",
     "finish",
     "images_of",
+    "index_of",
     "label",
     "load_backbone",
     "load_images",
     "loading",
     "options_of",
+    "other_features",
     "predict",
+    "raise_other_images",
     "resolve",
     "select",
     "train",

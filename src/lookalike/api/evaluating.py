@@ -1,4 +1,4 @@
-"""Evaluating a run on frozen features, beside raw pixels and the untrained network."""
+"""Evaluating a run on frozen features, beside features without training and the untrained network."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from lookalike.data.base import Images
 from lookalike.engine.backbone import Backbone, load_backbone, placed
 from lookalike.engine.checkpoint import load_checkpoint
 from lookalike.engine.distributed import join, own_device
-from lookalike.engine.looks import pixel_features
 from lookalike.engine.run_folder import RunFolder
+from lookalike.evaluate.baselines import BASELINES, FeatureFunction
 from lookalike.evaluate.knn import K
 from lookalike.evaluate.protocol import measure, protocol
 from lookalike.methods.base import Projections
@@ -55,7 +55,7 @@ def evaluate(
     features: Tensor | None = None,
     load_options: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """kNN, linear and cluster accuracy of the trained encoder, of raw pixels and of the encoder untrained.
+    """kNN, linear and cluster accuracy of the trained encoder, of pixels, of histograms and of the encoder untrained.
 
     Features are extracted once and frozen. The learning rows are the training split, the test rows
     are used for the figures only. Written to evaluation.json.
@@ -63,7 +63,7 @@ def evaluate(
     Args:
         run: a run folder.
         images: those that the run was trained on, where they are not to be loaded again.
-        baselines: measure pixels and the untrained encoder too.
+        baselines: measure pixels, histograms and the untrained encoder too.
         device: where features are extracted.
         threads: CPU threads.
         encoder: an untrained instance of the network that was given to `train` from Python.
@@ -186,16 +186,18 @@ def baseline_scores(
     ranks: Ranks,
     channels: int | None = None,
 ) -> dict[str, dict[str, Any]]:
-    """What `measure` finds with raw pixels (`pixels`) and the untrained network (`random`): no training changes it.
+    """What `measure` finds with raw pixels (`pixels`), colour histograms with coarse thumbnails (`histograms`) and the
+    untrained network (`random`): no training changes it.
 
     `channels` are those that the network takes, where they are not those of the images.
     """
     assert images.evaluation is not None and images.labels is not None
     bank, test = images.evaluation
     untrained = calibrated(untrained_backbone(options, images, device, encoder, channels), images)
-    features = {"pixels": pixel_features(images.squares), "random": untrained.features(images.squares, ranks)}
+    features: dict[str, FeatureFunction] = {**BASELINES, "random": lambda squares: untrained.features(squares, ranks)}
     return {
-        name: measure(x_ND, images.labels, bank, test, len(images.classes), ranks) for name, x_ND in features.items()
+        name: measure(of(images.squares), images.labels, bank, test, len(images.classes), ranks)
+        for name, of in features.items()
     }
 
 

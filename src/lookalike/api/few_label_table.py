@@ -1,4 +1,4 @@
-"""The semi-supervised table: what a few labels are worth with a run's network, untrained, and with raw pixels.
+"""The semi-supervised table: what a few labels are worth with a run's network, untrained, and without a network.
 
 So many labelled images of each class are drawn from the learning rows, with a seed; what learns from them is measured
 on the test rows, and again with other seeds. Everything that could be chosen is fixed beforehand.
@@ -28,8 +28,8 @@ from lookalike.core.options import spoken
 from lookalike.core.process import threads_kept
 from lookalike.data.base import Images, by_content
 from lookalike.engine.backbone import load_backbone
-from lookalike.engine.looks import pixel_features
 from lookalike.engine.run_folder import RunFolder, writes
+from lookalike.evaluate.baselines import BASELINES
 from lookalike.evaluate.few_labels import PROTOCOL, drawn, knn_of_few, linear_of_few
 from lookalike.evaluate.smooth import smoothed
 
@@ -66,7 +66,7 @@ def few_labels(
         per_class: labels of each class; a class that has fewer gives all it has.
         seeds: drawings, 0 to seeds - 1; all ways and all features see the same ones.
         finetune: train the network on as well, from the run's weights and from untrained ones.
-        baselines: measure raw pixels and the untrained network too.
+        baselines: measure pixels, histograms and the untrained network too.
         images: those that the run was trained on, where they are not to be loaded again.
         device: where to compute.
         threads: CPU threads.
@@ -76,9 +76,10 @@ def few_labels(
 
     Returns:
         `{"trained": {"1": {"knn": {"mean", "std", "each"}, "linear": ..., "finetuned": ...}, ...}, "untrained": ...,
-        "pixels": ..., "protocol": ...}`; also written to evaluation.json as `few_labels`. `plain.knn` and
-        `plain.linear` are of features as they are, the others of smoothed ones (`evaluate/smooth.py`). `std` is the
-        sample standard deviation over seeds; `finetuned` of the untrained network is training from scratch.
+        "pixels": ..., "histograms": ..., "protocol": ...}`; also written to evaluation.json as `few_labels`.
+        `plain.knn` and `plain.linear` are of features as they are, the others of smoothed ones
+        (`evaluate/smooth.py`). `std` is the sample standard deviation over seeds; `finetuned` of the untrained network
+        is training from scratch.
 
     Raises:
         LookalikeError: no labels, or too few.
@@ -103,7 +104,7 @@ def few_labels(
     squares = images.squares.take(rows)
     features = {name: network.features(squares) for name, network in networks.items()}
     if baselines:
-        features["pixels"] = pixel_features(squares)
+        features |= {name: of(squares) for name, of in BASELINES.items()}
     place = torch.full((len(images),), -1)
     place[rows] = torch.arange(len(rows))  # of a row of the data among those that have features
     result: dict[str, Any] = {}

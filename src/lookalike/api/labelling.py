@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from lookalike.api.better_features import better_for_labels
+from lookalike.api.other_features import TRAINED, features_of_kind
 from lookalike.api.records import roots_of
 from lookalike.core import machine
 from lookalike.core.arithmetic import outside_autocast
@@ -42,11 +45,21 @@ class Labelled:
     notes: tuple[str, ...]
     agreement: float | None = None
     """Share of the other images whose own label (of their folder) is the one they were given; None without such."""
+    better: tuple[str, str] | None = None
+    """The features that the given labels put ahead of the trained ones, and why; None where there are none."""
 
 
 @outside_autocast
 @threads_kept()
-def label(run: RunFolder, files: Sequence[str], *, out: Path | None = None, threads: int | None = None) -> Labelled:
+def label(
+    run: RunFolder,
+    files: Sequence[str],
+    *,
+    out: Path | None = None,
+    threads: int | None = None,
+    features: str = TRAINED,
+    load_options: Mapping[str, Any] | None = None,
+) -> Labelled:
     """Spread a few labels to all images of a run, with a confidence each.
 
     Writes RUN/labels/predicted.csv (path, label, confidence, source: given or predicted) and, for the page, the
@@ -58,18 +71,28 @@ def label(run: RunFolder, files: Sequence[str], *, out: Path | None = None, thre
         files: CSV files with the columns path and label, or NAME=FILE (`core/labelled.py`).
         out: file to write instead; index.csv is left alone then.
         threads: CPU threads.
+        features: what images are compared by: trained, untrained, pixels or histograms.
+        load_options: options of loading that differ from the run's (`core/load_options.py`), where the images are
+            read: for other features, and to see whether these would serve better.
 
     Raises:
         LookalikeError: no features; files that cannot be read, or that contradict each other; no label of an image of
             this run; one class only.
     """
     spread = _spread if out is not None else writes(_spread)
-    return spread(run, files, out, threads)
+    return spread(run, files, out, threads, features, load_options)
 
 
-def _spread(run: RunFolder, files: Sequence[str], out: Path | None, threads: int | None) -> Labelled:
+def _spread(
+    run: RunFolder,
+    files: Sequence[str],
+    out: Path | None,
+    threads: int | None,
+    kind: str,
+    load_options: Mapping[str, Any] | None,
+) -> Labelled:
     machine.use_threads(threads)
-    features, rows = features_and_index(run)
+    features, rows = features_of_kind(run, kind, load_options)
     paths = [row["path"] for row in rows]
     label_of, notes = rows_of(read_given(files), paths, str(run.path), roots_of(run))
     names = sorted(set(label_of.values()))
@@ -78,7 +101,7 @@ def _spread(run: RunFolder, files: Sequence[str], out: Path | None, threads: int
             f"one class only: all {counted(len(label_of), 'label')} say {names[0]!r}. Label some images of what it is "
             "to be told from"
         )
-    raise_useless(run, features, "tell them apart by")
+    raise_useless(run, features, "tell them apart by", None if kind == TRAINED else kind)
     known = torch.tensor(sorted(label_of))
     code_of = {name: code for code, name in enumerate(names)}
     codes = torch.tensor([code_of[label_of[row]] for row in known.tolist()])
@@ -94,7 +117,9 @@ def _spread(run: RunFolder, files: Sequence[str], out: Path | None, threads: int
     if out is None:
         _into_index(run, rows, found, shown)
     counts = dict(Counter(found).most_common())
-    return Labelled(file, found, confidence_N, len(label_of), counts, tuple(notes), _agreement(rows, found, label_of))
+    better = better_for_labels(run, known, codes, len(names), load_options) if kind == TRAINED else None
+    agreement = _agreement(rows, found, label_of)
+    return Labelled(file, found, confidence_N, len(label_of), counts, tuple(notes), agreement, better)
 
 
 def _agreement(rows: list[dict[str, str]], found: Sequence[str], given: dict[int, str]) -> float | None:

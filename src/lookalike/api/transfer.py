@@ -46,7 +46,7 @@ def evaluate_on(
     Args:
         run: a run folder.
         data: DATA, with labels.
-        baselines: measure raw pixels and the untrained network on these data too.
+        baselines: measure pixels, histograms and the untrained network on these data too.
         device: where features are extracted.
         threads: CPU threads.
         encoder: an untrained instance of the network that was given to `train` from Python.

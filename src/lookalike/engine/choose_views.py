@@ -30,10 +30,10 @@ from lookalike.core.ranks import Ranks
 from lookalike.core.words import agreeing, counted
 from lookalike.data.base import Images
 from lookalike.engine.backbone import Backbone
-from lookalike.engine.looks import pixel_features
 from lookalike.engine.rehearsal import Rehearsal
 from lookalike.engine.resolve import recipe_values
 from lookalike.engine.run_folder import RunFolder
+from lookalike.evaluate.baselines import pixel_features
 
 SIDE = 32
 """Pixels of the copies: what colours and orientations mean shows at this size, at a fraction of the work."""

@@ -20,7 +20,9 @@ AUTO = "auto"
 
 
 @writes
-def group_run(run: RunFolder, k: int | str, way: str, seed: int = 0) -> dict[str, Any]:
+def group_run(
+    run: RunFolder, k: int | str, way: str, seed: int = 0, given: tuple[str, np.ndarray] | None = None
+) -> dict[str, Any]:
     """Groups of the images of a run: fills the column `cluster` of index.csv, writes clusters.json.
 
     Args:
@@ -28,20 +30,24 @@ def group_run(run: RunFolder, k: int | str, way: str, seed: int = 0) -> dict[str
         k: groups to make, or "auto".
         way: `kmeans` or `spectral`.
         seed: of the grouping.
+        given: features to group by in place of embeddings.npy, with a name for them; rows as in index.csv.
 
     Returns:
-        What clusters.json holds: `k`, `way`, `seed`, `sizes` (images a group), `scores` where k was to be
-        found, and agreement with the labels of `labelled` images where there are any.
+        What clusters.json holds: `k`, `way`, `seed`, `features` where they were given, `sizes` (images a group),
+        `scores` where k was to be found, and agreement with the labels of `labelled` images where there are any.
 
     Raises:
         LookalikeError: no features, features that are not finite or all equal, or no k groups of these.
     """
-    features, rows = features_and_index(run)
+    result: dict[str, Any] = {"way": way, "seed": seed}
+    if given is None:
+        features, rows = features_and_index(run)
+    else:
+        (result["features"], features), rows = given, index_of(run)
     if isinstance(k, int) and not 2 <= k <= len(features):
         raise LookalikeError(f"--k must be from 2 to the number of images, {len(features):,}; got {k}")
-    raise_useless(run, features, "group by")
+    raise_useless(run, features, "group by", result.get("features"))
     x_ND = torch.from_numpy(features)
-    result: dict[str, Any] = {"way": way, "seed": seed}
     if not isinstance(k, int):
         scores = score_k(x_ND, way, seed)
         k = propose(scores).k
@@ -75,12 +81,31 @@ def _write(run: RunFolder, rows: list[dict[str, str]], found: list[int], result:
     write_json(run.clusters, result)
 
 
-def raise_useless(run: RunFolder, features: np.ndarray, what: str) -> None:
-    """Refuse features that are not finite or all the same; there is nothing to `what` then."""
+def raise_useless(run: RunFolder, features: np.ndarray, what: str, kind: str | None = None) -> None:
+    """Refuse features that are not finite or all the same; there is nothing to `what` then.
+
+    `kind` names features that are not those of the run.
+    """
     if not np.isfinite(features).all():
         raise LookalikeError(f"{run.embeddings} holds features that are not finite; train that run again")
     if (features == features[:1]).all():
-        raise LookalikeError(f"{run.embeddings} holds the same features for all images: there is nothing to {what}")
+        where = f"{run.embeddings} holds the same features for all images" if kind is None else f"all {kind} are equal"
+        raise LookalikeError(f"{where}: there is nothing to {what}")
+
+
+def index_of(run: RunFolder) -> list[dict[str, str]]:
+    """The rows of index.csv.
+
+    Raises:
+        LookalikeError: it is not there, or cannot be read.
+    """
+    if not run.index.is_file():
+        raise LookalikeError(f"{run.index} is not there; let the training begin: it lists the images")
+    try:
+        with open(run.index, newline="", encoding="utf-8", errors="surrogateescape") as file:
+            return list(csv.DictReader(file))
+    except (OSError, ValueError) as error:
+        raise LookalikeError(f"cannot read {run.index}: {error}") from error
 
 
 def features_and_index(run: RunFolder) -> tuple[np.ndarray, list[dict[str, str]]]:
@@ -96,10 +121,9 @@ def features_and_index(run: RunFolder) -> tuple[np.ndarray, list[dict[str, str]]
         )
     try:
         features = np.load(run.embeddings, allow_pickle=False)
-        with open(run.index, newline="", encoding="utf-8", errors="surrogateescape") as file:
-            rows = list(csv.DictReader(file))
     except (OSError, ValueError, EOFError) as error:
         raise LookalikeError(f"cannot read the features of {run.path}: {error}") from error
+    rows = index_of(run)
     if features.ndim != 2 or len(features) != len(rows) or not rows:
         raise LookalikeError(
             f"{run.embeddings} and {run.index.name} do not belong together; write both with lookalike embed"

@@ -11,22 +11,19 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from lookalike.augment.base import Recipe, as_float
+from lookalike.augment.base import Recipe
 from lookalike.core import rng
-from lookalike.core.ranks import blocks
 from lookalike.data.base import Images
 from lookalike.data.canvas import Squares
 from lookalike.engine.backbone import Backbone
 from lookalike.engine.views import view_of
+from lookalike.evaluate.baselines import BASELINES
 from lookalike.evaluate.health import GALLERY, Health, measure, retrieval
 from lookalike.evaluate.neighbours import accuracy_and_same_class
 
 _BANK, _QUERIES = 8192, 1024  # labelled training images of the kNN monitor
-_PIXEL_SIDE = 32  # raw pixels are compared at this size at the most
-
 
 Features = Callable[[Tensor | Squares], Tensor]
 """From images to features [N, D]."""
@@ -97,7 +94,11 @@ class Looker:
 
     def look_at_pixels(self) -> Look:
         """The same with raw pixels as features."""
-        return self.look_at(self.once(pixel_features))
+        return self.look_at(self.once(BASELINES["pixels"]))
+
+    def look_at_baselines(self) -> dict[str, Look]:
+        """The same with the features that need no network: pixels, histograms."""
+        return {name: self.look_at(self.once(features)) for name, features in BASELINES.items()}
 
     def look_at(self, once: Once) -> Look:
         """Look at what is known of a network."""
@@ -111,15 +112,3 @@ class Looker:
     def retrieval(self, features: Features) -> float:
         """How often a new view finds its own image, alone: all that some want to know."""
         return retrieval(features(self.images.squares.take(self.gallery)), features(self.views))[0]
-
-
-def pixel_features(images_NCHW: Tensor | Squares) -> Tensor:
-    """Raw pixels [N, C*S*S] (float32 in [0, 1]), images larger than 32 px brought to 32 px."""
-    return torch.cat([_small(images_NCHW[block]) for block in blocks(len(images_NCHW))])
-
-
-def _small(images_NCHW: Tensor) -> Tensor:
-    x = as_float(images_NCHW)
-    if x.shape[-1] > _PIXEL_SIDE:
-        x = F.interpolate(x, size=(_PIXEL_SIDE, _PIXEL_SIDE), mode="bilinear", antialias=True)
-    return x.flatten(1)

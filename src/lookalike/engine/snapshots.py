@@ -26,8 +26,9 @@ from lookalike.core.files import machine_faults, read_json, write_atomically, wr
 from lookalike.core.full_disk import unless_full
 from lookalike.core.made_here import mark
 from lookalike.data.base import Images
-from lookalike.engine.looks import Once, pixel_features
+from lookalike.engine.looks import Once
 from lookalike.engine.views import sheet_of
+from lookalike.evaluate.baselines import pixel_features
 
 FORMAT = 1
 SUBSET = 5_000  # images whose features are kept at each look

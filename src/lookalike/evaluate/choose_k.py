@@ -69,15 +69,20 @@ def propose(scores: list[Score]) -> Score:
 def _score(x: Tensor, k: int, way: str, seed: int) -> Score:
     from sklearn.metrics import silhouette_score  # a training begins without it
 
-    agreements = []
-    for pair in range(_PAIRS):
-        order = rng.permutation(seed, "choose-k/halves", pair, len(x))
-        halves = order[: len(x) // 2], order[len(x) // 2 :]
-        one, other = (groups(way, x[rows], k, seed, _RESTARTS)[1](x) for rows in halves)
-        agreements.append(ari(one, other))
     rows = torch.arange(len(x))[:_SILHOUETTE_ROWS]
     labels = groups(way, x, k, seed, _RESTARTS)[0][rows]
     apart = (
         float(silhouette_score(x[rows].numpy(), labels.numpy(), metric="cosine")) if len(labels.unique()) > 1 else 0.0
     )
-    return Score(k, sum(agreements) / len(agreements), apart)
+    return Score(k, stability(x, k, way, seed), apart)
+
+
+def stability(x_ND: Tensor, k: int, way: str, seed: int = 0) -> float:
+    """How far groups made of one half of the rows and of the other agree on all (adjusted Rand index, a mean)."""
+    agreements = []
+    for pair in range(_PAIRS):
+        order = rng.permutation(seed, "choose-k/halves", pair, len(x_ND))
+        halves = order[: len(x_ND) // 2], order[len(x_ND) // 2 :]
+        one, other = (groups(way, x_ND[rows], k, seed, _RESTARTS)[1](x_ND) for rows in halves)
+        agreements.append(ari(one, other))
+    return sum(agreements) / len(agreements)

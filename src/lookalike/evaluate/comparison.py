@@ -61,5 +61,43 @@ def training_paid(found: Mapping[str, Any]) -> str:
     )
 
 
+BASELINES = {"pixels": "pixels", "histograms": "histograms", "random": "the untrained network"}
+"""Prefixes of evaluation.json of what a trained network is compared with, and their names in a sentence."""
+
+
+def better_baseline(
+    evaluation: Mapping[str, Any], looks: Mapping[str | None, Mapping[str, Any]]
+) -> tuple[str, str] | None:
+    """What a run's own records put ahead of its trained features: a key of `BASELINES` and why; None: nothing.
+
+    With an evaluation, kNN accuracy beyond chance decides. Without one, a network that the last look found collapsed or
+    not learning is no better than pixels or histograms, the one by which more new views find their own image.
+
+    Args:
+        evaluation: evaluation.json, or nothing.
+        looks: the last looks of metrics.jsonl by what they were at.
+    """
+    images = evaluation.get("protocol", {}).get("test_rows", 0)
+    if images and _number(evaluation.get("knn")):
+        now = evaluation["knn"]
+        known = {name: evaluation[f"{name}.knn"] for name in BASELINES if _number(evaluation.get(f"{name}.knn"))}
+        ahead = {name: value for name, value in known.items() if value - now > chance(value, now, images)}
+        if not ahead:
+            return None
+        best = max(ahead, key=ahead.__getitem__)
+        return best, (
+            f"by {BASELINES[best]} {ahead[best]:.1%} of the test images are told by their nearest (kNN), by the "
+            f"trained features {now:.1%}"
+        )
+    verdict = str(looks.get("network", {}).get("verdict", ""))
+    if verdict.split(":")[0] not in ("collapsed", "not learning"):
+        return None
+    found = {name: looks[name].get("retrieval", 0.0) for name in ("pixels", "histograms") if name in looks}
+    if not found:
+        return None
+    best = max(found, key=found.__getitem__)
+    return best, f"the network was found to be {verdict.split(':')[0]}"
+
+
 def _number(value: object) -> bool:
     return isinstance(value, int | float)

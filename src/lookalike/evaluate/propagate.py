@@ -81,9 +81,14 @@ class Graph:
 
 
 def left_out_right(x_ND: Tensor, labelled_L: Tensor, code_L: Tensor, classes: int, seed: int = 0) -> float:
-    """How often given labels are guessed right, each fifth of them spread from the others (cross-validation).
+    """How often given labels are guessed right: the mean of `left_out`."""
+    return float(left_out(x_ND, labelled_L, code_L, classes, seed).double().mean())
 
-    Args are those of `propagate`. 0 where no class has two labels, as nothing is left to spread then.
+
+def left_out(x_ND: Tensor, labelled_L: Tensor, code_L: Tensor, classes: int, seed: int = 0) -> Tensor:
+    """Which given labels are guessed right, each fifth of them spread from the others (cross-validation); bool [L].
+
+    Args are those of `propagate`. None where no class has two labels, as nothing is left to spread then.
     """
     rows_M = _graph_rows(len(x_ND), labelled_L, seed)  # the others would be looked up and not be asked for
     place_N = torch.full((len(x_ND),), -1)
@@ -94,14 +99,14 @@ def left_out_right(x_ND: Tensor, labelled_L: Tensor, code_L: Tensor, classes: in
     for code in code_L.unique():  # a fifth of every class
         of_it = (code_L == code).nonzero()[:, 0]
         fold_L[of_it] = torch.arange(len(of_it)) % FOLDS
-    right = 0
+    right_L = torch.zeros(len(code_L), dtype=torch.bool)
     for fold in fold_L.unique():
         out = fold_L == fold
         if out.all():
-            return 0.0
+            return right_L
         guess_N = graph.spread(place_L[~out], code_L[~out], classes).argmax(1)
-        right += int((guess_N[place_L[out]] == code_L[out]).sum())
-    return right / len(code_L)
+        right_L[out] = guess_N[place_L[out]] == code_L[out]
+    return right_L
 
 
 def _graph_rows(n: int, labelled_L: Tensor, seed: int) -> Tensor:

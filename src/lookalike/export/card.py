@@ -77,7 +77,7 @@ def _figures(found: dict[str, Any] | None) -> str:
     if found is None:
         return "None were measured."
     protocol = found.get("protocol", {})
-    columns = [("trained", ""), ("untrained", "random."), ("raw pixels", "pixels.")]
+    columns = [("trained", ""), ("untrained", "random."), ("raw pixels", "pixels."), ("histograms", "histograms.")]
     columns = [(title, prefix) for title, prefix in columns if f"{prefix}knn" in found]
     rows = [
         f"| {title} | " + " | ".join(_number(found.get(prefix + key)) for _, prefix in columns) + " |"

@@ -23,6 +23,7 @@ def clusters(run: Run, page_rows: np.ndarray, time: Timeline) -> dict[str, Any] 
     label_N = [row.get("label", "") for row in run.index]
     if (every >= 0).any():
         way = str(run.clusters.get("way", "unknown"))
+        way += f" of {run.clusters['features']}" if "features" in run.clusters else ""
         features = None if run.embeddings is None else np.asarray(run.embeddings[page_rows])
         own = every[page_rows]
     else:

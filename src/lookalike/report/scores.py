@@ -1,4 +1,4 @@
-"""The figures of a run, each beside what chance, raw pixels and the untrained network reach."""
+"""The figures of a run, each beside what chance, features without training and the untrained network reach."""
 
 from __future__ import annotations
 
@@ -24,6 +24,8 @@ class Figure:
     """Whether it is a share in [0, 1]."""
     initial: float | None = None
     """With the weights of others that the training began with."""
+    histograms: float | None = None
+    """With colour histograms and coarse thumbnails; None for runs of before these were measured."""
 
     def event(self) -> dict[str, Any]:
         """As `figures` of docs/page.md."""
@@ -35,6 +37,7 @@ class Figure:
         known = (
             ("the weights it began with", self.initial),
             ("pixels", self.pixels),
+            ("histograms", self.histograms),
             ("the untrained network", self.untrained),
             ("chance", self.chance),
         )
@@ -43,7 +46,7 @@ class Figure:
 
 
 def last_looks(run: Run) -> dict[str, dict[str, Any]]:
-    """The last look at `pixels`, at the network `untrained`, and at the `network`."""
+    """The last look at `pixels`, at `histograms`, at the network `untrained`, and at the `network`."""
     return {str(event.get("of")): event for event in run.of("look")}
 
 
@@ -72,9 +75,10 @@ def scores(run: Run) -> dict[str, Figure]:
 
 
 def _look(run: Run, name: str, what: str, key: str, chance: float | None, percent: bool = True) -> list[Figure]:
-    now, pixels, untrained = (last_looks(run).get(of, {}).get(key) for of in ("network", "pixels", "untrained"))
-    begun = initial_look(run).get(key)
-    return [] if now is None else [Figure(name, what, now, chance, pixels, untrained, percent, begun)]
+    looks, begun = last_looks(run), initial_look(run).get(key)
+    now = looks.get("network", {}).get(key)
+    beside = {of: looks.get(of, {}).get(key) for of in ("pixels", "untrained", "histograms")}
+    return [] if now is None else [Figure(name, what, now, chance, percent=percent, initial=begun, **beside)]
 
 
 def _of_looks(run: Run) -> list[Figure]:
@@ -112,6 +116,7 @@ def _of_evaluation(run: Run) -> list[Figure]:
             found.get(f"pixels.{key}"),
             found.get(f"random.{key}"),
             initial=found.get(f"init.{key}"),
+            histograms=found.get(f"histograms.{key}"),
         )
         for name, key, what in known
         if found.get(key) is not None

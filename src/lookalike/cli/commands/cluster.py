@@ -1,13 +1,16 @@
-"""Group the images of a run by what was learned."""
+"""Group the images of a run by what was learned, or by other features."""
 
 from __future__ import annotations
 
 import json
+import shlex
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from lookalike.cli.parse import parse
+from lookalike.core.load_options import LoadOptions, said_load_options
 from lookalike.core.words import counted
 from lookalike.engine.run_folder import RunFolder
 
@@ -16,7 +19,7 @@ _SHOWN = 12  # groups listed by size, at the most
 
 
 @dataclass(kw_only=True)
-class Cluster:
+class Cluster(LoadOptions):
     """Group a run's images: fills the column `cluster` of its index.csv."""
 
     run: str = ""
@@ -25,6 +28,9 @@ class Cluster:
     """Number of groups, or auto: proposed by stability under resampling and silhouette."""
     way: Literal["kmeans", "spectral"] = "kmeans"
     """kmeans: round groups of like size; spectral: groups that follow the shape of the data."""
+    features: Literal["trained", "untrained", "pixels", "histograms"] = "trained"
+    """What images are grouped by: the trained network, the same untrained, raw pixels, or colour histograms with
+    coarse thumbnails."""
     seed: int = 0
     """Seed of the grouping."""
     threads: int | None = None
@@ -38,22 +44,33 @@ class Cluster:
             yield "no run named: lookalike cluster RUN --k K"
         if self.k != "auto" and not (self.k.isdecimal() and int(self.k) >= 2):
             yield f"--k must be auto or an integer of at least 2, got {self.k!r}"
+        yield from super().problems()
 
 
 def run(words: list[str]) -> int:
     """Group and print what was found."""
-    options = parse(Cluster, words, "lookalike cluster", ("run",), check=Cluster.problems).options
+    parsed = parse(Cluster, words, "lookalike cluster", ("run",), check=Cluster.problems)
+    options, load_options = parsed.options, said_load_options(parsed.options, parsed.explicit)
     folder = RunFolder.existing(options.run)
+    from lookalike import api
     from lookalike.core import machine
     from lookalike.engine.grouping import group_run
 
     machine.prepare(options.threads)
-    result = group_run(folder, options.k if options.k == "auto" else int(options.k), options.way, options.seed)
+    k = options.k if options.k == "auto" else int(options.k)
+    given = None
+    if options.features != api.TRAINED:
+        given = options.features, api.features_of_kind(folder, options.features, load_options)[0]
+    result = group_run(folder, k, options.way, options.seed, given)
     if options.json:
         print(json.dumps(result, indent=2))
     else:
         _show(result)
         print(f"the group of each image: column cluster of {folder.index}")
+    better = api.better_for_groups(folder, result, load_options) if options.features == api.TRAINED else None
+    if better is not None:
+        again = ["lookalike", "cluster", options.run, "--k", str(result["k"]), "--features", better[0]]
+        print(f"{better[0]} may serve better: {better[1]}. Try: {shlex.join(again)}", file=sys.stderr)
     return 0
 
 
@@ -79,7 +96,8 @@ def _show(result: dict[str, Any]) -> None:
         print(f"proposed: {counted(result['k'], 'group')}; neighbours with nearly the same sum are as good")
     sizes = sorted(result["sizes"], reverse=True)
     listed = ", ".join(f"{size:,}" for size in sizes[:_SHOWN]) + (", ..." if len(sizes) > _SHOWN else "")
-    print(f"{counted(result['k'], 'group')} ({result['way']}) of sizes {listed}")
+    by = f", by {result['features']}" if "features" in result else ""
+    print(f"{counted(result['k'], 'group')} ({result['way']}{by}) of sizes {listed}")
     if "accuracy" in result:
         print(
             f"against the labels of {counted(result['labelled'], 'image')}: matched accuracy {result['accuracy']:.1%}, "

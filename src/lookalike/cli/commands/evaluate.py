@@ -1,4 +1,4 @@
-"""kNN and linear accuracy of a run's features, beside raw pixels and the untrained network."""
+"""kNN and linear accuracy of a run's features, beside pixels, histograms and the untrained network."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Evaluate(LoadOptions):
     data: str | tuple[str, ...] = ""
     """Labelled images to evaluate on, where they are not those that the run was trained on: transfer."""
     baselines: bool = True
-    """Measure raw pixels and the untrained network too."""
+    """Measure raw pixels, colour histograms with thumbnails, and the untrained network too."""
     labels: str | None = None
     """Labels of each class, such as 1,5,10: what so few are worth. Figures that are there already are not measured
     again."""
@@ -111,6 +111,8 @@ def show_result(result: dict[str, Any], title: str) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from lookalike.evaluate.baselines import BASELINES
+
     protocol = result["protocol"]
     table = Table(box=box.SIMPLE_HEAD)
     table.add_column("features")
@@ -122,7 +124,7 @@ def show_result(result: dict[str, Any], title: str) -> None:
     columns = {key: title for key, title in columns.items() if key in result}
     for name in columns.values():
         table.add_column(name, justify="right")
-    rows = {title: "", "began with": "init.", "untrained": "random.", "pixels": "pixels."}
+    rows = {title: "", "began with": "init.", "untrained": "random.", **{name: f"{name}." for name in BASELINES}}
     for name, prefix in rows.items():
         if prefix + "knn" in result:
             table.add_row(name, *(f"{result[prefix + key]:.2%}" for key in columns))
@@ -152,6 +154,8 @@ def show_few(found: dict[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from lookalike.evaluate.baselines import BASELINES
+
     protocol = found["protocol"]
     titles = {
         "knn": "nearest",
@@ -160,7 +164,7 @@ def show_few(found: dict[str, Any]) -> None:
         "plain.knn": "nearest, plain",
         "plain.linear": "linear, plain",
     }
-    kinds = {name: found[name] for name in ("trained", "untrained", "pixels") if name in found}
+    kinds = {name: found[name] for name in ("trained", "untrained", *BASELINES) if name in found}
     ways = [way for way in titles if any(way in row for rows in kinds.values() for row in rows.values())]
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("features")

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Literal
 
 from lookalike.cli.parse import parse
 from lookalike.core import machine
+from lookalike.core.load_options import LoadOptions, said_load_options
 from lookalike.core.words import counted
 from lookalike.engine.run_folder import RunFolder
 
@@ -18,7 +21,7 @@ _SHOWN = 12  # classes listed by size, at the most
 
 
 @dataclass(kw_only=True)
-class Label:
+class Label(LoadOptions):
     """Give every image of a run a label and a confidence, from a few that you give.
 
     A file has the columns path (as in index.csv) and label. NAME=FILE calls all of FILE so: a list saved from the page.
@@ -28,6 +31,9 @@ class Label:
     """Run folder."""
     labels: tuple[str, ...] = ()
     """CSV files, or NAME=FILE; several are taken together."""
+    features: Literal["trained", "untrained", "pixels", "histograms"] = "trained"
+    """What images are compared by: the trained network, the same untrained, raw pixels, or colour histograms with
+    coarse thumbnails."""
     out: str | None = None
     """The file; default: RUN/labels/predicted.csv, and the columns predicted and confidence of index.csv."""
     json: bool = False
@@ -41,17 +47,20 @@ class Label:
             yield f"no run named: {USAGE}"
         elif not self.labels:
             yield f"no file of labels named: {USAGE} (lookalike select {self.run} writes one to fill in)"
+        yield from super().problems()
 
 
 def run(words: list[str]) -> int:
     """Spread the labels and say what came of it."""
-    options = parse(Label, words, "lookalike label", ("run", "labels"), check=Label.problems).options
+    parsed = parse(Label, words, "lookalike label", ("run", "labels"), check=Label.problems)
+    options, load_options = parsed.options, said_load_options(parsed.options, parsed.explicit)
     folder = RunFolder.existing(options.run)
     from lookalike import api
 
     out = Path(options.out) if options.out else None
     machine.prepare(options.threads)
-    found = api.label(folder, options.labels, out=out, threads=options.threads)
+    how: dict[str, Any] = {"features": options.features, "load_options": load_options}
+    found = api.label(folder, options.labels, out=out, threads=options.threads, **how)
     confidence = found.confidence_N.sort().values
     middle = float(confidence[len(confidence) // 2])
     if options.json:
@@ -62,6 +71,7 @@ def run(words: list[str]) -> int:
             "median_confidence": middle,
             "agreement": found.agreement,
             "notes": list(found.notes),
+            "better": None if found.better is None else dict(zip(("features", "why"), found.better, strict=True)),
         }
         print(json.dumps(said, indent=2))
         return 0
@@ -74,5 +84,12 @@ def run(words: list[str]) -> int:
     print(f"confidence: {middle:.2f} in the middle, below {confidence[len(confidence) // 10]:.2f} for a tenth")
     if found.agreement is not None:
         print(f"against the labels that the other images have: {found.agreement:.1%} agree")
+    if found.better is not None:
+        kind, why = found.better
+        print(f"{kind} may serve better: {why}. Try: {_again(options, kind)}")
     print(f"wrote {found.file}" + (f" and columns of {folder.index}" if out is None else ""))
     return 0
+
+
+def _again(options: Label, kind: str) -> str:
+    return shlex.join(["lookalike", "label", options.run, *options.labels, "--features", kind])

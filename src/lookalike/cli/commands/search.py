@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from lookalike.cli.parse import parse
+from lookalike.core.load_options import LoadOptions, said_load_options
 from lookalike.core.names import as_spelt
 from lookalike.core.options import at_least
 from lookalike.core.words import counted
 from lookalike.engine.run_folder import RunFolder
 
 if TYPE_CHECKING:  # torch is loaded when a search begins, not for --help
+    from lookalike.api import OtherFeatures
     from lookalike.run import Hit
 
 USAGE = "lookalike search RUN IMAGE..."
 
 
 @dataclass(kw_only=True)
-class Search:
+class Search(LoadOptions):
     """Find the images of a run that are nearest to new ones by cosine similarity of features (1 is the same)."""
 
     run: str = ""
@@ -31,6 +34,9 @@ class Search:
     """Image files, or folders of them."""
     n: int = 20
     """Images to find for each; -n for short."""
+    features: Literal["trained", "untrained", "pixels", "histograms"] = "trained"
+    """What images are compared by: the trained network, the same untrained, raw pixels, or colour histograms with
+    coarse thumbnails."""
     html: str | None = None
     """Write a small page with pictures to this file as well."""
     json: bool = False
@@ -47,28 +53,36 @@ class Search:
         elif not self.image:
             yield f"no image named: {USAGE}"
         yield from at_least(self, 1, "n", "threads")
+        yield from super().problems()
 
 
 def run(words: list[str]) -> int:
     """Search and show what was found."""
-    options = parse(Search, long(words), "lookalike search", ("run", "image"), check=Search.problems).options
-    RunFolder.existing(options.run)
+    parsed = parse(Search, long(words), "lookalike search", ("run", "image"), check=Search.problems)
+    options, load_options = parsed.options, said_load_options(parsed.options, parsed.explicit)
+    folder = RunFolder.existing(options.run)
+    from lookalike import api
     from lookalike.core import machine
+    from lookalike.evaluate.search import Index
     from lookalike.inputs import entering
     from lookalike.run import load
 
     machine.prepare(options.threads)
     loaded = load(options.run, options.device)
     files, unread = image_files(options.image)
-    index = loaded.searched  # what is wrong with the run is said before images are read
+    # what is wrong with the run is said before images are read
+    other = None if options.features == api.TRAINED else _other(folder, options, load_options)
+    index = loaded.searched if other is None else Index(other.of_run())
     broken: dict[int, str] = {}
     images = loaded.read(files, broken)
     unread |= {files[row]: reason for row, reason in broken.items()}
     files = [file for row, file in enumerate(files) if row not in broken]
     for file, reason in unread.items():
         print(f"{_plain(file)} cannot be read and is passed over: {reason}", file=sys.stderr)
-    pixels, note = entering(images, loaded.backbone.spec.channels)
-    found = loaded.search_features(loaded.backbone.features(pixels).numpy(), options.n)
+    taken = loaded.backbone.spec.channels if other is None else other.channels
+    pixels, note = entering(images, taken)
+    query_QD = loaded.backbone.features(pixels) if other is None else other.of(pixels)
+    found = loaded.search_features(query_QD.numpy(), options.n, index)
     notes = [note] if note else []
     notes += [f"{file} cannot be read: {reason}" for file, reason in unread.items()]
     if options.json:
@@ -81,7 +95,20 @@ def run(words: list[str]) -> int:
         write_html(Path(options.html), options.run, files, found, notes)
         if not options.json:
             print(f"page: {options.html}")
+    better = api.better_for_search(folder) if other is None else None
+    if better is not None:
+        again = ["lookalike", "search", options.run, *options.image, "--features", better[0]]
+        print(f"{better[0]} may serve better: {better[1]}. Try: {shlex.join(again)}", file=sys.stderr)
     return 0
+
+
+def _other(folder: RunFolder, options: Search, load_options: dict[str, Any]) -> OtherFeatures:
+    """Other features of the run's images than the trained ones, and its images as index.csv lists them."""
+    from lookalike import api
+
+    found = api.other_features(folder, options.features, options.device, load_options)
+    api.raise_other_images(folder, found.images, api.index_of(folder))
+    return found
 
 
 def long(words: Sequence[str]) -> list[str]:

@@ -28,7 +28,7 @@
   function figures() {
     const tables = L.runs.map((run) => Object.fromEntries(((run.verdict && run.verdict.figures) || [])
       .map((f) => [f.name, f.percent ? L.percent(f.value) : L.number(f.value)])));
-    const names = { init: "began with", random: "untrained", pixels: "raw pixels", cluster: "cluster" };
+    const names = { init: "began with", random: "untrained", pixels: "raw pixels", histograms: "histograms", cluster: "cluster" };
     const plain = (key) => key.split(".").map((word) => names[word] || word).join(" ");
     const measured = L.runs.map((run) => {
       const found = L.flat(run.evaluation || {});

@@ -27,6 +27,7 @@
     const first = L.runs.find((run) => run.curves) || L.runs[0];
     if (first.curves) {
       levels.push({ name: "raw pixels", kind: "pixels", value: baseline(first, "pixels", key) });
+      levels.push({ name: "histograms", kind: "histograms", value: baseline(first, "histograms", key) });
       levels.push({ name: "untrained", kind: "untrained", value: baseline(first, "untrained", key) });
     }
     return L.chart({ title, what, series: series(networks, key), levels, ...options });

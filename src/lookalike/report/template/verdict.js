@@ -1,10 +1,11 @@
-/* The figures behind the verdict, each drawn beside what chance, raw pixels, the untrained network and the weights it began with reach. */
+/* The figures behind the verdict, each drawn beside what chance, features without training, the untrained network and the weights it began with reach. */
 (function () {
   "use strict";
   const L = window.LK;
   const MARKS = [
     ["chance", "chance"],
     ["pixels", "raw pixels"],
+    ["histograms", "colour histograms with thumbnails"],
     ["untrained", "the untrained network"],
     ["initial", "the weights it began with"],
   ];
@@ -50,11 +51,11 @@
         names.get(figure.name).push([figure, r]);
       }
     });
-    const begun = Array.from(names.values()).flat().some(([f]) => Number.isFinite(f.initial));
+    const known = (key) => Array.from(names.values()).flat().some(([f]) => Number.isFinite(f[key]));
     if (names.size) mount.append(L.el("p", { class: "keys" }, L.el("span", {}, L.el("i", { class: "key value" }), "this network"),
-      ...MARKS.filter(([key]) => key !== "initial" || begun).map(([key, name]) => L.el("span", {}, L.el("i", { class: "key " + key }), name))));
+      ...MARKS.filter(([key]) => known(key)).map(([key, name]) => L.el("span", {}, L.el("i", { class: "key " + key }), name))));
     for (const [name, found] of names) {
-      const values = found.flatMap(([f]) => [f.value, f.chance, f.pixels, f.untrained, f.initial]).filter(Number.isFinite);
+      const values = found.flatMap(([f]) => [f.value, ...MARKS.map(([key]) => f[key])]).filter(Number.isFinite);
       const most = found[0][0].percent ? Math.max(1, ...values) : Math.max(...values, 0) * 1.08 || 1;
       mount.append(L.el("div", { class: "figure" },
         L.el("div", { class: "what" }, L.el("strong", { text: name }), L.el("span", { text: found[0][0].what || "" })),

@@ -1,0 +1,261 @@
+"""Is the verdict right? Some eighty short runs that differ, and what the verdict says beside what labels say.
+
+    python studies/verdict.py train runs/verdict mnist=mnist:DIR cifar=DIR groceries=DIR [NAME=DIR ...]
+    python studies/verdict.py judge runs/verdict
+
+`train` makes the runs one after the other, each in a folder of its own, and goes on where it stopped; results are lines
+of OUT/runs.jsonl, features of a sample are kept in OUT/features/. A run's half is a hash of its name: the rules of
+`evaluate/health.py` were chosen on the half "chosen", and `judge` says how they do on either. Labels are in the last
+columns only: no rule looks at them. kNN is by the 20 nearest of up to 2,000 images, of 1,000 others; what is better or
+worse than a baseline is so by two standard errors of the difference, image by image.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lookalike import api
+from lookalike.core import machine, registry, rng
+from lookalike.core.errors import LookalikeError
+from lookalike.core.metrics import read_metrics
+from lookalike.data.base import Images
+from lookalike.engine.backbone import load_backbone
+from lookalike.engine.journal import silence
+from lookalike.engine.run_folder import RunFolder
+from lookalike.engine.views import recipe_of, view_of
+from lookalike.evaluate.baselines import BASELINES
+from lookalike.evaluate.knn import knn_predict
+from verdict_sets import DRAWN, copies, few, named_set
+
+SAMPLE = 1000  # images whose features are kept, and two views of each
+LR = 0.35  # before scaling with the batch
+EPOCHS = {"simclr": 24, "deepcluster": 16, "deepcluster-v2": 16}
+CLUSTERS = {"deepcluster": 60, "deepcluster-v2": 100}
+
+REGIMES: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "short": {"epochs": 1},
+    "shorter": {"epochs": 4},
+    "slow": {"lr": LR / 2000},
+    "fast": {"lr": LR * 12, "warmup": 0.0},
+    "faster": {"lr": LR * 60, "warmup": 0.0},
+    "tiny crops": {"crop_min": 0.02},
+    "crop-flip": {"augment": "crop-flip"},
+    "crop-flip, large": {"augment": "crop-flip", "crop_min": 0.8},
+    "simclr": {"augment": "simclr"},
+    "light": {"augment": "simclr-light"},
+    "digits": {"augment": "digits"},
+    "hot": {"temperature": 10.0},
+    "cold": {"temperature": 0.01},
+    "two clusters": {"n_clusters": 2},
+    "many clusters": {"n_clusters": 600},
+    "copies": {"distinct": 40},
+    "few": {"count": 48},
+}
+
+MADE: dict[str, dict[str, str]] = {  # method -> regime -> sets
+    "simclr": {
+        "plain": "digits mnist cifar groceries emoji stripes arrows shapes cells",
+        "short": "digits cifar stripes shapes",
+        "shorter": "mnist groceries cells",
+        "slow": "digits cifar arrows",
+        "fast": "digits groceries shapes cells",
+        "faster": "mnist cifar stripes emoji",
+        "tiny crops": "digits cifar emoji arrows",
+        "crop-flip": "arrows mnist cifar groceries shapes",
+        "crop-flip, large": "digits cifar cells",
+        "simclr": "stripes cells emoji",
+        "light": "stripes groceries cells",
+        "digits": "arrows shapes",
+        "hot": "mnist shapes",
+        "cold": "digits stripes",
+        "copies": "mnist groceries shapes",
+        "few": "digits cifar emoji",
+    },
+    "deepcluster": {
+        "plain": "digits mnist cifar groceries emoji stripes arrows shapes cells",
+        "short": "mnist cifar shapes",
+        "slow": "digits groceries",
+        "fast": "mnist stripes emoji",
+        "faster": "digits shapes cells",
+        "tiny crops": "mnist stripes",
+        "crop-flip": "cifar arrows",
+        "two clusters": "digits cells",
+        "many clusters": "cifar arrows",
+        "copies": "digits cells",
+    },
+    "deepcluster-v2": {
+        "plain": "digits mnist cifar stripes shapes cells",
+        "short": "digits groceries",
+        "slow": "mnist shapes",
+        "fast": "digits cifar cells",
+        "tiny crops": "arrows groceries",
+        "simclr": "stripes",
+    },
+}
+
+
+@dataclass(frozen=True)
+class Case:
+    """One run."""
+
+    data: str
+    method: str
+    regime: str
+
+    @property
+    def name(self) -> str:
+        """Of its folder."""
+        return "-".join((self.data, self.method, self.regime.replace(", ", "-").replace(" ", "-")))
+
+    @property
+    def half(self) -> str:
+        """`chosen` or `judged`: the half that rules were chosen on, or the one that they are judged on."""
+        return ("chosen", "judged")[hashlib.blake2b(self.name.encode()).digest()[0] % 2]
+
+
+def cases() -> Iterator[Case]:
+    """All of them, those that differ most first."""
+    rounds = [
+        [Case(data, method, regime) for data in sets.split()]
+        for regimes in MADE.values()
+        for (regime, sets), method in zip(regimes.items(), [_method(regimes)] * len(regimes), strict=True)
+    ]
+    for turn in range(max(map(len, rounds))):
+        yield from (found[turn] for found in rounds if turn < len(found))
+
+
+def _method(regimes: dict[str, str]) -> str:
+    return next(method for method, known in MADE.items() if known is regimes)
+
+
+def options_of(case: Case, out: Path, seed: int = 0, tiny: bool = False) -> tuple[Any, set[str], dict[str, int]]:
+    """Options of a run, those said on purpose, and how the images are changed."""
+    said: dict[str, Any] = {"epochs": EPOCHS[case.method], "batch_size": 128, "width": 16, "lr": LR}
+    if case.method in CLUSTERS:
+        said["n_clusters"] = CLUSTERS[case.method]
+    said |= REGIMES[case.regime]
+    changes = {key: said.pop(key) for key in ("distinct", "count") if key in said}
+    if "count" in changes:
+        said["batch_size"] = 16
+    if tiny:
+        said |= {"epochs": min(2, said["epochs"]), "width": 4}
+    said["check_every"] = max(1, said["epochs"] // 4)
+    said |= {"precision": "float32", "seed": seed}
+    kind = registry.find("methods", case.method, "method").Options
+    return kind(out=str(out), threads=1, report=False, snapshots=True, **said), set(said), changes
+
+
+def made(case: Case, images: Images, out: Path, tiny: bool = False) -> dict[str, Any]:
+    """Train one run, and put on record all that is known of it; its features go to OUT/features/NAME.npz."""
+    begun, folder = time.monotonic(), out / "runs" / case.name
+    options, said, changes = options_of(case, folder, tiny=tiny)
+    lesson = images
+    if "distinct" in changes:
+        lesson = copies(images, changes["distinct"])
+    if "count" in changes:
+        lesson = few(images, changes["count"])
+    record: dict[str, Any] = {"name": case.name, "data": case.data, "method": case.method, "regime": case.regime}
+    record |= {"half": case.half, "images": len(lesson.training), "side": images.shape[1]}
+    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        with silence():
+            run = api.train(case.method, options, said, images=lesson, command="study")
+    except LookalikeError as error:  # a loss that is not finite, say: the run says so itself
+        return {**record, "error": str(error), "seconds": round(time.monotonic() - begun, 1)}
+    options = api.options_of(run)[1]
+    record["options"] = {key: getattr(options, key) for key in sorted(said) if key != "seed"} | {
+        "augment": options.augment
+    }
+    record |= {kind: _events(run, kind) for kind in ("look", "epoch", "clustering")}
+    record |= _measured(run, options, images, lesson, out / "features" / f"{case.name}.npz")
+    return {**record, "seconds": round(time.monotonic() - begun, 1)}
+
+
+def _events(run: RunFolder, kind: str) -> list[dict[str, Any]]:
+    return [event for event in read_metrics(run.metrics) if event["event"] == kind and not event.get("head")]
+
+
+def _measured(run: RunFolder, options: Any, images: Images, lesson: Images, file: Path) -> dict[str, Any]:
+    """kNN of all features by labels; features of a sample of the lesson, and of two views, go to the file."""
+    networks = {
+        "untrained": api.calibrated(api.untrained_backbone(options, lesson, "cpu"), lesson),
+        "network": load_backbone(run.encoder, "cpu"),
+    }
+    of = {**BASELINES, **{name: network.features for name, network in networks.items()}}
+    rows = lesson.training[rng.permutation(0, "study/gallery", 0, len(lesson.training))[:SAMPLE]]
+    recipe = recipe_of(options, lesson)
+    views = [view_of(lesson, recipe, rows, seed=1, epoch=-1, view=view) for view in range(2)]
+    assert images.labels is not None and images.evaluation is not None
+    bank, asked = images.evaluation
+    kept: dict[str, np.ndarray] = {"rows": rows.numpy()}
+    right: dict[str, Tensor] = {}
+    for name, features in of.items():
+        kept[name] = features(lesson.squares.take(rows)).half().numpy()
+        kept |= {f"{name}.{view}": features(x).half().numpy() for view, x in enumerate(views)}
+        x_ND, q_QD = features(images.squares.take(bank)), features(images.squares.take(asked))
+        right[name] = knn_predict(x_ND, images.labels[bank], q_QD) == images.labels[asked]
+    file.parent.mkdir(parents=True, exist_ok=True)
+    np.savez_compressed(file, **kept)
+    beside = {name: (right["network"].double() - found.double()) for name, found in right.items()}
+    return {
+        "knn": {name: float(found.double().mean()) for name, found in right.items()},
+        "difference": {name: float(d.mean()) for name, d in beside.items()},
+        "error": {name: float(d.std()) / len(d) ** 0.5 for name, d in beside.items()},
+        "asked": len(asked),
+    }
+
+
+def read(out: Path) -> list[dict[str, Any]]:
+    """What `train` has put on record."""
+    file = out / "runs.jsonl"
+    return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+
+
+def train(out: Path, places: dict[str, str], only: str = "", tiny: bool = False) -> None:
+    """Make the runs that are not there."""
+    out.mkdir(parents=True, exist_ok=True)
+    done = {record["name"] for record in read(out)}
+    sets: dict[str, Images] = {}
+    for case in cases():
+        if case.name in done or only not in case.name or not (case.data in places or case.data in DRAWN):
+            continue
+        if case.data not in sets:
+            sets[case.data] = named_set(case.data, places.get(case.data), 200 if tiny else 2000)
+        record = made(case, sets[case.data], out, tiny)
+        with open(out / "runs.jsonl", "a", encoding="utf-8") as file:
+            file.write(json.dumps(record) + "\n")
+        knn = {name: round(value, 3) for name, value in record.get("knn", {}).items()}
+        print(f"{case.name}: {record['seconds']} s, {knn or record['error']}", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("job", choices=("train", "judge"))
+    parser.add_argument("out", type=Path)
+    parser.add_argument("data", nargs="*", help="NAME=DATA of sets that are not drawn")
+    parser.add_argument("--only", default="", help="runs whose names hold this")
+    parser.add_argument("--tiny", action="store_true", help="two epochs on 200 images, for a test")
+    args = parser.parse_args()
+    machine.prepare(1)
+    torch.set_num_threads(1)
+    if args.job == "train":
+        places = dict(word.split("=", 1) for word in args.data)
+        places.setdefault("digits", "digits")
+        train(args.out, places, args.only, args.tiny)
+
+
+if __name__ == "__main__":
+    main()
