@@ -11,6 +11,8 @@ import pytest
 from PIL import Image
 
 from browser import chromium
+from heard import Heard
+from lookalike.core.progress import listening
 
 WORKER = os.environ.get("PYTEST_XDIST_WORKER")
 if WORKER is not None and hasattr(os, "sched_setaffinity"):
@@ -52,6 +54,14 @@ def browser() -> Iterator[Any]:
     """A headless Chromium; the test skips where there is none."""
     with chromium() as found:
         yield found
+
+
+@pytest.fixture
+def heard() -> Iterator[Heard]:
+    """What is said while the test runs."""
+    listener = Heard()
+    with listening(listener):
+        yield listener
 
 
 @pytest.fixture(scope="session")

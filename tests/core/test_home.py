@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from heard import Heard
 from lookalike.cli.main import main
 from lookalike.core import home
 from lookalike.core.home import cache_home, can_be_written, expand_user, temporary_cache
+from lookalike.core.progress import listening
 from lookalike.data import store
-from lookalike.data.base import Loading
 from lookalike.data.sources import find
 from lookalike.data.store import cache_folder, load
 
@@ -55,17 +56,19 @@ def images(tmp_path: Path) -> Path:
 
 
 def test_without_a_home_the_cache_is_temporary_and_said(no_home: None, place: Path, images: Path):
-    said: list[str] = []
-    found = load(find(str(images)), how=Loading(say=said.append))
+    heard = Heard()
+    with listening(heard):
+        found = load(find(str(images)))
     assert len(found.paths) == 4
     folder = place / f"lookalike-{os.getuid()}"
     assert cache_folder(None) == folder
     assert (folder.stat().st_mode & 0o777) == 0o700
-    (line,) = [words for words in said if "no home folder" in words]
+    (line,) = [words for words in heard.lines if "no home folder" in words]
     assert str(folder) in line and "--cache" in line and "XDG_CACHE_HOME" in line
-    said.clear()
-    load(find(str(images)), how=Loading(say=said.append))
-    assert not any("decoding" in words for words in said)  # found again
+    heard.lines.clear()
+    with listening(heard):
+        load(find(str(images)))
+    assert not any("decoding" in words for words in heard.lines)  # found again
 
 
 def test_every_place_with_a_tilde_is_one_that_is_not_there(no_home: None, capsys: pytest.CaptureFixture):
@@ -105,12 +108,14 @@ def test_a_home_that_cannot_be_written(tmp_path: Path, place: Path, images: Path
     stored = cache_folder(None)
     assert stored == tmp_path / "cache" / "lookalike"
     monkeypatch.setattr(store, "can_be_written", lambda folder: False)  # root may write anywhere
-    said: list[str] = []
-    load(find(str(images)), how=Loading(say=said.append))
-    assert said == []  # a store that is there can be read
+    heard = Heard()
+    with listening(heard):
+        load(find(str(images)))
+    assert heard.lines == []  # a store that is there can be read
     (images / "new.png").write_bytes((images / "0.png").read_bytes())
-    load(find(str(images)), how=Loading(say=said.append))
-    assert f"{stored} cannot be written: decoded images are kept in {place}" in said[0]
+    with listening(heard):
+        load(find(str(images)))
+    assert f"{stored} cannot be written: decoded images are kept in {place}" in heard.lines[0]
 
 
 def test_what_can_be_written(tmp_path: Path):

@@ -16,8 +16,10 @@ import pytest
 import torch
 from PIL import Image
 
+from heard import Heard
 from listings import listing_of_files, listing_of_photos, photos, picture
 from lookalike.core.errors import LookalikeError, MachineError
+from lookalike.core.progress import listening
 from lookalike.data import store, store_build, store_format
 from lookalike.data.base import Images, Loading
 from lookalike.data.canvas import digests, prefetch
@@ -29,12 +31,6 @@ from lookalike.data.store_format import Index, Shape, Stored
 from lookalike.data.survey import Survey, most_common_channels, survey
 
 N = 40
-
-
-def told() -> tuple[list[str], dict]:
-    """A place for what is said, and the argument that says it there."""
-    said: list[str] = []
-    return said, {"say": said.append}
 
 
 def load(listing: Listing, cache: Path, image_size: int | None = 16, **how) -> Images:
@@ -84,18 +80,19 @@ def test_a_store_holds_what_decoding_gives(tmp_path: Path, monkeypatch: pytest.M
     assert np.array_equal(images.digests, digests(images.pixels, images.sizes))
 
 
-def test_the_next_start_finds_the_store_and_decodes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    said, how = told()
+def test_the_next_start_finds_the_store_and_decodes_nothing(
+    heard: Heard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     listing = listing_of_photos(tmp_path / "photos", N)
-    first = load(listing, tmp_path / "cache", **how)
-    assert len(said) == 1 and said[0].startswith(f"decoding {N} images into {tmp_path / 'cache'}")
+    first = load(listing, tmp_path / "cache")
+    assert len(heard.lines) == 1 and heard.lines[0].startswith(f"decoding {N} images into {tmp_path / 'cache'}")
     monkeypatch.setattr(store_build, "examine_all", None)
-    same(load(listing, tmp_path / "cache", **how), first)
+    same(load(listing, tmp_path / "cache"), first)
     labels = tuple("ab"[i % 2] for i in range(N))
     split = ("train",) * 30 + ("test",) * 10
-    labelled = load(replace(listing, labels=labels, split=split, name="x"), tmp_path / "cache", **how)
+    labelled = load(replace(listing, labels=labels, split=split, name="x"), tmp_path / "cache")
     assert labelled.classes == ("a", "b") and labelled.labels[:3].tolist() == [0, 1, 0] and labelled.split == split
-    assert len(said) == 1 and len(folders(tmp_path / "cache")) == 1
+    assert len(heard.lines) == 1 and len(folders(tmp_path / "cache")) == 1
 
 
 def test_without_a_store_all_is_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -214,7 +211,7 @@ def failing_after(monkeypatch: pytest.MonkeyPatch, n: int, error: Exception) -> 
     return written
 
 
-def test_a_full_disk_is_told_and_what_is_done_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_full_disk_is_told_and_what_is_done_is_kept(heard: Heard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     listing = listing_of_photos(tmp_path / "photos", N)
     expected = load(listing, tmp_path / "whole")
     failing_after(monkeypatch, 25, OSError(errno.ENOSPC, "No space left on device"))
@@ -225,7 +222,7 @@ def test_a_full_disk_is_told_and_what_is_done_is_kept(tmp_path: Path, monkeypatc
     (partial,) = folders(tmp_path / "cache")
     assert partial.suffix == ".partial"  # never taken for whole
     monkeypatch.undo()
-    said, how = told()
+    heard.lines.clear()
     decoded = []
 
     def counting(entries, *more):
@@ -233,8 +230,8 @@ def test_a_full_disk_is_told_and_what_is_done_is_kept(tmp_path: Path, monkeypatc
         return examine_all(entries, *more)
 
     monkeypatch.setattr(store_build, "examine_all", counting)
-    same(load(listing, tmp_path / "cache", **how), expected)
-    assert "going on with the store" in said[0] and N - 25 <= len(decoded) < N
+    same(load(listing, tmp_path / "cache"), expected)
+    assert "going on with the store" in heard.lines[0] and N - 25 <= len(decoded) < N
     assert [folder.suffix for folder in folders(tmp_path / "cache")] == [""]
 
 
@@ -248,7 +245,7 @@ def test_an_index_that_cannot_be_written_is_told_as_such(tmp_path: Path, monkeyp
 
 
 BUILD = """
-import sys, time
+import logging, sys, time
 from pathlib import Path
 sys.path[:0] = {paths!r}
 from listings import listing_of_files
@@ -262,7 +259,8 @@ def slow(entries, *more):
 store_build.examine_all = slow
 files = sorted(Path({photos!r}).iterdir())
 listing = listing_of_files(files, [file.name for file in files])
-images = store.load(listing, 16, Loading(cache={cache!r}, say=lambda words: print(words, flush=True)))
+logging.basicConfig(stream=sys.stdout, format="%(message)s", level=logging.INFO)
+images = store.load(listing, 16, Loading(cache={cache!r}))
 print("done", images.fingerprint, flush=True)
 """
 
@@ -273,7 +271,7 @@ def builder(photos: Path, cache: Path, wait: float) -> subprocess.Popen:
     return subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
 
 
-def test_a_store_whose_building_was_killed_goes_on(tmp_path: Path):
+def test_a_store_whose_building_was_killed_goes_on(heard: Heard, tmp_path: Path):
     listing = listing_of_photos(tmp_path / "photos", N)
     cache = tmp_path / "cache"
     process = builder(tmp_path / "photos", cache, 0.1)
@@ -290,9 +288,9 @@ def test_a_store_whose_building_was_killed_goes_on(tmp_path: Path):
     process.send_signal(signal.SIGKILL)
     process.communicate()
     assert 8 <= done < N and not partial.with_suffix("").exists()
-    said, how = told()
-    images = load(listing, cache, **how)
-    number = int(said[0].split(": ")[1].split(" of ")[0])
+    heard.lines.clear()
+    images = load(listing, cache)
+    number = int(heard.lines[0].split(": ")[1].split(" of ")[0])
     assert number >= done
     same(images, load(listing, tmp_path / "afresh"))
 
@@ -310,25 +308,26 @@ def test_of_two_processes_one_builds_and_the_other_waits(tmp_path: Path):
 
 
 def test_a_process_that_finds_the_lock_taken_says_so_and_waits(tmp_path: Path):
-    said: list[str] = []
+    heard = Heard()
     held, waited = threading.Event(), []
 
     def other() -> None:
-        with store_build.locked(tmp_path / "key.lock", said.append):
+        with listening(heard), store_build.locked(tmp_path / "key.lock"):
             waited.append(held.is_set())
 
-    with store_build.locked(tmp_path / "key.lock", said.append):
+    with store_build.locked(tmp_path / "key.lock"):
         thread = threading.Thread(target=other)
         thread.start()
-        while not said:
+        while not heard.phases:
             time.sleep(0.01)
         held.set()
     thread.join()
-    assert waited == [True] and said == [f"another process is building the store {tmp_path / 'key'}; waiting for it"]
+    assert waited == [True]
+    assert heard.begun == [f"waiting for another process, which is building the store {tmp_path / 'key'}"]
 
 
 @pytest.mark.parametrize("damage", ["short", "long", "index", "no index", "no pixels", "zeros", "other index"])
-def test_a_damaged_store_is_built_anew(tmp_path: Path, damage: str):
+def test_a_damaged_store_is_built_anew(heard: Heard, tmp_path: Path, damage: str):
     listing = listing_of_photos(tmp_path / "photos", N)
     expected = load(listing, tmp_path / "cache")
     (folder,) = folders(tmp_path / "cache")
@@ -349,9 +348,9 @@ def test_a_damaged_store_is_built_anew(tmp_path: Path, damage: str):
         pixels.write_bytes(bytes(pixels.stat().st_size))
     else:
         Index(Shape(3, 32), np.zeros(3, store_format.RECORD), {}).write(folder)
-    said, how = told()
-    same(load(listing, tmp_path / "cache", **how), expected)
-    assert "is damaged" in said[0] and "it is built anew" in said[0] and "decoding" in said[1]
+    heard.lines.clear()
+    same(load(listing, tmp_path / "cache"), expected)
+    assert "is damaged" in heard.lines[0] and "it is built anew" in heard.lines[0] and "decoding" in heard.lines[1]
 
 
 def test_a_store_cut_short_while_it_is_used(tmp_path: Path, from_disk: None):
@@ -427,15 +426,14 @@ def test_sizes_and_channels_are_chosen_by_the_images(tmp_path: Path, shapes, ima
     assert (found.channels, found.shape(side).canvas, side, found.colour) == expected
 
 
-def test_a_size_that_was_chosen_finds_the_store_when_it_is_named(tmp_path: Path):
-    said, how = told()
+def test_a_size_that_was_chosen_finds_the_store_when_it_is_named(heard: Heard, tmp_path: Path):
     listing = listing_of_photos(tmp_path / "photos", N)
-    one = load(listing, tmp_path / "cache", None, **how)
-    same(load(listing, tmp_path / "cache", one.shape[1], **how), one)  # as a run's config.toml does
-    large = load(listing, tmp_path / "cache", 100, **how)
+    one = load(listing, tmp_path / "cache", None)
+    same(load(listing, tmp_path / "cache", one.shape[1]), one)  # as a run's config.toml does
+    large = load(listing, tmp_path / "cache", 100)
     assert large.shape == (3, 100, 100) and torch.equal(large.pixels[:], one.pixels[:])  # no image is larger
-    assert len(said) == 1
-    assert load(listing, tmp_path / "cache", 16, **how).pixels.shape[-1] == 32 and len(said) == 2
+    assert len(heard.lines) == 1
+    assert load(listing, tmp_path / "cache", 16).pixels.shape[-1] == 32 and len(heard.lines) == 2
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", '{"channels": "3", "longest": 9, "square": 0, "colour": true}'])

@@ -54,7 +54,7 @@ def flat(files: list[Path]) -> Listing:
 
 
 def load(listing: Listing, place: Path, **how: object) -> Images:
-    return store.load(listing, 16, Loading(cache=str(place / "cache"), say=lambda _: None, **how))  # type: ignore[arg-type]
+    return store.load(listing, 16, Loading(cache=str(place / "cache"), **how))  # type: ignore[arg-type]
 
 
 def train(images: Images, out: Path, method: str = "simclr", epochs: int = 1) -> RunFolder:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from fakes import FakeCollection, noise, signal_after, tiny_options
+from heard import Heard
 from lookalike import api
 from lookalike.cli.main import main
 from lookalike.core import registry
@@ -186,7 +187,7 @@ def test_sizes_of_memory(text: str, size: int):
 
 
 def test_a_full_gpu_halves_the_chunk_and_repeats_the_step(
-    tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, heard: Heard, monkeypatch: pytest.MonkeyPatch
 ):
     """The error of a full GPU stands in for the GPU; the run's weights are those of the smaller chunks."""
 
@@ -209,7 +210,7 @@ def test_a_full_gpu_halves_the_chunk_and_repeats_the_step(
     monkeypatch.setattr(loop, "forward_backward", full_at_first)
     found = weights("full")
     assert calls == [1, 2, 4, 4, 4]
-    assert "this step again, and all others, in chunks of 16" in capsys.readouterr().out
+    assert "this step again, and all others, in chunks of 16" in heard.said
     assert all(torch.equal(value, found[key]) for key, value in wanted.items())
 
 

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from fakes import signal_after, tiny_options
+from heard import Heard
 from lookalike import api
 from lookalike.core.errors import ConfigurationError, Interrupted, LookalikeError
 from lookalike.core.metrics import read_metrics
@@ -238,7 +239,7 @@ def test_features_that_are_not_finite_are_told_so(name: str, tmp_path: Path, mon
     assert RunFolder(tmp_path / "run").status()["status"] == "failed"
 
 
-def test_a_collapse_is_said_on_the_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture):
+def test_a_collapse_is_said_on_the_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, heard: Heard):
     lloyd = deepcluster.lloyd
 
     def one_cluster(x_ND: torch.Tensor, k: int, **said: object):
@@ -249,6 +250,6 @@ def test_a_collapse_is_said_on_the_way(tmp_path: Path, monkeypatch: pytest.Monke
 
     monkeypatch.setattr(deepcluster, "lloyd", one_cluster)
     train("deepcluster", tmp_path / "run", every=1)
-    shown = capsys.readouterr().out
+    shown = heard.said
     assert shown.count("collapsing: one cluster holds 195 of 200 images") == 1
     assert shown.count("clusters of 1 to 195") == EPOCHS

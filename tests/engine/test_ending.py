@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from fakes import signal_after, tiny_options
+from heard import Heard
 from lookalike import api
 from lookalike.core.errors import Interrupted
 from lookalike.core.files import read_json
@@ -45,14 +46,14 @@ def events(run: RunFolder) -> list[dict]:
 
 @pytest.mark.parametrize("step", [1, BATCHES + 3, BATCHES, 2 * BATCHES])
 def test_once_ends_it_and_the_run_can_go_on(
-    straight: RunFolder, step: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+    straight: RunFolder, step: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, heard: Heard
 ):
     """In the middle of an epoch, at its end, and at an end that is looked at anyway."""
     name = straight.path.name
     signal_after(monkeypatch, step, signal.SIGINT)
     run = train(name, tmp_path / "run")
     monkeypatch.undo()
-    assert f"the training ends here, after step {step} of 21, as you asked" in capsys.readouterr().out
+    assert f"the training ends here, after step {step} of 21, as you asked" in heard.said
     status = run.status()
     assert (status["status"], status["ended_at"]) == ("trained", step)
     assert run.encoder.is_file()

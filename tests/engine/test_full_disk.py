@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from fakes import tiny_options
+from heard import Heard
 from lookalike import api
 from lookalike.core.errors import Interrupted, MachineError
 from lookalike.core.full_disk import is_full
@@ -85,7 +86,9 @@ def test_a_file_system_that_reserves_nothing_is_none_that_is_full(number: int, t
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_fills_up_during_a_training_costs_no_weights(photos: Path, tmp_path: Path, full, monkeypatch, capsys):
+def test_what_fills_up_during_a_training_costs_no_weights(
+    photos: Path, tmp_path: Path, full, monkeypatch, heard: Heard
+):
     run = RunFolder(tmp_path / "run")
     full(lambda path: path == run.checkpoint or path.parent == run.snapshots)
     appended, calls = open, []
@@ -99,14 +102,14 @@ def test_what_fills_up_during_a_training_costs_no_weights(photos: Path, tmp_path
     monkeypatch.setattr(journal, "open", refusing, raising=False)
     assert train(photos, run.path).status()["status"] == "trained"
     assert run.encoder.is_file() and not run.checkpoint.exists()
-    said = capsys.readouterr().out
+    said = heard.said
     for what in ("the state after step 3 is not saved", "no snapshot is kept of epoch 3", "metrics.jsonl lacks"):
         assert f"the disk is full: {what}" in said
     epochs = [event["epoch"] for event in read_metrics(run.metrics) if event["event"] == "epoch"]
     assert epochs == [1, 2, 3] and len(calls) > 6  # what could not be written was written with the next
 
 
-def test_events_are_written_once_there_is_space_again(photos: Path, tmp_path: Path, full, monkeypatch, capsys):
+def test_events_are_written_once_there_is_space_again(photos: Path, tmp_path: Path, full, monkeypatch, heard: Heard):
     """The disk is full from the first epoch on, until snapshots are given up for the weights."""
     run = RunFolder(tmp_path / "run")
     full(lambda path: path == run.encoder and run.snapshots.exists())
@@ -120,7 +123,7 @@ def test_events_are_written_once_there_is_space_again(photos: Path, tmp_path: Pa
 
     monkeypatch.setattr(journal, "open", refusing, raising=False)
     train(photos, run.path)
-    assert "the disk is full: metrics.jsonl lacks the newest events" in capsys.readouterr().out
+    assert "the disk is full: metrics.jsonl lacks the newest events" in heard.said
     epochs = [event["epoch"] for event in read_metrics(run.metrics) if event["event"] == "epoch"]
     assert epochs == [1, 2, 3]
 

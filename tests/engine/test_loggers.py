@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from fakes import signal_after
+from heard import Heard
 from lookalike import api
 from lookalike.core.errors import Interrupted, LookalikeError
 from lookalike.core.metrics import read_metrics
@@ -108,21 +109,21 @@ def test_wandb_is_told_everything_and_a_run_that_goes_on_is_the_same_one(
 
 
 def test_a_logger_that_fails_stops_nothing_and_is_told_of_once(
-    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, heard: Heard
 ):
     monkeypatch.setitem(sys.modules, "wandb", FakeWandB(fails_at=3))
     run = train(photos, tmp_path / "run", "wandb")
     assert run.status()["status"] == "trained"
-    said = capsys.readouterr().out
+    said = heard.said
     assert said.count("--log wandb failed and is left alone, the training goes on: no route to host") == 1
 
 
 def test_a_logger_that_cannot_start_stops_nothing(
-    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, heard: Heard
 ):
     monkeypatch.setitem(sys.modules, "wandb", SimpleNamespace(init=lambda **how: 1 / 0))
     assert train(photos, tmp_path / "run", "wandb").status()["status"] == "trained"
-    assert "--log wandb failed" in capsys.readouterr().out
+    assert "--log wandb failed" in heard.said
 
 
 @pytest.mark.parametrize("name", ["tensorboard", "wandb"])

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from lookalike.api.records import images_of, keep_new_place, loading, options_of, write_features, write_skipped
 from lookalike.core import machine
 from lookalike.core.process import threads_kept
+from lookalike.core.progress import tell
 from lookalike.data.base import Images
 from lookalike.data.base import load as load_images
 from lookalike.engine.backbone import load_backbone
@@ -81,15 +82,15 @@ def _embed(
         download = bool((load_options or {}).get("download", False))
         images = load_images(data, backbone.spec.image_size, download, how)
         if keep_new_place(run, options, data, images):
-            how.say(f"these are the images of {run.path}, which are looked for at this place from now on")
+            tell(f"these are the images of {run.path}, which are looked for at this place from now on")
         folder = out or run.path / "embeddings" / images.name
         pixels, said = entering(images, backbone.spec.channels)
         if said:
-            how.say(said)
+            tell(said)
         features = backbone.features(pixels)
     write_features(folder, images, features)
     if data is not None:
-        write_skipped(folder / "skipped.csv", images, how)
+        write_skipped(folder / "skipped.csv", images)
     if data is None and out is None:
         run.clusters.unlink(missing_ok=True)  # groups of the features that were there before
         run.update(seconds={"embed": time.monotonic() - begun})

@@ -74,7 +74,7 @@ def predict(
     check_channels(run, images)
     file = out or run.path / "predictions" / f"{images.name}.csv"
     found = predict_images(run, images, file, device)
-    write_skipped(file.with_name(f"{file.stem}-skipped.csv"), images, how)
+    write_skipped(file.with_name(f"{file.stem}-skipped.csv"), images)
     return found
 
 

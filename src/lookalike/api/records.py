@@ -17,6 +17,7 @@ from lookalike.core.files import write_atomically, write_csv
 from lookalike.core.home import expand_user
 from lookalike.core.options import TrainOptions, places, spoken
 from lookalike.core.places import absolute_places, find_places, folders_of, is_there, joined
+from lookalike.core.progress import tell
 from lookalike.core.words import counted
 from lookalike.data.base import Images, Loading
 from lookalike.data.base import load as load_images
@@ -144,14 +145,14 @@ def write_index(folder: Path, images: Images) -> None:
     write_csv(folder / "index.csv", ("path", "split", "label", "cluster"), rows)
 
 
-def write_skipped(file: Path, images: Images, how: Loading) -> None:
+def write_skipped(file: Path, images: Images) -> None:
     """Files that were passed over, with the reasons, and a word on them; where there are none the file goes."""
     if not images.skipped:
         file.unlink(missing_ok=True)
         return
     write_csv(file, ("path", "reason"), images.skipped)
     n, name = len(images.skipped), images.skipped[0][0]
-    how.say(f"{counted(n, 'file')} skipped, such as {name!r}; the reasons are in {file}")
+    tell(f"{counted(n, 'file')} skipped, such as {name!r}; the reasons are in {file}")
 
 
 def finish(run: RunFolder) -> None:

@@ -27,6 +27,7 @@ from lookalike.core.files import write_csv
 from lookalike.core.full_disk import unless_full
 from lookalike.core.options import AUTO, TrainOptions, lasting, raise_problems
 from lookalike.core.process import threads_kept
+from lookalike.core.progress import tell
 from lookalike.core.words import counted
 from lookalike.data.base import Images, by_content
 from lookalike.data.base import load as load_images
@@ -196,7 +197,7 @@ def train(
     finally:
         if ranks.first:
             ended_at = trainer.step if trainer.ended else None
-            with unless_full(loading(options).say, f"{run.record.name} does not say how the run ended"):
+            with unless_full(tell, f"{run.record.name} does not say how the run ended"):
                 run.update(status, {"train": trainer.seconds}, parameters=_count(backbone.encoder), ended_at=ended_at)
     return run
 

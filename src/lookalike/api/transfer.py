@@ -18,6 +18,7 @@ from lookalike.core.arithmetic import outside_autocast
 from lookalike.core.files import read_json, write_json
 from lookalike.core.options import spoken
 from lookalike.core.process import threads_kept
+from lookalike.core.progress import tell
 from lookalike.core.ranks import ALONE
 from lookalike.data.base import load as load_images
 from lookalike.engine.backbone import load_backbone
@@ -69,7 +70,7 @@ def evaluate_on(
     assert images.labels is not None
     pixels, said = entering(images, backbone.spec.channels)
     if said:
-        how.say(said)
+        tell(said)
     classes = len(images.classes)
     scores = {"trained": measure(backbone.features(pixels), images.labels, bank, test, classes)}
     if baselines:

@@ -18,6 +18,7 @@ from types import ModuleType
 
 from lookalike import __version__
 from lookalike.cli import commands
+from lookalike.cli.heartbeat import heartbeat
 from lookalike.cli.interrupts import CTRL_C
 from lookalike.cli.streams import STREAMS
 from lookalike.core import nearby, registry
@@ -89,15 +90,22 @@ def _dispatch(words: list[str]) -> int:
         print(f"lookalike {__version__}")
         return 0
     if words[0] in names and words[0] != _EVERYTHING:
-        return _command(words[0]).run(words[1:])
+        return _command_run(words[0], words[1:])
     if words[0].startswith("-"):
         option = nearby.option(words[0])
         if option:
             raise LookalikeError(f"{words[0]} comes after what it is for: lookalike DATA {option} ...")
         raise LookalikeError(f"unknown option {words[0]}: {did_you_mean(words[0], ['--help', '--version'])}")
     if _is_data(words[0]):
-        return _command(_EVERYTHING).run(words)
+        return _command_run(_EVERYTHING, words)
     raise LookalikeError(f"{words[0]!r} is neither a command nor a folder or file of images: {_meant(words, names)}")
+
+
+def _command_run(name: str, words: list[str]) -> int:
+    command = _command(name)
+    with heartbeat(command, words):
+        status: int = command.run(words)
+    return status
 
 
 def _meant(words: list[str], names: list[str]) -> str:

@@ -13,7 +13,7 @@ import io
 import os
 import select
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 _GONE = (errno.EPIPE, errno.EBADF, errno.EIO)  # no word will ever be written there again
@@ -30,11 +30,13 @@ class Output(io.FileIO):
     def __init__(self, descriptor: int) -> None:
         super().__init__(descriptor, "wb", closefd=False)
         self.fault: OSError | None = None
+        self.before: Callable[[], bytes] = bytes
+        """What has to be written first, as a terminal shows a line that is to go; locks must not be waited for."""
 
     def write(self, data: Any) -> int:
         """Write all of it, or drop what is left."""
-        left = memoryview(data).cast("B")
-        size = len(left)
+        size = memoryview(data).nbytes
+        left = memoryview(self.before() + bytes(data)) if size else memoryview(b"")
         try:
             while left:
                 written = super().write(left)

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -29,10 +28,6 @@ _TINGED = 0.01  # share of images with more than that, from which the collection
 HELD_OUT = 0.2  # share of the labelled images held out for evaluation where the data has no split
 
 
-def _tell(words: str) -> None:
-    print(words, file=sys.stderr, flush=True)
-
-
 @dataclass(frozen=True)
 class Loading:
     """How image files become images: whether and where what is decoded is kept."""
@@ -45,8 +40,6 @@ class Loading:
     """What a store may take, such as "50GB"; None: half of the free disk."""
     skip_bad: bool = False
     """Go on however many images cannot be read, as long as some can."""
-    say: Callable[[str], None] = _tell
-    """Is told what takes its time."""
 
 
 @dataclass(frozen=True)

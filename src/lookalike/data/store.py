@@ -19,6 +19,7 @@ from torch import Tensor
 from lookalike.core.errors import LookalikeError
 from lookalike.core.home import cache_home, can_be_written, expand_user, temporary_cache
 from lookalike.core.machine import available_bytes, parse_bytes, processes_here
+from lookalike.core.progress import tell
 from lookalike.core.words import counted
 from lookalike.data.base import Images, Loading
 from lookalike.data.canvas import Canvases
@@ -48,7 +49,7 @@ def load(listing: Listing, image_size: int | None = None, how: Loading | None = 
     if how.store:
         limit = None if how.limit is None else parse_bytes(how.limit)
         key = key_of(listing)
-        known, index, stored = build(_store_place(how, key), key, listing.entries, image_size, limit, how.say)
+        known, index, stored = build(_store_place(how, key), key, listing.entries, image_size, limit)
         _check(listing, index, how)
         canvases: Tensor | Canvases = stored[:] if _fits(index) else stored
     else:
@@ -85,7 +86,7 @@ def _store_place(how: Loading, key: str) -> Path:
     place = cache_folder(how.cache)
     remark = None if how.cache is not None else temporary_remark(place)
     if remark is not None:
-        how.say(remark)
+        tell(remark)
     return place
 
 
@@ -131,11 +132,9 @@ def _unstored(listing: Listing, known: Survey, shape: Shape, how: Loading) -> tu
     def keep(i: int, canvas: np.ndarray) -> None:
         held[i] = canvas
 
-    how.say(
-        f"decoding {counted(len(entries), 'image')}"
-        + ("" if small else " to know them, and then whenever they are needed")
-    )
-    fill(entries, index, known.threads, keep if small else None, lambda: None, how.say)
+    if not small:
+        tell(f"decoding {counted(len(entries), 'image')} to know them, and then whenever they are needed")
+    fill(entries, index, known.threads, keep if small else None, lambda: None)
     _check(listing, index, how)
     good = np.flatnonzero(index.records["state"] == GOOD)
     if small:

@@ -22,6 +22,7 @@ from lookalike.core.files import sync
 from lookalike.core.locks import try_lock
 from lookalike.core.machine import size_words
 from lookalike.core.pieces import in_pieces
+from lookalike.core.progress import phase, tell
 from lookalike.core.words import counted
 from lookalike.data.health import Examined, examine_all
 from lookalike.data.listing import Entry
@@ -39,21 +40,17 @@ from lookalike.data.store_format import (
 from lookalike.data.survey import Survey, survey
 
 _SAVE = 5.0  # seconds between two states on the disk
-_TELL = 20.0  # seconds between two words on how far it is
 _CHUNK = 512  # entries between two looks at the clock
 _MARGIN = 1.05  # of the room that is asked for
 
-Say = Callable[[str], None]
 Keep = Callable[[int, np.ndarray], None]
 """Takes the canvas (uint8 [C, M, M]) of an entry; called from several threads."""
 
 
-def fill(
-    entries: Sequence[Entry], index: Index, threads: int, keep: Keep | None, save: Callable[[], None], say: Say
-) -> None:
+def fill(entries: Sequence[Entry], index: Index, threads: int, keep: Keep | None, save: Callable[[], None]) -> None:
     """Decode what is not done yet; `save` is called now and then, and at the end however that comes about."""
     todo = np.flatnonzero(index.records["state"] == NOT_DONE)
-    saved = told = time.monotonic()
+    saved = time.monotonic()
     shape = index.shape
 
     def some(part: Sequence[int]) -> Sequence[int]:
@@ -76,17 +73,14 @@ def fill(
         return part
 
     try:
-        for start in range(0, len(todo), _CHUNK):
-            part = todo[start : start + _CHUNK].tolist()
-            for _ in in_pieces(some, part, threads):
-                pass
-            now = time.monotonic()
-            if now - saved > _SAVE:
-                save()
-                saved = time.monotonic()
-            if now - told > _TELL:
-                say(f"{len(entries) - len(todo) + start + len(part):,} of {counted(len(entries), 'image')} decoded")
-                told = now
+        with phase("decoding images", len(entries), len(entries) - len(todo)) as p:
+            for start in range(0, len(todo), _CHUNK):
+                part = todo[start : start + _CHUNK].tolist()
+                for _ in p.over(in_pieces(some, part, threads)):
+                    pass
+                if time.monotonic() - saved > _SAVE:
+                    save()
+                    saved = time.monotonic()
     except BaseException:
         with suppress(OSError, MachineError):  # what failed first is told
             save()
@@ -123,7 +117,7 @@ def opened(folder: Path, entries: int) -> tuple[Index, Stored] | None:
 
 
 def build(
-    place: Path, key: str, entries: Sequence[Entry], image_size: int | None, limit: int | None, say: Say
+    place: Path, key: str, entries: Sequence[Entry], image_size: int | None, limit: int | None
 ) -> tuple[Survey, Index, Stored]:
     """Open the store of a listing in a cache folder, or fill it first.
 
@@ -133,7 +127,6 @@ def build(
         entries: of the listing.
         image_size: what the network sees, pixels; None: chosen by the images.
         limit: bytes that the store may take; None: half of the free disk.
-        say: is told what takes its time.
 
     Raises:
         LookalikeError: no room, or the cache folder cannot be made or written; the message says what can be done.
@@ -148,13 +141,13 @@ def build(
     try:
         found = None if known is None else look(known)
     except Damaged as error:
-        say(f"the store of decoded images in {place} is damaged: {error}; it is built anew")
+        tell(f"the store of decoded images in {place} is damaged: {error}; it is built anew")
     else:
         if found is not None:
             return found
     try:
         place.mkdir(parents=True, exist_ok=True)
-        with locked(place / f"{key}.lock", say) as alone:
+        with locked(place / f"{key}.lock") as alone:
             known = Survey.read(path)  # another process may have built it all meanwhile
             if known is None:
                 known = survey(entries)
@@ -166,7 +159,7 @@ def build(
                 found = None
             if found is None:
                 folder = _folder(place, key, known, image_size)
-                _build(folder, entries, known, known.side(image_size), limit, say, alone)
+                _build(folder, entries, known, known.side(image_size), limit, alone)
                 found = look(known)
     except (OSError, MachineError) as error:
         fault = error.__cause__ if isinstance(error.__cause__, OSError) else error
@@ -183,16 +176,14 @@ def _folder(place: Path, key: str, known: Survey, image_size: int | None) -> Pat
     return place / f"{key}-{known.shape(known.side(image_size)).canvas}"
 
 
-def _build(
-    folder: Path, entries: Sequence[Entry], known: Survey, side: int, limit: int | None, say: Say, alone: bool
-) -> None:
+def _build(folder: Path, entries: Sequence[Entry], known: Survey, side: int, limit: int | None, alone: bool) -> None:
     """Fill a store. Where a file system has no locks (not `alone`) two processes may build the same, each its own."""
     own = "" if alone else f".{socket.gethostname()}-{os.getpid()}"
     partial = folder.with_name(f"{folder.name}{own}.partial")
     try:
         index = Index.read(partial, len(entries))
         done = int((index.records["state"] != NOT_DONE).sum())
-        say(f"going on with the store of decoded images: {done:,} of {len(entries):,} are done")
+        tell(f"going on with the store of decoded images: {done:,} of {len(entries):,} are done")
     except Damaged:
         shutil.rmtree(partial, ignore_errors=True)
         index = begun(entries, known.shape(side))
@@ -202,7 +193,7 @@ def _build(
     _check_room(folder.parent, size, there, limit, len(entries), index.shape, side)
     partial.mkdir(exist_ok=True)
     if there == 0:
-        say(
+        tell(
             f"decoding {counted(len(entries), 'image')} into {folder} ({size_words(size)}); the next start "
             "finds them there"
         )
@@ -220,7 +211,7 @@ def _build(
             sync(file)
             index.write(partial)
 
-        fill(entries, index, known.threads, keep, save, say)
+        fill(entries, index, known.threads, keep, save)
     finally:
         os.close(file)
     try:
@@ -254,7 +245,7 @@ def _check_room(place: Path, size: int, there: int, limit: int | None, n: int, s
 
 
 @contextmanager
-def locked(path: Path, say: Say) -> Iterator[bool]:
+def locked(path: Path) -> Iterator[bool]:
     """Hold a lock among processes, when others have given it back; it is given back when the process ends.
 
     Yields:
@@ -264,6 +255,6 @@ def locked(path: Path, say: Say) -> Iterator[bool]:
         try:
             alone = try_lock(file.fileno())
         except BlockingIOError:
-            say(f"another process is building the store {path.with_suffix('')}; waiting for it")
-            alone = try_lock(file.fileno(), wait=True)
+            with phase(f"waiting for another process, which is building the store {path.with_suffix('')}"):
+                alone = try_lock(file.fileno(), wait=True)
         yield alone

@@ -1,45 +1,22 @@
-"""What a run says: metrics.jsonl always, one live line in a terminal, one plain line an epoch elsewhere."""
+"""What a run puts on record and says: metrics.jsonl always, words to those who listen (`core/progress.py`)."""
 
 from __future__ import annotations
 
 import json
 import os
-import sys
-import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TextIO
+from typing import Any
 
 from lookalike.core.files import machine_faults, write_text
 from lookalike.core.full_disk import unless_full
 from lookalike.core.metrics import read_metrics
-from lookalike.core.process import generator_kept
+from lookalike.core.progress import phase, tell
 from lookalike.core.words import counted
-
-with generator_kept():
-    from rich.console import Console
-    from rich.live import Live
-    from rich.text import Text
 
 EARLY = "early"
 """Marks events of a training that was ended before its last step; dropped where the run goes on."""
-
-_REFRESH_S = 0.25  # seconds between two states of the live line
-
-_SILENT: ContextVar[bool] = ContextVar("silent", default=False)
-
-
-@contextmanager
-def silence() -> Iterator[None]:
-    """Within it a journal writes metrics.jsonl and says nothing; for this thread alone."""
-    token = _SILENT.set(True)
-    try:
-        yield
-    finally:
-        _SILENT.reset(token)
 
 
 class Quiet:
@@ -69,33 +46,28 @@ def _unheard(text: str) -> None:
 
 
 class Journal:
-    """Writes events and shows progress. Use as a context manager.
+    """Writes events and says how the training goes. Use as a context manager, around the training.
 
     On opening, events after `step` are dropped: a run that goes on from a checkpoint writes them again.
     """
 
-    def __init__(self, path: Path, step: int, stream: TextIO | None = None) -> None:
+    def __init__(self, path: Path, step: int) -> None:
         self.path = path
-        self.console = Console(file=stream or sys.stdout, highlight=False, soft_wrap=True, quiet=_SILENT.get())
-        self.live: Live | None = None
+        self.phase = phase("training")
         self.forward: Callable[[str, int, Mapping[str, Any]], None] | None = None
         """Is told each event too."""
-        self.shown = 0.0
         self.unwritten: list[str] = []  # lines for which there was no space yet
         kept = [event for event in read_metrics(path) if event.get("step", 0) <= step and EARLY not in event]
         write_text(path, "".join(json.dumps(event) + "\n" for event in kept if step > 0))
 
     def __enter__(self) -> Journal:
-        if self.console.is_terminal and not self.console.quiet and "NO_COLOR" not in os.environ:
-            self.live = Live(Text(), console=self.console, auto_refresh=False, transient=True)
-            self.live.start()
+        self.phase.__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self.live is not None:
-            self.live.stop()
+        self.phase.__exit__(kind, error, trace)
         if self.unwritten:
             with unless_full(_unheard, self.path.name):
                 self._append()
@@ -127,16 +99,13 @@ class Journal:
         self.unwritten.clear()
 
     def say(self, text: str) -> None:
-        """Print a line that stays."""
-        self.console.print(Text(text))
+        """Say a line that stays."""
+        tell(text)
 
     def progress(self, text: str) -> None:
-        """Renew the live line, a few times a second at the most; nothing outside of a terminal."""
-        if self.live is not None and time.monotonic() - self.shown > _REFRESH_S:
-            self.live.update(Text(text, no_wrap=True, overflow="ellipsis"), refresh=True)
-            self.shown = time.monotonic()
+        """How far the training is, in words; called at every step."""
+        self.phase.show(text)
 
     def epoch(self, text: str) -> None:
-        """The line of a finished epoch: plain output only, as the live line shows the same."""
-        if self.live is None:
-            self.say(text)
+        """The line of a finished epoch: left out where somebody sees the same all the time."""
+        tell(text, passing=True)

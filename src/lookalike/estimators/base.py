@@ -11,8 +11,9 @@ import copy
 import dataclasses
 import math
 import os
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -28,12 +29,13 @@ from lookalike import api
 from lookalike.core import machine
 from lookalike.core.arithmetic import outside_autocast
 from lookalike.core.errors import ConfigurationError, KeyboardInterrupted, LookalikeError, MachineError
+from lookalike.core.heartbeat import Heartbeat
 from lookalike.core.options import TrainOptions
 from lookalike.core.process import threads_kept
+from lookalike.core.progress import silence
 from lookalike.core.rng import drawn_seed
 from lookalike.data.base import Images
 from lookalike.engine.backbone import load_backbone
-from lookalike.engine.journal import silence
 from lookalike.engine.run_folder import RunFolder
 from lookalike.estimators.batches import batch_size
 from lookalike.estimators.folder import TemporaryRun
@@ -145,8 +147,12 @@ class Learner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
 
     # -- fitting ----------------------------------------------------------------------------------
 
-    @outside_autocast
     def _learn(self, X: Any, y: Any) -> np.ndarray:
+        with Heartbeat(sys.stdout) if self.verbose else silence():
+            return self._learned(X, y)
+
+    @outside_autocast
+    def _learned(self, X: Any, y: Any) -> np.ndarray:
         X = plain(X)
         images = self._with_labels(self._images(X, reset=True), y)
         rows = self._trained_on(images)
@@ -156,7 +162,7 @@ class Learner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         network = self.encoder if isinstance(self.encoder, nn.Module) else None
         run = TemporaryRun() if self.out is None else RunFolder(Path(self.out))
         options.out = str(run.path)
-        with self._in_words(), self._threads(), nullcontext() if self.verbose else silence():
+        with self._in_words(), self._threads():
             api.train(
                 self.method,
                 options,

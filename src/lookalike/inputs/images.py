@@ -157,7 +157,7 @@ def _from_items(
     names = [_name(item, i) for i, item in enumerate(items)]
     try:
         listing = from_sequence([_as_levels(item, i, scale) for i, item in enumerate(items)])
-        images = load_listing(listing, image_size, Loading(store=False, skip_bad=True, say=lambda words: None))
+        images = load_listing(listing, image_size, Loading(store=False, skip_bad=True))
     except NoneReadable as error:
         raise InputError(_said_of_broken(names, error.refused)) from error
     bad = {_row(name): reason for name, reason in images.skipped}

@@ -12,6 +12,7 @@ from lookalike.core import machine
 from lookalike.engine.run_folder import RunFolder
 
 USAGE = "lookalike demo"
+TELLS_ON_STDOUT = True
 
 
 @dataclass(kw_only=True)

@@ -18,6 +18,7 @@ from lookalike.core.words import counted
 from lookalike.engine.run_folder import RunFolder
 
 USAGE = "lookalike finetune RUN DATA"
+TELLS_ON_STDOUT = True
 
 
 @dataclass(kw_only=True)
@@ -77,7 +78,6 @@ def run(words: list[str]) -> int:
     options, how = parsed.options, said_load_options(parsed.options, parsed.explicit)
     folder = RunFolder.existing(options.run)
     from lookalike import api
-    from lookalike.engine.journal import silence
 
     machine.prepare(options.threads)
     asked: dict[str, Any] = {
@@ -93,12 +93,10 @@ def run(words: list[str]) -> int:
         "how": how,
         "command": shlex.join(["lookalike", "finetune", *words]),
     }
+    tuned = api.finetune(folder, options.data, **asked)
     if options.json:
-        with silence():
-            tuned = api.finetune(folder, options.data, **asked)
         print(json.dumps(read_json(tuned.evaluation), indent=2))
         return 0
-    tuned = api.finetune(folder, options.data, **asked)
     show(tuned)
     print(f"predictions: {tuned.predictions}")
     print(f"of others:   lookalike predict {shlex.quote(str(tuned.path))} DATA")
