@@ -6,24 +6,25 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from types import ModuleType
 
 from lookalike.cli.streams import STREAMS
 from lookalike.core.heartbeat import ERASE, Heartbeat
 
+_ON_STDOUT = ("train", "everything", "finetune", "demo")
+"""Commands of which most that they print is how it goes, which is said on stdout too."""
+
 
 @contextmanager
-def heartbeat(command: ModuleType, words: Sequence[str]) -> Iterator[None]:
+def heartbeat(command: str, words: Sequence[str]) -> Iterator[None]:
     """Say inside how far `command` is; of several processes the first one does.
 
-    What a command prints is for other programs, so that it is said on stderr. Where all that a command prints is how
-    it goes (`TELLS_ON_STDOUT`), it is said there, unless JSON was asked for.
+    What a command prints may be for other programs, so that it is said on stderr; that of trainings on stdout, unless
+    JSON was asked for.
     """
     if os.environ.get("RANK", "0") != "0":
         yield
         return
-    on_stdout = getattr(command, "TELLS_ON_STDOUT", False) and "--json" not in words
-    stream = sys.stdout if on_stdout else sys.stderr
+    stream = sys.stdout if command in _ON_STDOUT and "--json" not in words else sys.stderr
     with Heartbeat(stream, _is_live(stream)) as beating:
         outputs = [output for output in (STREAMS.out, STREAMS.err) if output is not None and output.isatty()]
         for output in outputs:

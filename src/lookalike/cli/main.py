@@ -102,9 +102,8 @@ def _dispatch(words: list[str]) -> int:
 
 
 def _command_run(name: str, words: list[str]) -> int:
-    command = _command(name)
-    with heartbeat(command, words):
-        status: int = command.run(words)
+    with heartbeat(name, words):
+        status: int = _command(name).run(words)
     return status
 
 

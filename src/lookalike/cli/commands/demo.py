@@ -12,7 +12,6 @@ from lookalike.core import machine
 from lookalike.engine.run_folder import RunFolder
 
 USAGE = "lookalike demo"
-TELLS_ON_STDOUT = True
 
 
 @dataclass(kw_only=True)

@@ -20,7 +20,6 @@ from lookalike.core.words import counted
 from lookalike.engine.run_folder import RunFolder
 
 USAGE = "lookalike DIR"
-TELLS_ON_STDOUT = True
 _METHOD = "simclr"
 
 

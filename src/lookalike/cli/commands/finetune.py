@@ -18,7 +18,6 @@ from lookalike.core.words import counted
 from lookalike.engine.run_folder import RunFolder
 
 USAGE = "lookalike finetune RUN DATA"
-TELLS_ON_STDOUT = True
 
 
 @dataclass(kw_only=True)

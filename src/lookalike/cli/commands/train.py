@@ -21,7 +21,6 @@ from lookalike.core.places import absolute_places, find_place, find_places, fold
 from lookalike.engine.run_folder import RunFolder
 
 USAGE = "lookalike train METHOD DATA"
-TELLS_ON_STDOUT = True
 
 
 def run(words: list[str]) -> int:
