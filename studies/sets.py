@@ -1,0 +1,213 @@
+"""Folders of made photos of known classes: the same kinds under other lights, in other places, before other walls.
+
+    npm install --prefix PICTURES emoji-datasource-google emoji-datasource-twitter openmoji
+    python studies/sets.py OUT [signs stones letters fruit materials] [--pictures PICTURES] [--size 64] [--each 200]
+
+What tells the kinds apart differs, and so do the views that one should learn from:
+
+- `signs`: ten hand signs, any skin, before any plain wall: the shape alone. `fruit`: twenty fruits and vegetables, of
+  which many differ in colour: colour and shape. Both are emoji of three designers (Apache 2.0, CC BY, CC BY-SA).
+- `letters`: fifteen letters of the installed fonts, in any colours before any pattern: the shape alone, not mirrored.
+- `materials`: ten patterns in any colours, turned and scaled: the texture alone.
+- `stones`: twelve colours of pebbles of any shape: the colour alone.
+
+Every picture is lit from one side, has a tinge, a place, a size and a turn of its own, and noise of a camera. Written
+as OUT/SET/CLASS/NNNN.jpg, the same for the same arguments.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+Random = np.random.Generator
+Painter = Callable[[Random, int, int], np.ndarray]
+"""Paints kind number k: a float RGB picture [S, S, 3] in [0, 1] for (random, k, S)."""
+
+_SIGNS = ["270a", "270b", "270c", "261d", *(f"1f{code}" for code in ("44c", "44d", "449", "918", "919", "596"))]
+_SKINS = ("", "-1f3fb", "-1f3fc", "-1f3fd", "-1f3fe", "-1f3ff")
+_FRUIT = [f"1f{code}" for code in ("34e", "34f", "350", "34a", "34b", "351", "352", "353", "345", "346")]
+_FRUIT += [f"1f{code}" for code in ("951", "955", "33d", "952", "347", "349", "34c", "34d", "95d", "954")]
+_LETTERS = "ABEGHKMPQRSTWXY"
+_FONTS = Path("/usr/share/fonts")
+_HUES = 12
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("sets", nargs="*", default=["signs", "stones", "letters", "fruit", "materials"])
+    parser.add_argument("--pictures", type=Path, help="folder with node_modules of the emoji packages")
+    parser.add_argument("--size", type=int, default=64)
+    parser.add_argument("--each", type=int, default=200, help="pictures of a kind")
+    args = parser.parse_args()
+    for name in args.sets:
+        make(args.out, name, args.size, args.each, args.pictures)
+
+
+def make(out: Path, name: str, size: int, each: int, pictures: Path | None) -> Path:
+    """Write one set; its folder."""
+    kinds, paint = _painter(name, pictures)
+    for k, kind in enumerate(kinds):
+        folder = out / name / kind
+        folder.mkdir(parents=True, exist_ok=True)
+        for i in range(each):
+            random = np.random.default_rng([sum(map(ord, name)), k, i])
+            photo = photographed(random, paint(random, k, size))
+            Image.fromarray(photo).save(folder / f"{i:04d}.jpg", quality=88)
+    print(f"{out / name}: {len(kinds)} kinds, {len(kinds) * each} pictures", flush=True)
+    return out / name
+
+
+def _painter(name: str, pictures: Path | None) -> tuple[list[str], Painter]:
+    if name == "stones":
+        return [f"colour-{k:02d}" for k in range(_HUES)], stone
+    if name == "materials":
+        return list(_PATTERNS), material
+    if name == "letters":
+        fonts = [str(path) for path in sorted(_FONTS.rglob("*.ttf")) if "Math" not in path.name]
+        return list(_LETTERS), lambda random, k, size: letter(random, _LETTERS[k], fonts, size)
+    if name not in ("signs", "fruit") or pictures is None:
+        raise SystemExit(f"{name!r} is none of the sets, or needs --pictures")
+    codes = _SIGNS if name == "signs" else _FRUIT
+    stickers = [_stickers(pictures / "node_modules", code, _SKINS if name == "signs" else ("",)) for code in codes]
+    wall = plain if name == "signs" else cloudy
+    return codes, lambda random, k, size: placed(random, stickers[k], wall(random, size))
+
+
+def _stickers(modules: Path, code: str, skins: tuple[str, ...]) -> list[Image.Image]:
+    """Pictures of one emoji by all designers, in all skins."""
+    paths = []
+    for skin in skins:
+        for designer in ("google", "twitter"):
+            paths.append(modules / f"emoji-datasource-{designer}/img/{designer}/64/{code}{skin}.png")
+        paths.append(modules / f"openmoji/color/72x72/{(code + skin).upper()}.png")
+    there = [path for path in paths if path.exists()]
+    if not there:
+        raise SystemExit(f"no picture of {code} in {modules}")
+    return [Image.open(path).convert("RGBA") for path in there]
+
+
+# Walls
+
+
+def plain(random: Random, size: int) -> np.ndarray:
+    """One colour, seldom a strong one."""
+    grey = random.uniform(0.25, 0.95)
+    return np.broadcast_to(np.clip(grey + random.normal(0, 0.07, 3), 0, 1), (size, size, 3)).copy()
+
+
+def cloudy(random: Random, size: int) -> np.ndarray:
+    """Two colours that mix in clouds of some size."""
+    mix = clouds(random, size, int(random.integers(2, 9)))[:, :, None]
+    return mix * random.uniform(0, 1, 3) + (1 - mix) * random.uniform(0, 1, 3)
+
+
+def clouds(random: Random, size: int, cells: int) -> np.ndarray:
+    """Smooth noise [S, S] in [0, 1], `cells` bumps across."""
+    small = Image.fromarray((255 * random.random((cells + 1, cells + 1))).astype(np.uint8))
+    return np.asarray(small.resize((size, size), Image.Resampling.BICUBIC), dtype=np.float64) / 255
+
+
+def placed(random: Random, stickers: list[Image.Image], wall: np.ndarray) -> np.ndarray:
+    """One of the stickers on the wall, turned, anywhere."""
+    size = len(wall)
+    sticker = stickers[random.integers(len(stickers))].rotate(
+        random.uniform(-25, 25), Image.Resampling.BICUBIC, expand=True
+    )
+    side = int(size * random.uniform(0.5, 0.95))
+    sticker = sticker.resize((side, side), Image.Resampling.LANCZOS)
+    left, top = (int(random.integers(-side // 10, size - side + side // 10 + 1)) for _ in range(2))
+    picture = Image.fromarray((255 * wall).astype(np.uint8)).convert("RGBA")
+    layer = Image.new("RGBA", picture.size)
+    layer.paste(sticker, (left, top))
+    return np.asarray(Image.alpha_composite(picture, layer).convert("RGB"), dtype=np.float64) / 255
+
+
+# Kinds that are painted
+
+
+def letter(random: Random, char: str, fonts: list[str], size: int) -> np.ndarray:
+    """A letter of one of the fonts, in a colour that can be told from the wall."""
+    wall = cloudy(random, size)
+    colour = random.uniform(0, 1, 3)
+    if abs(colour.mean() - wall.mean()) < 0.25:
+        colour = 1 - wall.mean((0, 1)) if abs(0.5 - wall.mean()) > 0.2 else np.full(3, float(random.integers(2)))
+    font = ImageFont.truetype(fonts[random.integers(len(fonts))], int(size * random.uniform(0.6, 0.95)))
+    mask = Image.new("L", (size, size))
+    at = tuple(size * (0.5 + random.uniform(-0.12, 0.12)) for _ in range(2))
+    ImageDraw.Draw(mask).text((at[0], at[1]), char, 255, font, anchor="mm")
+    alpha = (
+        np.asarray(mask.rotate(random.uniform(-12, 12), Image.Resampling.BICUBIC), dtype=np.float64)[:, :, None] / 255
+    )
+    return alpha * colour + (1 - alpha) * wall
+
+
+def stone(random: Random, k: int, size: int) -> np.ndarray:
+    """A pebble of colour k, of any shape, on grey ground."""
+    hue, strength = 2 * math.pi * (k + random.uniform(-0.2, 0.2)) / _HUES, random.uniform(0.12, 0.3)
+    colour = 0.5 + strength * np.cos(hue + np.array([0, 2, 4]) * math.pi / 3)
+    y, x = np.mgrid[0:size, 0:size] / size - random.uniform(0.35, 0.65, 2)[:, None, None]
+    angle = np.arctan2(y, x)
+    waves = sum(random.normal(0, 0.06 / n) * np.cos(n * angle + random.uniform(0, 7)) for n in range(1, 6))
+    inside = np.clip((random.uniform(0.25, 0.4) * (1 + 2 * waves) - np.hypot(x, y)) * size / 2, 0, 1)[:, :, None]
+    grain = 0.3 * (clouds(random, size, int(random.integers(6, 24)))[:, :, None] - 0.5)
+    ground = random.uniform(0.3, 0.7) + 0.4 * (clouds(random, size, int(random.integers(8, 30)))[:, :, None] - 0.5)
+    return np.clip(inside * (colour + grain) + (1 - inside) * ground, 0, 1)
+
+
+_PATTERNS: dict[str, Callable[[np.ndarray, np.ndarray, Random], np.ndarray]] = {
+    "stripes": lambda x, y, _: np.sin(x),
+    "checks": lambda x, y, _: np.sign(np.sin(x)) * np.sign(np.sin(y)),
+    "dots": lambda x, y, _: 2.0 * (np.cos(x) + np.cos(y) > 0.9) - 1,
+    "rings": lambda x, y, _: np.sin(np.hypot(x, y)),
+    "bricks": lambda x, y, _: 1 - 2.0 * ((np.mod(y, 3) < 0.5) | (np.mod(x + 3 * np.mod(np.floor(y / 3), 2), 6) < 0.5)),
+    "waves": lambda x, y, _: np.sin(x + 1.6 * np.sin(y)),
+    "zigzag": lambda x, y, _: np.sin(x + 2 * np.abs(np.mod(y, 3) - 1.5)),
+    "triangles": lambda x, y, _: np.sign(np.sin(x) * np.sin(x / 2 + 0.87 * y) * np.sin(x / 2 - 0.87 * y)),
+    "crosses": lambda x, y, _: (
+        2.0
+        * (
+            (np.abs(np.sin(x / 2)) < 0.25) & (np.abs(np.sin(y / 2)) < 0.7)
+            | (np.abs(np.sin(y / 2)) < 0.25) & (np.abs(np.sin(x / 2)) < 0.7)
+        )
+        - 1
+    ),
+    "leopard": lambda x, y, random: (
+        np.sin(x + random.uniform(0, 6)) + np.sin(0.6 * x + 1.1 * y) + np.sin(1.2 * y - 0.5 * x)
+    ),
+}
+
+
+def material(random: Random, k: int, size: int) -> np.ndarray:
+    """Pattern k in two colours, of any scale and direction."""
+    turn, scale = random.uniform(0, 2 * math.pi), random.uniform(12, 28)
+    y, x = scale * (np.mgrid[0:size, 0:size] / size + random.uniform(0, 9, 2)[:, None, None])
+    along, across = x * math.cos(turn) + y * math.sin(turn), y * math.cos(turn) - x * math.sin(turn)
+    if list(_PATTERNS)[k] == "rings":
+        along, across = along - along.mean(), across - across.mean()
+    mix = np.clip(0.5 + 0.5 * list(_PATTERNS.values())[k](along, across, random), 0, 1)[:, :, None]
+    first, second = random.uniform(0, 1, 3), random.uniform(0, 1, 3)
+    if abs(first.mean() - second.mean()) < 0.2:
+        second = np.clip(first + random.choice([-0.4, 0.4]), 0, 1)
+    return mix * first + (1 - mix) * second
+
+
+def photographed(random: Random, picture: np.ndarray) -> np.ndarray:
+    """uint8 [S, S, 3]: lit from one side, with a tinge, more or less light, and noise."""
+    size = len(picture)
+    y, x = np.mgrid[0:size, 0:size] / size - 0.5
+    turn = random.uniform(0, 2 * math.pi)
+    light = 1 + random.uniform(0, 0.8) * (x * math.cos(turn) + y * math.sin(turn))
+    tinge = np.exp(random.normal(0, 0.07, 3)) * random.uniform(0.6, 1.15)
+    lit = np.clip(picture * light[:, :, None] * tinge, 0, 1) ** random.uniform(0.8, 1.25)
+    return (255 * np.clip(lit + random.normal(0, 0.015, picture.shape), 0, 1)).round().astype(np.uint8)
+
+
+if __name__ == "__main__":
+    main()
