@@ -1,129 +1,231 @@
-"""Does `--augment auto` choose as labels would? Every recipe of views on several data sets, judged in three ways.
+"""Does `--augment auto` choose the views that labels would? Recipes on many data sets, tried, then trained for longer.
 
-    python studies/choose_views.py mnist:DIR CIFAR10_DIR PHOTOS_DIR [--seeds 0,1] [--images 10000]
+    python studies/choose_views.py try FOLDER... [--results FILE] [--seeds 0,1] [--trial 60] [--steps 300]
+    python studies/choose_views.py report [--results FILE]
 
-The same short trainings that the choice is made by (`engine/choose_views.py`: a small network, small copies, a tenth of
-a run's steps), for every recipe and not only until one will do. Columns: kNN accuracy on the test images, which is what
-a choice should be ranked by and is used for nothing else; the same on half of the training images by the other half,
-for comparing ways to choose without looking at the test images; how many times as often as untrained a view finds its
-own image, which is what the choice goes by; how well a linear probe tells by how many quarters an image was turned
-(SelfAugment: Reed et al. 2021), on images that the probe did not learn from; and the effective rank of the features
-(RankMe: Garrido et al. 2023). With --keep DIR the trained networks are kept there, for looking at more.
+`try` makes for each folder of labelled images, seed and recipe the same short training that the choice is made by
+(`engine/view_trials.py`), writes down what each way to choose would go by, and then trains as small a network for
+longer: kNN of its features by the labels is what a choice is judged by, and is used for nothing else. What is in FILE
+is not done again. `report` prints the tables.
+
+What is written down of a trial, for the views of each recipe as an exam that all networks take: how often a view finds
+its own image (`retrieval`), and the share of an image's ten nearest that are also its view's (`neighbours`); how well a
+linear probe tells by how many quarters an image was turned, on images that the probe did not learn from (SelfAugment:
+Reed et al. 2021); the effective rank of the features (RankMe: Garrido et al. 2023); the loss at the end as a share of
+that at chance. With --keep DIR the features are kept, to try more.
 """
 
 from __future__ import annotations
 
 import argparse
-import dataclasses
-import statistics
+import json
 import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
-from scipy.stats import spearmanr
+import torch.nn.functional as F
 from torch import Tensor
 
 from lookalike import api
+from lookalike.augment.recipes import build_recipe
 from lookalike.core import machine, rng
-from lookalike.data.base import Images, load
-from lookalike.engine.choose_views import helped, recipes_for, small_copies, trained, trial_steps, tried
+from lookalike.data.base import Images, Loading, load
+from lookalike.engine.choose_views import recipes_for
 from lookalike.engine.resolve import resolve
-from lookalike.evaluate.knn import knn_accuracy
+from lookalike.engine.view_trials import Deadline, rehearsal, small_copies, trained
+from lookalike.engine.views import view_of
+from lookalike.evaluate.baselines import pixel_features
+from lookalike.evaluate.health import effective_rank
+from lookalike.evaluate.knn import vote
 from lookalike.methods.simclr import Options
 
-_PROBED, _RIDGE = 3000, 0.1
-_ASKED = 2000  # test images, about
+_GALLERY, _TEST = 1024, 2000
+_NEAR, _VOTES = 10, 20
+_PROBED, _RIDGE = 1500, 0.1
+_EXAMS = ("simclr", "simclr-small", "simclr-light", "crop-flip", "digits")
+
+Features = Callable[[Tensor], Tensor]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("data", nargs="+", help="DATA with labels and a split")
-    parser.add_argument("--seeds", default="0,1")
-    parser.add_argument("--images", type=int, default=10_000, help="training images at the most")
-    parser.add_argument("--threads", type=int)
-    parser.add_argument("--keep", type=Path, help="a folder for the trained networks")
+    parser.add_argument("what", choices=("try", "report"))
+    parser.add_argument("data", nargs="*", help="folders of labelled images")
+    parser.add_argument("--results", type=Path, default=Path("runs/choose-views.jsonl"))
+    parser.add_argument("--seeds", default="0")
+    parser.add_argument("--trial", type=int, default=60, help="steps of a trial")
+    parser.add_argument("--steps", type=int, default=300, help="steps of the training that judges")
+    parser.add_argument("--images", type=int, default=4000, help="training images at the most")
+    parser.add_argument("--keep", type=Path, help="a folder for the features of the trials")
+    parser.add_argument("--cache", help="a folder for decoded images")
     args = parser.parse_args()
-    machine.prepare(args.threads)
-    for data in args.data:
-        study(data, [int(seed) for seed in args.seeds.split(",")], args.images, args.keep)
+    if args.what == "report":
+        return
+    machine.prepare(1)
+    for seed in map(int, args.seeds.split(",")):
+        for data in args.data:
+            study(data, seed, args)
 
 
-def study(data: str, seeds: list[int], most: int, keep: Path | None) -> None:
-    """Print the table of one data set."""
-    whole = load(data)
-    images = sample(whole, most)
-    found: dict[str, list[tuple[float, ...]]] = {}
-    begun = time.monotonic()
-    for seed in seeds:
-        options = resolve(Options(data=data, seed=seed), "simclr", set(), images, images.training)
-        backbones = partial(api.untrained_backbone, device="cpu")
-        copies = small_copies(images, images.training, seed, [])
-        for name in recipes_for(images.coloured, options.augment, by_labels=True):
-            trainer = trained(name, trial_steps(options, len(whole.training)), options, copies, backbones)
-            features = trainer.backbone.features
-            knn, inside = labelled(images, copies, features), within_training(images, copies, features)
-            row = (knn, inside, helped(trainer), rotation(features, copies), effective_rank(features, copies))
-            found.setdefault(name, []).append(row)
-            print(f"seed {seed}, {name}: " + ", ".join(f"{value:.3f}" for value in row), flush=True)
-            if keep is not None:
-                keep.mkdir(parents=True, exist_ok=True)
-                torch.save(trainer.backbone.encoder.state_dict(), keep / f"{images.name}-{seed}-{name}.pt")
-        by_views = {name: rows[-1][2] for name, rows in found.items()}
-        names = recipes_for(images.coloured, options.augment, by_labels=False)
-        scores = tried(names, by_views.__getitem__)
-        print(f"{images.name}, seed {seed}: {max(scores, key=scores.__getitem__)} is chosen; {scores}", flush=True)
-    print(f"\n| {images.name} | kNN | kNN, training | helped | rotation | rank |\n|---|---|---|---|---|---|")
-    means = {name: [statistics.mean(column) for column in zip(*rows, strict=True)] for name, rows in found.items()}
-    for name, row in sorted(means.items(), key=lambda item: -item[1][0]):
-        print(f"| {name} | " + " | ".join(f"{value:.3f}" for value in row) + " |")
-    columns = list(zip(*means.values(), strict=True))
-    titles = ("kNN, training", "helped", "rotation", "rank")
-    with_knn = [float(spearmanr(columns[0], column).statistic) for column in columns[1:]]
-    print(
-        "\nrank correlation with kNN: "
-        + ", ".join(f"{name} {value:.2f}" for name, value in zip(titles, with_knn, strict=True))
-        + f"; seeds {seeds}; {time.monotonic() - begun:.0f} s\n",
-        flush=True,
+def study(data: str, seed: int, args: argparse.Namespace) -> None:
+    """All recipes on one data set, and what stands beside them."""
+    whole = load(data, how=Loading(cache=args.cache))
+    images = sample(whole, args.images)
+    options = resolve(Options(data=data, seed=seed, threads=1), "simclr", set(), images, images.training)
+    limit = Deadline(1e9)
+    backbones = partial(api.untrained_backbone, device="cpu")
+    copies = small_copies(images, images.training, seed, [], limit)
+    judge = Judge(images, copies.shape[1])
+    work = Work(args.results, {"set": images.name, "seed": seed, "trial": args.trial, "steps": args.steps})
+    exams = Exams(copies, seed)
+    usual = options.augment
+    names = [n for n in recipes_for(images.coloured, usual, by_labels=True) if n != "simclr" or usual == "simclr"]
+
+    def saved(of: str, features: Features) -> dict[str, Any]:
+        taken = exams.take(features)
+        if args.keep is not None:
+            args.keep.mkdir(parents=True, exist_ok=True)
+            torch.save(
+                {k: v.half() for k, v in taken.items()}, args.keep / f"{images.name}-{seed}-{args.trial}-{of}.pt"
+            )
+        return measured(taken) | {"rotation": rotation(features, copies)}
+
+    untrained = rehearsal(names[0], 1, options, copies, backbones).backbone.calibrated(exams.gallery)
+    work.once("pixels", "beside", lambda: saved("pixels", pixel_features) | {"knn": judge.knn(pixel_features)})
+    work.once(
+        "untrained",
+        "beside",
+        lambda: saved("untrained", untrained.features) | {"knn": judge.knn(untrained.features), "usual": usual},
     )
+    for name in names:
+
+        def trial(name: str = name) -> dict[str, Any]:
+            begun = time.process_time()
+            trainer = trained(name, args.trial, options, copies, backbones, limit)
+            spent = time.process_time() - begun
+            chance = trainer.method.chance_loss(trainer.options.batch_size)
+            more = {"loss": trainer.loss / chance, "cpu_s": spent, "knn": judge.knn(trainer.backbone.features)}
+            return saved(name, trainer.backbone.features) | more
+
+        def judged(name: str = name) -> dict[str, Any]:
+            trainer = trained(name, args.steps, options, copies, backbones, limit)
+            return {"knn": judge.knn(trainer.backbone.features)}
+
+        work.once(name, "trial", trial)
+        work.once(name, "judged", judged)
+
+
+class Work:
+    """Results, a line of JSON each; what is there is not done again."""
+
+    def __init__(self, path: Path, at: dict[str, Any]) -> None:
+        self.path, self.at = path, at
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+        self.done = {_key(json.loads(line)) for line in lines}
+
+    def once(self, recipe: str, kind: str, work: Callable[[], dict[str, Any]]) -> None:
+        entry = {**self.at, "recipe": recipe, "kind": kind}
+        if _key(entry) in self.done:
+            return
+        begun = time.monotonic()
+        result = work()
+        with open(self.path, "a", encoding="utf-8") as file:
+            file.write(json.dumps({**entry, **result}) + "\n")
+        shown = {key: value for key, value in result.items() if isinstance(value, float)}
+        print(
+            f"{entry['set']} {entry['seed']} {recipe} {kind}: "
+            + ", ".join(f"{key} {value:.3f}" for key, value in shown.items())
+            + f"; {time.monotonic() - begun:.0f} s",
+            flush=True,
+        )
+
+
+def _key(entry: dict[str, Any]) -> tuple[Any, ...]:
+    return tuple(entry[name] for name in ("set", "seed", "trial", "steps", "recipe", "kind"))
 
 
 def sample(images: Images, most: int) -> Images:
-    """At most so many of the training images, and 2,000 of the others, in memory."""
+    """At most so many of the training images, and of the others where there is a split, in memory."""
     rows = images.training[rng.permutation(0, "study/sample", 0, len(images.training))[:most]]
-    assert images.split is not None
-    test = torch.tensor([row for row, part in enumerate(images.split) if part == "test"])
-    test = test[:: max(1, len(test) // _ASKED)]
-    return images.of_rows(torch.cat([rows, test]))
+    if images.split is not None:
+        test = torch.tensor([row for row, part in enumerate(images.split) if part == "test"])
+        rows = torch.cat([rows, test[:: max(1, len(test) // _TEST)]])
+    return images.of_rows(rows)
 
 
-def labelled(images: Images, copies: Images, features: Callable[[Tensor], Tensor]) -> float:
-    """kNN accuracy on the test images, all brought to the size of the copies."""
-    assert images.evaluation is not None and images.labels is not None
-    small = dataclasses.replace(images, side=copies.shape[1])
-    bank, test = images.evaluation
-    x_ND = features(small.squares)  # type: ignore[arg-type]
-    return knn_accuracy(x_ND[bank], images.labels[bank], x_ND[test], images.labels[test])
+class Judge:
+    """kNN by labels: on the test images where there is a split, else of every image by all others."""
+
+    def __init__(self, images: Images, side: int) -> None:
+        assert images.labels is not None
+        x = torch.cat([images.squares[part] for part in torch.arange(len(images)).split(512)])
+        if side < x.shape[-1]:
+            x = (
+                F.interpolate(x.float(), size=(side, side), mode="bilinear", antialias=True)
+                .round()
+                .clamp(0, 255)
+                .byte()
+            )
+        self.x_NCHW, self.labels = x, images.labels
+        self.test = torch.ones(len(images), dtype=torch.bool)
+        self.alone = images.split is None
+        if images.split is not None:
+            self.test = torch.tensor([part == "test" for part in images.split])
+
+    def knn(self, features: Features) -> float:
+        x_ND = F.normalize(features(self.x_NCHW).float(), dim=1)
+        bank = torch.ones_like(self.test) if self.alone else ~self.test
+        similarity = x_ND[self.test] @ x_ND[bank].T
+        if self.alone:
+            similarity.fill_diagonal_(-2.0)
+        top = similarity.topk(_VOTES, 1)
+        predicted = vote((top.values, top.indices), self.labels[bank])
+        return float((predicted == self.labels[self.test]).double().mean())
 
 
-def within_training(images: Images, copies: Images, features: Callable[[Tensor], Tensor]) -> float:
-    """kNN accuracy on every other training image by those between, no test image being looked at."""
-    assert images.labels is not None
-    small = dataclasses.replace(images, side=copies.shape[1])
-    rows = images.training[images.labels[images.training] >= 0]
-    x_ND, y_N = features(small.squares[rows]), images.labels[rows]
-    return knn_accuracy(x_ND[::2], y_N[::2], x_ND[1::2], y_N[1::2])
+class Exams:
+    """Views of a gallery by every recipe, and features of all of it."""
+
+    def __init__(self, copies: Images, seed: int) -> None:
+        rows = copies.training
+        chosen = rows[rng.permutation(seed, "look/gallery", 0, len(rows))[:_GALLERY]]
+        self.gallery = copies.squares[chosen]
+        self.views = {
+            name: view_of(
+                copies, build_recipe(name, copies.shape[1], colour=copies.colour), chosen, seed=seed, epoch=-1, view=0
+            )
+            for name in _EXAMS
+        }
+
+    def take(self, features: Features) -> dict[str, Tensor]:
+        return {"gallery": features(self.gallery)} | {name: features(x) for name, x in self.views.items()}
 
 
-def effective_rank(features: Callable[[Tensor], Tensor], copies: Images) -> float:
-    """RankMe: the exponential of the entropy of the singular values of some images' features."""
-    values = torch.linalg.svdvals(features(copies.squares[slice(_PROBED)]).double())
-    p = values / values.sum()
-    return float(torch.exp(-(p * (p + 1e-12).log()).sum()))
+def measured(taken: dict[str, Tensor]) -> dict[str, Any]:
+    """Every exam's result."""
+    image = taken["gallery"].float()
+    centre = image.mean(0)
+    image = F.normalize(image - centre, dim=1)
+    own = image @ image.T
+    own.fill_diagonal_(-2.0)
+    near = own.topk(_NEAR, 1).indices
+    retrieval, neighbours = {}, {}
+    for name in _EXAMS:
+        view = F.normalize(taken[name].float() - centre, dim=1)
+        similarity = view @ image.T
+        rank = (similarity >= similarity.diagonal()[:, None]).sum(1) - 1
+        retrieval[name] = round(float((rank == 0).double().mean()), 4)
+        similarity.fill_diagonal_(-2.0)
+        same = (similarity.topk(_NEAR, 1).indices[:, :, None] == near[:, None, :]).any(2)
+        neighbours[name] = round(float(same.double().mean()), 4)
+    return {"retrieval": retrieval, "neighbours": neighbours, "rank": effective_rank(taken["gallery"])}
 
 
-def rotation(features: Callable[[Tensor], Tensor], copies: Images) -> float:
+def rotation(features: Features, copies: Images) -> float:
     """Share of images whose turn is told rightly; 0.25 is chance. Even rows are learned from, odd rows asked."""
     x_NCHW = copies.squares[slice(_PROBED)]
     x_QND = torch.stack([features(torch.rot90(x_NCHW, k, (2, 3)).contiguous()) for k in range(4)]).double()
@@ -134,7 +236,7 @@ def rotation(features: Callable[[Tensor], Tensor], copies: Images) -> float:
     y_A = torch.arange(4).repeat_interleave(len(asked) // 4)
     gram = learn.T @ learn / len(learn)
     gram.diagonal().add_(_RIDGE * gram.diagonal().mean())
-    one_hot = torch.nn.functional.one_hot(y_L, 4).double() - 0.25
+    one_hot = F.one_hot(y_L, 4).double() - 0.25
     weights = torch.linalg.solve(gram, learn.T @ one_hot / len(learn))
     return float(((asked @ weights).argmax(1) == y_A).double().mean())
 

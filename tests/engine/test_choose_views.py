@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import signal
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -12,6 +13,7 @@ from torch import Tensor
 
 from fakes import signal_after, tiny_options
 from lookalike import api
+from lookalike.augment.recipes import recipe_names
 from lookalike.core.errors import Interrupted, LookalikeError
 from lookalike.core.files import read_json
 from lookalike.core.options import AUTO
@@ -19,6 +21,8 @@ from lookalike.data.base import Images
 from lookalike.engine import choose_views as module
 from lookalike.engine.backbone import Backbone
 from lookalike.engine.choose_views import choose_views, few_labels, read_labels, trial_steps
+from lookalike.engine.rehearsal import Rehearsal
+from lookalike.engine.view_trials import Deadline, small_copies
 from lookalike.methods.simclr import Options
 
 OPTIONS = Options(data="patches", image_size=16, batch_size=64, precision="float32", threads=1)
@@ -47,7 +51,13 @@ def chosen(images: Images, usual: str = "simclr-small", known: dict[int, int] | 
 @pytest.fixture(autouse=True)
 def short(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(module, "_STEPS", 24)
-    monkeypatch.setattr(module, "_LEAST_STEPS", 8)
+    monkeypatch.setattr(module, "_LEAST_STEPS", 4)
+
+
+def with_scores(monkeypatch: pytest.MonkeyPatch, scores: dict[str, float]) -> None:
+    """Recipes get these scores, and nothing is trained."""
+    monkeypatch.setattr(module, "affordable_steps", lambda *_: 8)
+    monkeypatch.setattr(module, "helped", lambda name, *_: scores[name])
 
 
 def test_too_few_images_keep_what_is_usual():
@@ -59,8 +69,8 @@ def test_too_few_images_keep_what_is_usual():
 def test_a_trial_is_a_tenth_of_the_run(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(module, "_STEPS", 128)
     photos = Options(data="", epochs=60, batch_size=256)
-    assert [trial_steps(photos, n) for n in (300, 2640, 50_000)] == [8, 60, 128]
-    assert [trial_steps(replace(photos, max_steps=500), n) for n in (300, 2640, 50_000)] == [8, 50, 50]
+    assert [trial_steps(photos, n) for n in (300, 2640, 50_000)] == [6, 60, 128]
+    assert [trial_steps(replace(photos, max_steps=500), n) for n in (300, 2640, 50_000)] == [6, 50, 50]
     assert trial_steps(replace(photos, max_steps=5000), 2640) == 60
 
 
@@ -76,16 +86,14 @@ def test_a_trial_is_a_tenth_of_the_run(monkeypatch: pytest.MonkeyPatch):
 def test_views_are_stepped_down_until_they_can_be_learned(
     helped: dict[str, float], tried: list[str] | None, winner: str, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(module, "trained", lambda name, *_: name)
-    monkeypatch.setattr(module, "helped", lambda name: helped[name])
+    with_scores(monkeypatch, helped)
     choice = chosen(patches(300))
     assert list(choice.scores) == (tried or list(helped))
     assert choice.chosen == winner
 
 
 def test_without_colour_nothing_is_tried_twice(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(module, "trained", lambda name, *_: name)
-    monkeypatch.setattr(module, "helped", lambda name: 0.0)
+    with_scores(monkeypatch, dict.fromkeys(recipe_names(), 0.0))
     images = patches(300)
     grey = Images(images.pixels[:, :1], images.paths)
     assert list(chosen(grey, "simclr").scores) == ["simclr", "simclr-small", "crop-flip"]
@@ -122,24 +130,93 @@ def test_the_same_images_give_the_same_choice_in_any_order(monkeypatch: pytest.M
     assert chosen(shuffled).scores == first
 
 
-def test_a_small_budget_is_spent_on_fewer_steps(monkeypatch: pytest.MonkeyPatch):
-    counts: list[int] = []
+class Clock:
+    """A clock that steps move on: a second each, or whatever `step` says; `looked` is what it said when last asked."""
 
-    def trained(name: str, steps: int, *_: object) -> SimpleNamespace:
-        counts.append(steps)
-        return SimpleNamespace(seconds=0.3 * steps)
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, step: Callable[[int], float] = lambda _: 1.0) -> None:
+        self.now, self.steps = 0.0, 0
+        made = Rehearsal._step
 
-    monkeypatch.setattr(module, "trained", trained)
-    monkeypatch.setattr(module, "helped", lambda name: 0.0)
-    options = Options(**{**vars(OPTIONS), "budget": "90s"})
+        def stepping(trainer: Rehearsal, epoch: int, k: int) -> None:
+            made(trainer, epoch, k)
+            self.steps += 1
+            self.now += step(self.steps)
+
+        monkeypatch.setattr(Rehearsal, "_step", stepping)
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def choice_in(seconds: float, clock: Clock, **more: object):
     images = patches(300)
-    choose_views(options, "simclr-small", images, images.training, backbones)
-    assert counts == [12, 10, 10, 10]  # a tenth of 90 s over three recipes is 3 s, and a step takes 0.3
+    return choose_views(
+        OPTIONS, "simclr-small", images, images.training, backbones, seconds=seconds, clock=clock, **more
+    )
+
+
+@pytest.fixture
+def never_learnable(monkeypatch: pytest.MonkeyPatch):
+    """All recipes are tried."""
+    monkeypatch.setattr(module, "_HELPED", 1e9)
+
+
+@pytest.mark.parametrize(("seconds", "steps"), [(23.0, 6), (17.5, 4)])
+@pytest.mark.usefixtures("never_learnable")
+def test_little_time_is_spent_on_fewer_steps(seconds: float, steps: int, monkeypatch: pytest.MonkeyPatch):
+    clock = Clock(monkeypatch)
+    assert list(choice_in(seconds, clock).scores) == ["simclr-small", "simclr-light", "crop-flip"]
+    assert clock.steps == 4 + 3 * steps  # four tell what a step costs
+
+
+@pytest.mark.parametrize(
+    ("seconds", "tried"), [(3.0, []), (6.0, []), (9.0, ["simclr-small"]), (13.0, ["simclr-small", "simclr-light"])]
+)
+@pytest.mark.usefixtures("never_learnable")
+def test_when_time_is_up_what_is_known_decides(seconds: float, tried: list[str], monkeypatch: pytest.MonkeyPatch):
+    """A recipe whose training has not ended counts as not tried, and no step begins after the time."""
+    clock = Clock(monkeypatch)
+    choice = choice_in(seconds, clock)
+    assert list(choice.scores) == tried
+    assert seconds <= clock.now <= seconds + 1
+    if tried:
+        assert choice.scores[choice.chosen] == max(choice.scores.values())
+        assert choice.reason.endswith(f"; no others in {seconds:.0f} s")
+    else:
+        words = f"the usual ones, as {seconds:.0f} s did not suffice to compare recipes of views"
+        assert (choice.chosen, choice.by, choice.reason) == ("simclr-small", "none", words)
+
+
+@pytest.mark.usefixtures("never_learnable")
+def test_a_machine_that_becomes_slow_ends_it_as_well(monkeypatch: pytest.MonkeyPatch):
+    clock = Clock(monkeypatch, lambda step: 0.1 if step < 9 else 5.0)
+    assert list(choice_in(30.0, clock).scores) == []
+    assert 30 <= clock.now <= 35
+
+
+def test_a_computer_that_slept_has_no_time_left(monkeypatch: pytest.MonkeyPatch):
+    clock = Clock(monkeypatch, lambda step: 3600.0 if step == 6 else 0.1)
+    assert choice_in(30.0, clock).by == "none"
+    assert clock.steps == 6
+
+
+def test_a_signal_ends_it_and_nothing_is_chosen(monkeypatch: pytest.MonkeyPatch):
+    clock = Clock(monkeypatch)
+    with pytest.raises(Interrupted, match="stopped while choosing views") as caught:
+        choice_in(100.0, clock, signal=lambda: signal.SIGINT if clock.steps >= 6 else None)
+    assert caught.value.signal_number == signal.SIGINT
+    assert clock.steps == 6
+
+
+def test_seconds_for_choosing():
+    options = [replace(OPTIONS, budget=budget) for budget in (None, "90s", "5m", "20m")]
+    assert [module.allowed_seconds(one) for one in options] == [90, 9, 30, 90]
 
 
 def test_large_images_are_compared_as_small_copies():
     pixels = torch.randint(0, 256, (300, 3, 80, 80), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
-    copies = module.small_copies(Images(pixels, tuple(map(str, range(300)))), torch.arange(300), 0, [7, 3])
+    images = Images(pixels, tuple(map(str, range(300))))
+    copies = small_copies(images, torch.arange(300), 0, [7, 3], Deadline(60.0))
     assert copies.pixels.shape == (300, 3, 32, 32)
     assert copies.paths[:2] == ("7", "3")
     assert copies.labels is None
@@ -154,14 +231,13 @@ def train(out: Path, images: Images, **said: object):
 
 def test_the_choice_is_told_and_kept_when_a_run_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     signal_after(monkeypatch, 2)
-    monkeypatch.setattr(module, "trained", lambda name, *_: name)
-    monkeypatch.setattr(module, "helped", lambda name: {"simclr-small": 1.0, "simclr-light": 2.0}[name])
+    with_scores(monkeypatch, {"simclr-small": 1.0, "simclr-light": 2.0})
     out = tmp_path / "run"
     with pytest.raises(Interrupted):
         train(out, patches(300))
     record = read_json(out / "run.json")["views"]
     assert (record["chosen"], record["by"]) == ("simclr-light", "learnable")
-    monkeypatch.setattr(module, "choose_views", lambda *_: pytest.fail("chosen again"))
+    monkeypatch.setattr(module, "choose_views", lambda *_, **__: pytest.fail("chosen again"))
     run = train(out, patches(300))
     assert run.settings()["augment"] == "simclr-light"
     assert run.status()["views"] == record

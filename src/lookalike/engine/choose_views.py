@@ -20,8 +20,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lookalike.core import registry, rng
-from lookalike.core.durations import parse_duration
+from lookalike.core.budget import Clock, now
+from lookalike.core.durations import duration, parse_duration
 from lookalike.core.errors import LookalikeError
 from lookalike.core.labelled import read_labels
 from lookalike.core.matching import Matcher
@@ -29,29 +29,23 @@ from lookalike.core.options import AUTO, TrainOptions
 from lookalike.core.ranks import Ranks
 from lookalike.core.words import agreeing, counted
 from lookalike.data.base import Images
-from lookalike.engine.backbone import Backbone
-from lookalike.engine.rehearsal import Rehearsal
 from lookalike.engine.resolve import recipe_values
 from lookalike.engine.run_folder import RunFolder
+from lookalike.engine.view_trials import Backbones, Deadline, Exam, TimeUp, rehearsal, small_copies, trained
 from lookalike.evaluate.baselines import pixel_features
-
-SIDE = 32
-"""Pixels of the copies: what colours and orientations mean shows at this size, at a fraction of the work."""
 
 _WEAKER = ("simclr", "simclr-small", "simclr-light", "crop-flip")
 """From strong to weak; without colour, light is the same as small."""
 _OTHERS = ("digits",)  # of no place in that order; compared by labels only
 
-_MOST, _FEWEST = 8192, 256  # training images that are looked at; below the least nothing is chosen
-_BATCH = 256
+_FEWEST = 256  # training images below which nothing is chosen
 _STEPS = 128
-_PRICED = 12  # steps that tell what one costs
+_PRICED = 3  # steps that tell what one costs, after a first one that allocates memory
 _TRIAL = 0.1  # of the steps of a run
 _LEAST_STEPS = 48  # of a training that says something
-_SHARE = 0.1  # of a budget that choosing may take
+_SHARE = 0.1  # of a budget that choosing may take, and
+_MOST_SECONDS = 90.0  # at the most, also without a budget
 _HELPED = 1.4  # times as often as untrained must a view find its own image for its recipe to be learnable
-
-Backbones = Callable[[TrainOptions, Images], Backbone]
 
 
 @dataclass(frozen=True)
@@ -81,8 +75,14 @@ def choose_views(
     rows: Tensor,
     backbone_for: Backbones,
     known: dict[int, int] | None = None,
+    *,
+    seconds: float | None = None,
+    clock: Clock = now,
+    signal: Callable[[], int | None] = lambda: None,
 ) -> Choice:
-    """Compare recipes of views by short trainings.
+    """Compare recipes of views by short trainings, in the time that there is.
+
+    The clock is looked at between steps. A recipe whose training has not ended when the time is up counts as not tried.
 
     Args:
         options: resolved but for `augment`; seed, device, threads, budget and encoder settings count.
@@ -91,6 +91,12 @@ def choose_views(
         rows: those of its images that are trained on.
         backbone_for: an untrained backbone for options and images.
         known: classes of a few rows of `images`, where the user gave some to choose by.
+        seconds: that choosing may take; default: `allowed_seconds(options)`.
+        clock: says the time, in seconds.
+        signal: the number of a signal that asked to stop, or None.
+
+    Raises:
+        Interrupted: a signal asked to stop; nothing is chosen.
     """
     if len(rows) < _FEWEST:
         return Choice(
@@ -99,27 +105,65 @@ def choose_views(
             "none",
             f"{counted(len(rows), 'image')} {agreeing(len(rows), 'is', 'are')} too few to compare recipes of views",
         )
-    copies = small_copies(images, rows, options.seed, sorted(known or ()))
-    labels = None if known is None else torch.tensor([known[row] for row in sorted(known)])
-    names = recipes_for(images.coloured, fallback, labels is not None)
+    allowed = allowed_seconds(options) if seconds is None else seconds
+    deadline = Deadline(allowed, clock, signal)
     scores: dict[str, float] = {}
-    steps = trial_steps(options, len(rows))
-    if options.budget is not None:
-        price = trained(names[0], _PRICED, options, copies, backbone_for).seconds / _PRICED
-        room = _SHARE * parse_duration(options.budget) / len(names)
-        steps = max(_LEAST_STEPS, min(steps, int(room / max(price, 1e-6))))
-    if labels is not None:
+    names = recipes_for(images.coloured, fallback, known is not None)
+    try:
+        copies = small_copies(images, rows, options.seed, sorted(known or ()), deadline)
+        steps = affordable_steps(names, options, len(rows), copies, backbone_for, deadline)
         for name in names:
-            features = trained(name, steps, options, copies, backbone_for).backbone.features
-            scores[name] = round(_leave_one_out(features(copies.squares[slice(len(labels))]), labels), 4)
+            if known is None:
+                scores[name] = round(helped(name, steps, options, copies, backbone_for, deadline), 3)
+                if scores[name] >= _HELPED:
+                    break
+            else:
+                labels = torch.tensor([known[row] for row in sorted(known)])
+                backbone = trained(name, steps, options, copies, backbone_for, deadline).backbone
+                scores[name] = round(_leave_one_out(backbone.features(copies.squares[: len(labels)]), labels), 4)
+    except TimeUp:
+        if not scores:
+            reason = f"the usual ones, as {duration(allowed)} did not suffice to compare recipes of views"
+            return Choice(fallback, {}, "none", reason)
     else:
-        scores = tried(names, lambda name: helped(trained(name, steps, options, copies, backbone_for)))
+        allowed = 0.0
     best = max(scores, key=lambda name: scores[name])
-    if labels is not None:
-        table = ", ".join(f"{name} {score:.0%}" for name, score in scores.items())
-        return Choice(best, scores, "labels", f"nearest labelled image of its class: {table}")
-    table = ", ".join(f"{name} {score:.1f}" for name, score in scores.items())
-    return Choice(best, scores, "learnable", f"times as often as untrained a view finds its own image: {table}")
+    by, lead, form = ("learnable", "times as often as untrained a view finds its own image", "{:.1f}")
+    if known is not None:
+        by, lead, form = "labels", "nearest labelled image of its class", "{:.0%}"
+    table = ", ".join(f"{name} {form.format(score)}" for name, score in scores.items())
+    untried = f"; no others in {duration(allowed)}" if allowed else ""
+    return Choice(best, scores, by, f"{lead}: {table}{untried}")
+
+
+def allowed_seconds(options: TrainOptions) -> float:
+    """Seconds that choosing may take: a tenth of a budget, and 90 at the most."""
+    return min(_MOST_SECONDS, _SHARE * parse_duration(options.budget) if options.budget else _MOST_SECONDS)
+
+
+def affordable_steps(
+    names: list[str],
+    options: TrainOptions,
+    n: int,
+    copies: Images,
+    backbone_for: Backbones,
+    deadline: Deadline,
+) -> int:
+    """Steps of each trial, so that all of `names` can be tried in what is left; not less than says something.
+
+    Raises:
+        TimeUp, Interrupted: while a few steps are timed.
+    """
+    steps = trial_steps(options, n)
+    trainer = rehearsal(names[0], steps, options, copies, backbone_for)
+    trainer.plan_epoch(0)
+    trainer.steps(1)
+    begun = deadline.clock()
+    for _ in range(_PRICED):
+        deadline.check()
+        trainer.steps(1)
+    price = (deadline.clock() - begun) / _PRICED
+    return max(_LEAST_STEPS, min(steps, int(deadline.left() / len(names) / max(price, 1e-9))))
 
 
 def trial_steps(options: TrainOptions, n: int) -> int:
@@ -132,16 +176,6 @@ def trial_steps(options: TrainOptions, n: int) -> int:
     return max(_LEAST_STEPS, min(_STEPS, round(_TRIAL * run)))
 
 
-def tried(names: list[str], score: Callable[[str], float]) -> dict[str, float]:
-    """Scores of recipes in their order, up to and with the first that is learnable; the best of them is chosen."""
-    scores: dict[str, float] = {}
-    for name in names:
-        scores[name] = round(score(name), 3)
-        if scores[name] >= _HELPED:
-            break
-    return scores
-
-
 def recipes_for(colour: bool, usual: str, by_labels: bool) -> list[str]:
     """The usual recipe, then those that are weaker; by labels, all that differ for such images."""
     order = [name for name in _WEAKER if colour or name != "simclr-light"]
@@ -151,56 +185,20 @@ def recipes_for(colour: bool, usual: str, by_labels: bool) -> list[str]:
     return [usual, *weaker]
 
 
-def helped(trainer: Rehearsal) -> float:
-    """How many times as often a view finds its own image as with raw pixels or untrained, whichever is better."""
-    before = max(trainer.looker.retrieval(pixel_features), trainer.untrained)
-    return trainer.looker.retrieval(trainer.backbone.features) / max(before, 1 / len(trainer.looker.gallery))
+def helped(
+    name: str, steps: int, options: TrainOptions, copies: Images, backbone_for: Backbones, deadline: Deadline
+) -> float:
+    """How many times as often a view finds its own image as with raw pixels or untrained, whichever is better.
 
-
-def small_copies(images: Images, rows: Tensor, seed: int, needed: list[int]) -> Images:
-    """Squares of at most `SIDE` pixels, without labels: the needed rows, then a sample of the training rows."""
-    sample = rows[rng.permutation(seed, "views/sample", 0, len(rows))[:_MOST]]
-    wanted = torch.tensor(needed, dtype=torch.int64)
-    chosen = torch.cat([wanted, sample[~torch.isin(sample, wanted)]])
-    parts = [_shrunk(images.squares[part]) for part in chosen.split(512)]
-    paths = tuple(str(row) for row in chosen.tolist())
-    return Images(torch.cat(parts), paths, name="copies", colour=images.colour)
-
-
-def _shrunk(pixels_BCHW: Tensor) -> Tensor:
-    if pixels_BCHW.shape[-1] <= SIDE:
-        return pixels_BCHW
-    small = F.interpolate(pixels_BCHW.float(), size=(SIDE, SIDE), mode="bilinear", antialias=True)
-    return small.round().clamp(0, 255).to(torch.uint8)
-
-
-def trained(name: str, steps: int, options: TrainOptions, copies: Images, backbone_for: Backbones) -> Rehearsal:
-    """A small network trained on trial with one recipe."""
-    module = registry.find("methods", "simclr", "method")
-    batch = min(_BATCH, len(copies) // 4)
-    told = module.Options(
-        seed=options.seed,
-        device=options.device,
-        threads=options.threads,
-        batch_size=batch,
-        epochs=-(-steps // (len(copies) // batch)),
-        max_steps=steps,
-        image_size=copies.shape[1],
-        width=16 if copies.shape[0] == 1 else 32,
-        augment=name,
-        crop_min=options.crop_min,
-        lr=0.35,
-        warmup=0.5,
-        precision=options.precision,
-        check_every=1,
-        head_width=256,
-    )
-    backbone = backbone_for(told, copies)
-    learner = module.Learner(backbone.encoder, told, len(copies)).to(backbone.device)
-    learner = learner.double() if told.precision == "float64" else learner
-    trainer = Rehearsal(learner, backbone, told, copies, copies.training)
-    trainer.through()
-    return trainer
+    Raises:
+        TimeUp, Interrupted: before it is known.
+    """
+    exam = Exam(copies, name, options, deadline)
+    trainer = rehearsal(name, steps, options, copies, backbone_for)
+    untrained = trainer.backbone.calibrated(exam.gallery)
+    before = max(exam.score(pixel_features), exam.score(untrained.features), 1 / len(exam.gallery))
+    trainer.unseen(deadline.between_steps)
+    return exam.score(trainer.backbone.features) / before
 
 
 def _leave_one_out(x_ND: Tensor, labels_N: Tensor) -> float:
@@ -244,10 +242,17 @@ def settle_views(
     run: RunFolder,
     backbone_for: Backbones,
     ranks: Ranks,
+    *,
+    seconds: float | None = None,
+    clock: Clock = now,
+    signal: Callable[[], int | None] = lambda: None,
 ) -> tuple[str, Choice | None]:
     """The recipe of views: as said; for `auto` that of an earlier start of the run, else one that is chosen now.
 
-    The first of several processes chooses for all.
+    The first of several processes chooses for all. `seconds`, `clock` and `signal` are those of `choose_views`.
+
+    Raises:
+        Interrupted: a signal asked to stop; nothing is chosen.
     """
     if options.augment != AUTO:
         return options.augment, None
@@ -257,7 +262,9 @@ def settle_views(
     choice = None
     if ranks.first:
         known = None if options.augment_by is None else few_labels(images, read_labels(Path(options.augment_by)))
-        choice = choose_views(options, usual, images, rows, backbone_for, known)
+        choice = choose_views(
+            options, usual, images, rows, backbone_for, known, seconds=seconds, clock=clock, signal=signal
+        )
     choice = ranks.objects(choice)[0]
     assert choice is not None
     return choice.chosen, choice

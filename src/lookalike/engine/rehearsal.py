@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 
 from torch import Tensor
@@ -26,7 +27,6 @@ class Rehearsal(Trainer):
         nowhere = RunFolder(Path("rehearsal"))  # a checkpoint is never due
         super().__init__(twin, dataclasses.replace(backbone, encoder=twin.encoder), options, images, rows, nowhere)
         self.journal = Quiet()
-        self.untrained: float
         self.method.train()
         self.chunk = self.chunked()
 
@@ -40,16 +40,12 @@ class Rehearsal(Trainer):
             self._step(0, k % self.batches)
         self._settle()
 
-    def through(self) -> None:
-        """The whole training that the options ask for; `untrained` is how often a view found its image before."""
-        self.untrained = self.looker.retrieval(self.looker.calibrated(self.backbone).features)
-        self.unseen()
-
-    def unseen(self) -> None:
-        """The same without a look at what was before."""
+    def unseen(self, between: Callable[[], None] = lambda: None) -> None:
+        """The whole training that the options ask for, without a look; `between` is called after each step."""
         while self.step < self.total:
             epoch = self.step // self.batches
             self.plan_epoch(epoch)
             for k in range(min(self.batches, self.total - self.step)):
                 self._step(epoch, k)
+                between()
         self._settle()
