@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from lookalike.clustering import means as means_module
 from lookalike.clustering import nearest as nearest_module
 from lookalike.clustering.block_labels import label_full, label_near_blocks
 from lookalike.clustering.exact import first_equal, nearest_of_pairs, repeated
@@ -19,6 +20,14 @@ from lookalike.clustering.pruning_plan import Plan, main_axes, near_order, plan
 from lookalike.core.workers import Workers
 
 CPU = torch.device("cpu")
+
+
+@pytest.fixture(autouse=True)
+def many_rows(monkeypatch: pytest.MonkeyPatch):
+    """The ways for many rows, with few of them."""
+    monkeypatch.setattr(nearest_module, "_FEW", 0)
+
+
 N, D = 5000, 48
 
 
@@ -100,6 +109,31 @@ def test_labels_are_those_of_float64(kind: str, way: str, dtype: torch.dtype) ->
                 c[7], c[9] = c[3], c[20]  # equal ones, which part again below
             else:
                 c = moved(x, labels, k)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("kind", KINDS)
+def test_few_rows_are_labelled_at_once(kind: str, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nearest_module, "_FEW", 1 << 23)
+    x = KINDS[kind]().to(dtype)
+    c = x[torch.arange(30) * (N // 30)].clone()
+    c[7], c[9] = c[3], c[20]
+    with Workers(CPU) as workers:
+        look = Nearest(x, 30, workers)
+        assert look.few is not None
+        for _ in range(3):
+            labels = look(c)
+            assert torch.equal(labels, by_float64(x, c))
+            c = moved(x, labels, 30)
+
+
+def test_few_rows_are_added_up_as_many_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    x, labels = round_cloud(), torch.arange(N) % 7
+    many = sums_and_counts(x, labels, 8)
+    monkeypatch.setattr(means_module, "_FEW", N)
+    few = sums_and_counts(x, labels, 8)
+    assert torch.equal(few[1], many[1])
+    torch.testing.assert_close(few[0], many[0], rtol=1e-6, atol=1e-3)
 
 
 @pytest.mark.parametrize("seed", range(40))

@@ -15,6 +15,7 @@ from lookalike.core.workers import Workers
 
 _CHUNK = 64  # rows added up in the rows' own precision; chunks are then added up in float64
 _CHUNKS = 256  # chunks that a thread takes at a time
+_FEW = 4096  # rows on a CPU that are added up one after the other in float64, as that takes one call
 _SPLIT = 1 / 1024  # how far the two halves of a split cluster are moved apart, relative
 
 
@@ -28,6 +29,9 @@ def sums_and_counts(
     one pass without a loop over clusters; chunks of 64 keep float32 from losing small rows to large sums.
     """
     counts_K = torch.bincount(labels_N, minlength=k)
+    if len(x_ND) <= _FEW and x_ND.device.type == "cpu" and weights_N is None:
+        sums_KD = torch.zeros(k, x_ND.shape[1], dtype=torch.float64)
+        return sums_KD.index_add_(0, labels_N, x_ND.double()), counts_K
     order_N = labels_N.argsort(stable=True)
     chunks_K = (counts_K + _CHUNK - 1).div(_CHUNK, rounding_mode="floor")
     cluster_C = torch.repeat_interleave(chunks_K)

@@ -3,6 +3,7 @@
 Labels are those of exact arithmetic, whatever the way: they depend neither on the block size nor on the other rows.
 Ties go to the lowest index.
 
+- Few rows are compared with all centroids in float64 at once (`few_rows.py`).
 - On a CPU each block of rows is multiplied with all centroids in the rows' own precision (`full_blocks.py`), and rows
   that cannot have changed are left out.
 - Where a few blocks show that most centroids are out of reach of a block of near rows, rows are sorted into such
@@ -25,6 +26,7 @@ from torch import Tensor
 
 from lookalike.clustering.assignment import Assignment
 from lookalike.clustering.exact import first_equal
+from lookalike.clustering.few_rows import FewRows
 from lookalike.clustering.full_blocks import FullBlocks
 from lookalike.clustering.near_blocks import NearBlocks
 from lookalike.clustering.pruning_plan import Plan, calls_left, due, near_order, near_rows, plan
@@ -32,6 +34,7 @@ from lookalike.clustering.screening import Screening
 from lookalike.core.machine import cpu_has_bf16
 from lookalike.core.workers import Workers
 
+_FEW = 1 << 23  # N * K * D up to which a labelling is a matter of calls and not of arithmetic
 _WORTH_BF16 = 1 << 24  # N * K * D below which preparing bfloat16 rows costs more than it saves
 _SAMPLE = 4096  # rows on which bfloat16 is timed
 _FASTER = 0.9  # of the time of float32, below which bfloat16 is taken
@@ -59,17 +62,23 @@ class Nearest:
         self.full: FullBlocks | None = None
         self.near: NearBlocks | None = None
         self.screening: Screening | None = None
+        self.few: FewRows | None = None
         self._before_KD: Tensor | None = None
         self._full_seconds = math.inf  # of a row that is compared with all centroids in its own precision
         self._screening_seconds = math.inf
         if x_ND.device.type != "cpu":
             self.screening = Screening(x_ND, k, workers, block, x_ND.dtype)
             return
+        if x_ND.numel() * k <= _FEW and block is None:
+            self.few = FewRows(x_ND)
+            return
         self.full = FullBlocks(x_ND, workers, block)
         self.state = Assignment(x_ND)
 
     def __call__(self, c_KD: Tensor) -> Tensor:
         """Labels (int64 [N]) of the nearest of c_KD, which has the dtype and device of the rows."""
+        if self.few is not None:
+            return self.few(c_KD)
         if self.full is None:
             assert self.screening is not None
             return self.screening(c_KD)
