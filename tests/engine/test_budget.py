@@ -1,144 +1,199 @@
-"""A budget of time: what fits into it, and that it is measured once only."""
+"""A budget of time in a whole training, with a stand-in clock on which a step takes a second."""
 
 from __future__ import annotations
 
-import re
+import json
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+import torch
 
 from fakes import signal_after, tiny_options
 from lookalike import api
+from lookalike.core.budget import EVALUATION, FEATURES, GROUPS, PAGE, Budget
 from lookalike.core.errors import ConfigurationError, Interrupted, LookalikeError
 from lookalike.core.files import read_json
-from lookalike.data.base import load
-from lookalike.engine import budget
-from lookalike.engine.budget import FEWEST_LOOKS, LOOKED, LOOKS, Forecast, Pace, fit_budget, measure_pace
-from lookalike.engine.journal import Quiet
-from lookalike.engine.rehearsal import Rehearsal
-from lookalike.methods.simclr import Options
+from lookalike.core.metrics import read_metrics
+from lookalike.core.options import TrainOptions
+from lookalike.data.base import Images, load
+from lookalike.engine.budget import AIM, LOOKS, Behind, grouping_seconds, keeps_time, raise_too_little
+from lookalike.engine.loop import Trainer
+from lookalike.engine.pacing import CLOCK, read_legs
+from lookalike.engine.run_folder import RunFolder
 
-PACE = Pace(step=0.05, plan=0.2, look=0.5, looked=0, image=0.001)
-
-
-def fitted(left: float, pace: Pace = PACE, probes: float = 5.0, n: int = 2560, **said: object) -> tuple[dict, Forecast]:
-    options = Options(batch_size=256, budget="20m", **said)  # type: ignore[arg-type]
-    return fit_budget(pace, options, n, n, left, probes)
+T = 90.0
+EXPLICIT = {"batch_size", "budget", "width", "encoder", "head_size", "threads", "report", "out", "image_size", "norm"}
 
 
-@pytest.mark.parametrize("left", [120.0, 300.0, 900.0, 1200.0])
-@pytest.mark.parametrize("probes", [0.0, 30.0])
-def test_all_of_it_fits_and_little_is_left(left: float, probes: float):
-    changes, forecast = fitted(left, probes=probes)
-    total = changes["epochs"] * forecast.epoch + forecast.looks + forecast.after
-    assert left * 0.97 - forecast.epoch < total <= left
-    assert changes["check_every"] == -(-changes["epochs"] // LOOKS)
+@pytest.fixture(scope="module")
+def images() -> Images:
+    found = load("digits")
+    return found.of_rows(found.training[:320])
 
 
-@pytest.mark.parametrize("look", [0.1, 5.2, 8.0, 11.9, 60.0])
-def test_looks_take_a_twentieth_of_the_budget_at_the_most(look: float):
-    changes, forecast = fitted(1200, Pace(PACE.step, PACE.plan, look, 2560, PACE.image))
-    count = round(forecast.looks / look) - 2  # two come before the first step
-    assert count == LOOKS if look < 1 else FEWEST_LOOKS <= count < LOOKS
-    assert forecast.looks <= LOOKED * 1200 or count == FEWEST_LOOKS
-    every = changes["check_every"]
-    assert -(-changes["epochs"] // every) <= count  # the last one, which need not be due, among them
+class Seconds:
+    """A clock on which every step takes `step` seconds and nothing else takes time."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, step: float = 1.0) -> None:
+        self.at, made = 50.0, Trainer._step
+
+        def stepping(trainer: Trainer, epoch: int, k: int) -> None:
+            made(trainer, epoch, k)
+            self.at += step
+
+        monkeypatch.setattr(Trainer, "_step", stepping)
+
+    def __call__(self) -> float:
+        return self.at
 
 
-def test_a_machine_of_half_the_speed_gets_half_the_epochs():
-    fast, _ = fitted(1200)
-    slow, forecast = fitted(1200, Pace(2 * PACE.step, 2 * PACE.plan, 2 * PACE.look, PACE.looked, 2 * PACE.image))
-    assert abs(slow["epochs"] - fast["epochs"] / 2) < 0.05 * fast["epochs"]
-    assert slow["epochs"] * forecast.epoch < 1200
+def said(out: Path, **more: object) -> TrainOptions:
+    options = {"data": "digits", "batch_size": 64, "budget": f"{T:.0f}s", "threads": 1, "report": False}
+    return tiny_options("simclr", **{**options, "out": str(out), "image_size": None, "lr": None, **more})
 
 
-def test_without_a_page_or_labels_there_is_more_time_to_train():
-    assert fitted(300, report=False)[0]["epochs"] > fitted(300)[0]["epochs"]
-    assert fitted(300, probes=0.0)[0]["epochs"] > fitted(300)[0]["epochs"]
+def trained(out: Path, images: Images, clock: Seconds, **more: object) -> RunFolder:
+    budget = Budget(T, clock(), clock=clock)
+    return api.train("simclr", said(out, **more), EXPLICIT, images=images, budget=budget)
 
 
-def test_a_part_of_an_epoch_where_no_whole_one_fits():
-    pace = Pace(step=0.05, plan=0.2, look=0.5, looked=0, image=0.0001)
-    changes, forecast = fitted(100, pace, n=256_000, report=False, probes=0.0)
-    assert forecast.epoch > 50
-    assert changes["epochs"] == 1
-    assert changes["max_steps"] * PACE.step + forecast.looks + forecast.after <= 100
+def weights(run: RunFolder) -> bytes:
+    return run.encoder.read_bytes()
 
 
-def test_no_more_epochs_than_help():
-    assert fitted(100_000)[0]["epochs"] == 2000
+def test_the_time_is_learned_in_and_what_the_clock_decided_is_repeated_to_the_bit(
+    tmp_path: Path, images: Images, monkeypatch: pytest.MonkeyPatch
+):
+    run = trained(tmp_path / "run", images, Seconds(monkeypatch))
+    settings = run.settings()
+    steps = settings["max_steps"]
+    assert AIM * T - 4 <= steps <= AIM * T + 1  # what comes after takes next to nothing here
+    assert settings["epochs"] == -(-steps // 5)
+    assert read_legs(settings["schedule"])[0].step == 0
+    assert AIM * T - 4 <= run.status()["used"] <= T
+    looks = [event for event in read_metrics(run.metrics) if event["event"] == "look" and event["of"] == "network"]
+    assert 3 <= len(looks) <= LOOKS + 1
+    assert looks[-1]["step"] == steps
+    rates = [event["lr"] for event in read_metrics(run.metrics) if event["event"] == "epoch"]
+    assert rates[-1] < 0.02 * max(rates)
 
-
-def test_too_little_time_says_how_much_would_do():
-    with pytest.raises(LookalikeError, match="--budget 20m is too little: 10 s of it are left") as told:
-        fitted(10)
-    minutes, seconds = re.search(r"allow at least (\d+) min (\d+) s", str(told.value)).groups()
-    enough = 60 * int(minutes) + int(seconds) - (20 * 60 - 10)  # of which all but 10 s are gone
-    fitted(enough)
-    with pytest.raises(LookalikeError):
-        fitted(enough - 3)
-
-
-def test_a_slow_clock_is_believed():
-    """The rehearsal takes its times from the clock and from nothing else."""
-    images = load("digits")
-    options = tiny_options("simclr", data="digits", batch_size=256, epochs=1, image_size=16, lr=0.1, check_every=1)
-    options.precision = "float32"
-    backbone = api.untrained_backbone(options, images, "cpu")
-    from lookalike.methods.simclr import Learner
-
-    method = Learner(backbone.encoder, options, len(images))
-    before = {name: value.clone() for name, value in method.state_dict().items()}
-
-    ticks = iter(range(0, 10_000, 5))
-    pace = measure_pace(Rehearsal(method, backbone, options, images, images.training), 20.0, lambda: float(next(ticks)))
-    assert pace.plan == 5
-    assert pace.step == 5 / 8  # two steps took 5 s by this clock, so that 8 were to take 20
-    assert pace.look == 5
-    for name, value in method.state_dict().items():
-        assert (value == before[name]).all(), name
-
-
-def test_epochs_are_written_down_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    out = tmp_path / "run"
-    monkeypatch.setattr(budget, "measure_pace", lambda *_: Pace(30.0, 30.0, 0.1, 0, 0.0001))
-    images = load("digits")
-    images = images.of_rows(images.training[:400])
-    said = {"data": "digits", "batch_size": 64, "budget": "15m", "image_size": None, "threads": 1, "report": False}
-    options = tiny_options("simclr", **said, out=str(out))
-    explicit = {"batch_size", "budget", "width", "encoder"} & set(vars(options))
-    signal_after(monkeypatch, 3)
-    with pytest.raises(Interrupted):
-        api.train("simclr", options, explicit, images=images)
     monkeypatch.undo()
-    chosen, known = api.RunFolder(out).settings(), read_json(out / "run.json")["budget"]
-    assert known["epoch"] == 210.0
-    fitting = int((0.97 * known["left"] - known["looks"] - known["after"]) / 210.0)
-    assert 1 < fitting == chosen["epochs"]
-    assert chosen["budget"] == "15m"
+    _, options = api.options_of(run)
+    again = api.train("simclr", replace(options, out=str(tmp_path / "again")), images=images)
+    assert weights(again) == weights(run)
+    # the same command again finds that all is done
+    assert weights(trained(tmp_path / "run", images, Seconds(monkeypatch))) == weights(run)
 
-    def never(*_: object) -> None:
-        raise AssertionError("measured again")
 
-    monkeypatch.setattr(budget, "measure_pace", never)
-    run = api.train("simclr", options, explicit, images=images)
-    assert run.settings()["epochs"] == fitting
+def test_a_run_that_was_killed_goes_on_with_the_time_that_was_left(
+    tmp_path: Path, images: Images, monkeypatch: pytest.MonkeyPatch
+):
+    clock = Seconds(monkeypatch)
+    signal_after(monkeypatch, 40)
+    with pytest.raises(Interrupted):
+        trained(tmp_path / "run", images, clock)
+    run = RunFolder(tmp_path / "run")
+    assert run.settings()["schedule"] == CLOCK
+    assert run.status()["used"] == 40
+    monkeypatch.undo()
+    clock = Seconds(monkeypatch, step=0.5)  # on a machine that is faster today
+    run = trained(tmp_path / "run", images, clock)
+    steps = run.settings()["max_steps"]
+    assert abs(steps - (40 + (AIM * T - 40) / 0.5)) <= 6
+    _, options = api.options_of(run)
+    again = api.train("simclr", replace(options, out=str(tmp_path / "again")), images=images)
+    assert weights(again) == weights(run)
+
+
+def test_no_time_is_left_for_more_than_a_few_steps(tmp_path: Path, images: Images, monkeypatch: pytest.MonkeyPatch):
+    run = trained(tmp_path / "run", images, Seconds(monkeypatch, step=100.0))
+    assert run.settings()["max_steps"] == 8
     assert run.status()["status"] == "trained"
 
 
-def test_epochs_that_were_said_win(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(budget, "measure_pace", lambda *_: pytest.fail("measured"))
-    said = {"data": "digits", "batch_size": 256, "budget": "90s", "epochs": 1, "image_size": None, "threads": 1}
-    run = api.train("simclr", tiny_options("simclr", **said, out=str(tmp_path / "run")))
+def test_epochs_that_were_said_win(tmp_path: Path, images: Images, monkeypatch: pytest.MonkeyPatch):
+    clock = Seconds(monkeypatch)
+    options = said(tmp_path / "run", epochs=1)
+    run = api.train("simclr", options, {*EXPLICIT, "epochs"}, images=images, budget=Budget(T, clock(), clock=clock))
     assert run.settings()["epochs"] == 1
+    assert "schedule" not in run.settings()
 
 
-def test_no_length_of_time():
-    options = tiny_options("simclr", data="digits", budget="soon")
+@pytest.mark.parametrize(
+    ("budget", "explicit", "schedule", "timed"),
+    [
+        ("5m", (), None, True),
+        (None, (), None, False),
+        ("5m", ("epochs",), None, False),
+        ("5m", ("max_steps",), None, False),
+        ("5m", ("epochs", "schedule"), CLOCK, True),  # the config.toml of a run that is under way
+        ("5m", ("epochs", "max_steps", "schedule"), "0:0.0:0.1", False),  # that of one that has ended
+    ],
+)
+def test_when_the_clock_decides(budget: str | None, explicit: tuple[str, ...], schedule: str | None, timed: bool):
+    assert keeps_time(TrainOptions(budget=budget, schedule=schedule), explicit) == timed
+
+
+@pytest.mark.parametrize("budget", ["soon", "5", "0s", "-3m", "", "1h-5m"])
+def test_no_length_of_time(budget: str):
+    options = tiny_options("simclr", data="digits", budget=budget)
     with pytest.raises(ConfigurationError, match="--budget must be a length of time such as 20m"):
         api.train("simclr", options)
 
 
-def test_quiet_says_nothing(capsys: pytest.CaptureFixture[str]):
-    Quiet().say("anything")
-    assert capsys.readouterr().out == ""
+@pytest.mark.parametrize("budget", ["10 min", "10m", "600s", "0.1666666h", "10MIN"])
+def test_ways_to_say_ten_minutes(budget: str):
+    assert round(Budget.of(budget).seconds, 2) == 600
+
+
+def test_no_schedule():
+    with pytest.raises(ConfigurationError, match="--schedule 'later' is no schedule"):
+        api.train("simclr", tiny_options("simclr", data="digits", schedule="later"))
+
+
+def test_what_comes_after_the_training_is_added_up():
+    behind = Behind(10_000, frozenset({FEATURES, EVALUATION, GROUPS, PAGE}), networks=3)
+    behind.image, behind.look, behind.probe, behind.groups = 0.001, 2.0, 5.0, 12.0
+    parts = behind.parts()
+    assert parts["last look"] == 2
+    assert parts[FEATURES] == 10
+    assert parts[EVALUATION] == 3 * 5 + 2 * 10
+    assert parts[GROUPS] == 12
+    assert sum(parts.values()) == behind.seconds()
+    assert behind.parts(2.0)[PAGE] == 2 * parts[PAGE]
+    assert behind.seconds(2.0) > behind.seconds()
+    assert Behind(10_000, frozenset()).seconds() == 0
+
+
+def test_groups_are_timed_on_a_few_rows():
+    x_ND = torch.randn(300, 8, generator=torch.Generator().manual_seed(0))
+    few, many = (grouping_seconds(SimpleNamespace(x_ND=x_ND), n) for n in (300, 6000))  # type: ignore[arg-type]
+    assert few > 1
+    assert many > 1
+    assert grouping_seconds(SimpleNamespace(x_ND=x_ND[:4]), 300) == 1  # type: ignore[arg-type]
+
+
+def test_too_little_time_is_refused_at_once_and_says_what_would_do():
+    clock = SimpleNamespace(at=10.0)
+    budget = Budget(30, 10.0, clock=lambda: clock.at)
+    raise_too_little(budget, 4000)
+    with pytest.raises(LookalikeError, match="allow at least --budget 51s") as told:
+        raise_too_little(budget, 80_000)
+    assert "80,000 images" in str(told.value)
+    clock.at += 25
+    with pytest.raises(LookalikeError):
+        raise_too_little(budget, 4000)
+
+
+def test_the_time_is_that_of_all_starts(tmp_path: Path, images: Images, monkeypatch: pytest.MonkeyPatch):
+    clock = Seconds(monkeypatch)
+    signal_after(monkeypatch, 20)
+    with pytest.raises(Interrupted):
+        trained(tmp_path / "run", images, clock)
+    monkeypatch.undo()
+    record = tmp_path / "run" / "run.json"
+    record.write_text(json.dumps({**read_json(record), "used": 10 * T}), encoding="utf-8")
+    run = trained(tmp_path / "run", images, Seconds(monkeypatch))
+    assert 21 <= run.settings()["max_steps"] <= 22  # a last leg, and that is all

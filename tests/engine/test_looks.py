@@ -6,9 +6,7 @@ from torch import Tensor
 from lookalike.augment.recipes import build_recipe
 from lookalike.data.base import Images
 from lookalike.data.canvas import Squares
-from lookalike.engine.budget import LOOKS, Pace, fit_budget
 from lookalike.engine.looks import Looker, Once
-from lookalike.methods.simclr import Options
 
 
 def collection(n: int = 90) -> Images:
@@ -59,12 +57,3 @@ def test_without_labels_there_is_no_knn():
     images = collection()
     looker = Looker(Images(images.squares[:], images.paths), build_recipe("crop-flip", 8), 0)
     assert looker.look_at(looker.once(Counting())).knn is None
-
-
-def test_a_budget_counts_images_once_that_looks_and_frames_share():
-    def looks(looked: int) -> float:
-        pace = Pace(step=0.05, plan=0.2, look=1.0, looked=looked, image=0.001)
-        return fit_budget(pace, Options(batch_size=256, budget="20m"), 2000, 2000, 1200, 0.0)[1].looks
-
-    assert looks(2000) == (LOOKS + 2) * 1.0
-    assert looks(500) == (LOOKS + 2) * (1.0 + 1500 * 0.001)

@@ -21,7 +21,7 @@ from lookalike.api.networks import calibrated, started, untrained_backbone
 from lookalike.api.records import default_run, loading, write_index
 from lookalike.core import machine, registry
 from lookalike.core.arithmetic import outside_autocast
-from lookalike.core.budget import EVALUATION, Budget
+from lookalike.core.budget import EVALUATION, Budget, now
 from lookalike.core.errors import Interrupted, LookalikeError
 from lookalike.core.files import write_csv
 from lookalike.core.full_disk import unless_full
@@ -34,7 +34,7 @@ from lookalike.data.base import load as load_images
 from lookalike.data.health import health_of
 from lookalike.engine import wording
 from lookalike.engine.backbone import placed
-from lookalike.engine.budget import Behind, keeps_time
+from lookalike.engine.budget import Behind, keeps_time, raise_too_little
 from lookalike.engine.choose_views import settle_views
 from lookalike.engine.classifier import save_classifier
 from lookalike.engine.disk import foreseen, release, reserve, save_weights
@@ -44,7 +44,10 @@ from lookalike.engine.loop import Trainer
 from lookalike.engine.pacing import CLOCK
 from lookalike.engine.resolve import resolve
 from lookalike.engine.run_folder import RunFolder
+from lookalike.engine.signals import StopSignals
 from lookalike.evaluate.few_labels import drawn_share
+
+_VIEWS, _VIEWS_MOST = 0.1, 90.0  # share of a budget, and seconds, that choosing views may take
 
 O = TypeVar("O", bound=TrainOptions)  # noqa: E741
 
@@ -115,7 +118,11 @@ def train(
         if initial is not None:
             options, taken = initial.taken_over(options, meant(options, explicit))
             explicit = None if explicit is None else explicit | taken
-        images = images or load_images(options.data, options.image_size, options.download, loading(options))
+        if images is None:
+            how = loading(options)
+            if budget is not None:
+                how = dataclasses.replace(how, listed=partial(raise_too_little, budget))
+            images = load_images(options.data, options.image_size, options.download, how)
         loaded = time.monotonic()
         if encoder is not None:
             options = dataclasses.replace(options, encoder=f"python:{type(encoder).__name__}")
@@ -146,9 +153,18 @@ def train(
         resumed, done = ranks.objects((resumed, done))[0]
     choice = None
     if not done:
-        with ranks.together(), _kept(run, images, graceful):
+        with ranks.together(), _kept(run, images, graceful), StopSignals(ranks.size > 1) as stop:
             augment, choice = settle_views(
-                options, method, images, rows, run, partial(untrained_backbone, device=device), ranks
+                options,
+                method,
+                images,
+                rows,
+                run,
+                partial(untrained_backbone, device=device),
+                ranks,
+                seconds=None if budget is None else budget.share(_VIEWS, _VIEWS_MOST),
+                clock=now if budget is None else budget.clock,
+                signal=lambda: stop.number,
             )
             options = dataclasses.replace(options, augment=augment)
             if ranks.first and choice is not None:
@@ -242,11 +258,12 @@ def _kept(run: RunFolder, images: Images, graceful: bool) -> Iterator[None]:
     """
     try:
         yield
-    except KeyboardInterrupt:
-        if not graceful:
+    except (KeyboardInterrupt, Interrupted) as stopped:
+        number = stopped.signal_number if isinstance(stopped, Interrupted) else signal.SIGINT
+        if isinstance(stopped, KeyboardInterrupt) and not graceful:
             raise
         run.update("interrupted")
-        raise Interrupted(wording.before_training(run, images), signal.SIGINT) from None
+        raise Interrupted(wording.before_training(run, images, number), number) from None
 
 
 def training_rows(images: Images, with_labels: bool, label_fraction: float | None = None, seed: int = 0) -> Tensor:

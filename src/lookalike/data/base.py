@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -40,6 +40,8 @@ class Loading:
     """What a store may take, such as "50GB"; None: half of the free disk."""
     skip_bad: bool = False
     """Go on however many images cannot be read, as long as some can."""
+    listed: Callable[[int], None] | None = None
+    """Is told how many files there are, before the first of them is read."""
 
 
 @dataclass(frozen=True)
@@ -194,6 +196,8 @@ def load(
     from lookalike.data import sources, store  # they import this module
 
     found = sources.find(data, download, image_size)
+    if not isinstance(found, Images) and how is not None and how.listed is not None:
+        how.listed(len(found.entries))
     images = found if isinstance(found, Images) else store.load(found, image_size, how)
     if len(images) == 0:
         raise LookalikeError(f"{images.name} holds no images")

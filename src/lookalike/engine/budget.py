@@ -20,11 +20,16 @@ from lookalike.core.words import counted
 from lookalike.data.base import Images
 from lookalike.engine.looks import Looker, Once
 from lookalike.engine.snapshots import SUBSET
+from lookalike.evaluate.choose_k import CANDIDATES
+from lookalike.evaluate.clusters import groups
 from lookalike.evaluate.knn import K
 from lookalike.evaluate.protocol import measure
 
 AIM = 0.965
 """Share of a budget at which all is to be done: being early costs little, being late breaks the promise."""
+
+MEASURED = ("image", "look", "probe", "groups", "frames")
+"""What a `Behind` was told of under way, for a checkpoint."""
 
 LOOKS = 10
 """Looks at what is learned, and frames of the page, in a run at the most."""
@@ -34,10 +39,11 @@ LOOKED = 0.05
 # Seconds; from runs of 2,000 to 70,000 images on 2 cores. They are a small part of a budget of minutes, so that another
 # machine's factor of two is forgiven.
 _PAGE, _PAGE_FRAME = 2.0, 0.2  # the page, and each frame of the map for a thousand images
-_GROUPS, _GROUPS_ROWS, _GROUPED = 2.0, 4.0, 6.0  # groups, their number chosen: for a thousand images, up to so many
+_GROUPINGS = 1.6 * 9 * 6  # of half of the rows into few groups: what each number of groups that is tried takes
+_TRIED, _GROUPED = 8, 6000  # groups of the one that is timed; rows that are looked at, at the most
 _BANK, _QUERIES = 2048, 256  # images that an evaluation is timed with
 _PROBE_IMAGE = 3e-4  # of an evaluation, for an image to learn from, where there are too few to time it with
-_LEAST, _LEAST_IMAGE = 10.0, 0.002  # of a budget that can be kept: for a start, and to read a file, on two cores
+_LEAST, _LEAST_IMAGE = 10.0, 0.0005  # of a budget that can be kept: for a start, and to read a file, on two cores
 
 
 @dataclass
@@ -57,6 +63,15 @@ class Behind:
     """and of the last look, measured last."""
     probe: float = 0.0
     """Seconds of evaluating one network, apart from its features."""
+    groups: float = 0.0
+    """Seconds of finding groups and their number."""
+
+    def measure(self, once: Once, images: Images, looker: Looker) -> None:
+        """Time what is to come on a network's features of some images."""
+        if EVALUATION in self.tasks:
+            self.probe = probe_seconds(once, images, looker)
+        if GROUPS in self.tasks:
+            self.groups = grouping_seconds(once, self.images)
 
     def parts(self, slowness: float = 1.0) -> dict[str, float]:
         """Seconds of each task, on a machine that is so many times as slow as it was."""
@@ -67,7 +82,7 @@ class Behind:
         if EVALUATION in self.tasks:
             found[EVALUATION] = self.networks * self.probe * slowness + (self.networks - 1) * self.images * self.image
         if GROUPS in self.tasks:
-            found[GROUPS] = (_GROUPS + _GROUPS_ROWS * min(self.images / 1000, _GROUPED)) * slowness
+            found[GROUPS] = self.groups * slowness
         if PAGE in self.tasks:
             found[PAGE] = (_PAGE + self.frames * _PAGE_FRAME * thousands) * slowness
         return found
@@ -84,6 +99,17 @@ class Behind:
     def record(self) -> dict[str, float]:
         """For run.json."""
         return {name: round(seconds, 3) for name, seconds in self.parts().items()}
+
+
+def grouping_seconds(once: Once, images: int) -> float:
+    """Seconds of finding groups and their number, from one grouping of a few of the rows."""
+    rows = min(images, _GROUPED)
+    x_ND = once.x_ND[: rows // 2]
+    if len(x_ND) < 2 * _TRIED:
+        return 1.0
+    seconds = min(timed(lambda: groups("kmeans", x_ND, _TRIED, restarts=1))[1] for _ in range(2))
+    tried = sum(k * 10 <= rows // 2 for k in CANDIDATES)
+    return 1.0 + _GROUPINGS * tried * seconds / 2 * (rows // 2) / len(x_ND)
 
 
 def probe_seconds(once: Once, images: Images, looker: Looker) -> float:

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
-from lookalike.core.budget import EVALUATION, Budget
+from lookalike.core.budget import Budget, now
 from lookalike.core.durations import duration
 from lookalike.core.errors import Elsewhere, Interrupted, LookalikeError
 from lookalike.core.full_disk import unless_full
@@ -27,7 +27,7 @@ from lookalike.data.base import Images
 from lookalike.encoders.alexnet import Dropout
 from lookalike.engine import disk, wording
 from lookalike.engine.backbone import Backbone
-from lookalike.engine.budget import AIM, LOOKED, LOOKS, Behind, probe_seconds
+from lookalike.engine.budget import AIM, LOOKED, LOOKS, Behind
 from lookalike.engine.checkpoint import save_checkpoint
 from lookalike.engine.collection import TrainingImages
 from lookalike.engine.distributed import parallel
@@ -88,7 +88,8 @@ class Trainer:
         self.batches = self.n // options.batch_size
         self.behind = behind or Behind(len(images), frozenset())
         self.budget = budget
-        self.pacing: Evenly = pacing_of(options, self.n, self.batches, self._room if budget else None)
+        room, clock = (self._room, budget.clock) if budget else (None, now)
+        self.pacing: Evenly = pacing_of(options, self.n, self.batches, room, clock)
         assert options.lr is not None  # resolved before
         self.peak = scaled_lr(options.lr, options.batch_size, options.lr_scaling)
         self.optimizer = build_optimizer(
@@ -197,8 +198,7 @@ class Trainer:
         self.snapshots.untrained(untrained)
         self.behind.look = time.monotonic() - begun
         if self.budget is not None:
-            if EVALUATION in self.behind.tasks:
-                self.behind.probe = probe_seconds(untrained, self.images, self.looker)
+            self.behind.measure(untrained, self.images, self.looker)
             self.journal.say(self.behind.words(self.budget))
         del self.random_backbone  # its memory is wanted
         if self.options.init is not None or not self.total:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -27,6 +28,7 @@ _OFTEN, _SHORTEST, _LONGEST = 0.01, 1.0, 10.0  # a leg lasts a hundredth of the 
 _REMEMBERED = 6  # legs whose steps tell the pace
 _ANNEALED = 0.97  # progress from which a training may end without a last leg
 _LAST = 0.02  # of the training's time, that a last leg may take beyond it
+_SLOWER = 4.0  # times as long as ever before may a step of it take, for all that is known
 _FEWEST = 8  # steps that a training makes even where no time is left for it
 
 
@@ -60,13 +62,14 @@ def read_legs(text: str) -> list[Leg]:
     Raises:
         ValueError: it is no such text.
     """
-    legs = []
-    for part in text.split():
-        step, progress, growth = part.split(":")
-        legs.append(Leg(int(step), float(progress), float(growth)))
+    legs: list[Leg] = []
+    with suppress(ValueError):
+        for part in text.split():
+            step, progress, growth = part.split(":")
+            legs.append(Leg(int(step), float(progress), float(growth)))
     ordered = all(a.step < b.step and a.progress <= b.progress for a, b in pairwise(legs))
     fits = all(0 <= leg.progress <= 1 and leg.growth >= 0 and math.isfinite(leg.growth) for leg in legs)
-    if not legs or legs[0].step or not ordered or not fits:
+    if not legs or len(legs) < len(text.split()) or legs[0].step or not ordered or not fits:
         raise ValueError(f"{text!r} is no schedule of STEP:PROGRESS:GROWTH, from step 0 on, that only grows")
     return legs
 
@@ -109,7 +112,8 @@ class ByLegs(Evenly):
         return min(1.0, leg.progress + (step - leg.step) * leg.growth)
 
     def rate(self, step: int, peak: float) -> float:
-        return cosine(self.progress(step), peak, min(_WARM, self.warmup * self._leg(step).growth))
+        growth = self._leg(step).growth or math.inf  # nothing is known before the first step
+        return cosine(self.progress(step), peak, min(_WARM, self.warmup * growth) if self.warmup else 0.0)
 
     def state(self) -> list[Leg]:
         return self.legs
@@ -170,9 +174,11 @@ class ByClock(ByLegs):
         if final:
             if step >= _FEWEST and progress >= _ANNEALED:
                 return Decision(None, True)
-            count = max(_FEWEST - step, int((_LAST * (self.before + at - self.begun) - ahead) / seconds))
-            if count < 1:
+            seconds = min(seconds, _SLOWER * self.fastest)  # a machine that has slept is no slower for it
+            count = int((_LAST * (self.before + at - self.begun) - ahead) / seconds)
+            if max(count, _FEWEST - step) < 1:
                 return Decision(None, True)
+        count = max(count, _FEWEST - step)
         return Decision(Leg(step, progress, (1.0 - progress) / count), final)
 
     def follow(self, step: int, decision: Decision) -> None:
@@ -194,11 +200,13 @@ class ByClock(ByLegs):
         return max(1.0, self.step_seconds / self.fastest) if math.isfinite(self.fastest) else 1.0
 
 
-def pacing_of(options: TrainOptions, n: int, batches: int, room: Callable[[], float] | None) -> Evenly:
+def pacing_of(
+    options: TrainOptions, n: int, batches: int, room: Callable[[], float] | None, clock: Clock = now
+) -> Evenly:
     """The pacing of a training of n images in so many batches an epoch; `room` is given where the clock decides."""
     warmup = warmup_steps(n, options.batch_size, options.warmup)
     if room is not None:
-        return ByClock(room, warmup)
+        return ByClock(room, warmup, clock)
     total = options.epochs * batches
     if options.max_steps is not None:
         total = min(total, options.max_steps)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from lookalike.core.errors import LookalikeError
 from lookalike.core.plan import Plan
 from lookalike.engine import checkpoint
+from lookalike.engine.budget import MEASURED
 from lookalike.engine.checkpoint import load_checkpoint, own_state, whole_state
 from lookalike.engine.pacing import ByClock, Leg
 
@@ -31,6 +32,7 @@ def state_of(trainer: Trainer) -> dict[str, Any]:
         "unrelated": trainer.watch.unrelated,
         "chunk": trainer.chunk,
         "processes": trainer.ranks.size,
+        "behind": {name: getattr(trainer.behind, name) for name in MEASURED},
         "legs": [(leg.step, leg.progress, leg.growth) for leg in trainer.pacing.state()],
     }
 
@@ -60,4 +62,6 @@ def restore(trainer: Trainer) -> None:
     if state["plan"] is not None:
         trainer.plan = Plan(state["plan"]["order"], state["plan"]["targets"])
     if isinstance(trainer.pacing, ByClock):
+        for name, value in state["behind"].items():
+            setattr(trainer.behind, name, value)
         trainer.pacing.legs = [Leg(*leg) for leg in state["legs"]]

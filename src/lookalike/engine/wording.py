@@ -80,7 +80,7 @@ def not_finite(trainer: Trainer, value: float) -> str:
     )
 
 
-def before_training(run: RunFolder, images: Images) -> str:
+def before_training(run: RunFolder, images: Images, number: int) -> str:
     """That a run was stopped before its first step, and what of it stays."""
     kept = [f"the run folder {run.path}"]
     if images.listed is not None:
@@ -88,7 +88,7 @@ def before_training(run: RunFolder, images: Images) -> str:
     if run.report.exists():
         kept.append(f"the page {run.report}")
     return (
-        f"stopped before the first step; kept: {', '.join(kept)}.\n"
+        f"stopped by {signal.Signals(number).name} before the first step; kept: {', '.join(kept)}.\n"
         f"Go on with the same command, or: lookalike train --config {run.config}"
     )
 

@@ -71,6 +71,8 @@ def _run(words: list[str], held: ExitStack) -> int:
     api.finish(folder)
     page, writing = timed(lambda: report_line(folder, options.threads) if parsed.options.report else "")
     folder.update(seconds={"cluster": grouping, "report": writing, "all": now() - begun})
+    if budget is not None:
+        folder.update(used=budget.used())
     print(f"run:        {folder.path}")
     print(f"encoder:    {folder.encoder}")
     print(f"embeddings: {folder.embeddings} and {folder.index.name}, one row an image")

@@ -53,6 +53,8 @@ def _run(words: list[str], held: ExitStack) -> int:
             api.embed(folder)
             api.finish(folder)
     page = report_line(folder, parsed.options.threads) if parsed.options.report else ""
+    if budget is not None:
+        folder.update(used=budget.used())
     print(f"encoder:     {folder.encoder}")
     print(f"embeddings:  {folder.embeddings} and {folder.index.name}")
     if page:
