@@ -19,6 +19,7 @@ from lookalike.engine.backbone import Backbone, load_backbone
 from lookalike.engine.loop import Trainer
 from lookalike.engine.run_folder import RunFolder
 from lookalike.engine.snapshots import SIDE, pixel_hashes, sprite_sheet
+from lookalike.engine.views import recipe_of
 from lookalike.evaluate.baselines import pixel_features
 from lookalike.methods import deepcluster, simclr
 
@@ -241,3 +242,58 @@ def test_hashes_tell_images_apart():
     assert hashes.dtype == np.dtype("<u8")
     assert hashes[300:].tolist() == hashes[:3].tolist()
     assert len(set(hashes.tolist())) == len({image.numpy().tobytes() for image in pixels})
+
+
+def before_views(out: Path, images: Images) -> module.Snapshots:
+    """Snapshots of images whose views are not chosen yet, begun."""
+    kept = module.Snapshots(out / "snapshots", images, None, 0)
+    kept.begin(0)
+    return kept
+
+
+def test_views_are_shown_once_they_are_chosen(run: RunFolder, tmp_path: Path):
+    images, straight = digits(), contents(run)
+    kept = before_views(tmp_path, images)
+    names = {"index.json", "thumbs.json", "thumbs-0.jpg", "hashes.npy", "pixels.npy"}
+    assert set(contents(RunFolder(tmp_path))) == names
+    kept.show_views(recipe_of(api.options_of(run)[1], images))
+    assert (tmp_path / "snapshots" / "views.png").read_bytes() == straight["views.png"]
+
+
+def test_what_was_begun_before_the_views_were_chosen_is_not_done_again(
+    run: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    begin = module.Snapshots.begin
+
+    def beginning(self: module.Snapshots, step: int) -> None:
+        begin(module.Snapshots(self.folder, self.images, None, self.seed), step)
+        with monkeypatch.context() as patch:
+            patch.setattr(module, "sprite_sheet", None)
+            patch.setattr(module, "pixel_features", None)
+            begin(self, step)
+
+    monkeypatch.setattr(module.Snapshots, "begin", beginning)
+    assert contents(train(tmp_path / "run")) == contents(run)
+
+
+@pytest.mark.parametrize("moment", ["_write_views", "_write_index"])
+def test_a_start_that_was_killed_before_its_first_step_is_begun_again(
+    run: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+):
+    def killed(*_: object) -> None:
+        raise Killed
+
+    monkeypatch.setattr(module.Snapshots, moment, killed)
+    with pytest.raises(Killed):
+        train(tmp_path / "run")
+    monkeypatch.undo()
+    assert contents(train(tmp_path / "run")) == contents(run)
+
+
+def test_images_whose_thumbnails_are_gone_are_looked_at_again(run: RunFolder, tmp_path: Path):
+    kept = before_views(tmp_path, digits())
+    straight = contents(run)
+    for name in ("thumbs-0.jpg", "hashes.npy", "thumbs.json"):
+        (tmp_path / "snapshots" / name).unlink()
+        kept.begin(0)
+        assert (tmp_path / "snapshots" / name).read_bytes() == straight[name]

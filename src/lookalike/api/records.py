@@ -16,11 +16,13 @@ from lookalike.core.errors import LookalikeError
 from lookalike.core.files import write_atomically, write_csv
 from lookalike.core.home import expand_user
 from lookalike.core.options import TrainOptions, places, spoken
+from lookalike.core.passed_over import printable
 from lookalike.core.places import absolute_places, find_places, folders_of, is_there, joined
 from lookalike.core.progress import tell
 from lookalike.core.words import counted
 from lookalike.data.base import Images, Loading
 from lookalike.data.base import load as load_images
+from lookalike.data.health import health_of_images
 from lookalike.engine.run_folder import RunFolder
 
 
@@ -143,6 +145,11 @@ def write_index(folder: Path, images: Images) -> None:
         code = -1 if images.labels is None else int(images.labels[i])
         rows.append((path, images.split[i] if images.split else "", images.classes[code] if code >= 0 else "", ""))
     write_csv(folder / "index.csv", ("path", "split", "label", "cluster"), rows)
+
+
+def keep_survey(run: RunFolder, images: Images) -> None:
+    """Put what was found in the images on record, in sentences, for the page of a run that has not learned yet."""
+    run.update(survey=[printable(line) for line in health_of_images(images).lines()])
 
 
 def write_skipped(file: Path, images: Images) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,6 +15,9 @@ from lookalike.core.words import agreeing, counted
 from lookalike.data import canvas
 from lookalike.data.decode import Header, Unreadable, decode_all, header, reason_of
 from lookalike.data.listing import Entry, Listing, NoneReadable, Raw
+
+if TYPE_CHECKING:
+    from lookalike.data.base import Images
 
 MOST_BAD = 0.2
 """Share of unreadable images above which a run stops and asks."""
@@ -274,6 +277,40 @@ def health_of(listing: Listing, examined: Sequence[Examined]) -> Health:
         splits=_splits(listing, examined),
         notes=listing.notes,
         passed_over=listing.passed_over,
+    )
+
+
+def health_of_images(images: Images) -> Health:
+    """The health of a data set, also of one that was not decoded from files: what its pixels and labels tell."""
+    if images.listed is not None and len(images.examined):
+        return health_of(images.listed, images.examined)
+    same: dict[bytes, list[str]] = {}
+    for name, key in zip(images.paths, images.digests, strict=True):
+        same.setdefault(key.tobytes(), []).append(name)
+    height, width = images.pixels.shape[2:]
+    sizes = [(height, width)] * len(images) if images.sizes is None else [(h, w) for h, w in images.sizes.tolist()]
+    named = [(name, w, h) for name, (h, w) in zip(images.paths, sizes, strict=True)]
+    common = Counter((w, h) for h, w in sizes)
+    labels = [] if images.labels is None else images.labels.tolist()
+    counts = Counter(images.classes[label] for label in labels if label >= 0)
+    return Health(
+        name=images.name,
+        listed=len(images) + len(images.skipped),
+        good=len(images),
+        unreadable=(),
+        duplicates=tuple(tuple(names) for names in same.values() if len(names) > 1),
+        flat=(),
+        smallest=min(named, key=lambda h: (h[1] * h[2], h[0]), default=None),
+        largest=max(named, key=lambda h: (h[1] * h[2], h[0]), default=None),
+        common_size=(*common.most_common(1)[0][0], common.most_common(1)[0][1]) if common else None,
+        sizes=len(common),
+        thinnest=max(named, key=lambda h: (max(h[1:]) / min(h[1:]), h[0]), default=None),
+        channels=((images.shape[0], len(images)),),
+        bits=(8,),
+        classes=tuple(sorted(counts.items(), key=_largest_first)),
+        unlabelled=sum(label < 0 for label in labels) if counts else 0,
+        splits=tuple(sorted(Counter(images.split or ()).items(), reverse=True)),
+        notes=(),
     )
 
 

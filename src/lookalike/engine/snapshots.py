@@ -52,6 +52,8 @@ class NoSnapshots:
 
     def begin(self, step: int) -> None: ...
 
+    def show_views(self, recipe: Recipe) -> None: ...
+
     def untrained(self, once: Once) -> None: ...
 
     def take(
@@ -62,8 +64,8 @@ class NoSnapshots:
 class Snapshots(NoSnapshots):
     """Writes the folder `snapshots` of a run."""
 
-    def __init__(self, folder: Path, images: Images, recipe: Recipe, seed: int) -> None:
-        """`recipe` makes the views of which a sheet is shown."""
+    def __init__(self, folder: Path, images: Images, recipe: Recipe | None, seed: int) -> None:
+        """`recipe` makes the views of which a sheet is shown; None where it is not chosen yet (`show_views`)."""
         self.folder, self.images, self.recipe, self.seed = folder, images, recipe, seed
         # one order for both, so that every image of the subset has a thumbnail; by content, not by name
         order = images.squares.by_content[rng.permutation(seed, "snapshots", 0, len(images))]
@@ -72,13 +74,17 @@ class Snapshots(NoSnapshots):
         self.frames: list[dict[str, Any]] = []
 
     def begin(self, step: int) -> None:
-        """Called before the first step, or where a run goes on: frames after `step` are dropped."""
+        """Called before the first step, or where a run goes on: frames after `step` are dropped.
+
+        What depends on the images alone is written where an earlier start has not done it.
+        """
         with unless_full(self.say, "what the page shows of the images is not kept"):
             self._begin(step)
 
     def _begin(self, step: int) -> None:
         self.frames = [frame for frame in self._written() if frame["step"] <= step and "early" not in frame]
-        self.frames = self.frames if step else []
+        if not step:  # a network before its first step is looked at anew, and pixels stay what they were
+            self.frames = [frame for frame in self.frames if frame["kind"] == "pixels" and self._images_are_there()]
         kept = {frame[key] for frame in self.frames for key in ("file", "clusters") if key in frame}
         with machine_faults("clear", self.folder):
             for path in self.folder.glob("*.npy"):
@@ -88,6 +94,14 @@ class Snapshots(NoSnapshots):
             self._write_images()
         else:
             self._write_index()
+        if self.recipe is not None and (not step or not self._views.exists()):
+            self._write_views(self.recipe)
+
+    def show_views(self, recipe: Recipe) -> None:
+        """Write the sheet of views, once their recipe is known."""
+        self.recipe = recipe
+        with unless_full(self.say, "the page shows no views"):
+            self._write_views(recipe)
 
     def untrained(self, once: Once) -> None:
         """Keep the features of a network before its first step."""
@@ -152,8 +166,21 @@ class Snapshots(NoSnapshots):
         index = {"format": FORMAT, "rows": self.rows.tolist(), "side": SIDE, "frames": self.frames}
         write_json(self.folder / "index.json", index, indent=None)
 
+    @property
+    def _views(self) -> Path:
+        return self.folder / "views.png"
+
+    def _images_are_there(self) -> bool:
+        """Whether what `_write_images` wrote before it wrote the index is still there."""
+        try:
+            table = read_json(self.folder / "thumbs.json")
+            names = [_HASHES, *(sheet["file"] for sheet in table["sheets"])]
+            return table["rows"] == self.shown.tolist() and all((self.folder / name).exists() for name in names)
+        except (LookalikeError, KeyError, TypeError):
+            return False
+
     def _write_images(self) -> None:
-        """What depends on the images and not on a network: thumbnails, hashes, views, pixels as features."""
+        """What depends on the images alone: thumbnails, hashes, pixels as features. The frame comes last."""
         squares = self.images.squares
         sheets = []
         for i, first in enumerate(range(0, len(self.shown), _COLUMNS * _LINES)):
@@ -165,14 +192,20 @@ class Snapshots(NoSnapshots):
         write_json(self.folder / "thumbs.json", table, indent=None)
         hashes = [pixel_hashes(block) for block in squares.take(self.shown).blocks(_BLOCK)]
         self._save(_HASHES, np.concatenate(hashes))
-        views = sheet_of(self.images, self.recipe, _SHEET_ROWS, _SHEET_VIEWS, self.seed)
-        views.thumbnail((_SHEET_SIDE, _SHEET_SIDE))
-        write_atomically(self.folder / "views.png", lambda file: views.save(file, "PNG", **mark("PNG")))
         self._frame("pixels", 0, 0, pixel_features(squares.take(self.rows)))
 
+    def _write_views(self, recipe: Recipe) -> None:
+        views = sheet_of(self.images, recipe, _SHEET_ROWS, _SHEET_VIEWS, self.seed)
+        views.thumbnail((_SHEET_SIDE, _SHEET_SIDE))
+        write_atomically(self._views, lambda file: views.save(file, "PNG", **mark("PNG")))
 
-def snapshots(wanted: bool, folder: Path, images: Images, recipe: Recipe, seed: int) -> NoSnapshots:
-    """What a process keeps of its training: `Snapshots` where they are wanted of it."""
+
+def snapshots(wanted: bool, folder: Path, images: Images, recipe: Recipe | None, seed: int) -> NoSnapshots:
+    """What a process keeps of its training: `Snapshots` where they are wanted of it.
+
+    `recipe` is None where the views are not chosen yet: `begin` then writes all but their sheet, and `show_views`, or
+    `begin` of snapshots with a recipe, writes that.
+    """
     return Snapshots(folder, images, recipe, seed) if wanted else NoSnapshots()
 
 

@@ -8,17 +8,24 @@ the share of neighbours that two frames have in common. NumPy and openTSNE only;
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lookalike.evaluate.cosine_neighbours import nearest_rows, unit_rows
 
+if TYPE_CHECKING:  # it takes a second to load
+    from openTSNE import TSNEEmbedding
+
 PERPLEXITY = 30.0
 NEIGHBOURS = 90  # of an image that attract it: three times the perplexity, as is usual
 VERSION = 1  # of what is computed here, for whoever keeps the result
-_FEWEST = 12  # images below which principal axes say as much
+FEWEST = 12  # images below which principal axes say as much
 _EXAGGERATED, _PLAIN = 100, 300  # iterations of the first frame
+_PULLED, _RELEASED = 75, 50  # of a frame whose neighbours are others than those of the frame before
+FIRST, FOLLOWING = _EXAGGERATED + _PLAIN, _PULLED + _RELEASED  # iterations at the most
+_ASKED = 10  # iterations between two looks at the clock
 _SETTLED, _RELATED = 0.9, 0.5  # shares of common neighbours
 _THETA = 0.8  # of Barnes and Hut; 0.5 kept no more neighbours and took half as long again
 _COMPARED = 20  # neighbours compared between frames
@@ -34,6 +41,7 @@ def aligned_maps(
     neighbours: Sequence[Neighbours] | None = None,
     seed: int = 0,
     threads: int = 1,
+    stop: Callable[[], bool] | None = None,
 ) -> np.ndarray:
     """Two coordinates an image and frame.
 
@@ -43,6 +51,7 @@ def aligned_maps(
         neighbours: of each frame, at least min(NEIGHBOURS, n - 1) of each image; computed where not given.
         seed: of the noise that tells equal images apart.
         threads: for openTSNE; the result does not depend on it below 10,000 images.
+        stop: asked every few iterations; once it is true, layouts stay as they are by then, settled or not.
 
     Returns:
         float32 [frames, n, 2] in [0, 1], scaled for all frames at once, so that frames compare; axes of one scale.
@@ -55,11 +64,11 @@ def aligned_maps(
     for at in [*range(first, len(frames)), *range(first - 1, -1, -1)]:
         beside = None if at == first else at - 1 if at > first else at + 1
         before = None if beside is None else found[beside]
-        if n < _FEWEST or _spread(frames[at]) == 0:
+        if n < FEWEST or _spread(frames[at]) == 0:
             found[at] = _axes(frames[at], before, seed)
             continue
         shared = 0.0 if beside is None else common_neighbours(known[at][0], known[beside][0])
-        found[at] = _tsne(frames[at], known[at], before, shared, seed, threads)
+        found[at] = _tsne(frames[at], known[at], before, shared, seed, threads, stop)
     return _into_unit_square(np.stack([found[at] for at in range(len(frames))]))
 
 
@@ -83,9 +92,8 @@ def fingerprint(frames: Sequence[np.ndarray], first: int, seed: int) -> str:
     return digest.hexdigest()
 
 
-def _tsne(
-    x_ND: np.ndarray, near: Neighbours, before: np.ndarray | None, shared: float, seed: int, threads: int
-) -> np.ndarray:
+def begun(x_ND: np.ndarray, near: Neighbours, before: np.ndarray | None, seed: int, threads: int) -> TSNEEmbedding:
+    """A layout before its first iteration: from the principal axes of the features, or from the layout `before`."""
     from openTSNE import TSNEEmbedding
     from openTSNE.affinity import PerplexityBasedNN
     from openTSNE.nearest_neighbors import PrecomputedNeighbors
@@ -100,18 +108,33 @@ def _tsne(
     start = _axes(x_ND, None, seed) if before is None else before.copy()
     if before is None:
         start *= 1e-4 / max(start[:, 0].std(), 1e-12)
-    layout = TSNEEmbedding(
+    return TSNEEmbedding(
         start, affinities, negative_gradient_method="auto", theta=_THETA, n_jobs=threads, random_state=seed
     )
+
+
+def _tsne(
+    x_ND: np.ndarray,
+    near: Neighbours,
+    before: np.ndarray | None,
+    shared: float,
+    seed: int,
+    threads: int,
+    stop: Callable[[], bool] | None,
+) -> np.ndarray:
+    layout = begun(x_ND, near, before, seed, threads)
+    rules: dict[str, Any] = {"momentum": 0.8}
+    if stop is not None:
+        rules |= {"callbacks": lambda *_: stop(), "callbacks_every_iters": _ASKED}
     if before is None:
-        layout = layout.optimize(_EXAGGERATED, exaggeration=12, momentum=0.8)
-        layout = layout.optimize(_PLAIN, momentum=0.8)
+        layout = layout.optimize(_EXAGGERATED, exaggeration=12, **rules)
+        layout = layout.optimize(_PLAIN, **rules)
     elif shared >= _SETTLED:
-        layout = layout.optimize(25, momentum=0.8)
+        layout = layout.optimize(25, **rules)
     elif shared >= _RELATED:
-        layout = layout.optimize(75, momentum=0.8)
+        layout = layout.optimize(75, **rules)
     else:  # the images have to change places: pulled together they can pass one another
-        layout = layout.optimize(75, exaggeration=12, momentum=0.8).optimize(50, momentum=0.8)
+        layout = layout.optimize(_PULLED, exaggeration=12, **rules).optimize(_RELEASED, **rules)
     return np.asarray(layout, np.float64)
 
 

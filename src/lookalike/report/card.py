@@ -5,21 +5,23 @@ from __future__ import annotations
 import shlex
 from typing import Any
 
+from lookalike.report.before import has_learned
 from lookalike.report.runs import Run
 
 
 def card(run: Run) -> dict[str, Any]:
     """`card` of docs/page.md."""
     record, place = run.record, shlex.quote(str(run.path))
-    steps = [
-        ("go on with it, or repeat it", f"lookalike train --config {shlex.quote(str(run.path / 'config.toml'))}"),
+    begin = ("go on with it, or repeat it", f"lookalike train --config {shlex.quote(str(run.path / 'config.toml'))}")
+    network = [
         ("measure it where there are labels", f"lookalike evaluate {place}"),
         ("features of any images", f"lookalike embed {place} DATA"),
         ("the nearest to a new image", f"lookalike search {place} IMAGE"),
         ("the network for other libraries", f"lookalike export {place} --to onnx"),
         ("its images in groups", f"lookalike cluster {place} --k auto"),
-        ("this page again", f"lookalike report {place}"),
     ]
+    again = ("this page again", f"lookalike report {place}")
+    steps = [begin, *(network if has_learned(run) else ()), again]
     return {
         "command": str(record.get("command", "")),
         "config": run.config,

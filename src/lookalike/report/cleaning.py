@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import defaultdict
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from lookalike.core.words import counted
 from lookalike.evaluate.cosine_neighbours import nearest_rows
-from lookalike.report.images import Thumbnails
+from lookalike.report.images import Thumbnails, evenly
 from lookalike.report.runs import Run
+from lookalike.report.time_limit import NO_LIMIT, TimeLimit
 from lookalike.report.timeline import Timeline
 
 _LOOKED_AT = 10  # nearest images of each, by features
@@ -18,12 +22,17 @@ _LIKE_FEATURES = 0.9  # cosine below which thumbnails are not compared
 _LIKE_PIXELS = 0.99  # correlation of thumbnails of near duplicates; of different digits of MNIST none reached it
 _SMALL = 32  # pixels a side of what is compared
 _MOST_OUTLIERS = 100
+_TRIED = 300  # images that tell how many there is time for
+_SEEN = 0.3  # of the time may go into looking at thumbnails
 
 
 class Cleaning:
     """Looks through the images of a page by a run's features: those of its end, else those of the last snapshot."""
 
-    def __init__(self, run: Run, page_rows: np.ndarray, time: Timeline, thumbnails: Thumbnails) -> None:
+    def __init__(
+        self, run: Run, page_rows: np.ndarray, time: Timeline, thumbnails: Thumbnails, limit: TimeLimit = NO_LIMIT
+    ) -> None:
+        """Within `limit` so many images are compared with each other as there is time for."""
         self.run, self.rows = run, page_rows
         last = next((frame for frame in reversed(time.frames) if frame.kind == "network"), None)
         self.features: np.ndarray | None = None
@@ -32,8 +41,34 @@ class Cleaning:
             self.features = np.asarray(run.embeddings[page_rows])
         elif last is not None:
             self.features, self.places = last.features_ND, time.places
-        self.near = None if self.features is None else nearest_rows(self.features, _LOOKED_AT)
-        self.tiles = _contents([thumbnails.tile(int(row)) for row in page_rows]) if thumbnails.place else None
+        self.compared = np.arange(len(self.places))  # positions in them, of what is compared with each other
+        self.tiles: np.ndarray | None = None
+        if thumbnails.place:
+            self.tiles = self._contents(thumbnails, limit.share(_SEEN))
+        self.by_pixels = self.features is None and self.tiles is not None
+        compared = self.tiles if self.by_pixels else self.features
+        self.near: tuple[np.ndarray, np.ndarray] | None = None
+        if compared is not None:
+            known = compared if len(self.compared) == len(compared) else compared[self.compared]
+            fit = _fitting(len(known), 2, limit, lambda at: nearest_rows(known[at], _LOOKED_AT))
+            if fit < len(known):
+                self.compared, known = evenly(self.compared, fit), evenly(known, fit)
+            self.near = nearest_rows(known, _LOOKED_AT)
+
+    def _contents(self, thumbnails: Thumbnails, limit: TimeLimit) -> np.ndarray:
+        """Of the thumbnails of all images, or of those that are compared where the time does not do for all."""
+
+        def contents(images: np.ndarray) -> np.ndarray:
+            return _contents([thumbnails.tile(int(row)) for row in self.rows[images]])
+
+        fit = _fitting(len(self.rows), 1, limit, contents)
+        if fit == len(self.rows):
+            return contents(np.arange(fit))
+        self.compared = evenly(self.compared, fit)
+        images = self.places[self.compared]
+        tiles = np.zeros((len(self.rows), _SMALL * _SMALL), np.float32)  # like nothing
+        tiles[images] = contents(images)
+        return tiles
 
     def duplicates(self) -> dict[str, Any] | None:
         """`duplicates` of docs/page.md; None where there is nothing to compare.
@@ -49,16 +84,27 @@ class Cleaning:
             if key is not None:
                 alike[key].append(image)
         exact = [group for group in alike.values() if len(group) > 1]
-        return {"exact": exact, "near": self._near(exact)}
+        return {"exact": exact, "near": self._near(exact), "by": "pixels" if self.by_pixels else "features"}
 
     def outliers(self) -> list[dict[str, Any]] | None:
         """`outliers` of docs/page.md: the mean distance (1 - cosine) to the nearest ten, largest first."""
-        if self.near is None or not self.near[1].size:
+        if self.features is None or self.near is None or not self.near[1].size:
             return None
         score = 1 - self.near[1].astype(float).mean(1)
         most = min(_MOST_OUTLIERS, max(1, len(score) // 10))
         order = np.argsort(-score, kind="stable")[:most]
-        return [{"image": int(self.places[i]), "score": float(score[i])} for i in order]
+        return [{"image": int(self.places[self.compared[i]]), "score": float(score[i])} for i in order]
+
+    def words(self) -> str | None:
+        """That not all images were compared, where there was no time for it."""
+        many, all_of_them = len(self.compared), len(self.places)
+        if many == all_of_them:
+            return None
+        what = "Near duplicates" if self.by_pixels else "Near duplicates and outliers"
+        return (
+            f"{what} were looked for among {many:,} of {counted(all_of_them, 'image')} only, for lack of time; among "
+            f"all of them: lookalike report {shlex.quote(str(self.run.path))}"
+        )
 
     def _feature_bytes(self) -> list[tuple[int, bytes]]:
         """What stands for pixels where their hashes were not recorded."""
@@ -79,13 +125,25 @@ class Cleaning:
         for group in exact:
             stands_for[group] = group[0]
         rows_NK, cosines_NK = self.near
-        which, place = np.nonzero(cosines_NK >= (_SAME_FEATURES if self.tiles is None else _LIKE_FEATURES))
-        pairs = np.sort(stands_for[self.places[np.stack([which, rows_NK[which, place]], 1)]], axis=1)
+        least = _LIKE_PIXELS if self.by_pixels else _SAME_FEATURES if self.tiles is None else _LIKE_FEATURES
+        which, place = np.nonzero(cosines_NK >= least)
+        images = self.places[self.compared]
+        pairs = np.sort(stands_for[images[np.stack([which, rows_NK[which, place]], 1)]], axis=1)
         pairs = np.unique(pairs[pairs[:, 0] != pairs[:, 1]], axis=0)
         if self.tiles is not None:
             like = [(self.tiles[a] * self.tiles[b]).sum() >= _LIKE_PIXELS for a, b in pairs]
             pairs = pairs[np.array(like, bool)]
         return _connected(pairs, len(self.rows))
+
+
+def _fitting(n: int, power: int, limit: TimeLimit, work: Callable[[np.ndarray], object]) -> int:
+    """How many of n pieces there is time for, where the time grows with that power of their number."""
+    if limit.end is None or not n:
+        return n
+    few = evenly(np.arange(n), _TRIED)
+    work(few)  # what is read or loaded for the first time is no part of the rate
+    seconds = limit.timed(lambda: work(few))
+    return min(n, int(len(few) * (limit.planned() / max(seconds, 1e-9)) ** (1 / power)))
 
 
 def _contents(tiles: list[Any]) -> np.ndarray:

@@ -13,27 +13,35 @@ import numpy as np
 from lookalike import __version__
 from lookalike.core.errors import LookalikeError
 from lookalike.core.machine import cores
-from lookalike.core.options import short
+from lookalike.core.options import AUTO, short
 from lookalike.core.words import counted
+from lookalike.report import before
 from lookalike.report.card import card
 from lookalike.report.cleaning import Cleaning
 from lookalike.report.clusters import clusters
 from lookalike.report.images import Thumbnails, chosen_rows, described, sprite_sheets
 from lookalike.report.packing import data_uri, plain
+from lookalike.report.reduced import map_words, reduced
 from lookalike.report.runs import Run
+from lookalike.report.time_limit import TimeLimit
 from lookalike.report.timeline import timeline
 from lookalike.report.verdict import beside, verdict
 
 FORMAT = 1
+_COLLECTED = 0.8  # of the time of a page; the rest is for writing it
+_CLEANING = 0.3  # of that is for comparing images with each other
 
 
-def collect(paths: Sequence[Path], max_thumbs: int = 20_000, threads: int | None = None) -> dict[str, Any]:
+def collect(
+    paths: Sequence[Path], max_thumbs: int = 20_000, threads: int | None = None, seconds: float | None = None
+) -> dict[str, Any]:
     """What the page of these runs shows, as plain JSON; docs/page.md says what is in it.
 
     Args:
         paths: run folders, all of runs on the same images.
         max_thumbs: images shown at the most; those with snapshots come first.
         threads: for the map; default: all cores.
+        seconds: that the page may take, writing included; None: as long as it takes.
 
     Raises:
         LookalikeError: a folder is no run, or the runs are on different images.
@@ -42,6 +50,7 @@ def collect(paths: Sequence[Path], max_thumbs: int = 20_000, threads: int | None
         raise LookalikeError("no run named: lookalike report RUN [RUN ...]")
     if max_thumbs < 1:
         raise LookalikeError(f"--max-thumbs must be at least 1, got {max_thumbs}")
+    limit = TimeLimit.of(None if seconds is None else _COLLECTED * seconds)
     runs = [Run(path) for path in paths]
     _raise_different_images(runs)
     rows = chosen_rows(runs, max_thumbs)
@@ -53,11 +62,13 @@ def collect(paths: Sequence[Path], max_thumbs: int = 20_000, threads: int | None
     label = np.array(images["label"], np.int64)
     names = _names(runs)
     parts = []
-    for run, name in zip(runs, names, strict=True):
-        parts.append({"name": name, **_run(run, rows, label, thumbnails, threads or cores())})
+    for at, (run, name) in enumerate(zip(runs, names, strict=True)):
+        share = limit.share(1 / (len(runs) - at))
+        parts.append({"name": name, **_run(run, rows, label, thumbnails, threads or cores(), share)})
     for run, part in zip(runs[1:], parts[1:], strict=True):
         part["verdict"]["sentences"] += filter(None, [beside(run, runs[0])])
     missing = [sentence for run, name in zip(runs, names, strict=True) for sentence in _missing(run, name, len(runs))]
+    missing += [sentence for part in parts for sentence in part["reduced"].values() if sentence]
     if not images["sheets"]:
         missing.append("There are no thumbnails: the run kept none (--no-snapshots, or an older version).")
     elif len(rows) < max(run.images for run in runs):
@@ -69,21 +80,27 @@ def collect(paths: Sequence[Path], max_thumbs: int = 20_000, threads: int | None
             "written": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
             "version": __version__,
             "missing": missing,
+            "learned": any(before.has_learned(run) for run in runs),
             "images": images,
             "runs": parts,
         }
     )
 
 
-def _run(run: Run, rows: np.ndarray, label: np.ndarray, thumbnails: Thumbnails, threads: int) -> dict[str, Any]:
+def _run(
+    run: Run, rows: np.ndarray, label: np.ndarray, thumbnails: Thumbnails, threads: int, limit: TimeLimit
+) -> dict[str, Any]:
     moments = timeline(run, rows)
-    cleaning = Cleaning(run, rows, moments, thumbnails)
+    cleaning = Cleaning(run, rows, moments, thumbnails, limit.share(_CLEANING))
+    mapped = reduced(moments, limit, threads)
+    layout = mapped.map(threads, limit)
+    settled = not limit.is_past() or mapped.kept_map() is not None
     return {
         "method": run.method,
         "verdict": verdict(run),
-        "snapshots": moments.snapshots(),
-        "map": moments.map(threads),
-        "neighbours": moments.neighbours(label),
+        "snapshots": mapped.snapshots(),
+        "map": layout,
+        "neighbours": mapped.neighbours(label),
         "clusters": clusters(run, rows, moments),
         "duplicates": cleaning.duplicates(),
         "outliers": cleaning.outliers(),
@@ -92,6 +109,7 @@ def _run(run: Run, rows: np.ndarray, label: np.ndarray, thumbnails: Thumbnails, 
         "evaluation": run.evaluation,
         "views": _views(run),
         "views_said": _views_said(run),
+        "reduced": {"map": map_words(run, moments, mapped, settled), "duplicates": cleaning.words()},
         "card": card(run),
     }
 
@@ -99,10 +117,13 @@ def _run(run: Run, rows: np.ndarray, label: np.ndarray, thumbnails: Thumbnails, 
 def _missing(run: Run, name: str, runs: int) -> list[str]:
     """What is not there, and why; called when everything has been read."""
     of = f" of {name}" if runs > 1 else ""
+    early = [] if before.has_learned(run) else before.missing(run, of)  # before what reading has complained about
     found = list(run.missing)
     ours, theirs = _numbers(__version__), _numbers(str(run.record.get("versions", {}).get("lookalike", "")))
     if theirs > ours:
         found.append(f"The run{of} was written by lookalike {'.'.join(map(str, theirs))}, this is {__version__}.")
+    if early:
+        return found + early
     if not run.frames and not any("snapshots" in sentence for sentence in found):
         why = (
             "it was trained with --no-snapshots, or by an older version"
@@ -150,7 +171,7 @@ def _views(run: Run) -> str | None:
 def _views_said(run: Run) -> str | None:
     """What the views are, and why these, where they were chosen for the images."""
     name, choice = run.config.get("augment"), run.record.get("views")
-    if not isinstance(name, str):
+    if not isinstance(name, str) or name == AUTO:  # not chosen yet
         return None
     if not isinstance(choice, dict) or not isinstance(choice.get("reason"), str):
         return f"Recipe {name}."

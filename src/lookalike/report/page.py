@@ -75,6 +75,8 @@ def render(data: dict[str, Any]) -> str:
     )
     return environment.get_template("page.html").render(
         title=_printable(data["title"]),
+        learned=data.get("learned", True),
+        views=any(run.get("views") for run in data["runs"]),
         runs=[
             {"name": _printable(run["name"]), "sentences": [_printable(s) for s in _sentences(run)]}
             for run in data["runs"]

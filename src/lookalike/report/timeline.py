@@ -18,6 +18,7 @@ from lookalike.evaluate.map import NEIGHBOURS, aligned_maps, fingerprint
 from lookalike.report.images import evenly
 from lookalike.report.packing import packed
 from lookalike.report.runs import Frame, Run
+from lookalike.report.time_limit import NO_LIMIT, TimeLimit
 
 SHOWN = 20  # nearest images of an image: the paper's figures 3 and 4 show as many
 _MAPPED = 5_000  # images of a map of a run that kept no snapshots
@@ -59,19 +60,45 @@ class Timeline:
             "chance": same_label_chance(own),
         }
 
-    def map(self, threads: int) -> dict[str, Any] | None:
+    def map(self, threads: int, limit: TimeLimit = NO_LIMIT) -> dict[str, Any] | None:
         """`map` of docs/page.md; kept in the run folder, so that a second page is quick."""
         if not self.frames or not len(self.rows):
             return None
-        seed = int(self.run.config.get("seed", 0))
-        first = next((i for i, frame in enumerate(self.frames) if frame.kind != "pixels"), 0)
-        features = [frame.features_ND for frame in self.frames]
-        key, path = fingerprint(features, first, seed), self.run.path / "snapshots" / "map.npz"
-        maps = _kept(path, key)
+        maps = self.kept_map()
         if maps is None:
-            maps = aligned_maps(features, first=first, neighbours=self.near, seed=seed, threads=threads)
-            _keep(path, key, maps)
+            maps = aligned_maps(
+                [frame.features_ND for frame in self.frames],
+                first=self.first,
+                neighbours=self.near,
+                seed=self.seed,
+                threads=threads,
+                stop=None if limit.end is None else limit.is_past,
+            )
+            if not limit.is_past():  # else it may not be settled
+                _keep(self._map_file, self._map_key, maps)
         return {"rows": packed(self.places, "uint32"), "frames": [packed(frame, "float32") for frame in maps]}
+
+    def kept_map(self) -> np.ndarray | None:
+        """The map of these features that an earlier page was written with."""
+        return _kept(self._map_file, self._map_key)
+
+    @property
+    def seed(self) -> int:
+        """Of the map."""
+        return int(self.run.config.get("seed", 0))
+
+    @property
+    def first(self) -> int:
+        """The frame that is laid out first: the first one of a network."""
+        return next((i for i, frame in enumerate(self.frames) if frame.kind != "pixels"), 0)
+
+    @property
+    def _map_file(self) -> Path:
+        return self.run.path / "snapshots" / "map.npz"
+
+    @cached_property
+    def _map_key(self) -> str:
+        return fingerprint([frame.features_ND for frame in self.frames], self.first, self.seed)
 
 
 def timeline(run: Run, page_rows: np.ndarray) -> Timeline:

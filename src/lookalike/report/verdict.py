@@ -9,6 +9,7 @@ from lookalike.core.options import short
 from lookalike.core.passed_over import from_records, sentences
 from lookalike.core.words import agreeing, counted
 from lookalike.evaluate.comparison import ACCURACIES, compared, training_paid
+from lookalike.report import before
 from lookalike.report.differences import tested_alike
 from lookalike.report.runs import Run
 from lookalike.report.scores import Figure, first_heads, last_looks, scores
@@ -26,6 +27,8 @@ _HEADS = {
 
 def verdict(run: Run) -> dict[str, Any]:
     """`verdict` of docs/page.md."""
+    if not before.has_learned(run):
+        return {"sentences": _before_learning(run), "figures": []}
     known = scores(run)
     said = [_opening(run), _learning(run, known), _accuracy(run, known), training_paid(run.evaluation or {})]
     said += [_closest(known), _rank(run, known)]
@@ -34,6 +37,11 @@ def verdict(run: Run) -> dict[str, Any]:
         "sentences": [sentence for sentence in said if sentence],
         "figures": [figure.event() for figure in known.values()],
     }
+
+
+def _before_learning(run: Run) -> list[str]:
+    said = [before.opening(run), *(before.survey(run) or [_skipped(run), *_passed_over(run)])]
+    return [sentence for sentence in (*said, before.to_come(run), before.go_on(run)) if sentence]
 
 
 def beside(run: Run, other: Run) -> str:

@@ -14,7 +14,11 @@ MOST = SINGLE_FILE
 
 
 def write_report(
-    runs: Sequence[Path], out: Path | None = None, most: int = MOST, threads: int | None = None
+    runs: Sequence[Path],
+    out: Path | None = None,
+    most: int = MOST,
+    threads: int | None = None,
+    seconds: float | None = None,
 ) -> tuple[Path, dict[str, Any]]:
     """Write the page of these runs; where it is, and what it was made of.
 
@@ -23,11 +27,13 @@ def write_report(
         out: the file; default: report.html in the run folder, or compare.html in the first of several.
         most: images shown.
         threads: for the map; default: all cores.
+        seconds: that it may take: maps of fewer images at fewer moments where all of it would take longer, from rates
+            that are measured as it runs. None: as long as it takes.
 
     Raises:
         LookalikeError: a folder is no run, the runs are of different images, or the file cannot be written.
     """
-    data = collect(runs, most, threads)
+    data = collect(runs, most, threads, seconds)
     path = out or runs[0] / ("report.html" if len(runs) == 1 else "compare.html")
     write_page(data, path)
     return path, data

@@ -14,13 +14,17 @@
         images.length > 4 ? L.el("li", { class: "small", text: "and " + (images.length - 4) + " more" }) : null));
   }
 
+  const byPixels = (run) => Boolean(run.duplicates) && run.duplicates.by === "pixels";
+
   function duplicates(run, kind, title, what) {
     if (!run.duplicates) return kind === "exact" ? part("Duplicates", "", L.missing("duplicates", run)) : null;
     const groups = run.duplicates[kind] || [];
     const images = groups.reduce((sum, g) => sum + g.length, 0);
-    if (!groups.length) return part(title, "None were found.", null);
+    const limits = kind === "near" && run.reduced && run.reduced.duplicates ? " " + run.reduced.duplicates : "";
+    const none = kind === "near" && byPixels(run) ? "None were found by their pixels." : "None were found.";
+    if (!groups.length) return part(title, none + limits, null);
     const rows = () => [["group", "path"], ...groups.flatMap((g, number) => g.map((i) => [number, L.path(i)]))];
-    return part(title, what + " " + L.count(groups.length, "group") + " of together " + L.count(images, "image") + ".",
+    return part(title, what + " " + L.count(groups.length, "group") + " of together " + L.count(images, "image") + "." + limits,
       L.longList(groups, group, STEP, "twinlist", "group"),
       L.button("Save list (CSV)", () => L.download(kind + "-duplicates.csv", L.csv(rows()))));
   }
@@ -51,7 +55,8 @@
     for (const run of L.runs) {
       mount.append(L.el("div", { class: "ofrun" }, L.runHead(run),
         duplicates(run, "exact", "Exact duplicates", "The same pixels under several names."),
-        duplicates(run, "near", "Near duplicates", "Almost the same picture: resized, cropped or saved again."),
+        duplicates(run, "near", "Near duplicates", byPixels(run) ? "Almost the same pixels: resized or saved again."
+          : "Almost the same picture: resized, cropped or saved again."),
         outliers(run), skipped(run)));
     }
   };

@@ -128,6 +128,8 @@
     maps.append(...views.map((view) => view.element));
     const help = L.el("p", { class: "small maphelp", text:
       "Point to see an image, click to ask for its closest. Drag to move; click once, then the wheel zooms. Shift and drag around points to choose them." });
+    const said = L.runs.map((run) => run.reduced && run.reduced.map).filter(Boolean)
+      .map((text) => L.el("p", { class: "small reduced", text }));
     maps.classList.toggle("two", views.length > 1);
     const tools = L.el("div", { class: "tools" },
       Object.keys(colourings).length ? choice("Colour", Object.entries(colourings).map(([k, c]) => [k, c.name]), first, (name) => {
@@ -151,7 +153,7 @@
       L.search());
     const zoomed = (view, factor) => view.zoomBy(factor, view.width / view.ratio / 2, view.height / view.ratio / 2);
     mount.append(tools, L.timeline.length > 1 ? L.slider() : "",
-      L.el("div", { class: "mapbody" + (views.length > 1 ? " wide" : "") }, L.el("div", {}, maps, help),
+      L.el("div", { class: "mapbody" + (views.length > 1 ? " wide" : "") }, L.el("div", {}, maps, help, ...said),
         L.el("aside", { class: "side" }, entries.box, neighboursOfQuery())),
       L.tray());
     entries.show();

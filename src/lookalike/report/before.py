@@ -1,0 +1,74 @@
+"""What is said of a run that has not learned yet: its images, found without any learning, and what is still to come."""
+
+from __future__ import annotations
+
+import shlex
+
+from lookalike.core.options import short
+from lookalike.core.words import counted
+from lookalike.report.runs import Run
+
+
+def has_learned(run: Run) -> bool:
+    """Whether anything on the page is of a network: features, or a look at one."""
+    return (
+        run.record.get("status") in ("trained", "finished")
+        or run.embeddings is not None
+        or any(frame.kind != "pixels" for frame in run.frames)
+        or bool(run.of("look") or run.of("epoch"))
+    )
+
+
+def opening(run: Run) -> str:
+    """What the run is of, and what this page is."""
+    channels, side = (run.record.get("shape") or [0, 0, 0])[:2]
+    kind = {1: "grey", 3: "colour"}.get(channels, f"{channels} channels")
+    words = f"{counted(run.record.get('training_images') or run.images, 'image')} of "
+    words += short(run.config.get("data") or "images") + (f" ({side} x {side} pixels, {kind})" if side else "")
+    what = f"to be learned from by {run.method}" if run.method else "to be learned from"
+    status = run.record.get("status", "unknown")
+    state = "" if status == "started" else f" The run is not complete (status: {status})."
+    return (
+        f"{words}, {what}. This page is from before the first step of training: it shows what can be known of the "
+        f"images without learning, and what is alike by its pixels alone.{state}"
+    )
+
+
+def survey(run: Run) -> list[str]:
+    """What was found when the images were listed and decoded, as sentences; nothing where it was not kept."""
+    lines = run.record.get("survey")
+    kept = [line for line in lines if isinstance(line, str) and line] if isinstance(lines, list) else []
+    return [f"{line[:1].upper()}{line[1:]}." for line in kept]
+
+
+def to_come(run: Run) -> str:
+    """What replaces the page, and the command that goes on."""
+    budget = run.config.get("budget")
+    when = f"when the training ends (--budget {budget})" if budget else "when the training ends"
+    return (
+        f"Still to come: views of the images, the training, groups and curves. This page is replaced {when}; with what "
+        f"there is by then, at any time: lookalike report {shlex.quote(str(run.path))}"
+    )
+
+
+def go_on(run: Run) -> str:
+    """The command that goes on with a run that was stopped."""
+    config = shlex.quote(str(run.path / "config.toml"))
+    return f"Go on with the run, should it have been stopped: lookalike train --config {config}"
+
+
+def missing(run: Run, of: str) -> list[str]:
+    """What is not on the page yet; `of` names the run where there are several."""
+    labelled = any(row.get("label") for row in run.index)
+    last = "outliers and an evaluation" if labelled else "and outliers"
+    found = [f"Views, curves, groups, {last} come with learning{of}: this page is from before it."]
+    if not run.frames and not any("snapshots" in sentence for sentence in run.missing):
+        why = (
+            "it was started with --no-snapshots"
+            if run.config.get("snapshots") is False
+            else "it was interrupted before its first look at the network"
+        )
+        found.append(f"No snapshots{of}: {why}.")
+    if not labelled:
+        found.append(f"No labels{of}: accuracies and same-label marks are left out. Class folders give labels.")
+    return found
