@@ -8,12 +8,13 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from lookalike.api.initial import find_initial
 from lookalike.api.networks import calibrated, started, untrained_backbone
 from lookalike.api.records import folders, images_of, options_of
-from lookalike.core import machine, registry
+from lookalike.core import machine, registry, rng
 from lookalike.core.arithmetic import outside_autocast
 from lookalike.core.errors import LookalikeError
 from lookalike.core.files import read_json, write_json
@@ -21,7 +22,7 @@ from lookalike.core.options import TrainOptions, spoken
 from lookalike.core.places import find_place
 from lookalike.core.process import threads_kept
 from lookalike.core.ranks import Ranks
-from lookalike.data.base import Images
+from lookalike.data.base import Images, by_content
 from lookalike.engine.backbone import Backbone, load_backbone, placed
 from lookalike.engine.checkpoint import load_checkpoint
 from lookalike.engine.distributed import join, own_device
@@ -54,6 +55,7 @@ def evaluate(
     ranks: Ranks | None = None,
     features: Tensor | None = None,
     load_options: Mapping[str, Any] | None = None,
+    most: int | None = None,
 ) -> dict[str, Any]:
     """kNN, linear and cluster accuracy of the trained encoder, of pixels, of histograms and of the encoder untrained.
 
@@ -70,6 +72,8 @@ def evaluate(
         ranks: the processes that share the work; None for those that torchrun started.
         features: those of the trained encoder (`features_of`), where they are known.
         load_options: options of loading that differ from the run's (`core/load_options.py`).
+        most: labelled images that are looked at, at the most; of more a sample, in which both kinds of rows keep their
+            shares. None: all.
 
     Raises:
         LookalikeError: the images have no labels, or too few of them.
@@ -82,7 +86,7 @@ def evaluate(
         with ranks.together():
             if ranks.first:
                 held.enter_context(run.writing())
-        return _evaluate(run, images, baselines, device, encoder, ranks, features, load_options, begun)
+        return _evaluate(run, images, baselines, device, encoder, ranks, features, load_options, most, begun)
 
 
 def _evaluate(
@@ -94,11 +98,18 @@ def _evaluate(
     ranks: Ranks,
     features: Tensor | None,
     load_options: Mapping[str, Any] | None,
+    most: int | None,
     begun: float,
 ) -> dict[str, Any]:
     method, options = options_of(run)
     images = images or images_of(run, options, load_options)
     bank, test = split_of(images, options.data)
+    of_all: dict[str, Any] = {}
+    if most is not None and most < len(bank) + len(test):
+        of_all["sample_of"] = {"learning_rows": len(bank), "test_rows": len(test)}
+        rows = sampled(images, bank, test, most)
+        images, features = images.of_rows(rows), None if features is None else features[rows]
+        bank, test = split_of(images, options.data)
     assert images.labels is not None
     scores: dict[str, dict[str, Any]] = {}
     if baselines:  # the untrained network comes first: from Python, one instance serves as both
@@ -124,6 +135,7 @@ def _evaluate(
         if options.epochs
         else "nothing: it was not trained here",
         **begun_with,
+        **of_all,
     }
     if ranks.first:
         before = read_json(run.evaluation) if run.evaluation.exists() else {}
@@ -150,6 +162,16 @@ def split_of(images: Images, data: str | Sequence[str]) -> tuple[Tensor, Tensor]
             f"too few labelled images to evaluate: {len(split[0])} to learn from, {len(split[1])} to test on"
         )
     return split
+
+
+def sampled(images: Images, bank: Tensor, test: Tensor, most: int) -> Tensor:
+    """`most` rows (int64, rising) of both kinds, by content, each kind with its share."""
+    share = most / (len(bank) + len(test))
+    kept = []
+    for rows in (bank, test):
+        order = rng.permutation(0, "evaluate/sample", 0, len(rows))[: max(K, round(share * len(rows)))]
+        kept.append(by_content(images, rows)[order])
+    return torch.cat(kept).sort().values
 
 
 def named_scores(scores: dict[str, dict[str, Any]]) -> tuple[dict[str, Any], dict[str, float]]:

@@ -61,6 +61,8 @@ def images_of(run: RunFolder, options: TrainOptions, load_options: Mapping[str, 
     Raises:
         LookalikeError: they are not where they were, or have changed since.
     """
+    if run.loaded is not None and not load_options:
+        return run.loaded
     download = bool((load_options or {}).get("download", False))
     data = data_of(run, options, download)
     images = load_images(data, options.image_size, download, loading(options, load_options))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import math
 import signal
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
@@ -45,8 +46,13 @@ from lookalike.engine.pacing import CLOCK
 from lookalike.engine.resolve import resolve
 from lookalike.engine.run_folder import RunFolder
 from lookalike.engine.signals import StopSignals
+from lookalike.engine.snapshots import snapshots
+from lookalike.evaluate.baselines import BASELINES
 from lookalike.evaluate.few_labels import drawn_share
 
+FirstPage = Callable[[RunFolder, Images, float], str]
+
+_PAGE, _PAGE_MOST, _PAGE_LEAST = 0.2, 100.0, 3.0  # share of a budget, and seconds, after which the first page is there
 _VIEWS, _VIEWS_MOST = 0.1, 90.0  # share of a budget, and seconds, that choosing views may take
 
 O = TypeVar("O", bound=TrainOptions)  # noqa: E741
@@ -64,6 +70,7 @@ def train(
     command: str = "python",
     budget: Budget | None = None,
     then: Collection[str] = (),
+    first_page: FirstPage | None = None,
     graceful: bool = False,
     held: ExitStack | None = None,
 ) -> RunFolder:
@@ -79,6 +86,8 @@ def train(
         command: for the record.
         budget: the time of `options.budget`, where it has begun already; default: it begins now.
         then: what the caller does in that time after the training (`core/budget.py`: FEATURES, ...).
+        first_page: writes the page of a run before its first step, in so many seconds, and says where it is; called
+            where there is a budget.
         graceful: SIGINT ends the training, and the run is complete; else it is saved and Interrupted is raised.
         held: keeps the run folder to this process (`RunFolder.writing`) until it is closed; None: until the return.
 
@@ -100,6 +109,7 @@ def train(
                 command=command,
                 budget=budget,
                 then=then,
+                first_page=first_page,
                 graceful=graceful,
                 held=held,
             )
@@ -151,7 +161,14 @@ def train(
         if ranks.first:
             resumed, done = _claim(run, method, options, images, command, budget)
         resumed, done = ranks.objects((resumed, done))[0]
+    run.loaded = images
     choice = None
+    if not done and ranks.first and budget is not None and options.snapshots and not resumed:
+        with _kept(run, images, graceful):
+            snapshots(True, run.snapshots, images, None, options.seed).begin(0)
+            if first_page is not None and not run.report.exists():
+                seconds = max(_PAGE_LEAST, min(_PAGE * budget.seconds, _PAGE_MOST) - budget.used())
+                tell(f"first page: {first_page(run, images, seconds)}")
     if not done:
         with ranks.together(), _kept(run, images, graceful), StopSignals(ranks.size > 1) as stop:
             augment, choice = settle_views(
@@ -182,7 +199,10 @@ def train(
         reserve(run, foreseen(learner, backbone.encoder, options, len(images)))
     timed = options.schedule == CLOCK
     behind = Behind(len(images), frozenset(then) - (frozenset() if can_evaluate(images) else {EVALUATION}))
-    behind.networks = 3 + (initial is not None)
+    behind.networks = 2 + len(BASELINES) + (initial is not None)
+    if images.evaluation is not None:
+        behind.rows = sum(map(len, images.evaluation))
+    behind.budget = math.inf if budget is None else budget.seconds
     trainer = Trainer(learner, backbone, options, lesson, rows, run, untrained, budget if timed else None, behind)
     trainer.graceful = graceful
     health = health_of(images.listed, images.examined).lines() if images.listed is not None and not resumed else []
@@ -205,6 +225,7 @@ def train(
             trainer.journal.flush()
             if timed and not trainer.ended:
                 options = learner.options = trainer.repeatable()
+                run.update(budget=behind.record())
                 run.configure(method, options, command)
         status = "trained"
     except Interrupted:

@@ -8,11 +8,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lookalike.core.budget import Budget
 from lookalike.core.errors import LookalikeError, MachineError
 from lookalike.engine.run_folder import RunFolder
 
 if TYPE_CHECKING:  # a page needs no PyTorch
     from lookalike.data.base import Images
+
+_LEAST = 5.0
 
 MOST = 20_000
 """Images of a page, where nobody says."""
@@ -52,6 +55,11 @@ def report_line(run: RunFolder, threads: int | None = None, seconds: float | Non
         return str(write_report([run.path], threads=threads, seconds=seconds)[0])
     except LookalikeError as error:
         return f"none: {error}"
+
+
+def page_seconds(budget: Budget | None) -> float | None:
+    """Seconds that the page at the end of a run may take; a few in any case. None: as many as it takes."""
+    return None if budget is None else max(_LEAST, budget.left())
 
 
 def first_page(run: RunFolder, images: Images, seconds: float | None, threads: int | None = None) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
@@ -41,6 +42,9 @@ LOOKED = 0.05
 _PAGE, _PAGE_FRAME = 2.0, 0.2  # the page, and each frame of the map for a thousand images
 _GROUPINGS = 1.6 * 9 * 6  # of half of the rows into few groups: what each number of groups that is tried takes
 _TRIED, _GROUPED = 8, 6000  # groups of the one that is timed; rows that are looked at, at the most
+EVALUATED = 0.12
+"""Share of a budget that an evaluation may take."""
+_FEWEST_EVALUATED = 1000
 _BANK, _QUERIES = 2048, 256  # images that an evaluation is timed with
 _PROBE_IMAGE = 3e-4  # of an evaluation, for an image to learn from, where there are too few to time it with
 _LEAST, _LEAST_IMAGE = 10.0, 0.0005  # of a budget that can be kept: for a start, and to read a file, on two cores
@@ -61,8 +65,12 @@ class Behind:
     """Seconds of the features of an image,"""
     look: float = 0.0
     """and of the last look, measured last."""
+    rows: int = 0
+    """Images that an evaluation learns from and asks for,"""
     probe: float = 0.0
-    """Seconds of evaluating one network, apart from its features."""
+    """and seconds of evaluating one network with all of them, apart from its features."""
+    budget: float = float("inf")
+    """Seconds in all, of which an evaluation may take `EVALUATED`: of a sample of the images, where all take longer."""
     groups: float = 0.0
     """Seconds of finding groups and their number."""
 
@@ -80,12 +88,21 @@ class Behind:
         if FEATURES in self.tasks:
             found[FEATURES] = self.images * self.image
         if EVALUATION in self.tasks:
-            found[EVALUATION] = self.networks * self.probe * slowness + (self.networks - 1) * self.images * self.image
+            found[EVALUATION] = min(self._evaluation(slowness), EVALUATED * self.budget)
         if GROUPS in self.tasks:
             found[GROUPS] = self.groups * slowness
         if PAGE in self.tasks:
             found[PAGE] = (_PAGE + self.frames * _PAGE_FRAME * thousands) * slowness
         return found
+
+    def _evaluation(self, slowness: float) -> float:
+        """Seconds of an evaluation with all images."""
+        return self.networks * self.probe * slowness + (self.networks - 1) * self.rows * self.image
+
+    def evaluated(self, slowness: float = 1.0) -> int:
+        """Images of an evaluation that ends in its time."""
+        share = min(1.0, EVALUATED * self.budget / max(1e-9, self._evaluation(slowness)))
+        return min(self.rows, max(_FEWEST_EVALUATED, int(share * self.rows)))
 
     def seconds(self, slowness: float = 1.0) -> float:
         """Of all tasks."""
@@ -96,9 +113,10 @@ class Behind:
         parts = ", ".join(f"{duration(seconds)} for {name}" for name, seconds in self.parts().items())
         return f"{duration(budget.left())} left of the budget; about {parts}; the training takes the rest"
 
-    def record(self) -> dict[str, float]:
+    def record(self, slowness: float = 1.0) -> dict[str, Any]:
         """For run.json."""
-        return {name: round(seconds, 3) for name, seconds in self.parts().items()}
+        parts = {name: round(seconds, 3) for name, seconds in self.parts(slowness).items()}
+        return {"behind": parts, "evaluated": self.evaluated(slowness)}
 
 
 def grouping_seconds(once: Once, images: int) -> float:

@@ -60,6 +60,7 @@ class RunFolder:
         self.spread = self.labels / "spread.csv"
         self.snapshots = path / "snapshots"
         self.report = path / "report.html"
+        self.loaded: Images | None = None  # the run's images, where this process has them
 
     @classmethod
     def existing(cls, path: str | Path) -> RunFolder:

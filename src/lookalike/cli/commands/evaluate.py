@@ -128,7 +128,9 @@ def show_result(result: dict[str, Any], title: str) -> None:
     for name, prefix in rows.items():
         if prefix + "knn" in result:
             table.add_row(name, *(f"{result[prefix + key]:.2%}" for key in columns))
-    print(f"accuracy on {counted(protocol['test_rows'], 'test image')}, chance {protocol['chance']:.1%}")
+    of_all = protocol.get("sample_of")
+    of = f" (a sample of {of_all['test_rows']:,}, as the time was short)" if of_all else ""
+    print(f"accuracy on {counted(protocol['test_rows'], 'test image')}{of}, chance {protocol['chance']:.1%}")
     if columns:
         Console().print(table)
     paid = training_paid(result)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import dataclasses
 import shlex
 from contextlib import ExitStack
+from functools import partial
 
 from lookalike.cli.commands.evaluate import show
 from lookalike.cli.commands.train import parse_train, take_config
 from lookalike.cli.interrupts import CTRL_C
-from lookalike.cli.page import report_line, weights_are_saved
+from lookalike.cli.page import first_page, page_seconds, report_line, weights_are_saved
 from lookalike.core import machine
 from lookalike.core.budget import EVALUATION, FEATURES, GROUPS, PAGE, Budget, now
 from lookalike.core.durations import timed
@@ -44,7 +45,17 @@ def _run(words: list[str], held: ExitStack) -> int:
     machine.prepare(options.threads)
     command = shlex.join(["lookalike", *words])
     then = {FEATURES, EVALUATION, GROUPS, *([PAGE] if options.report else [])}
-    folder = api.train(_METHOD, options, explicit, command=command, budget=budget, then=then, graceful=True, held=held)
+    folder = api.train(
+        _METHOD,
+        options,
+        explicit,
+        command=command,
+        budget=budget,
+        then=then,
+        first_page=partial(first_page, threads=options.threads) if options.report else None,
+        graceful=True,
+        held=held,
+    )
     if not first_process():
         return 0
     if folder.status().get("ended_at"):
@@ -61,7 +72,8 @@ def _run(words: list[str], held: ExitStack) -> int:
     )
     if api.can_evaluate(images):
         if not measured:  # by this process alone: the others are done
-            api.evaluate(folder, images=images, threads=options.threads, ranks=ALONE, features=features)
+            most = None if budget is None else folder.status().get("budget", {}).get("evaluated")
+            api.evaluate(folder, images=images, threads=options.threads, ranks=ALONE, features=features, most=most)
         show(folder)
     else:
         print("no labels, so no accuracy: the verdict above is what can be said without them")
@@ -69,7 +81,9 @@ def _run(words: list[str], held: ExitStack) -> int:
         api.embed(folder, threads=options.threads, images=images, features=features)
     groups, grouping = timed(lambda: _groups(folder, options.seed))
     api.finish(folder)
-    page, writing = timed(lambda: report_line(folder, options.threads) if parsed.options.report else "")
+    page, writing = "", 0.0
+    if parsed.options.report:
+        page, writing = timed(lambda: report_line(folder, options.threads, page_seconds(budget)))
     folder.update(seconds={"cluster": grouping, "report": writing, "all": now() - begun})
     if budget is not None:
         folder.update(used=budget.used())

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from lookalike.cli.interrupts import CTRL_C
-from lookalike.cli.page import report_line, weights_are_saved
+from lookalike.cli.page import first_page, page_seconds, report_line, weights_are_saved
 from lookalike.cli.parse import Parsed, parse, read_config
 from lookalike.core import machine, nearby, registry
 from lookalike.core.budget import FEATURES, PAGE, Budget, now
@@ -42,7 +42,15 @@ def _run(words: list[str], held: ExitStack) -> int:
     machine.prepare(parsed.options.threads)
     then = {FEATURES, *([PAGE] if parsed.options.report else [])}
     folder = api.train(
-        method, parsed.options, parsed.explicit, command=command, budget=budget, then=then, graceful=True, held=held
+        method,
+        parsed.options,
+        parsed.explicit,
+        command=command,
+        budget=budget,
+        then=then,
+        first_page=partial(first_page, threads=parsed.options.threads) if parsed.options.report else None,
+        graceful=True,
+        held=held,
     )
     if not first_process():
         return 0
@@ -52,7 +60,7 @@ def _run(words: list[str], held: ExitStack) -> int:
         with weights_are_saved(folder):
             api.embed(folder)
             api.finish(folder)
-    page = report_line(folder, parsed.options.threads) if parsed.options.report else ""
+    page = report_line(folder, parsed.options.threads, page_seconds(budget)) if parsed.options.report else ""
     if budget is not None:
         folder.update(used=budget.used())
     print(f"encoder:     {folder.encoder}")
