@@ -5,9 +5,9 @@
 
 `train` makes the runs one after the other, each in a folder of its own, and goes on where it stopped; results are lines
 of OUT/runs.jsonl, features of a sample are kept in OUT/features/. A run's half is a hash of its name: the rules of
-`evaluate/health.py` were chosen on the half "chosen", and `judge` says how they do on either. Labels are in the last
-columns only: no rule looks at them. kNN is by the 20 nearest of up to 2,000 images, of 1,000 others; what is better or
-worse than a baseline is so by two standard errors of the difference, image by image.
+`evaluate/judging.py` were chosen on the half "chosen", and `judge` says how they do on either. Labels are in the last
+columns only: no rule looks at them. kNN is by the 20 nearest of up to 1,000 images, of as many others; what is better
+or worse than a baseline is so by two standard errors of the difference, image by image.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from lookalike.evaluate.baselines import BASELINES
 from lookalike.evaluate.knn import knn_predict
 from verdict_sets import DRAWN, copies, few, named_set
 
-SAMPLE = 1000  # images whose features are kept, and two views of each
+SAMPLE = 600  # images whose features are kept, and two views of each
 LR = 0.35  # before scaling with the batch
 EPOCHS = {"simclr": 24, "deepcluster": 16, "deepcluster-v2": 16}
 CLUSTERS = {"deepcluster": 60, "deepcluster-v2": 100}
@@ -127,14 +127,14 @@ class Case:
 
 
 def cases() -> Iterator[Case]:
-    """All of them, those that differ most first."""
+    """All of them; the half that rules are chosen on first, and there those that differ most."""
     rounds = [
         [Case(data, method, regime) for data in sets.split()]
         for regimes in MADE.values()
         for (regime, sets), method in zip(regimes.items(), [_method(regimes)] * len(regimes), strict=True)
     ]
-    for turn in range(max(map(len, rounds))):
-        yield from (found[turn] for found in rounds if turn < len(found))
+    mixed = [found[turn] for turn in range(max(map(len, rounds))) for found in rounds if turn < len(found)]
+    yield from sorted(mixed, key=lambda case: case.half)
 
 
 def _method(regimes: dict[str, str]) -> str:
@@ -143,7 +143,7 @@ def _method(regimes: dict[str, str]) -> str:
 
 def options_of(case: Case, out: Path, seed: int = 0, tiny: bool = False) -> tuple[Any, set[str], dict[str, int]]:
     """Options of a run, those said on purpose, and how the images are changed."""
-    said: dict[str, Any] = {"epochs": EPOCHS[case.method], "batch_size": 128, "width": 16, "lr": LR}
+    said: dict[str, Any] = {"epochs": EPOCHS[case.method], "batch_size": 128, "width": 12, "lr": LR}
     if case.method in CLUSTERS:
         said["n_clusters"] = CLUSTERS[case.method]
     said |= REGIMES[case.regime]
@@ -160,7 +160,7 @@ def options_of(case: Case, out: Path, seed: int = 0, tiny: bool = False) -> tupl
 
 def made(case: Case, images: Images, out: Path, tiny: bool = False) -> dict[str, Any]:
     """Train one run, and put on record all that is known of it; its features go to OUT/features/NAME.npz."""
-    begun, folder = time.monotonic(), out / "runs" / case.name
+    begun, folder = time.process_time(), out / "runs" / case.name
     options, said, changes = options_of(case, folder, tiny=tiny)
     lesson = images
     if "distinct" in changes:
@@ -174,14 +174,14 @@ def made(case: Case, images: Images, out: Path, tiny: bool = False) -> dict[str,
         with silence():
             run = api.train(case.method, options, said, images=lesson, command="study")
     except LookalikeError as error:  # a loss that is not finite, say: the run says so itself
-        return {**record, "error": str(error), "seconds": round(time.monotonic() - begun, 1)}
+        return {**record, "error": str(error), "seconds": round(time.process_time() - begun, 1)}
     options = api.options_of(run)[1]
     record["options"] = {key: getattr(options, key) for key in sorted(said) if key != "seed"} | {
         "augment": options.augment
     }
     record |= {kind: _events(run, kind) for kind in ("look", "epoch", "clustering")}
     record |= _measured(run, options, images, lesson, out / "features" / f"{case.name}.npz")
-    return {**record, "seconds": round(time.monotonic() - begun, 1)}
+    return {**record, "seconds": round(time.process_time() - begun, 1)}
 
 
 def _events(run: RunFolder, kind: str) -> list[dict[str, Any]]:
@@ -233,7 +233,7 @@ def train(out: Path, places: dict[str, str], only: str = "", tiny: bool = False)
         if case.name in done or only not in case.name or not (case.data in places or case.data in DRAWN):
             continue
         if case.data not in sets:
-            sets[case.data] = named_set(case.data, places.get(case.data), 200 if tiny else 2000)
+            sets[case.data] = named_set(case.data, places.get(case.data), 200 if tiny else 1000)
         record = made(case, sets[case.data], out, tiny)
         with open(out / "runs.jsonl", "a", encoding="utf-8") as file:
             file.write(json.dumps(record) + "\n")

@@ -19,9 +19,9 @@ from lookalike.core import rng
 from lookalike.data.array import from_array
 from lookalike.data.base import Images, load
 
-SIDE = 24  # px, of sets in colour
-_TRAIN, _ASKED = 2000, 1000  # images of a set that are learned from, and that are asked, at the most
-_DRAWN = 3000
+SIDE = 16  # px, of sets in colour
+_TRAIN, _ASKED = 1000, 1000  # images of a set that are learned from, and that are asked, at the most
+_DRAWN = 2000
 _SUPER = 4  # drawn so many times as large, and then made smaller, so that edges are smooth
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lookalike.engine import choose_views, watch
-from lookalike.evaluate import choose_k, health, knn, linear, map
+from lookalike.evaluate import choose_k, health, judging, knn, linear, map
 from lookalike.methods import deepcluster
 from lookalike.report import cleaning, verdict
 
@@ -45,8 +45,8 @@ def test_the_table_is_there():
 @pytest.mark.parametrize(
     ("page", "sentence"),
     [
-        ("verdict.md", f"the effective rank is below {health._COLLAPSED_RANK:.0f}"),
-        ("verdict.md", f"above {health._LEARNED_LOSS} of chance level"),
+        ("verdict.md", f"the effective rank is below {judging._COLLAPSED_RANK:.0f}"),
+        ("verdict.md", f"above {judging._LEARNED_LOSS} of chance level"),
         ("verdict.md", f"Among up to {health.GALLERY:,} images"),
         ("verdict.md", f"*stable* from {verdict._STABLE}, *still moving* from {verdict._LOOSE}"),
         ("verdict.md", f"within {verdict._CLOSE} of pixels or of the untrained network"),

@@ -104,9 +104,9 @@ def test_its_images_are_searched_and_its_verdict_is_sensible(untouched: RunFolde
     image = photos / "blue" / "003.png"
     assert load(untouched.path).search(image, n=1)[0].path == "blue/003.png"
     events = [event for event in read_metrics(untouched.metrics) if event["event"] == "look"]
-    assert [event["of"] for event in events] == ["pixels", "untrained", "network"]
+    assert [event["of"] for event in events] == ["pixels", "histograms", "untrained", "network"]
     assert events[-1]["verdict"].startswith("not trained: a new view finds its own image")
-    assert events[1]["retrieval"] != events[2]["retrieval"]
+    assert events[2]["retrieval"] != events[3]["retrieval"]
     from lookalike.report.collect import collect
 
     page = collect([untouched.path])
@@ -143,13 +143,14 @@ def test_training_goes_on_from_them_and_says_whether_it_paid(
     found, as_given = read_json(run.evaluation), read_json(untouched.evaluation)
     for key in ("knn", "linear", "cluster.accuracy"):
         assert found[f"init.{key}"] == as_given[key]
-    for key in ("random.knn", "random.linear", "pixels.linear"):
+    for key in ("random.knn", "random.linear", "pixels.linear", "histograms.linear"):
         assert found[key] == as_given[key]
     assert "began with" in said
     assert "test images, beside the weights it began with" in said  # it cannot be told, from 12
     looks = [event for event in read_metrics(run.metrics) if event["event"] == "look"]
     assert [(event["of"], event["epoch"]) for event in looks] == [
         ("pixels", 0),
+        ("histograms", 0),
         ("untrained", 0),
         ("network", 0),
         ("network", 1),

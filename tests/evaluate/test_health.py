@@ -1,11 +1,11 @@
-"""Pins the label-free measures on spectra and features whose values are known, and the verdict on them."""
+"""Pins the label-free measures on spectra and features whose values are known."""
 
 import math
 
 import pytest
 import torch
 
-from lookalike.evaluate.health import Health, effective_rank, measure, verdict
+from lookalike.evaluate.health import effective_rank, measure
 
 
 def features(n, d, seed=0):
@@ -92,46 +92,3 @@ def test_equal_features_find_nothing(n):
     same = features(1, 33).expand(n, 33)
     assert measure(same, same).retrieval == 0.0
     assert measure(torch.zeros(n, 8), torch.zeros(n, 8)).retrieval == 0.0
-
-
-def health(retrieval, rank=30.0, images=1000):
-    return Health(retrieval, rank, 0.8, images, 128)
-
-
-@pytest.mark.parametrize(
-    ("now", "loss", "word"),
-    [
-        (health(0.9), 2.0, "healthy"),
-        (health(0.9), None, "healthy"),
-        (health(0.3), 6.0, "healthy"),  # fewer than untrained, but the loss is well below chance
-        (health(0.9, rank=1.3), 2.0, "collapsed"),
-        (health(0.0, rank=0.0), 6.93, "collapsed"),
-        (health(0.0, rank=math.nan), math.nan, "collapsed"),
-        (health(0.9), 6.93, "not learning"),
-        (health(0.001), 2.0, "not learning"),
-        (health(0.001), None, "not learning"),
-    ],
-)
-def test_verdict(now, loss, word):
-    chance = None if loss is None else 6.93
-    sentence = verdict(now, untrained=health(0.4), pixels=health(0.2), loss=loss, chance=chance)
-    assert sentence.startswith(f"{word}: ")
-    assert f"in {now.retrieval:.1%} of cases (pixels 20.0%, untrained 40.0%, chance 0.1%)" in sentence
-    assert ("Try " in sentence) == (word != "healthy")
-
-
-def test_verdict_on_measured_features():
-    x = features(500, 32)
-    untrained, pixels = measure(x, x + 2 * features(500, 32, 1)), measure(x, x + 3 * features(500, 32, 2))
-    good, same = measure(x, x + 0.1 * features(500, 32, 3)), features(1, 32).expand(500, 32)
-    broken = torch.full((500, 32), math.nan)
-    assert verdict(good, untrained, pixels, 3.0, 6.2).startswith("healthy")
-    assert verdict(measure(same, same), untrained, pixels, 6.2, 6.2).startswith("collapsed")
-    assert verdict(measure(broken, broken), untrained, pixels, math.nan, 6.2).startswith("collapsed")
-    assert verdict(measure(x, features(500, 32, 4)), untrained, pixels, 6.2, 6.2).startswith("not learning")
-
-
-def test_verdict_gives_the_figures():
-    sentence = verdict(health(0.5, rank=12.34), health(0.1), health(0.2), loss=3.25, chance=6.93)
-    assert "effective rank 12.3 of 128" in sentence and "loss 3.25 against 6.93 at chance" in sentence
-    assert "among 1,000" in sentence

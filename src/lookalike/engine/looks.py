@@ -92,10 +92,6 @@ class Looker:
         """A network before its first step, its BatchNorm statistics taken from the gallery."""
         return backbone.calibrated(self.images.squares.take(self.gallery))
 
-    def look_at_pixels(self) -> Look:
-        """The same with raw pixels as features."""
-        return self.look_at(self.once(BASELINES["pixels"]))
-
     def look_at_baselines(self) -> dict[str, Look]:
         """The same with the features that need no network: pixels, histograms."""
         return {name: self.look_at(self.once(features)) for name, features in BASELINES.items()}

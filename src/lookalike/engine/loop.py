@@ -33,6 +33,7 @@ from lookalike.engine.collection import TrainingImages
 from lookalike.engine.distributed import parallel
 from lookalike.engine.gradients import gradients
 from lookalike.engine.journal import EARLY, Journal, Quiet
+from lookalike.engine.judge import Judge
 from lookalike.engine.loggers import Loggers
 from lookalike.engine.looks import Look, Looker
 from lookalike.engine.memory import chunk_size
@@ -45,7 +46,6 @@ from lookalike.engine.step import average_statistics
 from lookalike.engine.training_state import restore, state_of
 from lookalike.engine.views import Views
 from lookalike.engine.watch import Watch, label_agreement
-from lookalike.evaluate.health import as_given, verdict
 from lookalike.methods.base import Method
 from lookalike.optim.groups import build_optimizer, forget, make_step, set_rate
 from lookalike.optim.schedules import scaled_lr
@@ -96,6 +96,7 @@ class Trainer:
             method, options.optimizer, self.peak, options.momentum, options.weight_decay, method.own_settings()
         )
         self.looker = Looker(images, self.views.recipe, options.seed)
+        self.judge = Judge(self.looker, options, method.finds_clusters, run.metrics)
         kept = options.snapshots and self.ranks.first
         self.snapshots = snapshots(kept, run.snapshots, images, self.views.recipe, options.seed)
         self.step = self.saved = 0  # optimiser steps done, and those of the last checkpoint
@@ -191,7 +192,7 @@ class Trainer:
         begun, calibrated = time.monotonic(), self.looker.calibrated(self.random_backbone)
         untrained = self.looker.once(calibrated.features, self.snapshots.rows)
         self.behind.image = (time.monotonic() - begun) / len(untrained.rows)
-        looks = {"pixels": self.looker.look_at_pixels(), "untrained": self.looker.look_at(untrained)}
+        looks = {**self.looker.look_at_baselines(), "untrained": self.looker.look_at(untrained)}
         self.baselines = {name: look.event() for name, look in looks.items()}
         for name, event in self.baselines.items():
             self.journal.event("look", 0, epoch=0, of=name, **event)
@@ -355,8 +356,10 @@ class Trainer:
         once = self.looker.once(self.backbone.features, self.snapshots.rows)
         self.behind.image = (time.monotonic() - begun) / len(once.rows)
         look = self.looker.look_at(once)
-        sentence = self._verdict(look, loss, self.method.chance_loss(self.options.batch_size))
-        self._event("look", epoch=epoch + 1, of="network", **look.event(), verdict=sentence)
+        chance = self.method.chance_loss(self.options.batch_size)
+        sentence = self.judge.verdict(look, self.baselines, loss, chance)
+        labels = self.judge.by_labels(look, self.baselines)
+        self._event("look", epoch=epoch + 1, of="network", **look.event(), verdict=sentence, by_labels=labels)
         clusters_N = None
         if self.method.finds_clusters and self.plan is not None:
             clusters_N = self.plan.targets_NH[:, 0]
@@ -364,17 +367,11 @@ class Trainer:
         self.behind.look = time.monotonic() - begun
         self.behind.frames += 1
         self.seen = f"  kNN {look.knn:.1%}" if look.knn is not None else ""
-        return look, sentence
+        return look, f"{sentence} {labels}".strip()
 
     def _event(self, kind: str, **values: Any) -> None:
         """Put on record at this step; marked where the training ends early, as a run that goes on drops it."""
         self.journal.event(kind, self.step, **values, **({EARLY: True} if self.ended else {}))
-
-    def _verdict(self, look: Look, loss: float | None, chance: float | None) -> str:
-        known = {name: Look.health_of(self.baselines[name]) for name in ("untrained", "pixels")}
-        if not self.step:
-            return as_given(look.health, known["untrained"], known["pixels"])
-        return verdict(look.health, known["untrained"], known["pixels"], loss, chance)
 
     def _not_finite(self, value: float) -> None:
         if not self.ranks.first:

@@ -61,8 +61,13 @@ def training_paid(found: Mapping[str, Any]) -> str:
     )
 
 
-BASELINES = {"pixels": "pixels", "histograms": "histograms", "random": "the untrained network"}
-"""Prefixes of evaluation.json of what a trained network is compared with, and their names in a sentence."""
+BASELINES = {
+    "pixels": "pixels",
+    "histograms": "histograms",
+    "untrained": "the untrained network",
+    "random": "the untrained network",
+}
+"""What a trained network is compared with, by prefixes of evaluation.json and names of looks, in a sentence."""
 
 
 def better_baseline(

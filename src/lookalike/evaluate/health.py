@@ -18,9 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 GALLERY = 2048  # images among which a view has to find its own
-_COLLAPSED_RANK = 2.0  # directions; fewer means that all images look the same to the network
 _EPS = torch.finfo(torch.float64).eps
-_LEARNED_LOSS = 0.97  # share of the chance level below which a loss says that views are told apart
 
 
 @dataclass(frozen=True)
@@ -72,52 +70,3 @@ def retrieval(images_ND: Tensor, views_ND: Tensor) -> tuple[float, float]:
     # Ties count against: features that are all equal find nothing.
     better = (similarity >= own[:, None]).sum(1) - 1
     return float((better == 0).double().mean()), float(own.mean())
-
-
-def verdict(now: Health, untrained: Health, pixels: Health, loss: float | None, chance: float | None) -> str:
-    """One sentence: healthy, collapsed or not learning, and why.
-
-    Args:
-        now: of the network as it is.
-        untrained: of the same network before training.
-        pixels: of raw pixels.
-        loss: mean loss of the last epoch, if any.
-        chance: the loss of telling nothing apart, if known.
-    """
-    finds, rank = _finds(now, untrained, pixels), _rank(now)
-    if _collapsed(now):
-        return (
-            f"collapsed: nearly all images get the same features ({rank}); {finds}. "
-            "Try a lower learning rate, a longer warm-up or a higher temperature."
-        )
-    level = f"loss {loss:.2f} against {chance:.2f} at chance" if loss is not None and chance is not None else ""
-    at_chance = loss is not None and chance is not None and loss > _LEARNED_LOSS * chance
-    if at_chance or now.retrieval <= min(untrained.retrieval, 2 / max(1, now.images)):
-        return (
-            f"not learning: {level or 'views are not told apart'}; {finds}; {rank}. "
-            "Try a higher learning rate, weaker augmentation (--crop-min) or more epochs."
-        )
-    return f"healthy: {finds}; {rank}" + (f"; {level}" if level else "") + "."
-
-
-def as_given(now: Health, untrained: Health, pixels: Health) -> str:
-    """The same of a network that these images have not trained: what its weights are worth as they came."""
-    finds, rank = _finds(now, untrained, pixels), _rank(now)
-    if _collapsed(now):
-        return f"collapsed: these weights give nearly all images the same features ({rank}); {finds}."
-    return f"not trained: {finds}; {rank}."
-
-
-def _finds(now: Health, untrained: Health, pixels: Health) -> str:
-    return (
-        f"a new view finds its own image among {now.images:,} in {now.retrieval:.1%} of cases "
-        f"(pixels {pixels.retrieval:.1%}, untrained {untrained.retrieval:.1%}, chance {1 / max(1, now.images):.1%})"
-    )
-
-
-def _rank(now: Health) -> str:
-    return f"effective rank {now.effective_rank:.1f} of {now.dimensions}"
-
-
-def _collapsed(now: Health) -> bool:
-    return not math.isfinite(now.effective_rank) or now.effective_rank < _COLLAPSED_RANK

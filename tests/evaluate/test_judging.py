@@ -1,0 +1,88 @@
+"""The verdict: the rules on made figures, and the sentence that labels give."""
+
+import math
+
+import pytest
+import torch
+
+from lookalike.evaluate.health import Health, measure
+from lookalike.evaluate.judging import Evidence, by_labels, verdict
+
+
+def features(n, d, seed=0):
+    return torch.randn(n, d, generator=torch.Generator().manual_seed(seed))
+
+
+def judged(now, untrained=None, pixels=None, loss=None, chance=None, **more):
+    return verdict(Evidence(now, untrained or health(0.4), pixels or health(0.2), loss, chance, **more))
+
+
+def health(retrieval, rank=30.0, images=1000):
+    return Health(retrieval, rank, 0.8, images, 128)
+
+
+@pytest.mark.parametrize(
+    ("now", "loss", "word"),
+    [
+        (health(0.9), 2.0, "healthy"),
+        (health(0.9), None, "healthy"),
+        (health(0.3), 6.0, "healthy"),  # fewer than untrained, but the loss is well below chance
+        (health(0.9, rank=1.3), 2.0, "collapsed"),
+        (health(0.0, rank=0.0), 6.93, "collapsed"),
+        (health(0.0, rank=math.nan), math.nan, "collapsed"),
+        (health(0.9), 6.93, "not learning"),
+        (health(0.001), 2.0, "not learning"),
+        (health(0.001), None, "not learning"),
+    ],
+)
+def test_verdict(now, loss, word):
+    chance = None if loss is None else 6.93
+    sentence = judged(now, loss=loss, chance=chance)
+    assert sentence.startswith(f"{word}: ")
+    assert f"in {now.retrieval:.1%} of cases (pixels 20.0%, untrained 40.0%, chance 0.1%)" in sentence
+    assert ("Try " in sentence) == (word != "healthy")
+
+
+def test_verdict_on_measured_features():
+    x = features(500, 32)
+    untrained, pixels = measure(x, x + 2 * features(500, 32, 1)), measure(x, x + 3 * features(500, 32, 2))
+    good, same = measure(x, x + 0.1 * features(500, 32, 3)), features(1, 32).expand(500, 32)
+    broken = torch.full((500, 32), math.nan)
+    assert judged(good, untrained, pixels, 3.0, 6.2).startswith("healthy")
+    assert judged(measure(same, same), untrained, pixels, 6.2, 6.2).startswith("collapsed")
+    assert judged(measure(broken, broken), untrained, pixels, math.nan, 6.2).startswith("collapsed")
+    assert judged(measure(x, features(500, 32, 4)), untrained, pixels, 6.2, 6.2).startswith("not learning")
+
+
+def test_verdict_gives_the_figures():
+    sentence = judged(health(0.5, rank=12.34), health(0.1), health(0.2), loss=3.25, chance=6.93)
+    assert "effective rank 12.3 of 128" in sentence and "loss 3.25 against 6.93 at chance" in sentence
+    assert "among 1,000" in sentence
+
+
+def test_pseudo_labels_that_change_keep_the_loss_near_chance_and_that_is_no_failure():
+    """A DeepCluster run whose kNN rose from 48 to 60 % was called "not learning"."""
+    found = {"now": health(0.3), "untrained": health(0.1), "loss": 4.55, "chance": 4.61}
+    assert judged(**found).startswith("not learning")
+    assert judged(**found, targets_change=True).startswith("healthy")
+
+
+def test_labels_say_what_the_sentence_without_them_cannot_know():
+    """A network was called "healthy" alone whose kNN was below that of the untrained one and of pixels."""
+    said = by_labels(0.861, {"pixels": 0.978, "histograms": 0.87, "untrained": 0.900}, 1000)
+    assert said == (
+        "By the labels, kNN 86.1% is below that of pixels (97.8%) and the untrained network (90.0%): "
+        "these would serve better."
+    )
+    assert by_labels(0.07, {"pixels": 0.05, "untrained": 0.071}, 500).startswith("By the labels, kNN 7.0% is no better")
+    better = by_labels(0.6, {"pixels": 0.4, "histograms": 0.45, "untrained": 0.48}, 1000)
+    assert better == (
+        "By the labels, kNN 60.0% is better than that of pixels (40.0%), histograms (45.0%) and the untrained "
+        "network (48.0%)."
+    )
+
+
+@pytest.mark.parametrize(("knn", "images"), [(None, 1000), (0.5, 0)])
+def test_without_labels_nothing_is_said_of_them(knn, images):
+    assert by_labels(knn, {"pixels": 0.4}, images) == ""
+    assert by_labels(0.5, {}, 100) == ""
