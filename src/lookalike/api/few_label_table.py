@@ -7,9 +7,8 @@ on the test rows, and again with other seeds. Everything that could be chosen is
 from __future__ import annotations
 
 import statistics
-import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -21,11 +20,11 @@ from lookalike.api.networks import calibrated, untrained_backbone
 from lookalike.api.records import images_of, options_of
 from lookalike.core import machine, rng
 from lookalike.core.arithmetic import outside_autocast
-from lookalike.core.durations import duration
 from lookalike.core.errors import LookalikeError
 from lookalike.core.files import read_json, write_json
 from lookalike.core.options import spoken
 from lookalike.core.process import threads_kept
+from lookalike.core.progress import phase
 from lookalike.data.base import Images, by_content
 from lookalike.engine.backbone import load_backbone
 from lookalike.engine.run_folder import RunFolder, writes
@@ -34,12 +33,6 @@ from lookalike.evaluate.few_labels import PROTOCOL, drawn, knn_of_few, linear_of
 from lookalike.evaluate.smooth import smoothed
 
 _BANK = 10_000  # learning rows that smooth, at the most
-
-Say = Callable[[str], None]
-
-
-def _to_stderr(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
 
 
 @writes
@@ -56,7 +49,6 @@ def few_labels(
     device: str = "auto",
     threads: int | None = None,
     encoder: nn.Module | None = None,
-    say: Say = _to_stderr,
     load_options: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Accuracy from so many labels of each class, over `seeds` drawings.
@@ -71,7 +63,6 @@ def few_labels(
         device: where to compute.
         threads: CPU threads.
         encoder: an untrained instance of the network that was given to `train` from Python.
-        say: told how long fine-tuning will take.
         load_options: options of loading that differ from the run's (`core/load_options.py`).
 
     Returns:
@@ -108,22 +99,21 @@ def few_labels(
     place = torch.full((len(images),), -1)
     place[rows] = torch.arange(len(rows))  # of a row of the data among those that have features
     result: dict[str, Any] = {}
-    for name, x_RD in features.items():
-        ways = {"": smoothed(x_RD[place[some]], x_RD), "plain.": (x_RD[place[some]], x_RD)}
-        result[name] = {str(k): _of_features(ways, place, images.labels, test, draws[k]) for k in per_class}
+    with phase("learning from a few labels", len(features) * len(per_class)) as p:
+        for name, x_RD in features.items():
+            ways = {"": smoothed(x_RD[place[some]], x_RD), "plain.": (x_RD[place[some]], x_RD)}
+            result[name] = {str(k): _of_features(ways, place, images.labels, test, draws[k]) for k in p.over(per_class)}
     if finetune and encoder is None:
-        for name, network in networks.items():
-            if name == "untrained":  # from scratch is from the weights, not from statistics that were measured
-                network = untrained_backbone(options, images, device)
-            for k in per_class:
-                first = time.monotonic()
-                each = []
-                for seed, chosen in enumerate(draws[k]):
-                    each.append(brief(network, options, images, chosen, test, seed, device))
-                    if seed == 0 and seeds > 1:
-                        left = (time.monotonic() - first) * (seeds - 1)
-                        say(f"fine-tuning ({name}, {k} a class): {duration(left)} to go")
-                result[name][str(k)]["finetuned"] = _summary(each)
+        with phase("fine-tuning", len(networks) * len(per_class) * seeds) as p:
+            for name, network in networks.items():
+                if name == "untrained":  # from scratch is from the weights, not from statistics that were measured
+                    network = untrained_backbone(options, images, device)
+                for k in per_class:
+                    each = [
+                        brief(network, options, images, chosen, test, seed, device)
+                        for seed, chosen in enumerate(p.over(draws[k]))
+                    ]
+                    result[name][str(k)]["finetuned"] = _summary(each)
     short = [images.classes[int(c)] for c in images.labels[bank].unique() if _count(images, bank, c) < max(per_class)]
     result["protocol"] = {
         **PROTOCOL,

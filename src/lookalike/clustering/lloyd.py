@@ -22,6 +22,7 @@ from lookalike.clustering.seeding import plus_plus, random_rows
 from lookalike.core.arithmetic import outside_autocast
 from lookalike.core.errors import LookalikeError
 from lookalike.core.process import single_threaded_blas
+from lookalike.core.progress import Phase, phase
 from lookalike.core.ranks import ALONE, Ranks
 from lookalike.core.words import agreeing, counted
 from lookalike.core.workers import Workers
@@ -82,7 +83,11 @@ def lloyd(
         LookalikeError: k or init do not fit, values that are not finite, or (k-means++) fewer distinct
             rows than k. With other first centroids too few distinct rows show as empty clusters.
     """
-    with single_threaded_blas(), Workers(x_ND.device, x_ND.numel() * k) as workers:
+    with (
+        single_threaded_blas(),
+        Workers(x_ND.device, x_ND.numel() * k) as workers,
+        phase(f"k-means of {len(x_ND):,} rows, iterations") as counting,
+    ):
         kind = _kind(x_ND)
         x, scale = _checked(x_ND, k, ranks, None if isinstance(init, str) or spherical else init)
         weights = None if weights_N is None else _weights(weights_N, x)
@@ -93,7 +98,7 @@ def lloyd(
             c = _of_length_1(c)
         enough = tol * float(x.double().var(0, unbiased=False).mean()) if tol > 0 else -1.0
         c, labels, iterations, refilled = _iterate(
-            x, c, max_iter, enough, spherical, block, workers, ranks, weights, kind
+            x, c, max_iter, enough, spherical, block, workers, ranks, weights, kind, counting
         )
         distance_N = _distances(x, c, labels, workers).double()
         inertia = float(ranks.sum((distance_N if weights is None else distance_N * weights).sum()))
@@ -114,17 +119,19 @@ def _iterate(
     ranks: Ranks,
     weights: Tensor | None,
     kind: torch.dtype,
+    counting: Phase,
 ) -> tuple[Tensor, Tensor, int, int]:
     """Centroids, their labels, iterations, clusters refilled.
 
-    `enough`: the squared move that ends it; `kind`: the type that centroids are rounded to, as they are given back so.
+    `enough`: the squared move that ends it; `kind`: the type that centroids are rounded to, as they are given back so;
+    `counting` is told of iterations.
     """
     k = len(c)
     nearest = Nearest(x, k, workers, block, max_iter + 1)
     labels, before = nearest(c), None
     sums_KD, counts_K = sums_and_counts(x, labels, k, workers, weights)
     refilled = 0
-    for iteration in range(1, max_iter + 1):
+    for iteration in counting.over(range(1, max_iter + 1)):
         if before is not None:
             changed = (before != labels).nonzero()[:, 0]
             if not int(ranks.sum(torch.tensor(len(changed)))) and bool((ranks.sum(counts_K) > 0).all()):

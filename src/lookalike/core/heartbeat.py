@@ -141,11 +141,12 @@ class Heartbeat:
             self.drawn, self._shown = False, ""
 
     def _words(self, now: float, phases: list[tuple[Phase, float, Pace]]) -> str:
-        """What is being done, from the outermost phase to the innermost, and how long that still takes."""
+        """The innermost phase with those around it that have a count, and how long it still takes."""
         if not phases:
             return f"{self._idle}, {duration(now - self._since)} so far"
-        words = ": ".join([phase.words() for phase, _, _ in phases if phase.text is None or phase is phases[-1][0]])
         phase, begun, pace = phases[-1]
+        around = [outer.words() for outer, _, _ in phases[:-1] if outer.total and outer.text is None]
+        words = ": ".join([*around, phase.words()])
         if phase.text is not None:  # which say that themselves
             return words
         left = pace.left(phase.total)

@@ -20,6 +20,7 @@ from typing import IO
 
 from lookalike.core.errors import LookalikeError
 from lookalike.core.passed_over import Tally, sentences, suffixes
+from lookalike.core.progress import phase
 from lookalike.core.words import counted
 from lookalike.data import npy
 from lookalike.data.decode import Unreadable, open_image, reason_of
@@ -74,10 +75,11 @@ def listing(place: Path) -> Listing:
     """
     content = _Content([], [], [])
     try:
-        if place.suffix.lower() == ".zip":
-            _read_zip(place, content)
-        else:
-            _read_tar(place, content)
+        with phase(f"reading the archive {place.name}"):
+            if place.suffix.lower() == ".zip":
+                _read_zip(place, content)
+            else:
+                _read_tar(place, content)
     except LookalikeError:
         raise
     except Exception as error:  # damaged archives raise nearly anything

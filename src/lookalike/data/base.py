@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lookalike.core.errors import LookalikeError
+from lookalike.core.progress import phase
 from lookalike.core.words import counted
 from lookalike.data.canvas import Canvases, Squares, digests, places
 from lookalike.data.listing import Listing
@@ -195,14 +196,15 @@ def load(
     """
     from lookalike.data import sources, store  # they import this module
 
-    found = sources.find(data, download, image_size)
-    if not isinstance(found, Images) and how is not None and how.listed is not None:
-        how.listed(len(found.entries))
-    images = found if isinstance(found, Images) else store.load(found, image_size, how)
-    if len(images) == 0:
-        raise LookalikeError(f"{images.name} holds no images")
-    if image_size is not None and image_size != images.shape[1]:
-        images = fitted(images, image_size)
+    with phase("reading images"):
+        found = sources.find(data, download, image_size)
+        if not isinstance(found, Images) and how is not None and how.listed is not None:
+            how.listed(len(found.entries))
+        images = found if isinstance(found, Images) else store.load(found, image_size, how)
+        if len(images) == 0:
+            raise LookalikeError(f"{images.name} holds no images")
+        if image_size is not None and image_size != images.shape[1]:
+            images = fitted(images, image_size)
     return images
 
 

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from lookalike.core.arithmetic import outside_autocast
+from lookalike.core.progress import phase
 from lookalike.core.resample import central_boxes, resized_crop
 
 DIGEST = 16  # bytes of an image's hash
@@ -124,11 +125,13 @@ def digests(canvases: Canvases, sizes_N2: Tensor | None) -> np.ndarray:
     """The hash of each image, uint8 [N, 16]."""
     out = np.empty((len(canvases), DIGEST), np.uint8)
     block = max(1, _BLOCK // max(1, math.prod(canvases.shape[1:])))
-    for start in range(0, len(canvases), block):
-        part = canvases[slice(start, start + block)].contiguous().numpy()
-        sizes = [part.shape[2:]] * len(part) if sizes_N2 is None else sizes_N2[start : start + block].tolist()
-        found = [digest(x[:, :h, :w]) for x, (h, w) in zip(part, sizes, strict=True)]
-        out[start : start + block] = np.frombuffer(b"".join(found), np.uint8).reshape(-1, DIGEST)
+    with phase("telling images apart by their pixels", len(canvases)) as p:
+        for start in range(0, len(canvases), block):
+            part = canvases[slice(start, start + block)].contiguous().numpy()
+            sizes = [part.shape[2:]] * len(part) if sizes_N2 is None else sizes_N2[start : start + block].tolist()
+            found = [digest(x[:, :h, :w]) for x, (h, w) in zip(part, sizes, strict=True)]
+            out[start : start + block] = np.frombuffer(b"".join(found), np.uint8).reshape(-1, DIGEST)
+            p.step(len(part))
     return out
 
 

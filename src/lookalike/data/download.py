@@ -12,6 +12,7 @@ from pathlib import Path
 
 from lookalike.core.errors import LookalikeError
 from lookalike.core.files import machine_faults, move_file
+from lookalike.core.progress import phase
 
 _TIMEOUT_S = 30
 _BLOCK = 1 << 20
@@ -80,17 +81,17 @@ def _transfer(url: str, part: Path) -> None:
     with response:
         resumed = response.status == 206
         expected = response.headers.get("Content-Length")
-        with open(part, "ab" if resumed else "wb") as file:
-            received = 0
+        bytes_in_all = None if expected is None else int(expected)
+        with open(part, "ab" if resumed else "wb") as file, phase(f"downloading {part.stem}", bytes_in_all) as p:
             while True:
                 with _network():
                     block = response.read(_BLOCK)
                 if not block:
                     break
                 file.write(block)
-                received += len(block)
-        if expected is not None and received < int(expected):
-            raise _NotServedError(f"broke off after {received} of {expected} bytes")
+                p.step(len(block))
+        if bytes_in_all is not None and p.done < bytes_in_all:
+            raise _NotServedError(f"broke off after {p.done} of {expected} bytes")
 
 
 def checksum(path: Path) -> str:

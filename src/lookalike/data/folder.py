@@ -12,6 +12,7 @@ from pathlib import Path
 
 from lookalike.core.errors import LookalikeError
 from lookalike.core.passed_over import FOLDER, PassedOver, Tally, sentences, suffixes, why_not
+from lookalike.core.progress import Phase, phase
 from lookalike.data import npy
 from lookalike.data.decode import Unreadable, open_image, reason_of
 from lookalike.data.kinds import HEAD, reason_by_bytes, reason_by_suffix, suffix_of
@@ -50,7 +51,8 @@ def listing(place: Path) -> Listing:
         NoImages: there are none; the message says what was found.
     """
     found = _Found()
-    _walk(os.fspath(place), found)
+    with phase("listing files") as p:
+        _walk(os.fspath(place), found, p)
     passed_over = found.others.result()
     if not found.entries:
         loud, quiet = sentences(kind for kind in passed_over if kind.reason != "other")
@@ -159,7 +161,7 @@ class _Found:
     """Unknown suffixes that images have."""
 
 
-def _walk(place: str, found: _Found) -> None:
+def _walk(place: str, found: _Found, counting: Phase) -> None:
     """List a folder and those below it in the order of their names, each once, whatever links lead to it."""
     seen: dict[tuple[int, int], str] = {}
     waiting = [""]
@@ -194,6 +196,7 @@ def _walk(place: str, found: _Found) -> None:
             found.others.add("empty", FOLDER, prefix)
         below = [prefix + item.name + "/" for item in _sorted_in(inside, prefix, found)]
         waiting += reversed(below)
+        counting.step(len(inside))
 
 
 def _sorted_in(inside: Iterable[os.DirEntry[str]], prefix: str, found: _Found) -> Iterator[os.DirEntry[str]]:

@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from lookalike.core.errors import LookalikeError
+from lookalike.core.progress import phase
 from lookalike.data.decode import Unreadable, channels_last, open_image
 from lookalike.data.layout import SPLITS
 from lookalike.data.listing import Entry, Listing, Raw
@@ -35,7 +36,8 @@ def listing(place: str) -> Listing:
         name, part = place, ""
     if not name:
         raise LookalikeError("name a data set after hf:, as in hf:mnist, hf:mnist:test or hf:FOLDER")
-    parts = _load(library, name, part)
+    with phase(f"loading hf:{place}"):
+        parts = _load(library, name, part)
     entries: list[Entry] = []
     labels: list[str | None] = []
     for key, table in parts.items():

@@ -13,6 +13,7 @@ from lookalike.core.errors import LookalikeError
 from lookalike.core.files import read_json, write_json
 from lookalike.core.machine import cores
 from lookalike.core.pieces import in_pieces
+from lookalike.core.progress import phase
 from lookalike.data.decode import Header, header
 from lookalike.data.listing import Entry
 from lookalike.data.store_format import Shape
@@ -68,7 +69,8 @@ def survey(entries: Sequence[Entry]) -> Survey:
     All grey is one channel, grey beside colour is colour. Where arrays differ in their number of channels, that of
     most images counts, and decoding refuses the others.
     """
-    found = [head for head in in_pieces(_headers, entries, cores()) if head is not None]
+    with phase("reading image headers", len(entries)) as p:
+        found = [head for head in p.over(in_pieces(_headers, entries, cores())) if head is not None]
     channels = most_common_channels([head.channels for head in found])
     fitting = [head for head in found if head.channels == channels or (head.channels, channels) == (1, 3)]
     sizes = {(head.width, head.height) for head in fitting}

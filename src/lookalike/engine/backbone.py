@@ -23,6 +23,7 @@ from lookalike.augment.normalize import normalize
 from lookalike.core.arithmetic import outside_autocast
 from lookalike.core.errors import LookalikeError
 from lookalike.core.files import write_atomically
+from lookalike.core.progress import phase
 from lookalike.core.ranks import ALONE, Ranks, blocks
 from lookalike.core.words import counted
 from lookalike.data.canvas import Squares
@@ -89,8 +90,16 @@ class Backbone:
         was_training = self.encoder.training
         self.encoder.eval()
         try:
-            blocks_of = (rows if turned is None else turned[rows] for rows in ranks.own_blocks(len(images_NCHW)))
-            parts = on_cpu(self.compute(self.encoder, self.prepare(images_NCHW[rows])).float() for rows in blocks_of)
+            own = list(ranks.own_blocks(len(images_NCHW)))
+            with phase("computing features", sum(rows.stop - rows.start for rows in own)) as p:
+
+                def block(rows: slice) -> Tensor:
+                    images = images_NCHW[rows if turned is None else turned[rows]]
+                    found = self.compute(self.encoder, self.prepare(images)).float()
+                    p.step(len(images))
+                    return found
+
+                parts = on_cpu(map(block, own))
         finally:
             self.encoder.train(was_training)
         found = ranks.gather(torch.cat(parts))
@@ -111,8 +120,10 @@ class Backbone:
             norm.reset_running_stats()
             norm.momentum = None  # the plain average over the blocks
         twin.encoder.train()
-        for rows in blocks(len(images_NCHW)) if norms else ():
-            self.compute(twin.encoder, self.prepare(images_NCHW[rows]))
+        with phase("measuring the statistics of a network", len(images_NCHW)) as p:
+            for rows in blocks(len(images_NCHW)) if norms else ():
+                self.compute(twin.encoder, self.prepare(images_NCHW[rows]))
+                p.at(rows.stop)
         twin.encoder.eval()
         return twin
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from lookalike.core.machine import free_bytes
+from lookalike.core.progress import phase
 from lookalike.engine.backbone import Backbone, on_cpu
 from lookalike.engine.shared_norm import unshared
 from lookalike.engine.views import Views
@@ -48,9 +49,15 @@ class TrainingImages:
         self.method.train(train)
         try:
             with unshared(self.method):
-                blocks = self.method.ranks.own_blocks(self.n)
-                compute = self.backbone.compute
-                return _joined((compute(forward, images(self.rows[block])).float() for block in blocks), self.n)
+                own = list(self.method.ranks.own_blocks(self.n))
+                with phase("computing outputs of the training images", sum(b.stop - b.start for b in own)) as p:
+
+                    def outputs(block: slice) -> Tensor:
+                        found = self.backbone.compute(forward, images(self.rows[block])).float()
+                        p.step(len(found))
+                        return found
+
+                    return _joined(map(outputs, own), self.n)
         finally:
             self.method.train(was_training)
 

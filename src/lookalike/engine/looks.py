@@ -15,6 +15,7 @@ from torch import Tensor
 
 from lookalike.augment.base import Recipe
 from lookalike.core import rng
+from lookalike.core.progress import phase
 from lookalike.data.base import Images
 from lookalike.data.canvas import Squares
 from lookalike.engine.backbone import Backbone
@@ -98,12 +99,13 @@ class Looker:
 
     def look_at(self, once: Once) -> Look:
         """Look at what is known of a network."""
-        health = measure(once(self.gallery), once.features(self.views))
-        if not len(self.queries) or self.images.labels is None:
-            return Look(health)
-        labels = self.images.labels
-        known = once(self.bank), labels[self.bank], once(self.queries), labels[self.queries]
-        return Look(health, *accuracy_and_same_class(*known))
+        with phase("looking at what is learned"):
+            health = measure(once(self.gallery), once.features(self.views))
+            if not len(self.queries) or self.images.labels is None:
+                return Look(health)
+            labels = self.images.labels
+            known = once(self.bank), labels[self.bank], once(self.queries), labels[self.queries]
+            return Look(health, *accuracy_and_same_class(*known))
 
     def retrieval(self, features: Features) -> float:
         """How often a new view finds its own image, alone: all that some want to know."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from torch import Tensor
 
 from lookalike.core.options import TrainOptions
+from lookalike.core.progress import phase
 from lookalike.data.base import Images
 from lookalike.engine.backbone import Backbone
 from lookalike.engine.journal import Quiet
@@ -36,16 +37,19 @@ class Rehearsal(Trainer):
 
     def steps(self, count: int) -> None:
         """So many steps of the plan under way, over again where it has fewer."""
-        for k in range(count):
-            self._step(0, k % self.batches)
-        self._settle()
+        with phase("measuring the pace", count) as p:
+            for k in p.over(range(count)):
+                self._step(0, k % self.batches)
+            self._settle()
 
     def unseen(self, between: Callable[[], None] = lambda: None) -> None:
         """The whole training that the options ask for, without a look; `between` is called after each step."""
-        while self.step < self.total:
-            epoch = self.step // self.batches
-            self.plan_epoch(epoch)
-            for k in range(min(self.batches, self.total - self.step)):
-                self._step(epoch, k)
-                between()
-        self._settle()
+        with phase("training on trial", self.total) as p:
+            while self.step < self.total:
+                epoch = self.step // self.batches
+                self.plan_epoch(epoch)
+                for k in range(min(self.batches, self.total - self.step)):
+                    self._step(epoch, k)
+                    between()
+                    p.step()
+            self._settle()

@@ -25,6 +25,7 @@ from lookalike.core.errors import LookalikeError
 from lookalike.core.files import machine_faults, read_json, write_atomically, write_json
 from lookalike.core.full_disk import unless_full
 from lookalike.core.made_here import mark
+from lookalike.core.progress import phase, tell
 from lookalike.data.base import Images
 from lookalike.engine.looks import Once
 from lookalike.engine.views import sheet_of
@@ -47,7 +48,7 @@ class NoSnapshots:
     rows = torch.empty(0, dtype=torch.int64)
     """Images whose features are kept."""
 
-    say: Callable[[str], None] = staticmethod(print)
+    say: Callable[[str], None] = staticmethod(tell)
     """Is told where there is no space for them."""
 
     def begin(self, step: int) -> None: ...
@@ -91,7 +92,8 @@ class Snapshots(NoSnapshots):
                 if path.name not in {*kept, _HASHES}:
                     path.unlink()
         if not self.frames:
-            self._write_images()
+            with phase("keeping thumbnails of the images"):
+                self._write_images()
         else:
             self._write_index()
         if self.recipe is not None and (not step or not self._views.exists()):

@@ -10,13 +10,14 @@ Axes: N images, C channels, S rows and columns, D features.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from lookalike.augment.base import as_float
+from lookalike.core.progress import Phase, phase
 from lookalike.core.ranks import blocks
 from lookalike.data.canvas import Squares
 
@@ -32,7 +33,8 @@ FeatureFunction = Callable[[Tensor | Squares], Tensor]
 
 def pixel_features(images_NCHW: Tensor | Squares) -> Tensor:
     """Raw pixels [N, C*S*S] (float32 in [0, 1]), images larger than 32 px brought to 32 px."""
-    return torch.cat([_small(images_NCHW[block]).flatten(1) for block in blocks(len(images_NCHW))])
+    with phase("taking pixels as features", len(images_NCHW)) as p:
+        return torch.cat([_small(part).flatten(1) for part in _parts(images_NCHW, p)])
 
 
 def histogram_features(images_NCHW: Tensor | Squares) -> Tensor:
@@ -40,11 +42,18 @@ def histogram_features(images_NCHW: Tensor | Squares) -> Tensor:
 
     Three channels have one histogram of their 64 colours; any other number of channels have one each, of 16 levels.
     """
-    parts = []
+    found = []
+    with phase("taking colour histograms as features", len(images_NCHW)) as p:
+        for part in _parts(images_NCHW, p):
+            x_NCHW = _small(part)
+            found.append(torch.cat([_histograms(x_NCHW), _thumbnails(x_NCHW)], dim=1))
+    return torch.cat(found)
+
+
+def _parts(images_NCHW: Tensor | Squares, counting: Phase) -> Iterator[Tensor]:
     for block in blocks(len(images_NCHW)):
-        x_NCHW = _small(images_NCHW[block])
-        parts.append(torch.cat([_histograms(x_NCHW), _thumbnails(x_NCHW)], dim=1))
-    return torch.cat(parts)
+        yield images_NCHW[block]
+        counting.at(block.stop)
 
 
 def _small(images_NCHW: Tensor) -> Tensor:

@@ -17,6 +17,7 @@ from lookalike.clustering.lloyd import Clustering, assign, lloyd
 from lookalike.clustering.spectral import spectral
 from lookalike.core import rng
 from lookalike.core.errors import LookalikeError, did_you_mean
+from lookalike.core.progress import phase
 
 RESTARTS = 30
 _ITERATIONS = 100
@@ -48,8 +49,9 @@ def kmeans_found(x_ND: Tensor, k: int, seed: int = 0, restarts: int = RESTARTS) 
         lloyd(sample, k, seed=rng.derive(seed, "groups/restart", i), max_iter=_ITERATIONS, tol=_TOLERANCE)
         for i in range(restarts)
     )
-    best = min(tries, key=lambda found: found.inertia)
-    return lloyd(x, k, init=best.centroids_KD, max_iter=_ITERATIONS, tol=_TOLERANCE)
+    with phase("grouping images", restarts) as p:
+        best = min(p.over(tries), key=lambda found: found.inertia)
+        return lloyd(x, k, init=best.centroids_KD, max_iter=_ITERATIONS, tol=_TOLERANCE)
 
 
 def kmeans_groups(x_ND: Tensor, k: int, seed: int = 0, restarts: int = RESTARTS) -> tuple[Tensor, Predict]:

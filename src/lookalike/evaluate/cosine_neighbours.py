@@ -6,6 +6,8 @@ import math
 
 import numpy as np
 
+from lookalike.core.progress import phase
+
 _BLOCK = 1024  # rows compared with all at once
 
 
@@ -36,17 +38,19 @@ def nearest_rows(x_ND: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
     groups = -(-len(x) // size)
     # rows that are not there, in the last groups, are never near
     similarity_BN = np.full((min(_BLOCK, len(x)), size * groups), -np.inf, np.float32)
-    for start in range(0, len(x), _BLOCK):
-        block = slice(start, min(start + _BLOCK, len(x)))
-        own = np.arange(block.start, block.stop)
-        similarity = similarity_BN[: len(own)]
-        np.matmul(x[block], x.T, out=similarity[:, : len(x)])
-        similarity[own - start, own] = -np.inf
-        best = _largest(similarity.reshape(len(own), size, groups), k)
-        value = np.take_along_axis(similarity, best, 1)
-        order = np.lexsort((best, -value), axis=1)
-        row_NK[block] = np.take_along_axis(best, order, 1)
-        cosine_NK[block] = np.take_along_axis(value, order, 1).clip(-1, 1)
+    with phase("finding nearest images", len(x)) as p:
+        for start in range(0, len(x), _BLOCK):
+            block = slice(start, min(start + _BLOCK, len(x)))
+            own = np.arange(block.start, block.stop)
+            similarity = similarity_BN[: len(own)]
+            np.matmul(x[block], x.T, out=similarity[:, : len(x)])
+            similarity[own - start, own] = -np.inf
+            best = _largest(similarity.reshape(len(own), size, groups), k)
+            value = np.take_along_axis(similarity, best, 1)
+            order = np.lexsort((best, -value), axis=1)
+            row_NK[block] = np.take_along_axis(best, order, 1)
+            cosine_NK[block] = np.take_along_axis(value, order, 1).clip(-1, 1)
+            p.at(block.stop)
     return row_NK, cosine_NK
 
 

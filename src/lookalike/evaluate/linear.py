@@ -16,6 +16,7 @@ from torch import Tensor
 
 from lookalike.core import rng
 from lookalike.core.process import single_threaded_blas
+from lookalike.core.progress import phase
 from lookalike.core.ranks import ALONE, Ranks
 from lookalike.core.workers import Workers
 from lookalike.evaluate.side_by_side import Point, Value, minimise_side_by_side
@@ -169,6 +170,7 @@ def _minimise(
             slope = slopes[f] + penalties[number] * w_FKD[f]
             seen = torch.linalg.solve_triangular(factors[number], slope.T, upper=False).T
             values[number] = float(loss), _packed(seen, residuals[f])
+        p.step()
         return values
 
     begin = []
@@ -178,7 +180,11 @@ def _minimise(
     # L-BFGS makes short BLAS calls between torch's long ones; with threads of its own, BLAS and torch wait
     # for each other's idle threads, and the fit takes three times as long
     products = 2 * x_ND.numel() * classes * len(penalties)
-    with single_threaded_blas(), Workers(x_ND.device, products) as workers:
+    with (
+        single_threaded_blas(),
+        Workers(x_ND.device, products) as workers,
+        phase("fitting linear probes, passes over the rows") as p,
+    ):
         ends = minimise_side_by_side(objectives, begin, _ITERATIONS, tolerance)
     found = []
     for end, factor in zip(ends, factors, strict=True):

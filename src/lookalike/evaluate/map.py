@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lookalike.core.progress import phase
 from lookalike.evaluate.cosine_neighbours import nearest_rows, unit_rows
 
 if TYPE_CHECKING:  # it takes a second to load
@@ -61,14 +62,15 @@ def aligned_maps(
     n = len(frames[0])
     known = neighbours or [nearest_rows(x, NEIGHBOURS) for x in frames]
     found: dict[int, np.ndarray] = {}
-    for at in [*range(first, len(frames)), *range(first - 1, -1, -1)]:
-        beside = None if at == first else at - 1 if at > first else at + 1
-        before = None if beside is None else found[beside]
-        if n < FEWEST or _spread(frames[at]) == 0:
-            found[at] = _axes(frames[at], before, seed)
-            continue
-        shared = 0.0 if beside is None else common_neighbours(known[at][0], known[beside][0])
-        found[at] = _tsne(frames[at], known[at], before, shared, seed, threads, stop)
+    with phase("laying out the map, frames", len(frames)) as p:
+        for at in p.over([*range(first, len(frames)), *range(first - 1, -1, -1)]):
+            beside = None if at == first else at - 1 if at > first else at + 1
+            before = None if beside is None else found[beside]
+            if n < FEWEST or _spread(frames[at]) == 0:
+                found[at] = _axes(frames[at], before, seed)
+                continue
+            shared = 0.0 if beside is None else common_neighbours(known[at][0], known[beside][0])
+            found[at] = _tsne(frames[at], known[at], before, shared, seed, threads, stop)
     return _into_unit_square(np.stack([found[at] for at in range(len(frames))]))
 
 

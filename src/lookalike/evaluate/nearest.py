@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from lookalike.core.progress import phase
 from lookalike.evaluate import bound
 from lookalike.evaluate.largest import Largest, largest
 
@@ -30,11 +31,13 @@ def nearest(bank_ND: Tensor, query_QD: Tensor, k: int) -> Near:
     block = max(1, min(_BLOCK, _SCORES // max(1, len(bank)), len(query)))
     scores = None  # written again by every block
     near = []
-    for part in query.split(block):
-        found = bounds.nearest(part, k) if bounds is not None else None
-        if found is None:
-            scores = bank.new_empty(block, len(bank)) if scores is None else scores
-            found = largest(torch.mm(part, bank.T, out=scores[: len(part)]), k)
-        near.append(found)
+    with phase("finding nearest images", len(query)) as p:
+        for part in query.split(block):
+            found = bounds.nearest(part, k) if bounds is not None else None
+            if found is None:
+                scores = bank.new_empty(block, len(bank)) if scores is None else scores
+                found = largest(torch.mm(part, bank.T, out=scores[: len(part)]), k)
+            near.append(found)
+            p.step(len(part))
     similarity, row = zip(*near, strict=True)
     return torch.cat(similarity), torch.cat(row)

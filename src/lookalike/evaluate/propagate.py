@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lookalike.core import rng
+from lookalike.core.progress import phase
 from lookalike.evaluate.nearest import nearest
 
 if TYPE_CHECKING:  # SciPy is imported when a graph is made: a training begins without it
@@ -140,7 +141,8 @@ def _solve(system: scipy.sparse.csr_matrix, place_L: Tensor, code_L: Tensor, cla
 
     y_MK = np.zeros((system.shape[0], classes))
     y_MK[place_L.numpy()] = F.one_hot(code_L, classes).double().numpy()
-    columns = [cg(system, y_MK[:, k], rtol=_TOLERANCE, maxiter=_ITERATIONS)[0] for k in range(classes)]
+    with phase("spreading labels, classes", classes) as p:
+        columns = [cg(system, y_MK[:, k], rtol=_TOLERANCE, maxiter=_ITERATIONS)[0] for k in p.over(range(classes))]
     score_MK = np.maximum(np.stack(columns, 1), 0)
     score_MK[score_MK < _TOLERANCE * score_MK.max(0)] = 0.0  # below what is solved for: no path, or as good as none
     return torch.from_numpy(score_MK).float()

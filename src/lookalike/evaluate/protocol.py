@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
+from lookalike.core.progress import phase
 from lookalike.core.ranks import ALONE, Ranks
 from lookalike.evaluate.clusters import agreement, groups
 from lookalike.evaluate.knn import TEMPERATURE, K, knn_accuracy
@@ -33,11 +34,14 @@ def measure(
         `cluster.accuracy`, `cluster.nmi`, `cluster.ari`, `cluster.purity`.
     """
     learn, asked, y_learn, y_asked = x_ND[bank], x_ND[test], labels_N[bank], labels_N[test]
-    found: dict[str, Any] = {"knn": knn_accuracy(learn, y_learn, asked, y_asked, ranks=ranks)}
-    found["linear"], found["penalty"] = linear_accuracy(learn, y_learn, asked, y_asked, ranks)
-    for way, key in _WAYS.items() if ranks.first else ():
-        _, predict = groups(way, learn, classes)
-        found |= {f"{key}.{name}": value for name, value in asdict(agreement(predict(asked), y_asked)).items()}
+    with phase("evaluating features", 2 + len(_WAYS)) as p:
+        found: dict[str, Any] = {"knn": knn_accuracy(learn, y_learn, asked, y_asked, ranks=ranks)}
+        p.step()
+        found["linear"], found["penalty"] = linear_accuracy(learn, y_learn, asked, y_asked, ranks)
+        p.step()
+        for way, key in p.over(_WAYS.items()) if ranks.first else ():
+            _, predict = groups(way, learn, classes)
+            found |= {f"{key}.{name}": value for name, value in asdict(agreement(predict(asked), y_asked)).items()}
     return ranks.objects(found)[0]
 
 

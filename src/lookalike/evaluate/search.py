@@ -14,6 +14,7 @@ import numpy as np
 from lookalike.core.errors import LookalikeError
 from lookalike.core.machine import cores
 from lookalike.core.process import single_threaded_blas
+from lookalike.core.progress import phase
 from lookalike.core.words import counted
 
 _BLOCK_BYTES = 8 << 20  # of similarities, and of rows, held at once
@@ -90,8 +91,13 @@ class Index:
 
         # a thread a block, each with a BLAS of one: the threads of a BLAS wait for each other in every product, which
         # on a busy machine took eight times as long as the product of one query
-        with single_threaded_blas(), ThreadPoolExecutor(cores()) as threads:
-            for row, cosine in threads.map(best, self._blocks(q)):
+        blocks = self._blocks(q)
+        with (
+            single_threaded_blas(),
+            ThreadPoolExecutor(cores()) as threads,
+            phase("searching, blocks of images", len(blocks)) as p,
+        ):
+            for row, cosine in p.over(threads.map(best, blocks)):
                 row_QK, cosine_QK = _merged(row_QK, cosine_QK, row, cosine, k)
         return row_QK, cosine_QK
 

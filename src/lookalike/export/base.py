@@ -19,6 +19,7 @@ from torch import nn
 from lookalike.core import machine, registry
 from lookalike.core.errors import LookalikeError
 from lookalike.core.process import threads_kept
+from lookalike.core.progress import phase
 from lookalike.core.words import counted
 from lookalike.engine.backbone import Backbone, load_backbone
 from lookalike.engine.run_folder import RunFolder
@@ -150,7 +151,7 @@ def export(
     machine.use_threads(threads)
     folder = out or run.path / "export" / to
     source = Source(run, folder, most, threads, encoder)
-    with staged(folder) as work:
+    with staged(folder) as work, phase(f"exporting for {to}"):
         outcome = found.export(source, work)
         files = tuple(sorted(path.name for path in work.iterdir()))
     return Exported(outcome.snippet, outcome.checks, outcome.said, folder, files)

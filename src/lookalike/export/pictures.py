@@ -11,6 +11,7 @@ from PIL import Image
 
 from lookalike.api.records import images_of, options_of
 from lookalike.core.errors import LookalikeError
+from lookalike.core.progress import phase
 from lookalike.core.words import agreeing, counted
 from lookalike.engine.snapshots import SIDE, sprite_sheet
 from lookalike.export.base import Source
@@ -43,11 +44,12 @@ class Pictures:
 
     def __iter__(self) -> Iterator[Image.Image | None]:
         """The picture of each row in order; None where there is none."""
-        for start in range(0, len(self.rows), _BLOCK):
-            part = self.rows[start : start + _BLOCK]
-            read = self._read([int(row) for row in part if int(row) in self.other])
-            for row in part:
-                yield read[int(row)] if int(row) in read else self.kept.tile(int(row))
+        with phase("collecting pictures", len(self.rows)) as p:
+            for start in range(0, len(self.rows), _BLOCK):
+                part = self.rows[start : start + _BLOCK]
+                read = self._read([int(row) for row in part if int(row) in self.other])
+                for row in p.over(part):
+                    yield read[int(row)] if int(row) in read else self.kept.tile(int(row))
 
     def _read(self, rows: list[int]) -> dict[int, Image.Image]:
         if not rows:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from lookalike.core.progress import phase
 from lookalike.report.collect import collect
 from lookalike.report.page import SINGLE_FILE, write_page
 
@@ -33,7 +34,8 @@ def write_report(
     Raises:
         LookalikeError: a folder is no run, the runs are of different images, or the file cannot be written.
     """
-    data = collect(runs, most, threads, seconds)
-    path = out or runs[0] / ("report.html" if len(runs) == 1 else "compare.html")
-    write_page(data, path)
+    with phase("writing the page"):
+        data = collect(runs, most, threads, seconds)
+        path = out or runs[0] / ("report.html" if len(runs) == 1 else "compare.html")
+        write_page(data, path)
     return path, data

@@ -5,26 +5,23 @@ from __future__ import annotations
 import importlib
 import json
 import shutil
-import sys
-from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from lookalike.cli.parse import parse
+from lookalike.core.progress import phase
 from lookalike.core.words import counted
 
 if TYPE_CHECKING:  # commands are listed without loading what they need
     from lookalike.data.health import Health
 
 USAGE = "lookalike doctor [DATA]"
-T = TypeVar("T")
 _LITTLE_DISK = 2.0  # GiB free below which a run may not fit
 _LARGE_CACHE = 0.25  # share of the disk that could be free
 _LITTLE_MEMORY = 4.0  # GiB
 _SIDE = 128  # pixels that images are examined at
-_BLOCK = 512  # images between two signs of life
 
 
 @dataclass(kw_only=True)
@@ -86,24 +83,10 @@ def examine_images(data: str | tuple[str, ...], download: bool = False) -> Healt
 
     found = sources.find(data, download)
     listing = sources.as_listing(found) if isinstance(found, Images) else found
-    with ThreadPoolExecutor(cores()) as pool:
+    with ThreadPoolExecutor(cores()) as pool, phase("examining images", len(listing.entries)) as p:
         results = pool.map(lambda entry: health.examine(entry, _SIDE)[1], listing.entries)
-        examined = list(_with_progress(results, len(listing.entries)))
+        examined = list(p.over(results))
     return health.health_of(listing, examined)
-
-
-def _with_progress(results: Iterable[T], total: int) -> Iterator[T]:
-    """The same results, with a line that counts them where somebody is watching."""
-    watched = sys.stderr.isatty()
-    for done, result in enumerate(results, 1):
-        yield result
-        if watched and (done % _BLOCK == 0 or done == total):
-            print(
-                f"\r{done:,} of {counted(total, 'image')}",
-                end="\n" if done == total else "",
-                file=sys.stderr,
-                flush=True,
-            )
 
 
 def examine() -> tuple[dict[str, object], list[str]]:

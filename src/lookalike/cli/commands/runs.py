@@ -12,6 +12,7 @@ from lookalike.core.durations import duration
 from lookalike.core.errors import LookalikeError, did_you_mean
 from lookalike.core.files import read_json
 from lookalike.core.metrics import read_metrics
+from lookalike.core.progress import phase
 from lookalike.engine.run_folder import RunFolder, run_folders
 
 USAGE = "lookalike runs ls|show|diff"
@@ -72,17 +73,16 @@ def _list(words: list[str]) -> int:
     from pathlib import Path
 
     options = parse(List, words, "lookalike runs ls", ("place",)).options
-    rows, broken = [], 0
-    for folder in run_folders(Path(options.place)):
-        try:
-            rows.append(_summary(folder))
-        except LookalikeError as error:
-            why = str(error)
-        except (KeyError, TypeError, AttributeError, ValueError):  # JSON of something else
-            why = f"{folder.record} or a file beside it is not what a run writes"
-        else:
-            continue
-        broken += 1
+    rows, broken = [], []
+    with phase("reading runs") as p:
+        for folder in p.over(run_folders(Path(options.place))):
+            try:
+                rows.append(_summary(folder))
+            except LookalikeError as error:
+                broken.append(str(error))
+            except (KeyError, TypeError, AttributeError, ValueError):  # JSON of something else
+                broken.append(f"{folder.record} or a file beside it is not what a run writes")
+    for why in broken:
         print(f"not listed: {why}", file=sys.stderr)
     if options.json:
         print(json.dumps(rows, indent=2))

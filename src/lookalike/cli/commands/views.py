@@ -10,6 +10,7 @@ from lookalike.cli.parse import parse
 from lookalike.core import machine
 from lookalike.core.load_options import LOAD_OPTIONS, LoadOptions
 from lookalike.core.options import at_least
+from lookalike.core.progress import phase
 
 USAGE = "lookalike views DATA"
 _KINDS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".tif": "TIFF", ".tiff": "TIFF"}
@@ -70,7 +71,8 @@ def run(words: list[str]) -> int:
     said = {"batch_size", "epochs"} | {name for name in ("augment", "crop_min") if getattr(options, name) is not None}
     chosen = resolve(train, "simclr", said, images, images.training)
     recipe = recipe_of(chosen, images)
-    sheet = sheet_of(images, recipe, options.images, options.views, options.seed)
+    with phase("making views"):
+        sheet = sheet_of(images, recipe, options.images, options.views, options.seed)
     path = Path(options.out)
     kind = _KINDS[path.suffix.lower()]
     write_atomically(path, lambda file: sheet.save(file, kind, **mark(kind)))
