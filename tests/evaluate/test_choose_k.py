@@ -78,3 +78,18 @@ def test_of_equals_the_smaller_number_is_proposed():
 def test_candidates_ascend():
     assert list(CANDIDATES) == sorted(set(CANDIDATES))
     assert CANDIDATES[0] == 2
+
+
+def test_where_time_is_short_numbers_that_lie_far_apart_are_tried():
+    x, asked = blobs(600, 3), []
+
+    def left() -> float:
+        asked.append(1)
+        return 1e9 if len(asked) < 4 else -1.0
+
+    scores = score_k(x, "kmeans", left=left)
+    assert len(scores) == 4
+    assert [score.k for score in scores] == sorted(score.k for score in scores)
+    assert scores == [score for score in score_k(x, "kmeans") if score.k in {score.k for score in scores}]
+    (one,) = score_k(x, "kmeans", left=lambda: -1.0)
+    assert 2 < one.k < 30

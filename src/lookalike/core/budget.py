@@ -13,6 +13,9 @@ Clock = Callable[[], float]
 FEATURES, EVALUATION, GROUPS, PAGE = "features", "evaluation", "groups", "page"
 """What may come after a training, in its time."""
 
+EVALUATED, GROUPED = 0.12, 0.08
+"""Shares of a budget that an evaluation, and finding the number of groups, may take."""
+
 
 def now() -> float:
     """Seconds since some moment. Setting the date changes nothing; sleep counts where the system tells of it."""

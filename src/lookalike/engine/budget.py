@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from lookalike.core.budget import EVALUATION, FEATURES, GROUPS, PAGE, Budget
+from lookalike.core.budget import EVALUATED, EVALUATION, FEATURES, GROUPED, GROUPS, PAGE, Budget
 from lookalike.core.durations import duration, timed
 from lookalike.core.errors import LookalikeError
 from lookalike.core.options import TrainOptions
@@ -41,9 +41,7 @@ LOOKED = 0.05
 # machine's factor of two is forgiven.
 _PAGE, _PAGE_FRAME = 2.0, 0.2  # the page, and each frame of the map for a thousand images
 _GROUPINGS = 1.6 * 9 * 6  # of half of the rows into few groups: what each number of groups that is tried takes
-_TRIED, _GROUPED = 8, 6000  # groups of the one that is timed; rows that are looked at, at the most
-EVALUATED = 0.12
-"""Share of a budget that an evaluation may take."""
+_TRIED, _ROWS = 8, 6000  # groups of the one that is timed; rows that are looked at, at the most
 _FEWEST_EVALUATED = 1000
 _BANK, _QUERIES = 2048, 256  # images that an evaluation is timed with
 _PROBE_IMAGE = 3e-4  # of an evaluation, for an image to learn from, where there are too few to time it with
@@ -90,7 +88,7 @@ class Behind:
         if EVALUATION in self.tasks:
             found[EVALUATION] = min(self._evaluation(slowness), EVALUATED * self.budget)
         if GROUPS in self.tasks:
-            found[GROUPS] = self.groups * slowness
+            found[GROUPS] = min(self.groups * slowness, GROUPED * self.budget)
         if PAGE in self.tasks:
             found[PAGE] = (_PAGE + self.frames * _PAGE_FRAME * thousands) * slowness
         return found
@@ -121,7 +119,7 @@ class Behind:
 
 def grouping_seconds(once: Once, images: int) -> float:
     """Seconds of finding groups and their number, from one grouping of a few of the rows."""
-    rows = min(images, _GROUPED)
+    rows = min(images, _ROWS)
     x_ND = once.x_ND[: rows // 2]
     if len(x_ND) < 2 * _TRIED:
         return 1.0

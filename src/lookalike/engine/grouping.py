@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import math
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
@@ -21,7 +23,12 @@ AUTO = "auto"
 
 @writes
 def group_run(
-    run: RunFolder, k: int | str, way: str, seed: int = 0, given: tuple[str, np.ndarray] | None = None
+    run: RunFolder,
+    k: int | str,
+    way: str,
+    seed: int = 0,
+    given: tuple[str, np.ndarray] | None = None,
+    left: Callable[[], float] = lambda: math.inf,
 ) -> dict[str, Any]:
     """Groups of the images of a run: fills the column `cluster` of index.csv, writes clusters.json.
 
@@ -31,6 +38,7 @@ def group_run(
         way: `kmeans` or `spectral`.
         seed: of the grouping.
         given: features to group by in place of embeddings.npy, with a name for them; rows as in index.csv.
+        left: seconds that are left for finding the number of groups (`score_k`).
 
     Returns:
         What clusters.json holds: `k`, `way`, `seed`, `features` where they were given, `sizes` (images a group),
@@ -49,7 +57,7 @@ def group_run(
     raise_useless(run, features, "group by", result.get("features"))
     x_ND = torch.from_numpy(features)
     if not isinstance(k, int):
-        scores = score_k(x_ND, way, seed)
+        scores = score_k(x_ND, way, seed, left=left)
         k = propose(scores).k
         result["scores"] = [{**asdict(score), "total": score.total} for score in scores]
     labels_N, _ = groups(way, x_ND, k, seed)

@@ -11,7 +11,10 @@ several good answers.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -19,6 +22,7 @@ from torch import Tensor
 
 from lookalike.clustering.agreement import ari
 from lookalike.core import rng
+from lookalike.core.durations import timed
 from lookalike.evaluate.clusters import groups
 
 CANDIDATES = (2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 14, 16, 20, 25, 30, 40, 50)
@@ -44,12 +48,46 @@ class Score:
         return self.stability + self.silhouette
 
 
-def score_k(x_ND: Tensor, way: str, seed: int = 0, candidates: tuple[int, ...] = CANDIDATES) -> list[Score]:
-    """Scores of each candidate that the number of rows allows (2 always); x_ND are floating features."""
+def score_k(
+    x_ND: Tensor,
+    way: str,
+    seed: int = 0,
+    candidates: tuple[int, ...] = CANDIDATES,
+    left: Callable[[], float] = lambda: math.inf,
+) -> list[Score]:
+    """Scores of each candidate that the number of rows allows (2 always), smallest first.
+
+    Args:
+        x_ND: floating features.
+        way: how groups are made (`clusters.py`).
+        seed: of the groupings.
+        candidates: numbers of groups.
+        left: seconds that are left; where they do not do for all, those are scored that lie farthest apart.
+    """
     chosen = rng.permutation(seed, "choose-k", 0, len(x_ND))[:_ROWS]
     x = _main_axes(F.normalize(x_ND[chosen].float(), dim=1))
     half = len(x) // 2
-    return [_score(x, k, way, seed) for k in candidates if k == 2 or k * _ROWS_PER_GROUP <= half]
+    fitting = [k for k in candidates if k == 2 or k * _ROWS_PER_GROUP <= half]
+    scores: list[Score] = []
+    longest = 0.0
+    for k in _apart(fitting):
+        if scores and left() < longest:
+            break
+        score, seconds = timed(partial(_score, x, k, way, seed))
+        scores.append(score)
+        longest = max(longest, seconds)
+    return sorted(scores, key=lambda score: score.k)
+
+
+def _apart(values: list[int]) -> list[int]:
+    """The values such that those at the front lie far apart: the middle of all, then those of both halves, ..."""
+    found, spans = [], [(0, len(values))]
+    for first, last in spans:  # grows under way
+        if first < last:
+            middle = (first + last) // 2
+            found.append(values[middle])
+            spans += [(first, middle), (middle + 1, last)]
+    return found
 
 
 def _main_axes(x_ND: Tensor) -> Tensor:

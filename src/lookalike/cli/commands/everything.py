@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import shlex
 from contextlib import ExitStack
 from functools import partial
@@ -12,7 +13,7 @@ from lookalike.cli.commands.train import parse_train, take_config
 from lookalike.cli.interrupts import CTRL_C
 from lookalike.cli.page import first_page, page_seconds, report_line, weights_are_saved
 from lookalike.core import machine
-from lookalike.core.budget import EVALUATION, FEATURES, GROUPS, PAGE, Budget, now
+from lookalike.core.budget import EVALUATION, FEATURES, GROUPED, GROUPS, PAGE, Budget, now
 from lookalike.core.durations import timed
 from lookalike.core.errors import LookalikeError
 from lookalike.core.files import read_json
@@ -79,7 +80,7 @@ def _run(words: list[str], held: ExitStack) -> int:
         print("no labels, so no accuracy: the verdict above is what can be said without them")
     if not folder.embeddings.exists():
         api.embed(folder, threads=options.threads, images=images, features=features)
-    groups, grouping = timed(lambda: _groups(folder, options.seed))
+    groups, grouping = timed(lambda: _groups(folder, options.seed, budget))
     api.finish(folder)
     page, writing = "", 0.0
     if parsed.options.report:
@@ -99,12 +100,20 @@ def _run(words: list[str], held: ExitStack) -> int:
     return 0
 
 
-def _groups(folder: RunFolder, seed: int) -> str:
+def _groups(folder: RunFolder, seed: int, budget: Budget | None) -> str:
     """Group the images, unless that was done before; what to say of it."""
     from lookalike.engine.grouping import AUTO, group_run
 
+    end = None if budget is None else budget.used() + budget.share(GROUPED)
+
+    def left() -> float:
+        return math.inf if budget is None or end is None else end - budget.used()
+
     try:
-        found = read_json(folder.clusters) if folder.clusters.exists() else group_run(folder, AUTO, "kmeans", seed)
+        if folder.clusters.exists():
+            found = read_json(folder.clusters)
+        else:
+            found = group_run(folder, AUTO, "kmeans", seed, left=left)
     except LookalikeError as error:  # collapsed features have no groups; all else of the run is there
         return f"none: {error}"
     return f"{found['k']}, the column cluster of {folder.index.name}; other numbers: lookalike cluster RUN --k K"
