@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from lookalike.core import container
 from lookalike.core.errors import LookalikeError
-from lookalike.core.process import keep_freed_memory
+from lookalike.core.process import after_fork, keep_freed_memory
 
 Precision = Literal["auto", "bf16", "float32", "float64"]
 
@@ -63,10 +63,14 @@ def use_threads(threads: int | None) -> None:
     """Let PyTorch use so many threads in a process that is somebody else's; inside of `process.threads_kept`.
 
     Without a number it is what PyTorch is set to, but not more than the cores that there are: in a container PyTorch
-    counts those of the machine. Where several processes were started together it is an equal share of the cores.
+    counts those of the machine. Where several processes were started together it is an equal share of the cores. After
+    a fork it is one, whatever is asked for.
     """
     import torch
 
+    if after_fork():
+        torch.set_num_threads(1)
+        return
     few = min(torch.get_num_threads(), cores()) if processes_here() == 1 else _share()
     torch.set_num_threads(threads or few)
 

@@ -50,16 +50,42 @@ _before_calls = 0  # PyTorch's number of threads when the first of them began
 _here = local()  # .depth: those of them that this thread is in
 
 
+_computed = False  # whether a call was made in this process, and may have started threads of PyTorch's own
+_forked = False  # whether this process was forked from one in which that was so
+
+
+def after_fork() -> bool:
+    """Whether PyTorch's own threads are gone, as in a process that was forked from one that had computed with them.
+
+    OpenMP waits for them for ever; one thread waits for none. A process that was forked before has all of its threads.
+    """
+    return _forked
+
+
+def _in_forked_child() -> None:
+    """The other threads are not here: nobody holds the locks, and none of their calls is under way."""
+    global _lock, _blas_lock, _warnings_lock, _calls, _forked
+    _lock, _blas_lock, _warnings_lock = Lock(), Lock(), RLock()
+    _calls = getattr(_here, "depth", 0)
+    _forked = _forked or _computed
+
+
+if hasattr(os, "register_at_fork"):  # Windows forks nothing
+    os.register_at_fork(after_in_child=_in_forked_child)
+
+
 @contextmanager
 def threads_kept() -> Iterator[int]:
     """Within, PyTorch's number of threads may be changed; afterwards it is what it was, which is also given.
 
-    The number belongs to a thread, and to those that are started later. Usable as a decorator.
+    The number belongs to a thread, and to those that are started later. After a fork it is 1 to begin with. Usable as
+    a decorator.
     """
-    global _calls, _before_calls
+    global _calls, _before_calls, _computed
     import torch
 
     with _lock:
+        _computed = True
         depth = getattr(_here, "depth", 0)
         found = torch.get_num_threads()
         if _calls == 0:
@@ -68,6 +94,8 @@ def threads_kept() -> Iterator[int]:
         before = found if depth or _calls == 0 else _before_calls
         _calls += 1
         _here.depth = depth + 1
+        if _forked:
+            torch.set_num_threads(1)
     try:
         yield before
     finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import OrderedDict
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -26,7 +27,11 @@ class Decoded:
         self._entries, self._shape = entries, shape
         self._most = max(_FEWEST, _KEPT // shape.bytes)
         self._kept: OrderedDict[int, Future[Tensor]] = OrderedDict()
-        self._pool = ThreadPoolExecutor(cores(), "decode")
+        self._begin()
+
+    def _begin(self) -> None:
+        self._kept.clear()
+        self._pool, self._process = ThreadPoolExecutor(cores(), "decode"), os.getpid()
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -57,6 +62,8 @@ class Decoded:
         return out
 
     def _ask(self, row: int) -> Future[Tensor]:
+        if self._process != os.getpid():  # forked since, and the threads are not here
+            self._begin()
         future = self._kept.get(row)
         if future is None:
             future = self._kept[row] = self._pool.submit(self._decode, self._entries[row])
