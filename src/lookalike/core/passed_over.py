@@ -25,6 +25,8 @@ class _Reason:
     many: str
     remedy: str = ""
     """Empty where nobody would miss such files."""
+    told: tuple[str, str] = ("is passed over", "are passed over")
+    """What is said of one and of many."""
 
 
 _NO_IMAGES = "other"
@@ -45,6 +47,12 @@ _REASONS = {
     ),
     "video": _Reason("video", "videos", "frames can be taken out as images: ffmpeg -i VIDEO frames/%06d.jpg"),
     "pages": _Reason("document of pages", "documents of pages", "pages can be made images: pdftoppm -png FILE page"),
+    "further": _Reason(
+        "file of several pages or frames",
+        "files of several pages or frames",
+        "to use all, make a file of each: magick FILE page-%04d.png",
+        ("gives the first", "give the first"),
+    ),
     "named": _Reason("archive or array", "archives or arrays", "read when named, as in 'FOLDER/*.zip'"),
     "cloud": _Reason("file that lies in a cloud", "files that lie in a cloud", "download first"),
     "hidden": _Reason("hidden file or folder", "hidden files or folders"),
@@ -146,8 +154,8 @@ def sentences(kinds: Iterable[PassedOver]) -> tuple[list[str], list[str]]:
         n, words = sum(kind.count for kind in same), _of(reason)
         start = f"{n:,} {words.one if n == 1 else words.many}"
         if words.remedy:
-            are = "is" if n == 1 else "are"
-            loud.append(f"{start} {are} passed over ({suffixes(same)}; {same[0].example!r}); {words.remedy}")
+            told = words.told[n != 1]
+            loud.append(f"{start} {told} ({suffixes(same)}; {same[0].example!r}); {words.remedy}")
         elif reason == _NO_IMAGES:
             quiet.append(f"{start} ({suffixes(same)})")
         elif {kind.suffix for kind in same} == {FOLDER}:

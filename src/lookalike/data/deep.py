@@ -45,6 +45,8 @@ class DeepImage:
     orientation: int = 1
     """As EXIF has it."""
     release: Callable[[], None] = lambda: None
+    further: bool = False
+    """Whether the file holds other pictures behind this one."""
 
     def close(self) -> None:
         """Close the file; may be called again."""

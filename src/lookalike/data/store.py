@@ -50,10 +50,12 @@ def load(listing: Listing, image_size: int | None = None, how: Loading | None = 
         limit = None if how.limit is None else parse_bytes(how.limit)
         key = key_of(listing)
         known, index, stored = build(_store_place(how, key), key, listing.entries, image_size, limit)
+        listing = known.told(listing)
         _check(listing, index, how)
         canvases: Tensor | Canvases = stored[:] if _fits(index) else stored
     else:
         known = survey(listing.entries)
+        listing = known.told(listing)
         index, canvases = _unstored(listing, known, known.shape(known.side(image_size)), how)
     return replace(_images(listing, index, canvases), side=known.side(image_size), colour=known.colour)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +12,13 @@ import numpy as np
 from lookalike.core.errors import LookalikeError
 from lookalike.core.files import read_json, write_json
 from lookalike.core.machine import cores
+from lookalike.core.passed_over import PassedOver, Tally, from_records, merged
 from lookalike.core.pieces import in_pieces
 from lookalike.core.progress import phase
 from lookalike.data.decode import Header, header
-from lookalike.data.listing import Entry
+from lookalike.data.further import REASON, has_further
+from lookalike.data.kinds import suffix_of
+from lookalike.data.listing import Entry, Listing
 from lookalike.data.store_format import Shape
 
 NATIVE = 64  # images that are all one square up to this many pixels keep their size
@@ -35,6 +38,8 @@ class Survey:
     """The side of the images where all are one square, else 0."""
     colour: bool
     """Whether three channels mean red, green and blue."""
+    further: tuple[PassedOver, ...] = ()
+    """Files of which only the first page or frame is used."""
 
     def side(self, image_size: int | None) -> int:
         """S, the side of what the network sees, where somebody has said it or not."""
@@ -53,14 +58,22 @@ class Survey:
         """Keep it, so that headers need not be read again."""
         write_json(path, asdict(self), indent=None)
 
+    def told(self, listing: Listing) -> Listing:
+        """The listing, with what is passed over within its files."""
+        if not self.further:
+            return listing
+        return replace(listing, passed_over=merged([("", listing.passed_over), ("", self.further)]))
+
     @staticmethod
     def read(path: Path) -> Survey | None:
         """What was kept; None where there is nothing that can be used."""
         try:
-            found = Survey(**read_json(path))
+            values = read_json(path)
+            found = Survey(**{**values, "further": from_records(values.get("further"))})
         except (LookalikeError, TypeError):
             return None
-        return found if all(type(v) in (int, bool) for v in asdict(found).values()) else None
+        plain = (found.channels, found.longest, found.square, found.colour)
+        return found if all(type(value) in (int, bool) for value in plain) else None
 
 
 def survey(entries: Sequence[Entry]) -> Survey:
@@ -70,14 +83,19 @@ def survey(entries: Sequence[Entry]) -> Survey:
     most images counts, and decoding refuses the others.
     """
     with phase("reading image headers", len(entries)) as p:
-        found = [head for head in p.over(in_pieces(_headers, entries, cores())) if head is not None]
+        headers = list(p.over(in_pieces(_headers, entries, cores())))
+    tally = Tally()
+    for entry, (_, further) in zip(entries, headers, strict=True):
+        if further:
+            tally.add(REASON, suffix_of(entry.name), entry.name)
+    found = [head for head, _ in headers if head is not None]
     channels = most_common_channels([head.channels for head in found])
     fitting = [head for head in found if head.channels == channels or (head.channels, channels) == (1, 3)]
     sizes = {(head.width, head.height) for head in fitting}
     width, height = next(iter(sizes)) if len(sizes) == 1 else (0, 1)
     longest = max((max(size) for size in sizes), default=SCALED)
     colour = all(head.kind != "channels" for head in fitting)
-    return Survey(channels, longest, width if width == height else 0, colour)
+    return Survey(channels, longest, width if width == height else 0, colour, tally.result())
 
 
 def most_common_channels(channels: Sequence[int]) -> int:
@@ -87,18 +105,21 @@ def most_common_channels(channels: Sequence[int]) -> int:
     return min(usable, key=lambda c: (-usable[c], c), default=3)
 
 
-def _headers(entries: Sequence[Entry]) -> list[Header | None]:
+def _headers(entries: Sequence[Entry]) -> list[tuple[Header | None, bool]]:
     return [_header(entry) for entry in entries]
 
 
-def _header(entry: Entry) -> Header | None:
-    """What an image says of itself; None where it cannot be read, of which decoding will say why."""
+def _header(entry: Entry) -> tuple[Header | None, bool]:
+    """What an image says of itself, and whether others are behind it.
+
+    None where it cannot be read, of which decoding will say why.
+    """
     try:
         raw = entry.open()
         try:
-            return header(raw)
+            return header(raw), has_further(raw)
         finally:
             if not isinstance(raw, np.ndarray):
                 raw.close()
     except Exception:  # a broken file raises anything
-        return None
+        return None, False

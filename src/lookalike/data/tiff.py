@@ -134,7 +134,7 @@ def opened(source: str | PathLike[str] | IO[bytes], head: bytes) -> DeepImage | 
         pages = _channel_pages(file, head, tags)
         if len(pages) > 1 or not pages[0].left_to_pillow:
             pages[0].refuse_unknown()
-            found = _deep(pages, file)
+            found = _deep(pages, file, _has_further(file, head, pages))
         return found
     finally:
         if by_name and found is None:
@@ -155,7 +155,16 @@ def _channel_pages(file: IO[bytes], head: bytes, first: Tags) -> list[_Layout]:
     return found if len({page.shape for page in found}) == 1 else [layout]
 
 
-def _deep(pages: list[_Layout], file: IO[bytes]) -> DeepImage:
+def _has_further(file: IO[bytes], head: bytes, pages: list[_Layout]) -> bool:
+    """Whether another picture follows, and not only a smaller copy or a mask of this one."""
+    place = pages[-1].tags.next_page
+    try:
+        return bool(place) and not read(file, head, place).one(254, 0) & (1 | 4)
+    except Unreadable:  # damaged there, and the first page may be whole
+        return False
+
+
+def _deep(pages: list[_Layout], file: IO[bytes], further: bool) -> DeepImage:
     layout = pages[0]
     channels = len(pages) * (layout.samples - (layout.alpha is not None))
     kind: Kind = "channels"
@@ -172,6 +181,7 @@ def _deep(pages: list[_Layout], file: IO[bytes]) -> DeepImage:
         values=lambda: _values(layout, file) if len(pages) == 1 else _stacked([_values(page, file) for page in pages]),
         orientation=layout.tags.one(274, 1),
         release=file.close,
+        further=further,
     )
 
 

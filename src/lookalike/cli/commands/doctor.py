@@ -80,13 +80,14 @@ def examine_images(data: str | tuple[str, ...], download: bool = False) -> Healt
     from lookalike.core.machine import cores
     from lookalike.data import health, sources
     from lookalike.data.base import Images
+    from lookalike.data.survey import survey
 
     found = sources.find(data, download)
     listing = sources.as_listing(found) if isinstance(found, Images) else found
     with ThreadPoolExecutor(cores()) as pool, phase("examining images", len(listing.entries)) as p:
         results = pool.map(lambda entry: health.examine(entry, _SIDE)[1], listing.entries)
         examined = list(p.over(results))
-    return health.health_of(listing, examined)
+    return health.health_of(survey(listing.entries).told(listing), examined)
 
 
 def examine() -> tuple[dict[str, object], list[str]]:
