@@ -64,6 +64,26 @@ def test_capitals_of_its_name_do_not_matter(photos):
     assert labels(listed(photos))["a0.png"] == "a"
 
 
+@pytest.mark.parametrize("name", ["METADATA.CSV", "metadata.TSV", "Labels.csv", "labels.tsv", "ANNOTATIONS.csv"])
+def test_names_that_are_usual(photos, name):
+    tab = "\t" if name.lower().endswith("tsv") else ","
+    (photos / name).write_text(f"filename{tab}Class\na0.png{tab}a\nb0.png{tab}b\n")
+    assert labels(listed(photos))["a0.png"] == "a"
+
+
+def test_metadata_comes_before_others(photos):
+    (photos / "labels.csv").write_text("file_name,label\na0.png,no\nb0.png,yes\n")
+    (photos / "metadata.csv").write_text("file_name,label\na0.png,a\nb0.png,b\n")
+    assert labels(listed(photos))["a0.png"] == "a"
+
+
+def test_a_table_of_boxes_is_none_of_labels(photos):
+    (photos / "annotations.csv").write_text("file_name,label,x\na0.png,dog,1\na0.png,cat,2\n")
+    found = listed(photos)
+    assert found.labels is None and len(found.entries) == 6
+    assert "annotations.csv has several labels for one image, and is not used" in found.notes
+
+
 def test_one_in_a_single_part_makes_no_split(tmp_path):
     folder = tmp_path / "train"
     folder.mkdir()

@@ -119,6 +119,7 @@ def read_text(place: Path) -> tuple[str, list[str]]:
             raise LookalikeError(f"{place} is damaged: it begins as {encoding} and is not ({error.reason})") from error
         text = data.decode("utf-8-sig", errors="surrogateescape")
         notes.append(f"{place} is not UTF-8: read as cp1252, which older spreadsheets write")
+    text = text.removeprefix("\ufeff")  # of a second mark, as where one program's file went through another
     if "\0" in text:
         raise LookalikeError(f"{place} is no text")
     return text, notes

@@ -1,4 +1,4 @@
-"""A folder of images with Hugging Face's `metadata.csv` or `metadata.jsonl` beside them, which names some or all.
+"""A folder of images with a table beside them, which names some or all: Hugging Face's `metadata.csv`, or `labels.csv`.
 
 Every image of the folder is listed, as without the file. What it says of an image wins over the folders around it;
 images that it does not name are listed without a label, and counted.
@@ -21,7 +21,8 @@ from lookalike.data.filelist import Row
 from lookalike.data.layout import folders_of, split_of
 from lookalike.data.listing import Entry, Listing
 
-_TABLES = ("metadata.csv", "metadata.tsv", "metadata.jsonl")
+_TABLES = tuple(f"{name}.{kind}" for name in ("metadata", "labels", "annotations") for kind in ("csv", "tsv", "jsonl"))
+"""The surest first; whatever their capitals."""
 _PATH = ("file_name", "path", "file", "image", "filename")
 _LABEL = ("label", "class")
 
@@ -40,6 +41,9 @@ def listing(folder: Path) -> Listing:
     used: list[str] = []
     for table, part in _tables(folder, found):
         own = _rows(table, part, notes)
+        if not _is_metadata(table) and _in_conflict(own):
+            notes.append(f"{table.relative_to(folder)} has several labels for one image, and is not used")
+            continue
         if any((folder / row.path).exists() for row in own):
             rows += own
             used.append(str(table))
@@ -67,6 +71,17 @@ def _table(folder: Path) -> Path | None:
     except OSError:  # gone, or closed to this user, as the walk has said
         return None
     return next((folder / there[name] for name in _TABLES if name in there and (folder / there[name]).is_file()), None)
+
+
+def _is_metadata(table: Path) -> bool:
+    """Whether a table says by its name that it is of the images; others may be of boxes or words in them."""
+    return table.stem.lower() == "metadata"
+
+
+def _in_conflict(rows: list[Row]) -> bool:
+    """Whether an image has two labels or splits."""
+    said: dict[str, tuple[str | None, str | None]] = {}
+    return any(said.setdefault(row.path, (row.label, row.split)) != (row.label, row.split) for row in rows)
 
 
 def _rows(table: Path, part: str, notes: list[str]) -> list[Row]:
