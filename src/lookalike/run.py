@@ -19,6 +19,7 @@ import numpy as np
 from torch import Tensor, nn
 
 from lookalike.core import machine
+from lookalike.core.damaged import damage
 from lookalike.core.errors import LookalikeError
 from lookalike.core.metrics import read_metrics
 from lookalike.core.process import threads_kept
@@ -98,7 +99,7 @@ class Run:
             with open(self.folder.index, newline="", encoding="utf-8", errors="surrogateescape") as file:
                 return list(csv.DictReader(file))
         except (OSError, csv.Error) as error:
-            raise LookalikeError(f"cannot read {self.folder.index}: {error}") from error
+            raise LookalikeError(damage(self.folder.index, str(error))) from error
 
     @property
     def labels(self) -> list[str | None]:
@@ -120,7 +121,7 @@ class Run:
         try:
             found = np.load(file, mmap_mode="r", allow_pickle=False)
         except (OSError, ValueError, EOFError) as error:
-            raise LookalikeError(f"cannot read {file}: {error}") from error
+            raise LookalikeError(damage(file, str(error))) from error
         if found.ndim != 2 or len(found) != len(self.index):
             raise LookalikeError(
                 f"{file} is of shape {list(found.shape)} and index.csv has {counted(len(self.index), 'row')}: "

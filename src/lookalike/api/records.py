@@ -12,9 +12,11 @@ import numpy as np
 from torch import Tensor
 
 from lookalike.core import registry
+from lookalike.core.damaged import damage
 from lookalike.core.errors import LookalikeError
 from lookalike.core.files import write_atomically, write_csv
 from lookalike.core.home import expand_user
+from lookalike.core.option_types import mistyped
 from lookalike.core.options import TrainOptions, places, spoken
 from lookalike.core.passed_over import printable
 from lookalike.core.places import absolute_places, find_places, folders_of, is_there, joined
@@ -47,6 +49,9 @@ def options_of(run: RunFolder) -> tuple[str, TrainOptions]:
     strange = sorted(set(settings) - known)
     if strange:
         raise LookalikeError(f"{run.config} has keys this version does not know: {', '.join(strange)}")
+    wrong = [f"{key} must be {words}" for key, words in mistyped(settings, kind)]
+    if wrong:
+        raise LookalikeError(damage(run.config, "; ".join(wrong)))
     return method, kind(**settings)
 
 

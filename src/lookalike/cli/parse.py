@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar
 
+from lookalike.core.damaged import is_of_a_run, way_out
 from lookalike.core.docs import field_docs
 from lookalike.core.errors import LookalikeError, did_you_mean
 from lookalike.core.home import expand_user
@@ -218,4 +219,5 @@ def read_config(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise LookalikeError(f"cannot read --config {path}: {error}") from error
     except tomllib.TOMLDecodeError as error:
-        raise LookalikeError(f"--config {path} is no TOML: {error}") from error
+        mend = f". {way_out(path)}" if is_of_a_run(path) else ""
+        raise LookalikeError(f"--config {path} is no TOML: {error}{mend}") from error

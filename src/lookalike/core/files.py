@@ -17,7 +17,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from lookalike.core.errors import LookalikeError, MachineError
+from lookalike.core.damaged import read_object
+from lookalike.core.errors import MachineError
 
 _NOT_OFFERED = (errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
 """What a file system says of an operation that it does not have."""
@@ -100,12 +101,9 @@ def write_json(path: Path, value: Any, indent: int | None = 2) -> None:
     write_text(path, json.dumps(value, indent=indent, ensure_ascii=False) + "\n")
 
 
-def read_json(path: Path) -> Any:
-    """Read a JSON file; a broken one is named."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8", errors="surrogateescape"))
-    except (OSError, ValueError) as error:
-        raise LookalikeError(f"cannot read {path}: {error}") from error
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON file that holds an object; of a broken one it is said what to do."""
+    return read_object(path)
 
 
 def write_toml(path: Path, table: dict[str, Any], head: str = "") -> None:

@@ -8,13 +8,16 @@ from typing import Any
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
-    """The events of a metrics.jsonl; a last line cut short by a kill is left out."""
+    """The events of a metrics.jsonl, up to a line that is none: the last one may be cut short by a kill."""
     if not path.exists():
         return []
     events = []
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for line in path.read_text(encoding="utf-8", errors="replace").split("\n"):
         try:
-            events.append(json.loads(line))
-        except ValueError:
+            event = json.loads(line)
+        except (ValueError, RecursionError):
             break
+        if not isinstance(event, dict) or not isinstance(event.get("event"), str):
+            break
+        events.append(event)
     return events

@@ -7,7 +7,6 @@ import functools
 import os
 import socket
 import time
-import tomllib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -15,13 +14,14 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from lookalike.core import machine
 from lookalike.core.errors import LookalikeError
-from lookalike.core.files import machine_faults, read_json, write_json, write_toml
+from lookalike.core.files import machine_faults, write_json, write_toml
 from lookalike.core.locks import Taken, held
 from lookalike.core.names import as_spelt
 from lookalike.core.nearby import meant_run
 from lookalike.core.options import TrainOptions, lasting, spoken
 from lookalike.core.passed_over import printable
 from lookalike.core.places import absolute_places, folders_of, same_place
+from lookalike.core.run_records import read_settings, read_status
 from lookalike.core.words import counted
 
 if TYPE_CHECKING:  # torch stays out of commands that only look at run folders
@@ -78,14 +78,11 @@ class RunFolder:
 
     def settings(self) -> dict[str, Any]:
         """The resolved configuration (config.toml)."""
-        try:
-            return tomllib.loads(self.config.read_text(encoding="utf-8-sig", errors="surrogateescape"))
-        except (OSError, tomllib.TOMLDecodeError) as error:
-            raise LookalikeError(f"cannot read {self.config}: {error}") from error
+        return read_settings(self.config)
 
     def status(self) -> dict[str, Any]:
         """run.json."""
-        return read_json(self.record)
+        return read_status(self.record)
 
     @contextmanager
     def writing(self) -> Iterator[None]:

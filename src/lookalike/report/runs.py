@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
-import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -13,9 +11,13 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from lookalike.core.damaged import damage, read_object, read_toml
 from lookalike.core.errors import LookalikeError
 from lookalike.core.metrics import read_metrics
 from lookalike.core.nearby import meant_run
+from lookalike.core.option_types import mistyped
+from lookalike.core.options import TrainOptions
+from lookalike.core.run_records import misfits
 from lookalike.core.words import counted
 
 _FORMAT = 1  # of snapshots/index.json
@@ -79,23 +81,31 @@ class Run:
 
     @cached_property
     def config(self) -> dict[str, Any]:
-        """config.toml."""
-        return self._read("config.toml", _toml, {})
+        """config.toml, without values that are of another type than the option."""
+        found: dict[str, Any] = self._read("config.toml", read_toml, {})
+        wrong = dict(mistyped(found, TrainOptions))
+        for key, words in wrong.items():
+            self.missing.append(damage(self.path / "config.toml", f"{key} must be {words}"))
+        return {key: value for key, value in found.items() if key not in wrong}
 
     @cached_property
     def record(self) -> dict[str, Any]:
-        """run.json."""
-        return self._read("run.json", _json_object, {})
+        """run.json, without values of the wrong kind."""
+        found: dict[str, Any] = self._read("run.json", read_object, {})
+        wrong = misfits(found)
+        if wrong:
+            self.missing.append(damage(self.path / "run.json", f"of the wrong kind: {', '.join(wrong)}"))
+        return {key: value for key, value in found.items() if key not in wrong}
 
     @cached_property
     def evaluation(self) -> dict[str, Any] | None:
         """evaluation.json."""
-        return self._read("evaluation.json", _json_object, None)
+        return self._read("evaluation.json", read_object, None)
 
     @cached_property
     def clusters(self) -> dict[str, Any]:
         """clusters.json."""
-        return self._read("clusters.json", _json_object, {})
+        return self._read("clusters.json", read_object, {})
 
     @cached_property
     def index(self) -> list[dict[str, str]]:
@@ -147,7 +157,7 @@ class Run:
     @cached_property
     def thumbs(self) -> dict[str, Any] | None:
         """snapshots/thumbs.json."""
-        found = self._read("snapshots/thumbs.json", _json_object, None)
+        found = self._read("snapshots/thumbs.json", read_object, None)
         return found if found is not None and {"side", "columns", "rows", "sheets"} <= found.keys() else None
 
     @cached_property
@@ -159,7 +169,7 @@ class Run:
 
     @cached_property
     def _snapshots(self) -> dict[str, Any]:
-        found: dict[str, Any] = self._read("snapshots/index.json", _json_object, {})
+        found: dict[str, Any] = self._read("snapshots/index.json", read_object, {})
         if found and found.get("format") != _FORMAT:
             self.missing.append(
                 f"{self.path / 'snapshots'} is of format {found.get('format')!r}, and this version reads {_FORMAT}: "
@@ -194,20 +204,11 @@ class Run:
             return absent
         try:
             return read(path)
+        except LookalikeError as error:
+            self.missing.append(str(error))
         except (OSError, ValueError, EOFError, KeyError, csv.Error) as error:
-            self.missing.append(f"{path} cannot be read: {error}.")
-            return absent
-
-
-def _toml(path: Path) -> dict[str, Any]:
-    return tomllib.loads(path.read_text(encoding="utf-8", errors="surrogateescape"))
-
-
-def _json_object(path: Path) -> dict[str, Any] | Any:
-    found = json.loads(path.read_text(encoding="utf-8", errors="surrogateescape"))
-    if not isinstance(found, dict):
-        raise ValueError("no JSON object")
-    return found
+            self.missing.append(damage(path, str(error)))
+        return absent
 
 
 def _csv(path: Path) -> list[dict[str, str]]:

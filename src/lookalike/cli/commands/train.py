@@ -15,6 +15,7 @@ from lookalike.cli.page import first_page, page_seconds, report_line, weights_ar
 from lookalike.cli.parse import Parsed, parse, read_config
 from lookalike.core import machine, nearby, registry
 from lookalike.core.budget import FEATURES, PAGE, Budget, now
+from lookalike.core.damaged import is_of_a_run, way_out
 from lookalike.core.errors import LookalikeError, did_you_mean
 from lookalike.core.options import TrainOptions
 from lookalike.core.places import absolute_places, find_place, find_places, folders_of, is_there
@@ -101,6 +102,9 @@ def take_method(config: Path | None, words: list[str]) -> tuple[str, list[str]]:
     if config is None:
         raise LookalikeError(f"name a method first: {', '.join(names)}")
     method = read_config(config).get("method")
+    if method is None:
+        hint = f"Name it first: lookalike train METHOD --config {shlex.quote(str(config))}"
+        raise LookalikeError(f"{config} names no method. {way_out(config) if is_of_a_run(config) else hint}")
     if method not in names:
         raise LookalikeError(f"{config}: unknown method {method!r}: {did_you_mean(str(method), names)}")
     return method, words
@@ -128,15 +132,16 @@ def found_from_here(config: Path | None, values: dict[str, Any]) -> dict[str, An
     if config is None:
         return values
     run = RunFolder(config.parent)
-    is_run = config.name == run.config.name and run.record.is_file()
-    folders = folders_of(run.status(), run.settings(), run.path) if is_run else [Path.cwd(), config.parent.absolute()]
+    is_run = is_of_a_run(config)
+    record = run.status() if run.record.is_file() else {}
+    folders = folders_of(record, run.settings(), run.path) if is_run else [Path.cwd(), config.parent.absolute()]
     found = dict(values)
     for name in ("init", "augment_by", "more_labels", "cache"):
         if isinstance(found.get(name), str):
             found[name] = find_place(found[name], folders) or found[name]
     data = found.get("data")
     if data and isinstance(data, str | list) and all(isinstance(place, str) for place in data):
-        kept = run.status().get("data") if is_run else None
+        kept = record.get("data") if is_run else None
         found["data"] = list(kept) if kept and all(map(is_there, kept)) else find_places(data, folders)
         if found["data"] == absolute_places(data):
             found["data"] = data
