@@ -162,6 +162,9 @@ def train(
             resumed, done = _claim(run, method, options, images, command, budget)
         resumed, done = ranks.objects((resumed, done))[0]
     run.loaded = images
+    if ranks.first and images.listed is not None and not resumed and not done:
+        for words in health_of(images.listed, images.examined).lines():
+            tell(words)
     choice = None
     if not done and ranks.first and budget is not None and options.snapshots and not resumed:
         with _kept(run, images, graceful):
@@ -205,9 +208,8 @@ def train(
     behind.budget = math.inf if budget is None else budget.seconds
     trainer = Trainer(learner, backbone, options, lesson, rows, run, untrained, budget if timed else None, behind)
     trainer.graceful = graceful
-    health = health_of(images.listed, images.examined).lines() if images.listed is not None and not resumed else []
     begins = [] if initial is None else [initial.words(backbone, images.shape[0])]
-    trainer.remarks = (*health, *begins, *([] if choice is None else [choice.words()]))
+    trainer.remarks = (*begins, *([] if choice is None else [choice.words()]))
     if ranks.first:
         chosen: dict[str, Any] = {}
         if initial is not None and not resumed:  # of the file as it was at the first start
