@@ -23,11 +23,11 @@ from lookalike.report.packing import packed, plain, unpacked
 from small_runs import NEAR, SAME, UNLIKE, planted, small_run
 
 KEYS = {
-    "page": {"format", "title", "written", "version", "missing", "images", "runs"},
+    "page": {"format", "title", "written", "version", "missing", "learned", "images", "runs"},
     "images": {"paths", "label", "labels", "split", "columns", "sheets"},
     "run": {
         *("name", "method", "verdict", "snapshots", "map", "neighbours", "clusters", "duplicates", "outliers"),
-        *("skipped", "curves", "evaluation", "views", "views_said", "card"),
+        *("skipped", "curves", "evaluation", "views", "views_said", "reduced", "card"),
     },
     "card": {
         *("command", "config", "versions", "machine", "seed", "fingerprint", "images", "started", "seconds"),
@@ -78,7 +78,8 @@ def test_the_object_has_the_keys_of_the_contract(page: dict, part: dict):
     assert set(part["card"]) == KEYS["card"]
     assert page["format"] == 1
     assert page["title"] == "DeepCluster on digits"
-    assert page["missing"] == []
+    assert page["missing"] == [] and page["learned"] is True
+    assert part["reduced"] == {"map": None, "duplicates": None}
     assert (part["name"], part["method"]) == ("one", "DeepCluster")
 
 

@@ -38,7 +38,7 @@ SIDE = 32  # pixels of a thumbnail; a whole number of JPEG's blocks, so that no 
 _COLUMNS, _LINES = 64, 64  # of a sheet: 2,048 pixels a side at most, which every browser draws
 _QUALITY = 85
 _HASHES = "hashes.npy"
-_BLOCK = 1024  # images hashed together
+_BLOCK = 1024  # images scaled together
 _SHEET_ROWS, _SHEET_VIEWS, _SHEET_SIDE = 6, 5, 720  # of the picture of views; pixels at most
 
 
@@ -92,8 +92,7 @@ class Snapshots(NoSnapshots):
                 if path.name not in {*kept, _HASHES}:
                     path.unlink()
         if not self.frames:
-            with phase("keeping thumbnails of the images"):
-                self._write_images()
+            self._write_images()
         else:
             self._write_index()
         if self.recipe is not None and (not step or not self._views.exists()):
@@ -183,18 +182,30 @@ class Snapshots(NoSnapshots):
 
     def _write_images(self) -> None:
         """What depends on the images alone: thumbnails, hashes, pixels as features. The frame comes last."""
-        squares = self.images.squares
-        sheets = []
-        for i, first in enumerate(range(0, len(self.shown), _COLUMNS * _LINES)):
-            part = self.shown[first : first + _COLUMNS * _LINES]
-            sheet, name = sprite_sheet(squares[part]), f"thumbs-{i}.jpg"
-            write_atomically(self.folder / name, partial(sheet.save, format="JPEG", quality=_QUALITY, **mark("JPEG")))
-            sheets.append({"file": name, "first": first, "count": len(part)})
+        squares, mapped = self.images.squares, torch.isin(self.shown, self.rows)
+        sheets, hashes, features = [], [], []
+        with phase("keeping thumbnails of the images", len(self.shown)) as p:
+            for i, first in enumerate(range(0, len(self.shown), _COLUMNS * _LINES)):
+                sheet = slice(first, first + _COLUMNS * _LINES)
+                parts = []
+                for part in self.shown[sheet].split(_BLOCK):
+                    parts.append(squares[part])  # once for all three, as scaling photos is most of the work
+                    p.step(len(part))
+                block = torch.cat(parts)
+                name = self._write_sheet(i, block)
+                sheets.append({"file": name, "first": first, "count": len(block)})
+                hashes.append(pixel_hashes(block))
+                if mapped[sheet].any():
+                    features.append(pixel_features(block[mapped[sheet]]))
         table = {"side": SIDE, "columns": _COLUMNS, "rows": self.shown.tolist(), "sheets": sheets}
         write_json(self.folder / "thumbs.json", table, indent=None)
-        hashes = [pixel_hashes(block) for block in squares.take(self.shown).blocks(_BLOCK)]
         self._save(_HASHES, np.concatenate(hashes))
-        self._frame("pixels", 0, 0, pixel_features(squares.take(self.rows)))
+        self._frame("pixels", 0, 0, torch.cat(features))
+
+    def _write_sheet(self, number: int, block_NCHW: Tensor) -> str:
+        sheet, name = sprite_sheet(block_NCHW), f"thumbs-{number}.jpg"
+        write_atomically(self.folder / name, partial(sheet.save, format="JPEG", quality=_QUALITY, **mark("JPEG")))
+        return name
 
     def _write_views(self, recipe: Recipe) -> None:
         views = sheet_of(self.images, recipe, _SHEET_ROWS, _SHEET_VIEWS, self.seed)

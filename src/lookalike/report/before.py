@@ -54,7 +54,8 @@ def to_come(run: Run) -> str:
 def go_on(run: Run) -> str:
     """The command that goes on with a run that was stopped."""
     config = shlex.quote(str(run.path / "config.toml"))
-    return f"Go on with the run, should it have been stopped: lookalike train --config {config}"
+    when = ", should it have been stopped" if run.record.get("status") == "started" else ""
+    return f"Go on with the run{when}: lookalike train --config {config}"
 
 
 def missing(run: Run, of: str) -> list[str]:
