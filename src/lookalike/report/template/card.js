@@ -17,7 +17,9 @@
 
   function measured(run) {
     if (!run.evaluation) return L.missing("evaluation", run);
-    const found = L.flat(run.evaluation), names = [["", "this network"], ["init.", "began with"], ["random.", "untrained"], ["pixels.", "raw pixels"], ["histograms.", "histograms"]];
+    const found = L.flat(run.evaluation);
+    const names = [["", "this network"], ["init.", "began with"], ["random.", "untrained"], ["pixels.", "raw pixels"],
+      ["histograms.", "histograms"]];
     const what = [["knn", "kNN accuracy"], ["linear", "linear accuracy"], ["cluster.accuracy", "cluster accuracy"],
       ["cluster.nmi", "NMI of clusters and labels"], ["cluster.ari", "ARI of clusters and labels"]];
     const rows = what.map(([key, name]) => [name, ...names.map(([prefix]) => found[prefix + key])])
