@@ -22,7 +22,7 @@ ERASE = "\r\x1b[2K"
 """Takes the live line away: to its begin, and all of it erased."""
 
 _FIRST_S = 3.0  # seconds until the first plain line
-_EVERY_S = 9.0  # seconds without a line before the next plain one: below ten, as whoever waits counts to ten
+_EVERY_S = 8.0  # seconds without a line before the next plain one: a busy machine too keeps below ten
 _LOOK_S = 0.25  # seconds between two states of the live line
 _PLAIN_LOOK_S = 1.0  # seconds between two looks at the clock where there is none
 _BRIEF_S = 0.3  # a phase that is younger is not shown on the live line, as it may be gone before it can be read
