@@ -120,7 +120,7 @@ def test_no_interval_says_every_phase(monkeypatch: pytest.MonkeyPatch, out: io.S
     monkeypatch.setattr(heartbeat, "_FIRST_S", 0.0)
     with phase("one", 3), phase("two"):
         pass
-    assert lines(out) == ["one: 0 of 3, 0 s so far", "one: 0 of 3: two, 0 s so far"]
+    assert lines(out) == ["one: 0 of 3", "one: 0 of 3: two"]
 
 
 def test_in_a_terminal_one_line_is_renewed_and_goes(terminal: io.StringIO, clock: Clock):

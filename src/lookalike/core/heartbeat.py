@@ -25,7 +25,7 @@ _FIRST_S = 3.0  # seconds until the first plain line
 _EVERY_S = 8.0  # seconds without a line before the next plain one: a busy machine too keeps below ten
 _LOOK_S = 0.25  # seconds between two states of the live line
 _PLAIN_LOOK_S = 1.0  # seconds between two looks at the clock where there is none
-_BRIEF_S = 0.3  # a phase that is younger is not shown on the live line, as it may be gone before it can be read
+_BRIEF_S = 0.3  # a phase that is younger is not told where another is older: it may be gone before it can be read
 _IDLE_S = 1.0  # seconds between two phases before the live line says that there is none
 _WIDTH = 80  # columns of a terminal that does not know how many it has
 
@@ -123,14 +123,13 @@ class Heartbeat:
 
     def _say_if_due(self, now: float) -> None:
         if now - self._said >= _EVERY_S:
-            self._write(self._words(now, self._open) + "\n")
+            self._write(self._words(now) + "\n")
             self._said = now
 
     def _draw(self, now: float) -> None:
-        shown = [told for told in self._open if now - told[1] >= _BRIEF_S] or self._open[:1]
-        if not shown and now - self._since < _IDLE_S:
+        if not self._open and now - self._since < _IDLE_S:
             return
-        text = _cropped(self._words(now, shown), _columns(self.stream) - 1)
+        text = _cropped(self._words(now), _columns(self.stream) - 1)
         if text != self._shown or not self.drawn:
             self._write(ERASE + text)
             self.drawn, self._shown = True, text
@@ -140,17 +139,18 @@ class Heartbeat:
             self._write(ERASE)
             self.drawn, self._shown = False, ""
 
-    def _words(self, now: float, phases: list[tuple[Phase, float, Pace]]) -> str:
+    def _words(self, now: float) -> str:
         """The innermost phase with those around it that have a count, and how long it still takes."""
+        phases = [told for told in self._open if now - told[1] >= _BRIEF_S] or self._open
         if not phases:
-            return f"{self._idle}, {duration(now - self._since)} so far"
+            return f"{self._idle}{_so_far(now - self._since)}"
         phase, begun, pace = phases[-1]
         around = [outer.words() for outer, _, _ in phases[:-1] if outer.total and outer.text is None]
         words = ": ".join([*around, phase.words()])
         if phase.text is not None:  # which say that themselves
             return words
         left = pace.left(phase.total)
-        return f"{words}, " + (f"{duration(now - begun)} so far" if left is None else f"{duration(left)} left")
+        return words + (_so_far(now - begun) if left is None else f", {duration(left)} left")
 
     def _write(self, text: str) -> None:
         if self._ended:
@@ -163,6 +163,10 @@ class Heartbeat:
             self.stream.flush()
         except (OSError, ValueError):  # nobody reads it, or it is closed: the work goes on
             self._ended = True
+
+
+def _so_far(seconds: float) -> str:
+    return f", {duration(seconds)} so far" if seconds >= 1 else ""
 
 
 def _columns(stream: TextIO) -> int:

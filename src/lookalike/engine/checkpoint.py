@@ -10,6 +10,7 @@ import torch
 
 from lookalike.core.errors import LookalikeError
 from lookalike.core.files import write_atomically
+from lookalike.core.progress import phase
 from lookalike.methods.base import Method
 
 FORMAT = 2
@@ -44,7 +45,8 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
                 raise error.__context__ from None
             raise OSError(None, str(error).splitlines()[0]) from error
 
-    write_atomically(path, write)
+    with phase("saving the state"):
+        write_atomically(path, write)
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:

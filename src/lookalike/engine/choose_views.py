@@ -26,6 +26,7 @@ from lookalike.core.errors import LookalikeError
 from lookalike.core.labelled import read_labels
 from lookalike.core.matching import Matcher
 from lookalike.core.options import AUTO, TrainOptions
+from lookalike.core.progress import phase
 from lookalike.core.ranks import Ranks
 from lookalike.core.words import agreeing, counted
 from lookalike.data.base import Images
@@ -110,17 +111,18 @@ def choose_views(
     scores: dict[str, float] = {}
     names = recipes_for(images.coloured, fallback, known is not None)
     try:
-        copies = small_copies(images, rows, options.seed, sorted(known or ()), deadline)
-        steps = affordable_steps(names, options, len(rows), copies, backbone_for, deadline)
-        for name in names:
-            if known is None:
-                scores[name] = round(helped(name, steps, options, copies, backbone_for, deadline), 3)
-                if scores[name] >= _HELPED:
-                    break
-            else:
-                labels = torch.tensor([known[row] for row in sorted(known)])
-                backbone = trained(name, steps, options, copies, backbone_for, deadline).backbone
-                scores[name] = round(_leave_one_out(backbone.features(copies.squares[: len(labels)]), labels), 4)
+        with phase("choosing views", len(names)) as p:
+            copies = small_copies(images, rows, options.seed, sorted(known or ()), deadline)
+            steps = affordable_steps(names, options, len(rows), copies, backbone_for, deadline)
+            for name in p.over(names):
+                if known is None:
+                    scores[name] = round(helped(name, steps, options, copies, backbone_for, deadline), 3)
+                    if scores[name] >= _HELPED:
+                        break
+                else:
+                    labels = torch.tensor([known[row] for row in sorted(known)])
+                    backbone = trained(name, steps, options, copies, backbone_for, deadline).backbone
+                    scores[name] = round(_leave_one_out(backbone.features(copies.squares[: len(labels)]), labels), 4)
     except TimeUp:
         if not scores:
             reason = f"the usual ones, as {duration(allowed)} did not suffice to compare recipes of views"

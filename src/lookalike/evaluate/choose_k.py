@@ -23,6 +23,7 @@ from torch import Tensor
 from lookalike.clustering.agreement import ari
 from lookalike.core import rng
 from lookalike.core.durations import timed
+from lookalike.core.progress import phase
 from lookalike.evaluate.clusters import groups
 
 CANDIDATES = (2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 14, 16, 20, 25, 30, 40, 50)
@@ -70,12 +71,13 @@ def score_k(
     fitting = [k for k in candidates if k == 2 or k * _ROWS_PER_GROUP <= half]
     scores: list[Score] = []
     longest = 0.0
-    for k in _apart(fitting):
-        if scores and left() < longest:
-            break
-        score, seconds = timed(partial(_score, x, k, way, seed))
-        scores.append(score)
-        longest = max(longest, seconds)
+    with phase("choosing the number of groups", len(fitting)) as p:
+        for k in p.over(_apart(fitting)):
+            if scores and left() < longest:
+                break
+            score, seconds = timed(partial(_score, x, k, way, seed))
+            scores.append(score)
+            longest = max(longest, seconds)
     return sorted(scores, key=lambda score: score.k)
 
 
