@@ -27,21 +27,23 @@ import torch
 from torch import Tensor
 
 from lookalike import api
+from lookalike.augment.recipes import build_recipe
 from lookalike.core import machine, registry, rng
 from lookalike.core.errors import LookalikeError
 from lookalike.core.metrics import read_metrics
+from lookalike.core.progress import silence
 from lookalike.data.base import Images
 from lookalike.engine.backbone import load_backbone
-from lookalike.engine.journal import silence
 from lookalike.engine.run_folder import RunFolder
 from lookalike.engine.views import recipe_of, view_of
 from lookalike.evaluate.baselines import BASELINES
+from lookalike.evaluate.judging import Evidence, verdict
 from lookalike.evaluate.knn import knn_predict
 from verdict_sets import DRAWN, copies, few, named_set
 
-SAMPLE = 600  # images whose features are kept, and two views of each
+SAMPLE = 600  # images whose features are kept, and of a view and of a mild view of each
 LR = 0.35  # before scaling with the batch
-EPOCHS = {"simclr": 24, "deepcluster": 16, "deepcluster-v2": 16}
+EPOCHS = {"simclr": 20, "deepcluster": 16, "deepcluster-v2": 12}
 CLUSTERS = {"deepcluster": 60, "deepcluster-v2": 100}
 
 REGIMES: dict[str, dict[str, Any]] = {
@@ -174,7 +176,7 @@ def made(case: Case, images: Images, out: Path, tiny: bool = False) -> dict[str,
         with silence():
             run = api.train(case.method, options, said, images=lesson, command="study")
     except LookalikeError as error:  # a loss that is not finite, say: the run says so itself
-        return {**record, "error": str(error), "seconds": round(time.process_time() - begun, 1)}
+        return {**record, "failed": str(error), "seconds": round(time.process_time() - begun, 1)}
     options = api.options_of(run)[1]
     record["options"] = {key: getattr(options, key) for key in sorted(said) if key != "seed"} | {
         "augment": options.augment
@@ -189,22 +191,22 @@ def _events(run: RunFolder, kind: str) -> list[dict[str, Any]]:
 
 
 def _measured(run: RunFolder, options: Any, images: Images, lesson: Images, file: Path) -> dict[str, Any]:
-    """kNN of all features by labels; features of a sample of the lesson, and of two views, go to the file."""
+    """kNN of all features by labels; features of a sample of the lesson, and of views, go to the file."""
     networks = {
         "untrained": api.calibrated(api.untrained_backbone(options, lesson, "cpu"), lesson),
         "network": load_backbone(run.encoder, "cpu"),
     }
     of = {**BASELINES, **{name: network.features for name, network in networks.items()}}
     rows = lesson.training[rng.permutation(0, "study/gallery", 0, len(lesson.training))[:SAMPLE]]
-    recipe = recipe_of(options, lesson)
-    views = [view_of(lesson, recipe, rows, seed=1, epoch=-1, view=view) for view in range(2)]
+    recipes = {"view": recipe_of(options, lesson), "mild": build_recipe("crop", lesson.shape[1], 0.7)}
+    views = {name: view_of(lesson, recipe, rows, seed=1, epoch=-1, view=0) for name, recipe in recipes.items()}
     assert images.labels is not None and images.evaluation is not None
     bank, asked = images.evaluation
     kept: dict[str, np.ndarray] = {"rows": rows.numpy()}
     right: dict[str, Tensor] = {}
     for name, features in of.items():
         kept[name] = features(lesson.squares.take(rows)).half().numpy()
-        kept |= {f"{name}.{view}": features(x).half().numpy() for view, x in enumerate(views)}
+        kept |= {f"{name}.{view}": features(x).half().numpy() for view, x in views.items()}
         x_ND, q_QD = features(images.squares.take(bank)), features(images.squares.take(asked))
         right[name] = knn_predict(x_ND, images.labels[bank], q_QD) == images.labels[asked]
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -238,7 +240,51 @@ def train(out: Path, places: dict[str, str], only: str = "", tiny: bool = False)
         with open(out / "runs.jsonl", "a", encoding="utf-8") as file:
             file.write(json.dumps(record) + "\n")
         knn = {name: round(value, 3) for name, value in record.get("knn", {}).items()}
-        print(f"{case.name}: {record['seconds']} s, {knn or record['error']}", flush=True)
+        said = record.get("failed") or knn
+        print(f"{case.name}: {record['seconds']} s, {said}", flush=True)
+
+
+FAILING = ("collapsed", "not learning")
+TOLD = ("below", "level", "above")
+
+
+def told(record: dict[str, Any]) -> str:
+    """What labels say of a run's kNN beside the better of the untrained network and pixels."""
+    best = max(("untrained", "pixels"), key=record["knn"].__getitem__)
+    ratio = record["difference"][best] / max(record["error"][best], 1e-9)
+    return "below" if ratio < -2 else "above" if ratio > 2 else "level"
+
+
+def said(record: dict[str, Any]) -> str:
+    """What the verdict, by the rules as they are now, says of a run at its last look."""
+    earlier = [event for event in record["look"] if event["of"] == "network"][:-1]
+    found = Evidence.of_events(
+        {event["of"]: event for event in record["look"]},
+        earlier,
+        record["epoch"],
+        targets_change=record["method"].startswith("deepcluster"),
+        images=record["images"],
+        crop_min=record["options"].get("crop_min"),
+    )
+    return verdict(found)
+
+
+def judge(out: Path) -> None:
+    """Print what the verdict says beside what labels say, and the runs where it errs."""
+    for half in ("chosen", "judged"):
+        records = [record for record in read(out) if record["half"] == half and "failed" not in record]
+        found = [(said(record).split(":")[0], told(record), record) for record in records]
+        print(f"\n{half}: {len(found)} runs\n\n| verdict | " + " | ".join(f"kNN {word}" for word in TOLD) + " |")
+        print("|---|" + "---:|" * len(TOLD))
+        for word in sorted({word for word, _, _ in found}):
+            counts = [sum((a, b) == (word, told) for a, b, _ in found) for told in TOLD]
+            print(f"| {word} | " + " | ".join(map(str, counts)) + " |")
+        for name, words, wrong in (("healthy", ("healthy",), "below"), ("failing", FAILING, "above")):
+            called = [(told, record) for word, told, record in found if word in words]
+            missed = [record["name"] for told, record in called if told == wrong]
+            print(f"\ncalled {name}: {len(called)}, of which {len(missed)} {wrong}: {', '.join(missed) or 'none'}")
+        failed = [record["name"] for record in read(out) if record["half"] == half and "failed" in record]
+        print(f"\nended by themselves, with an error: {', '.join(failed) or 'none'}")
 
 
 def main() -> None:
@@ -255,6 +301,8 @@ def main() -> None:
         places = dict(word.split("=", 1) for word in args.data)
         places.setdefault("digits", "digits")
         train(args.out, places, args.only, args.tiny)
+    else:
+        judge(args.out)
 
 
 if __name__ == "__main__":

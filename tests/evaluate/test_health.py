@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from lookalike.evaluate.health import effective_rank, measure
+from lookalike.evaluate.health import effective_rank, measure, without_copy
 
 
 def features(n, d, seed=0):
@@ -92,3 +92,13 @@ def test_equal_features_find_nothing(n):
     same = features(1, 33).expand(n, 33)
     assert measure(same, same).retrieval == 0.0
     assert measure(torch.zeros(n, 8), torch.zeros(n, 8)).retrieval == 0.0
+
+
+def test_copies_are_those_whose_pixels_correlate():
+    x = torch.rand(40, 64, generator=torch.Generator().manual_seed(0))
+    assert without_copy(x) == 1.0
+    brighter = torch.cat([x, 0.5 * x[:10] + 0.3 + 0.001 * x[10:20]])
+    assert without_copy(brighter) == 30 / 50
+    even = torch.cat([x, torch.full((5, 64), 0.2), torch.full((5, 64), 0.7)])
+    assert without_copy(even) == 40 / 50
+    assert without_copy(x[:1]) == 1.0

@@ -5,8 +5,9 @@ import math
 import pytest
 import torch
 
+from lookalike.evaluate.comparison import by_labels
 from lookalike.evaluate.health import Health, measure
-from lookalike.evaluate.judging import Evidence, by_labels, verdict
+from lookalike.evaluate.judging import Evidence, verdict
 
 
 def features(n, d, seed=0):
@@ -41,6 +42,51 @@ def test_verdict(now, loss, word):
     assert sentence.startswith(f"{word}: ")
     assert f"in {now.retrieval:.1%} of cases (pixels 20.0%, untrained 40.0%, chance 0.1%)" in sentence
     assert ("Try " in sentence) == (word != "healthy")
+    assert sentence.count("Try ") <= 1
+
+
+@pytest.mark.parametrize(
+    ("more", "option"),
+    [
+        ({"distinct": 0.1, "images": 40, "crop_min": 0.01}, "leaving one of each"),
+        ({"images": 60, "crop_min": 0.01}, "--init"),
+        ({"images": 60, "distinct": 0.9}, "--init"),
+        ({"images": 5000, "crop_min": 0.02}, "--crop-min 0.2"),
+        ({"losses": (8.1, 6.93)}, "a lower learning rate (--lr)"),
+        ({"losses": (6.5, 5.0, 6.93)}, "a lower learning rate (--lr)"),
+        ({"losses": (6.94, 6.93), "earlier": (0.01, 0.1, 0.3)}, "more epochs (--epochs)"),
+        ({"earlier": (0.9, 0.9, 0.9)}, "a higher learning rate (--lr)"),
+    ],
+)
+def test_the_remedy_fits_the_cause(more, option):
+    sentence = judged(health(0.9), loss=6.93, chance=6.95, **more)
+    assert sentence.startswith("not learning: the loss is that of guessing")
+    assert option in sentence.split("Try ")[1]
+
+
+def test_a_collapse_comes_of_the_rate():
+    sentence = judged(health(0.9, rank=1.2), loss=3.0, chance=6.95, earlier=(0.1, 0.2), images=5000)
+    assert "Try a lower learning rate (--lr) and a longer warm-up (--warmup)." in sentence
+
+
+def test_views_are_no_measure_of_a_training_with_labels():
+    assert judged(health(0.001), loss=0.4, chance=2.3, learns_labels=True).startswith("healthy")
+    assert judged(health(0.001), loss=2.3, chance=2.3, learns_labels=True).startswith("not learning")
+
+
+def test_evidence_is_read_from_the_events_of_a_run():
+    def look(of, retrieval):
+        return {"of": of, "retrieval": retrieval, "effective_rank": 9.0, "positive_cosine": 0.5, "images": 90} | {
+            "dimensions": 16
+        }
+
+    looks = {of: look(of, value) for of, value in (("network", 0.5), ("untrained", 0.2), ("pixels", 0.1))}
+    found = Evidence.of_events(
+        looks, [look("network", 0.3)], [{"loss": 5.0, "chance_loss": 6.0}, {"loss": 4.0, "chance_loss": 6.0}], images=90
+    )
+    assert (found.loss, found.chance, found.losses, found.earlier) == (4.0, 6.0, (5.0, 4.0), (0.3,))
+    assert found.now.retrieval == 0.5 and found.untrained.retrieval == 0.2 and found.pixels.retrieval == 0.1
+    assert found.images == 90
 
 
 def test_verdict_on_measured_features():

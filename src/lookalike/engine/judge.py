@@ -3,32 +3,61 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from lookalike.core.metrics import read_metrics
 from lookalike.core.options import TrainOptions
 from lookalike.engine.looks import Look, Looker
-from lookalike.evaluate.judging import Evidence, as_given, by_labels, verdict
+from lookalike.evaluate.baselines import pixel_features
+from lookalike.evaluate.comparison import by_labels
+from lookalike.evaluate.health import without_copy
+from lookalike.evaluate.judging import COLLAPSED, FAILING, HEALTHY, Evidence, as_given, health_of, verdict
+from lookalike.methods.base import Method
 
 
 class Judge:
     """Says what a look comes to, in a sentence without labels and one with them."""
 
-    def __init__(self, looker: Looker, options: TrainOptions, finds_clusters: bool, metrics: Path) -> None:
+    def __init__(self, looker: Looker, options: TrainOptions, method: Method, metrics: Path) -> None:
         """`metrics` is the record of the run, for what was before."""
-        self.looker, self.options, self.finds_clusters, self.metrics = looker, options, finds_clusters, metrics
+        self.looker, self.options, self.metrics = looker, options, metrics
+        self.finds_clusters, self.learns_labels = method.finds_clusters, method.needs_labels
 
     def verdict(self, look: Look, baselines: Mapping[str, Any], loss: float | None, chance: float | None) -> str:
         """The sentence that no label has been asked for; without a loss, of weights as they came."""
+        untrained, pixels = (health_of(baselines[name]) for name in ("untrained", "pixels"))
+        if loss is None:
+            return as_given(Evidence(look.health, untrained, pixels))
+        events = read_metrics(self.metrics)
+        before = [event for event in events if event.get("event") == "look" and event.get("of") == "network"]
         found = Evidence(
-            now=look.health,
-            untrained=Look.health_of(baselines["untrained"]),
-            pixels=Look.health_of(baselines["pixels"]),
-            loss=loss,
-            chance=chance,
-            targets_change=self.finds_clusters,
+            look.health,
+            untrained,
+            pixels,
+            loss,
+            chance,
+            self.finds_clusters,
+            self.learns_labels,
+            earlier=tuple(event["retrieval"] for event in before if event.get("step")),
+            losses=tuple(event["loss"] for event in events if event.get("event") == "epoch"),
+            images=len(self.looker.images.training),
+            crop_min=self.options.crop_min,
         )
-        return as_given(found) if loss is None else verdict(found)
+        said = verdict(found)
+        return said if said.startswith(HEALTHY) else verdict(replace(found, distinct=self._distinct))
+
+    @staticmethod
+    def warns(sentence: str) -> bool:
+        """Whether a sentence is worth saying before the end of a training."""
+        return sentence.startswith((COLLAPSED, FAILING))
+
+    @cached_property
+    def _distinct(self) -> float:
+        """Share of images without a near copy; asked where something is wrong, and once."""
+        return without_copy(pixel_features(self.looker.images.squares.take(self.looker.gallery)))
 
     def by_labels(self, look: Look, baselines: Mapping[str, Any]) -> str:
         """What the kNN monitor says, where there are labels."""

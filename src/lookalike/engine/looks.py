@@ -7,8 +7,7 @@ looked at, so that nobody is tempted to choose by the test split.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields
-from typing import Any
+from dataclasses import asdict, dataclass
 
 import torch
 from torch import Tensor
@@ -42,11 +41,6 @@ class Look:
     def event(self) -> dict[str, float | int | None]:
         """As values of an event."""
         return {**asdict(self.health), "knn": self.knn, "closest": self.closest}
-
-    @staticmethod
-    def health_of(event: dict[str, Any]) -> Health:
-        """The health in what `event` gave."""
-        return Health(**{field.name: event[field.name] for field in fields(Health)})
 
 
 class Once:

@@ -96,7 +96,7 @@ class Trainer:
             method, options.optimizer, self.peak, options.momentum, options.weight_decay, method.own_settings()
         )
         self.looker = Looker(images, self.views.recipe, options.seed)
-        self.judge = Judge(self.looker, options, method.finds_clusters, run.metrics)
+        self.judge = Judge(self.looker, options, method, run.metrics)
         kept = options.snapshots and self.ranks.first
         self.snapshots = snapshots(kept, run.snapshots, images, self.views.recipe, options.seed)
         self.step = self.saved = 0  # optimiser steps done, and those of the last checkpoint
@@ -335,7 +335,7 @@ class Trainer:
             self.journal.epoch(words + ("" if last else f"  {duration(self.left(rate))} left"))
             self.told_at = time.monotonic()
         settled = self.pacing.progress(self.step) > _SETTLED
-        if sentence and (last or (not sentence.startswith("healthy") and settled)):
+        if sentence and (last or (self.judge.warns(sentence) and settled)):
             self.journal.say(sentence)
         if not self.ended:  # else it was saved in the middle of the epoch, so that the run can go on from there
             self.plan = None

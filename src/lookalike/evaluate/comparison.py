@@ -104,5 +104,30 @@ def better_baseline(
     return best, f"the network was found to be {verdict.split(':')[0]}"
 
 
+def by_labels(knn: float | None, baselines: Mapping[str, float], images: int) -> str:
+    """Where labels are known, what they say of the network beside what needs no training; else nothing.
+
+    Args:
+        knn: accuracy in [0, 1] of the network's features.
+        baselines: that of others, by the keys of `BASELINES`.
+        images: those that were asked.
+    """
+    known = {name: value for name, value in baselines.items() if name in BASELINES}
+    if knn is None or not known or not images:
+        return ""
+    ahead = {name: value for name, value in known.items() if value > knn and value - knn > chance(value, knn, images)}
+    level = {name: value for name, value in known.items() if abs(value - knn) <= chance(value, knn, images)}
+    if ahead:
+        return f"By the labels, kNN {knn:.1%} is below that of {_listed(ahead)}: these would serve better."
+    if level:
+        return f"By the labels, kNN {knn:.1%} is no better than that of {_listed(level)}, as far as can be told."
+    return f"By the labels, kNN {knn:.1%} is better than that of {_listed(known)}."
+
+
+def _listed(known: Mapping[str, float]) -> str:
+    named = [f"{BASELINES[name]} ({value:.1%})" for name, value in known.items()]
+    return " and ".join([", ".join(named[:-1]), named[-1]] if len(named) > 1 else named)
+
+
 def _number(value: object) -> bool:
     return isinstance(value, int | float)

@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 GALLERY = 2048  # images among which a view has to find its own
+_COPY = 0.99  # correlation of pixels from which two images are copies, but for light and compression
 _EPS = torch.finfo(torch.float64).eps
 
 
@@ -70,3 +71,20 @@ def retrieval(images_ND: Tensor, views_ND: Tensor) -> tuple[float, float]:
     # Ties count against: features that are all equal find nothing.
     better = (similarity >= own[:, None]).sum(1) - 1
     return float((better == 0).double().mean()), float(own.mean())
+
+
+def without_copy(pixels_ND: Tensor) -> float:
+    """The share of images, in [0, 1], whose pixels correlate by less than 0.99 with those of every other.
+
+    Args:
+        pixels_ND: floating; an even image, which has no pattern to compare, is a copy of the other even ones.
+    """
+    x = pixels_ND.float()
+    x = x - x.mean(1, keepdim=True)
+    length = x.norm(dim=1, keepdim=True)
+    even = length[:, 0] <= 1e-3 * x.shape[1] ** 0.5
+    likeness = F.normalize(x, dim=1) @ F.normalize(x, dim=1).T
+    likeness[even] = likeness[:, even] = 0.0
+    likeness.fill_diagonal_(0.0)
+    alone = likeness.amax(1) < _COPY
+    return float((alone & ~even).double().mean()) if int(even.sum()) > 1 else float(alone.double().mean())

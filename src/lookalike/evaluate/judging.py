@@ -1,20 +1,30 @@
-"""The verdict on a network in training: a sentence from what was measured without labels, and one from labels.
+"""The verdict on a network in training: one sentence from what was measured without labels, and a remedy.
 
-docs/verdict.md says what each means. The rules are those that studies/verdict.py found on one half of its runs and
-judged on the other.
+docs/verdict.md says what each word means. The rules are those that studies/verdict.py found on one half of its runs
+and judged on the other.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
 
-from lookalike.evaluate.comparison import BASELINES, chance
+from lookalike.core.words import counted
 from lookalike.evaluate.health import Health
+
+COLLAPSED, FAILING, UNPROVEN, HEALTHY = "collapsed", "not learning", "unproven", "healthy"
 
 _COLLAPSED_RANK = 2.0  # directions; fewer means that all images look the same to the network
 _LEARNED_LOSS = 0.97  # share of the chance level below which a loss says that views are told apart
+_AHEAD = 0.0  # times as often as pixels and untrained must a view find its own image to be called healthy
+
+_FEW = 256  # training images below which there is little to learn from
+_DISTINCT = 0.5  # share of images that have no near copy, below which copies are the trouble
+_TINY = 0.08  # area of the smallest crop, below which views show too little
+_RISING = 1.2  # times as often as half-way, from which a run was not yet at its end
+_WEAK = 0.5  # share of views that pixels find, from which views are too weak to teach much
 
 
 @dataclass(frozen=True)
@@ -32,59 +42,124 @@ class Evidence:
     """The loss of telling nothing apart, if known."""
     targets_change: bool = False
     """Whether what is predicted is made anew while training, as clusters are: a loss near chance says nothing then."""
+    learns_labels: bool = False
+    """Whether labels are learned from: how views are told apart is not what such a training is for."""
+    earlier: tuple[float, ...] = ()
+    """How often a view found its own image at the looks before."""
+    losses: tuple[float, ...] = ()
+    """Of all epochs."""
+    images: int | None = None
+    """That are learned from."""
+    distinct: float | None = None
+    """Share of them that have no near copy, by pixels."""
+    crop_min: float | None = None
+    """Smallest area of a crop, where that was said."""
+
+    @staticmethod
+    def of_events(
+        looks: Mapping[str, Mapping[str, Any]],
+        earlier: Sequence[Mapping[str, Any]] = (),
+        epochs: Sequence[Mapping[str, Any]] = (),
+        **more: Any,
+    ) -> Evidence:
+        """From the events of metrics.jsonl.
+
+        Args:
+            looks: the last ones at `network`, `untrained` and `pixels`.
+            earlier: those at the network before.
+            epochs: all epochs.
+            more: other fields.
+        """
+        losses = tuple(float(event["loss"]) for event in epochs if event.get("loss") is not None)
+        return Evidence(
+            health_of(looks["network"]),
+            health_of(looks["untrained"]),
+            health_of(looks["pixels"]),
+            loss=losses[-1] if losses else None,
+            chance=epochs[-1].get("chance_loss") if epochs else None,
+            earlier=tuple(event["retrieval"] for event in earlier),
+            losses=losses,
+            **more,
+        )
+
+
+def health_of(event: Mapping[str, Any]) -> Health:
+    """The health in the event of a look."""
+    return Health(**{field.name: event[field.name] for field in fields(Health)})
 
 
 def verdict(found: Evidence) -> str:
-    """One sentence: healthy, collapsed or not learning, and why."""
-    finds, rank = _finds(found), _rank(found.now)
-    if _collapsed(found.now):
-        return (
-            f"collapsed: nearly all images get the same features ({rank}); {finds}. "
-            "Try a lower learning rate, a longer warm-up or a higher temperature."
-        )
-    level, at_chance = "", False
+    """One sentence: a word (collapsed, not learning, unproven or healthy), why, and what to try where it is no good."""
+    word, why = _judged(found)
+    level = ""
     if found.loss is not None and found.chance is not None:
-        level = f"loss {found.loss:.2f} against {found.chance:.2f} at chance"
-        at_chance = not found.targets_change and found.loss > _LEARNED_LOSS * found.chance
-    if at_chance or found.now.retrieval <= min(found.untrained.retrieval, 2 / max(1, found.now.images)):
+        level = f"; loss {found.loss:.2f} against {found.chance:.2f} at chance"
+    said = f"{word}: {why}{_finds(found)}; {_rank(found.now)}{level}."
+    return said if word == HEALTHY else f"{said} {remedy(found, word)}"
+
+
+def _judged(found: Evidence) -> tuple[str, str]:
+    """The word, and the words that lead to the figures."""
+    now = found.now
+    if _collapsed(now):
+        return COLLAPSED, "nearly all images get the same features; "
+    known = found.loss is not None and found.chance is not None and not found.targets_change
+    if known and found.loss > _LEARNED_LOSS * found.chance:  # type: ignore[operator]  # both are known
+        return FAILING, "the loss is that of guessing; "
+    if found.learns_labels:
+        return HEALTHY, ""
+    if now.retrieval <= max(min(found.untrained.retrieval, 2 / max(1, now.images)), 1 / max(1, now.images)):
+        return FAILING, "views are not told apart; "
+    if now.retrieval < _AHEAD * max(found.untrained.retrieval, found.pixels.retrieval):
+        return UNPROVEN, "views are told apart, but hardly better than by what needs no training; "
+    return HEALTHY, ""
+
+
+def remedy(found: Evidence, word: str) -> str:
+    """What to try, by the likeliest cause."""
+    if found.distinct is not None and found.distinct < _DISTINCT:
         return (
-            f"not learning: {level or 'views are not told apart'}; {finds}; {rank}. "
-            "Try a higher learning rate, weaker augmentation (--crop-min) or more epochs."
+            f"Only {found.distinct:.0%} of the images have no near copy. Try leaving one of each: the page lists "
+            "copies under what to clean."
         )
-    return f"healthy: {finds}; {rank}" + (f"; {level}" if level else "") + "."
+    if found.images is not None and found.images < _FEW:
+        return f"{counted(found.images, 'image')} are few to learn from. Try the weights of others (--init)."
+    if found.crop_min is not None and found.crop_min < _TINY:
+        return f"The smallest crops show {found.crop_min:.0%} of an image. Try larger ones (--crop-min 0.2)."
+    if word == COLLAPSED or _too_fast(found):
+        return "Try a lower learning rate (--lr) and a longer warm-up (--warmup)."
+    if _rising(found):
+        return "It was still getting better. Try more epochs (--epochs) or a larger --budget."
+    if word == FAILING:
+        return "Try a higher learning rate (--lr), or weaker views (--augment simclr-light or crop-flip)."
+    if found.pixels.retrieval > _WEAK:
+        return (
+            "Pixels find most views too, so these teach little. Try stronger views (--augment simclr-small, a lower "
+            "--crop-min)."
+        )
+    return "Try more epochs (--epochs), or other views (--augment auto; lookalike views DATA shows them)."
+
+
+def _too_fast(found: Evidence) -> bool:
+    """Whether the loss began above chance, or ended above what it had been."""
+    if len(found.losses) < 2:
+        return False
+    above = found.chance is not None and found.losses[0] > found.chance
+    return above or found.losses[-1] > min(found.losses) + 0.02 * abs(found.losses[0])
+
+
+def _rising(found: Evidence) -> bool:
+    half = found.earlier[len(found.earlier) // 2] if found.earlier else None
+    return half is None or found.now.retrieval > _RISING * half
 
 
 def as_given(found: Evidence) -> str:
     """The same of a network that these images have not trained: what its weights are worth as they came."""
-    finds, rank = _finds(found), _rank(found.now)
     if _collapsed(found.now):
-        return f"collapsed: these weights give nearly all images the same features ({rank}); {finds}."
-    return f"not trained: {finds}; {rank}."
-
-
-def by_labels(knn: float | None, baselines: Mapping[str, float], images: int) -> str:
-    """Where labels are known, what they say of the network beside what needs no training; else nothing.
-
-    Args:
-        knn: accuracy in [0, 1] of the network's features.
-        baselines: that of others, by the keys of `comparison.BASELINES`.
-        images: those that were asked.
-    """
-    known = {name: value for name, value in baselines.items() if name in BASELINES}
-    if knn is None or not known or not images:
-        return ""
-    ahead = {name: value for name, value in known.items() if value > knn and value - knn > chance(value, knn, images)}
-    level = {name: value for name, value in known.items() if abs(value - knn) <= chance(value, knn, images)}
-    if ahead:
-        return f"By the labels, kNN {knn:.1%} is below that of {_listed(ahead)}: these would serve better."
-    if level:
-        return f"By the labels, kNN {knn:.1%} is no better than that of {_listed(level)}, as far as can be told."
-    return f"By the labels, kNN {knn:.1%} is better than that of {_listed(known)}."
-
-
-def _listed(known: Mapping[str, float]) -> str:
-    named = [f"{BASELINES[name]} ({value:.1%})" for name, value in known.items()]
-    return " and ".join([", ".join(named[:-1]), named[-1]] if len(named) > 1 else named)
+        return (
+            f"collapsed: these weights give nearly all images the same features ({_rank(found.now)}); {_finds(found)}."
+        )
+    return f"not trained: {_finds(found)}; {_rank(found.now)}."
 
 
 def _finds(found: Evidence) -> str:

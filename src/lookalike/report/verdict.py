@@ -8,7 +8,7 @@ from lookalike.core.durations import duration
 from lookalike.core.options import short
 from lookalike.core.passed_over import from_records, sentences
 from lookalike.core.words import agreeing, counted
-from lookalike.evaluate.comparison import ACCURACIES, compared, training_paid
+from lookalike.evaluate.comparison import ACCURACIES, BASELINES, by_labels, compared, training_paid
 from lookalike.report import before
 from lookalike.report.differences import tested_alike
 from lookalike.report.runs import Run
@@ -21,6 +21,7 @@ _HEADS = {
     "healthy": "It is learning: a",
     "collapsed": "It has collapsed, nearly all images get the same features: a",
     "not learning": "It is not learning: a",
+    "unproven": "It is learning its task, which does not prove that it is better than what needs no training: a",
     "not trained": "With these weights a",
 }
 
@@ -30,7 +31,8 @@ def verdict(run: Run) -> dict[str, Any]:
     if not before.has_learned(run):
         return {"sentences": _before_learning(run), "figures": []}
     known = scores(run)
-    said = [_opening(run), _learning(run, known), _accuracy(run, known), training_paid(run.evaluation or {})]
+    said = [_opening(run), _learning(run, known), _by_labels(run)]
+    said += [_accuracy(run, known), training_paid(run.evaluation or {})]
     said += [_closest(known), _rank(run, known)]
     said += [_stability(run), _skipped(run), *_passed_over(run), *_advice(run, known)]
     return {
@@ -102,6 +104,15 @@ def _learning(run: Run, known: dict[str, Figure]) -> str:
     if loss is not None and loss.chance is not None:
         words += f"; the loss is {loss.value:.2f}, and {loss.chance:.2f} at chance"
     return words + "."
+
+
+def _by_labels(run: Run) -> str:
+    """What labels say, where there are any: a run is never called healthy alone where they say otherwise."""
+    found = run.evaluation
+    if found is None:
+        return str(last_looks(run).get("network", {}).get("by_labels") or "")
+    baselines = {name: found[f"{name}.knn"] for name in BASELINES if found.get(f"{name}.knn") is not None}
+    return by_labels(found.get("knn"), baselines, found.get("protocol", {}).get("test_rows", 0))
 
 
 def _accuracy(run: Run, known: dict[str, Figure]) -> str:
