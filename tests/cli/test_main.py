@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from lookalike.cli import main as front_door
 from lookalike.cli.main import command_names, main, overview
 
 
@@ -185,6 +186,19 @@ def test_several_places_are_one_collection(tmp_path: Path, capsys: pytest.Captur
     assert main(["embed", str(tmp_path / "run"), "--threads=1"]) == 0  # reads the places from config.toml
     assert main(["embed", str(tmp_path / "run"), *places, "--out", str(tmp_path / "out"), "--threads=1"]) == 0
     assert (tmp_path / "out" / "index.csv").read_text() == (tmp_path / "run" / "index.csv").read_text()
+
+
+def test_names_that_the_locale_has_no_letters_for(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture):
+    """As with LC_ALL=C and PYTHONUTF8=0, where what a file of UTF-8 says is no name of a file."""
+    monkeypatch.setattr(sys, "getfilesystemencoding", lambda: "ascii")
+
+    def dispatch(words: list[str]) -> int:
+        raise UnicodeEncodeError("ascii", "fotoğraf", 4, 5, "ordinal not in range(128)")
+
+    monkeypatch.setattr(front_door, "_dispatch", dispatch)
+    assert main(["embed", "run"]) == 2
+    said = capsys.readouterr().err
+    assert "takes the names of files for ascii, and 'fotoğraf' is none: set PYTHONUTF8=1" in said
 
 
 def test_a_run_that_cannot_be_read_hides_no_other(tmp_path: Path, capsys: pytest.CaptureFixture):

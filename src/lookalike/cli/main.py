@@ -52,6 +52,11 @@ def _run(words: list[str]) -> int:
     except Exception as error:
         if CTRL_C.asked:
             raise KeyboardInterrupt from error  # which it was until a library made something else of it
+        if isinstance(error, UnicodeEncodeError) and error.encoding == sys.getfilesystemencoding() != "utf-8":
+            raise LookalikeError(
+                f"this Python takes the names of files for {error.encoding}, and {error.object!r} is none: set "
+                "PYTHONUTF8=1, or a locale of UTF-8 (LC_ALL=C.UTF-8)"
+            ) from error
         raise
 
 
