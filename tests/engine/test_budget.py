@@ -154,7 +154,7 @@ def test_no_schedule():
 
 
 def test_what_comes_after_the_training_is_added_up():
-    behind = Behind(10_000, frozenset({FEATURES, EVALUATION, GROUPS, PAGE}), networks=3)
+    behind = Behind(10_000, frozenset({FEATURES, EVALUATION, GROUPS, PAGE}), networks=3, rows=10_000)
     behind.image, behind.look, behind.probe, behind.groups = 0.001, 2.0, 5.0, 12.0
     parts = behind.parts()
     assert parts["last look"] == 2

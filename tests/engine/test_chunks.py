@@ -16,7 +16,8 @@ from lookalike.core import registry
 from lookalike.core.errors import ConfigurationError, Interrupted, LookalikeError
 from lookalike.core.machine import parse_bytes
 from lookalike.encoders.base import EncoderSpec, build_encoder
-from lookalike.engine import loop, step
+from lookalike.engine import gradients as gradients_module
+from lookalike.engine import step
 from lookalike.engine.backbone import Backbone
 from lookalike.engine.checkpoint import load_checkpoint, save_checkpoint
 from lookalike.engine.loop import Trainer
@@ -199,7 +200,7 @@ def test_a_full_gpu_halves_the_chunk_and_repeats_the_step(
         return load_checkpoint(api.train("simclr", options).checkpoint)["method"]
 
     wanted = weights("asked", micro_batch="16")
-    real, calls = loop.forward_backward, []
+    real, calls = gradients_module.forward_backward, []
 
     def full_at_first(method, backbone, parts, *rest):
         calls.append(len(parts))
@@ -207,7 +208,7 @@ def test_a_full_gpu_halves_the_chunk_and_repeats_the_step(
             raise torch.OutOfMemoryError("CUDA out of memory")
         return real(method, backbone, parts, *rest)
 
-    monkeypatch.setattr(loop, "forward_backward", full_at_first)
+    monkeypatch.setattr(gradients_module, "forward_backward", full_at_first)
     found = weights("full")
     assert calls == [1, 2, 4, 4, 4]
     assert "this step again, and all others, in chunks of 16" in heard.said
@@ -218,7 +219,7 @@ def test_a_gpu_that_does_not_hold_one_image_ends_the_run(tmp_path: Path, monkeyp
     def full(*_: object) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr(loop, "forward_backward", full)
+    monkeypatch.setattr(gradients_module, "forward_backward", full)
     options = tiny_options("simclr", data="digits", out=str(tmp_path / "run"), image_size=None, threads=1)
     with pytest.raises(LookalikeError, match="does not hold one image's graph"):
         api.train("simclr", options)

@@ -157,8 +157,13 @@ def train(
             untrained = untrained_backbone(options, images, device, encoder, backbone.spec.channels)
         normalized: dict[str, Any] = {"normalize": backbone.normalized_by}
         options = dataclasses.replace(options, **normalized)
+        learner = module.Learner(backbone.encoder, options, len(rows), len(images.classes), ranks)
+        learner = placed(learner.double() if options.precision == "float64" else learner, device)
         resumed = done = False
         if ranks.first:
+            if not run.complete():
+                held.callback(release, run)
+                reserve(run, foreseen(learner, backbone.encoder, options, len(images)))
             resumed, done = _claim(run, method, options, images, command, budget)
         resumed, done = ranks.objects((resumed, done))[0]
     run.loaded = images
@@ -186,20 +191,15 @@ def train(
                 clock=now if budget is None else budget.clock,
                 signal=lambda: stop.number,
             )
-            options = dataclasses.replace(options, augment=augment)
+            options = learner.options = dataclasses.replace(options, augment=augment)
             if ranks.first and choice is not None:
                 run.configure(method, options, command)
                 run.update(views=choice.record())
-    learner = module.Learner(backbone.encoder, options, len(rows), len(images.classes), ranks)
-    learner = placed(learner.double() if options.precision == "float64" else learner, device)
     told = {"method": method, **lasting(options), "run folder": str(run.path), "images": images.fingerprint}
     with ranks.together():
         raise_problems(disagreements(ranks.objects(told)))
     if done:
         return run
-    if ranks.first:
-        held.callback(release, run)
-        reserve(run, foreseen(learner, backbone.encoder, options, len(images)))
     timed = options.schedule == CLOCK
     behind = Behind(len(images), frozenset(then) - (frozenset() if can_evaluate(images) else {EVALUATION}))
     behind.networks = 2 + len(BASELINES) + (initial is not None)
