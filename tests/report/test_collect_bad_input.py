@@ -18,8 +18,10 @@ from small_runs import NEAR, SAME, UNLIKE, planted, small_run
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
-    """A run with everything."""
-    return small_run(tmp_path_factory.mktemp("runs") / "one", epochs=2, check_every=1)
+    """A run with everything, a page of it made before: copies have its map, which takes most of the time of a page."""
+    run = small_run(tmp_path_factory.mktemp("runs") / "one", epochs=2, check_every=1)
+    collect([run.path])
+    return run
 
 
 @pytest.fixture
