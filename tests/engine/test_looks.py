@@ -6,6 +6,7 @@ from torch import Tensor
 from lookalike.augment.recipes import build_recipe
 from lookalike.data.base import Images
 from lookalike.data.canvas import Squares
+from lookalike.engine.extent import USUAL, Extent
 from lookalike.engine.looks import Looker, Once
 
 
@@ -57,3 +58,16 @@ def test_without_labels_there_is_no_knn():
     images = collection()
     looker = Looker(Images(images.squares[:], images.paths), build_recipe("crop-flip", 8), 0)
     assert looker.look_at(looker.once(Counting())).knn is None
+
+
+def test_looks_of_a_run_with_little_time_take_fewer_images():
+    assert Extent.of(100_000) == USUAL
+    some = Extent.of(6000)
+    assert (some.gallery, some.bank, some.queries, some.followed) == (1000, 2000, 250, 2000)
+    least = Extent.of(0)
+    assert least.gallery == 256
+    images = collection()
+    looker = Looker(images, build_recipe("crop-flip", 8), 0, Extent(gallery=20, bank=30, queries=5))
+    assert (len(looker.gallery), len(looker.bank), len(looker.queries)) == (20, 30, 5)
+    # what is looked at is the begin of what would be looked at otherwise
+    assert torch.equal(looker.gallery, Looker(images, build_recipe("crop-flip", 8), 0).gallery[:20])

@@ -40,6 +40,7 @@ from lookalike.engine.choose_views import settle_views
 from lookalike.engine.classifier import save_classifier
 from lookalike.engine.disk import foreseen, release, reserve, save_weights
 from lookalike.engine.distributed import disagreements, join, own_device, partners, processes_problems
+from lookalike.engine.extent import Extent, extent_in
 from lookalike.engine.loggers import need_loggers
 from lookalike.engine.loop import Trainer
 from lookalike.engine.pacing import CLOCK
@@ -171,9 +172,14 @@ def train(
         for words in health_of(images.listed, images.examined).lines():
             tell(words)
     choice = None
-    if not done and ranks.first and budget is not None and options.snapshots and not resumed:
+    begins_timed = budget is not None and options.schedule == CLOCK and not resumed and not done
+    if begins_timed and ranks.first and options.snapshots:
+        assert budget is not None
         with _kept(run, images, graceful):
-            snapshots(True, run.snapshots, images, None, options.seed).begin(0)
+            known = run.status().get("extent")
+            extent = Extent(**known) if known else extent_in(budget.seconds, backbone, images)
+            run.update(extent=dataclasses.asdict(extent))
+            snapshots(True, run.snapshots, images, None, options.seed, extent.followed).begin(0)
             if first_page is not None and not run.report.exists():
                 seconds = max(_PAGE_LEAST, min(_PAGE * budget.seconds, _PAGE_MOST) - budget.used())
                 tell(f"first page: {first_page(run, images, seconds)}")
@@ -206,7 +212,9 @@ def train(
     if images.evaluation is not None:
         behind.rows = sum(map(len, images.evaluation))
     behind.budget = math.inf if budget is None else budget.seconds
-    trainer = Trainer(learner, backbone, options, lesson, rows, run, untrained, budget if timed else None, behind)
+    extent = Extent(**run.status().get("extent", {})) if ranks.first else Extent()
+    time_left = budget if timed else None
+    trainer = Trainer(learner, backbone, options, lesson, rows, run, untrained, time_left, behind, extent)
     trainer.graceful = graceful
     begins = [] if initial is None else [initial.words(backbone, images.shape[0])]
     trainer.remarks = (*begins, *([] if choice is None else [choice.words()]))

@@ -18,12 +18,11 @@ from lookalike.core.progress import phase
 from lookalike.data.base import Images
 from lookalike.data.canvas import Squares
 from lookalike.engine.backbone import Backbone
+from lookalike.engine.extent import USUAL, Extent
 from lookalike.engine.views import view_of
 from lookalike.evaluate.baselines import BASELINES
-from lookalike.evaluate.health import GALLERY, Health, measure, retrieval
+from lookalike.evaluate.health import Health, measure, retrieval
 from lookalike.evaluate.neighbours import accuracy_and_same_class
-
-_BANK, _QUERIES = 8192, 1024  # labelled training images of the kNN monitor
 
 Features = Callable[[Tensor | Squares], Tensor]
 """From images to features [N, D]."""
@@ -60,18 +59,18 @@ class Once:
 class Looker:
     """Looks at encoders with the same images and the same views each time."""
 
-    def __init__(self, images: Images, recipe: Recipe, seed: int) -> None:
+    def __init__(self, images: Images, recipe: Recipe, seed: int, extent: Extent = USUAL) -> None:
         rows = images.training  # by content: what is looked at does not depend on names
         self.images = images
-        self.gallery = rows[rng.permutation(seed, "look/gallery", 0, len(rows))[:GALLERY]]
+        self.gallery = rows[rng.permutation(seed, "look/gallery", 0, len(rows))[: extent.gallery]]
         self.views = view_of(images, recipe, self.gallery, seed=seed, epoch=-1, view=0)
         self.bank = self.queries = rows[:0]
         if images.labels is not None:
             labelled = rows[images.labels[rows] >= 0]
             order = labelled[rng.permutation(seed, "look/knn", 0, len(labelled))]
-            queries = min(_QUERIES, len(order) // 5)
+            queries = min(extent.queries, len(order) // 5)
             if queries:
-                self.bank, self.queries = order[queries : queries + _BANK], order[:queries]
+                self.bank, self.queries = order[queries : queries + extent.bank], order[:queries]
         self.rows = torch.cat([self.gallery, self.bank, self.queries]).unique()
 
     def once(self, features: Features, beside: Tensor | None = None) -> Once:

@@ -31,6 +31,7 @@ from lookalike.engine.budget import AIM, LOOKED, LOOKS, Behind
 from lookalike.engine.checkpoint import save_checkpoint
 from lookalike.engine.collection import TrainingImages
 from lookalike.engine.distributed import parallel
+from lookalike.engine.extent import USUAL, Extent
 from lookalike.engine.gradients import gradients
 from lookalike.engine.journal import EARLY, Journal, Quiet
 from lookalike.engine.judge import Judge
@@ -70,11 +71,12 @@ class Trainer:
         untrained: Backbone | None = None,
         budget: Budget | None = None,
         behind: Behind | None = None,
+        extent: Extent = USUAL,
     ) -> None:
         """`rows` of `images` are trained on, by the processes `method.ranks`.
 
         `untrained` is what figures are compared with where the network starts from weights of others. With a `budget`
-        the training ends when what is `behind` it still fits into its time.
+        the training ends when what is `behind` it still fits into its time; `extent` is that of the looks.
         """
         self.ranks = method.ranks
         self.share = options.batch_size // self.ranks.size  # images of a batch that are this process's
@@ -95,10 +97,10 @@ class Trainer:
         self.optimizer = build_optimizer(
             method, options.optimizer, self.peak, options.momentum, options.weight_decay, method.own_settings()
         )
-        self.looker = Looker(images, self.views.recipe, options.seed)
+        self.looker = Looker(images, self.views.recipe, options.seed, extent)
         self.judge = Judge(self.looker, options, method, run.metrics)
         kept = options.snapshots and self.ranks.first
-        self.snapshots = snapshots(kept, run.snapshots, images, self.views.recipe, options.seed)
+        self.snapshots = snapshots(kept, run.snapshots, images, self.views.recipe, options.seed, extent.followed)
         self.step = self.saved = 0  # optimiser steps done, and those of the last checkpoint
         self.loss_sum, self.loss_count = 0.0, 0  # of the epoch under way
         self.pending: list[Tensor] = []  # losses not yet read from the device

@@ -27,12 +27,13 @@ from lookalike.core.full_disk import unless_full
 from lookalike.core.made_here import mark
 from lookalike.core.progress import phase, tell
 from lookalike.data.base import Images
+from lookalike.engine.extent import USUAL
 from lookalike.engine.looks import Once
 from lookalike.engine.views import sheet_of
 from lookalike.evaluate.baselines import pixel_features
 
 FORMAT = 1
-SUBSET = 5_000  # images whose features are kept at each look
+SUBSET = USUAL.followed  # images whose features are kept at each look
 THUMBNAILS = 20_000
 SIDE = 32  # pixels of a thumbnail; a whole number of JPEG's blocks, so that no neighbour bleeds into it
 _COLUMNS, _LINES = 64, 64  # of a sheet: 2,048 pixels a side at most, which every browser draws
@@ -65,12 +66,14 @@ class NoSnapshots:
 class Snapshots(NoSnapshots):
     """Writes the folder `snapshots` of a run."""
 
-    def __init__(self, folder: Path, images: Images, recipe: Recipe | None, seed: int) -> None:
+    def __init__(
+        self, folder: Path, images: Images, recipe: Recipe | None, seed: int, followed: int = USUAL.followed
+    ) -> None:
         """`recipe` makes the views of which a sheet is shown; None where it is not chosen yet (`show_views`)."""
         self.folder, self.images, self.recipe, self.seed = folder, images, recipe, seed
         # one order for both, so that every image of the subset has a thumbnail; by content, not by name
         order = images.squares.by_content[rng.permutation(seed, "snapshots", 0, len(images))]
-        self.rows = order[:SUBSET].sort().values
+        self.rows = order[: min(SUBSET, followed)].sort().values
         self.shown = order[:THUMBNAILS].sort().values
         self.frames: list[dict[str, Any]] = []
 
@@ -213,13 +216,15 @@ class Snapshots(NoSnapshots):
         write_atomically(self._views, lambda file: views.save(file, "PNG", **mark("PNG")))
 
 
-def snapshots(wanted: bool, folder: Path, images: Images, recipe: Recipe | None, seed: int) -> NoSnapshots:
+def snapshots(
+    wanted: bool, folder: Path, images: Images, recipe: Recipe | None, seed: int, followed: int = USUAL.followed
+) -> NoSnapshots:
     """What a process keeps of its training: `Snapshots` where they are wanted of it.
 
     `recipe` is None where the views are not chosen yet: `begin` then writes all but their sheet, and `show_views`, or
     `begin` of snapshots with a recipe, writes that.
     """
-    return Snapshots(folder, images, recipe, seed) if wanted else NoSnapshots()
+    return Snapshots(folder, images, recipe, seed, followed) if wanted else NoSnapshots()
 
 
 def sprite_sheet(pixels_NCHW: Tensor) -> Image.Image:
