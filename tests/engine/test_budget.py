@@ -6,9 +6,11 @@ import json
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
+from PIL import Image
 
 from fakes import signal_after, tiny_options
 from lookalike import api
@@ -17,7 +19,8 @@ from lookalike.core.errors import ConfigurationError, Interrupted, LookalikeErro
 from lookalike.core.files import read_json
 from lookalike.core.metrics import read_metrics
 from lookalike.core.options import TrainOptions
-from lookalike.data.base import Images, load
+from lookalike.data import store_build
+from lookalike.data.base import Images, Loading, load
 from lookalike.engine.budget import AIM, LOOKS, Behind, grouping_seconds, keeps_time, raise_too_little
 from lookalike.engine.loop import Trainer
 from lookalike.engine.pacing import CLOCK, read_legs
@@ -197,3 +200,33 @@ def test_the_time_is_that_of_all_starts(tmp_path: Path, images: Images, monkeypa
     record.write_text(json.dumps({**read_json(record), "used": 10 * T}), encoding="utf-8")
     run = trained(tmp_path / "run", images, Seconds(monkeypatch))
     assert 21 <= run.settings()["max_steps"] <= 22  # a last leg, and that is all
+
+
+def test_decoding_that_takes_too_long_is_refused_as_soon_as_its_pace_is_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """On a clock on which every picture takes ten seconds; what was decoded is there for the next start."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for i in range(40):
+        Image.effect_noise((20 + i % 3, 20), 60 + i).convert("RGB").save(folder / f"{i}.png")
+    clock = SimpleNamespace(at=0.0)
+    monkeypatch.setattr(store_build, "_CHUNK", 8)
+    examined = store_build.examine_all
+
+    def slow(*given: Any, **named: Any) -> Any:
+        found = list(examined(*given, **named))
+        clock.at += 10 * len(found)
+        return found
+
+    monkeypatch.setattr(store_build, "examine_all", slow)
+    monkeypatch.setattr(store_build, "time", SimpleNamespace(monotonic=lambda: clock.at))
+    options = said(tmp_path / "run", data=str(folder), budget="4m", cache=str(tmp_path / "cache"), batch_size=16)
+    budget = Budget(240.0, 0.0, clock=lambda: clock.at)
+    with pytest.raises(LookalikeError, match=r"decoding the images will take about .* more, .*--budget \d+m") as told:
+        api.train("simclr", options, EXPLICIT, budget=budget)
+    assert "What is decoded is in the store" in str(told.value)
+    assert clock.at <= 160
+    before = clock.at
+    load(str(folder), how=Loading(cache=str(tmp_path / "cache")))
+    assert clock.at - before < 400

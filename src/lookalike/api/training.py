@@ -131,9 +131,11 @@ def train(
             explicit = None if explicit is None else explicit | taken
         if images is None:
             how = loading(options)
-            if budget is not None:
-                how = dataclasses.replace(how, listed=partial(raise_too_little, budget))
-            images = load_images(options.data, options.image_size, options.download, how)
+            with ExitStack() as spending:
+                if budget is not None:
+                    how = dataclasses.replace(how, listed=partial(raise_too_little, budget))
+                    spending.enter_context(budget.spent())
+                images = load_images(options.data, options.image_size, options.download, how)
         loaded = time.monotonic()
         if encoder is not None:
             options = dataclasses.replace(options, encoder=f"python:{type(encoder).__name__}")

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 
-from lookalike.core.durations import parse_duration
+from lookalike.core.durations import duration, parse_duration
+from lookalike.core.errors import LookalikeError
 
 Clock = Callable[[], float]
 
@@ -22,6 +26,10 @@ def now() -> float:
     if hasattr(time, "CLOCK_BOOTTIME"):  # Linux; time.monotonic() stands still while a machine sleeps
         return time.clock_gettime(time.CLOCK_BOOTTIME)
     return time.monotonic()
+
+
+_READ = 0.75
+"""Share of what is left that may go into work before anything is learned."""
 
 
 @dataclass
@@ -53,6 +61,39 @@ class Budget:
         """Seconds left; negative where there were too few."""
         return self.seconds - self.used()
 
+    @contextmanager
+    def spent(self) -> Iterator[None]:
+        """Within, work of this thread that nobody can hand a budget asks `raise_if_too_long`."""
+        token = _SPENT.set(self)
+        try:
+            yield
+        finally:
+            _SPENT.reset(token)
+
     def share(self, share: float, most: float = float("inf")) -> float:
         """Seconds that a part of all may take: `share` of the whole, no more than `most`, nor than half of the rest."""
         return max(0.0, min(share * self.seconds, most, self.left() / 2))
+
+
+_SPENT: ContextVar[Budget | None] = ContextVar("budget", default=None)
+
+
+def raise_if_too_long(what: str, seconds: float, kept: str = "") -> None:
+    """Refuse work that will take so many more seconds, where that would leave too little of a budget that is spent.
+
+    Args:
+        what: is being done, for the message.
+        seconds: that it still takes.
+        kept: a sentence on what of it stays.
+
+    Raises:
+        LookalikeError: names a budget that would do.
+    """
+    budget = _SPENT.get()
+    if budget is None or seconds <= _READ * budget.left():
+        return
+    left, minutes = budget.left(), math.ceil((budget.used() + seconds / _READ) / 60 + 0.5)
+    raise LookalikeError(
+        f"{what} will take about {duration(seconds)} more, and {duration(max(0.0, left))} are left of the budget: "
+        f"allow at least --budget {minutes}m" + (f". {kept}" if kept else "")
+    )

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from lookalike.core.budget import raise_if_too_long
 from lookalike.core.errors import LookalikeError, MachineError
 from lookalike.core.files import sync
 from lookalike.core.locks import try_lock
@@ -72,12 +73,16 @@ def fill(entries: Sequence[Entry], index: Index, threads: int, keep: Keep | None
             record["state"] = GOOD
         return part
 
+    begun_at = time.monotonic()
     try:
         with phase("decoding images", len(entries), len(entries) - len(todo)) as p:
             for start in range(0, len(todo), _CHUNK):
                 part = todo[start : start + _CHUNK].tolist()
                 for _ in p.over(in_pieces(some, part, threads)):
                     pass
+                done = start + len(part)
+                left = (time.monotonic() - begun_at) / done * (len(todo) - done)
+                raise_if_too_long("decoding the images", left, "What is decoded is in the store" if keep else "")
                 if time.monotonic() - saved > _SAVE:
                     save()
                     saved = time.monotonic()

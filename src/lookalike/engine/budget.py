@@ -7,6 +7,7 @@ A machine that has become slower since is slower afterwards too, so the forecast
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -159,5 +160,5 @@ def raise_too_little(budget: Budget, files: int) -> None:
     if budget.left() < least:
         raise LookalikeError(
             f"{duration(max(0.0, budget.left()))} are too little time to read {counted(files, 'image')} and to learn "
-            f"from them: allow at least --budget {duration(least + budget.used() + 1).replace(' ', '')}"
+            f"from them: allow at least --budget {math.ceil(least + budget.used() + 1)}s"
         )
