@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
+from lookalike.evaluate import map as map_module
 from lookalike.evaluate.cosine_neighbours import nearest_rows, unit_rows
 from lookalike.evaluate.map import aligned_maps, common_neighbours, common_per_image, fingerprint
 
@@ -146,3 +147,12 @@ def test_no_torch():
         "import sys, numpy, lookalike.evaluate.map as m; m.aligned_maps([numpy.eye(20)]); print('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=True, capture_output=True).stdout == b"False\n"
+
+
+def test_wide_features_begin_along_the_same_axes(monkeypatch: pytest.MonkeyPatch):
+    x_ND = np.random.default_rng(0).normal(size=(40, 30)) * np.geomspace(1, 0.01, 30)
+    whole = map_module._axes(x_ND, None, 0)
+    monkeypatch.setattr(map_module, "_WIDE", 20)
+    np.testing.assert_allclose(map_module._axes(x_ND, None, 0), whole, atol=1e-4 * np.abs(whole).max())
+    for rows in (x_ND[:1], x_ND[:2], np.repeat(x_ND[:1], 9, 0), np.repeat(x_ND[:2], 9, 0)):
+        assert np.isfinite(map_module._axes(rows, None, 0)).all()

@@ -11,7 +11,7 @@ from browser import Open
 from lookalike.engine.run_folder import RunFolder
 from lookalike.evaluate import map_pace
 from lookalike.evaluate.map import aligned_maps
-from lookalike.evaluate.map_pace import MapPace, measure_pace
+from lookalike.evaluate.map_pace import MapPace, measure_paces
 from lookalike.report import reduced as module
 from lookalike.report.cleaning import _fitting
 from lookalike.report.collect import collect
@@ -71,8 +71,10 @@ def timeline(tmp_path: Path, images: int, networks: int) -> Timeline:
     return Timeline(Run(tmp_path), rows + 7, rows, frames)
 
 
-PACE = MapPace(1000, {4: 0.1}, 0.2, 0.01)
+PACE = MapPace(1, {4: 1e-7}, 2e-4, 0.0, 1e-5, 1000)
 """Of a map of 1,000 images: 4.3 s for the first moment, and 1.55 s for each further one."""
+SLOWER = MapPace(2, {4: 1e-7}, 2e-4, 0.1, 1e-5, 1000)
+"""Two threads that wait for each other."""
 
 
 @pytest.mark.parametrize(
@@ -82,17 +84,19 @@ PACE = MapPace(1000, {4: 0.1}, 0.2, 0.01)
         (150, 3039, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]),
         (60, 2080, [0, 1, 2, 4, 6, 8, 11]),
         (40, 2482, [0, 1, 11]),
-        (3, 332, [1, 11]),
-        (1, 169, [11]),
+        (3.3, 311, [1, 11]),
+        (1, 128, [11]),
         (0.1, 5000, []),
     ],
 )
 def test_moments_and_images_are_given_up_by_turns(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: float, images: int, moments: list[int]
 ):
-    monkeypatch.setattr(module, "measure_pace", lambda *_: PACE)
+    monkeypatch.setattr(module, "measure_paces", lambda *_: [SLOWER, PACE])
+    monkeypatch.setattr(module, "_LEAST", 0)
     time, clock = timeline(tmp_path, 5000, 10), Clock()
-    found = reduced(time, TimeLimit.of(seconds, clock), 1)
+    found, threads = reduced(time, TimeLimit.of(seconds, clock), 2)
+    assert threads == (1 if moments else 2)
     assert [frame.epoch for frame in found.frames] == moments
     assert len(found.rows) == images
     assert PACE.seconds(images, [4] * len(moments)) <= seconds * 0.6 or not moments
@@ -102,9 +106,9 @@ def test_moments_and_images_are_given_up_by_turns(
 
 
 def test_without_a_limit_nothing_is_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(module, "measure_pace", None)
+    monkeypatch.setattr(module, "measure_paces", None)
     time = timeline(tmp_path, 50, 2)
-    assert reduced(time, NO_LIMIT, 1) is time
+    assert reduced(time, NO_LIMIT, 3) == (time, 3)
 
 
 def test_a_pace_is_measured_by_the_clock_that_is_given(monkeypatch: pytest.MonkeyPatch):
@@ -117,10 +121,28 @@ def test_a_pace_is_measured_by_the_clock_that_is_given(monkeypatch: pytest.Monke
         return nearest(x, k)
 
     monkeypatch.setattr(map_pace, "nearest_rows", slow)
-    pace = measure_pace(x_ND, {8: x_ND}, 0, 1, clock)
-    assert pace == MapPace(40, {8: 0.5}, 0.0, 0.0)
-    assert pace.seconds(80, [8, 8]) == pytest.approx(2 * 0.5 * 4)
-    assert measure_pace(x_ND[:5], {8: x_ND[:5]}, 0, 1, clock).images == 5
+    one, two = measure_paces(x_ND, {8: x_ND}, 0, 2, 1000.0, clock)
+    assert one == MapPace(1, {8: 0.5 / 40**2}, 0.0, 0.0, 0.0, 40) and two.threads == 2
+    assert one.seconds(80, [8, 8]) == pytest.approx(2 * 0.5 * 4)
+    assert measure_paces(x_ND[:5], {8: x_ND[:5]}, 0, 1, 1000.0, clock)[0].images == 5
+
+
+def test_several_threads_that_are_slow_are_not_tried_further(monkeypatch: pytest.MonkeyPatch):
+    x_ND = np.random.default_rng(0).normal(size=(700, 8)).astype(np.float32)
+    clock, tried = Clock(), []
+
+    def trial(x_ND: np.ndarray, seed: int, threads: int, clock: Clock) -> tuple[float, float]:
+        tried.append((len(x_ND), threads))
+        return 0.1, 0.01 * threads**2 * (1 + len(x_ND) / 120)
+
+    monkeypatch.setattr(map_pace, "_trial", trial)
+    (pace,) = measure_paces(x_ND, {8: x_ND}, 0, 2, 1000.0, clock)
+    assert tried == [(120, 1), (120, 2), (600, 1)]
+    assert (pace.threads, pace.images, pace.begin) == (1, 600, 0.1 / 600)
+    assert pace.iteration == pytest.approx(0.01) and pace.moved == pytest.approx(0.01 / 120)
+    tried.clear()
+    assert measure_paces(x_ND, {8: x_ND}, 0, 1, 1.0, clock)[0].images == 120  # no time for the larger one
+    assert tried == [(120, 1)]
 
 
 def test_a_layout_stops_when_it_is_told_to():
@@ -163,7 +185,7 @@ def test_a_finished_page_with_half_of_what_it_needs(
 ):
     folder = Path(shutil.copytree(finished.path, tmp_path / "run"))
     (folder / "snapshots" / "map.npz").unlink(missing_ok=True)
-    monkeypatch.setattr(module, "measure_pace", lambda *_: MapPace(240, dict.fromkeys((64, 32), 1e4), 1e5, 1e4))
+    monkeypatch.setattr(module, "measure_paces", lambda *_: [PACE])
     monkeypatch.setattr(module, "_FEWEST", (120, 100, 30))
     monkeypatch.setattr(MapPace, "seconds", lambda self, n, widths, maps=True: n * len(widths) * 1.0)
     page = collect([folder], threads=1, seconds=1000)

@@ -26,6 +26,8 @@ FEWEST = 12  # images below which principal axes say as much
 _EXAGGERATED, _PLAIN = 100, 300  # iterations of the first frame
 _PULLED, _RELEASED = 75, 50  # of a frame whose neighbours are others than those of the frame before
 FIRST, FOLLOWING = _EXAGGERATED + _PLAIN, _PULLED + _RELEASED  # iterations at the most
+_WIDE = 2_048  # features above which not all principal axes are computed
+_CLOSE = 1e-4  # relative error of their lengths: a layout only begins there
 _ASKED = 10  # iterations between two looks at the clock
 _SETTLED, _RELATED = 0.9, 0.5  # shares of common neighbours
 _THETA = 0.8  # of Barnes and Hut; 0.5 kept no more neighbours and took half as long again
@@ -152,14 +154,7 @@ def _axes(x_ND: np.ndarray, before: np.ndarray | None, seed: int) -> np.ndarray:
     x = unit_rows(x_ND).astype(np.float64)
     if _spread(x_ND) == 0 and before is not None:
         return before.copy()
-    x -= x.mean(0)
-    width = x.shape[1]
-    if width < len(x):
-        _, axes = np.linalg.eigh(x.T @ x)
-        y = x @ axes[:, ::-1][:, :2]
-    else:
-        values, axes = np.linalg.eigh(x @ x.T)
-        y = axes[:, ::-1][:, :2] * np.sqrt(np.maximum(values[::-1][:2], 0))
+    y = _along_principal_axes(x - x.mean(0))
     y = np.pad(y, ((0, 0), (0, 2 - y.shape[1])))
     side = np.sign(y[np.abs(y).argmax(0), [0, 1]])
     y *= np.where(side == 0, 1.0, side)
@@ -169,6 +164,22 @@ def _axes(x_ND: np.ndarray, before: np.ndarray | None, seed: int) -> np.ndarray:
         left, _, right = np.linalg.svd(y.T @ (before - before.mean(0)))
         y = y @ (left @ right)
     return y
+
+
+def _along_principal_axes(x_ND: np.ndarray) -> np.ndarray:
+    """Centred rows along their two principal axes, float64 [n, 2], or [n, 1] where there is one."""
+    n, width = x_ND.shape
+    if width > _WIDE and x_ND.any():  # all axes of pixels in colour take longer than the map
+        from scipy.sparse.linalg import LinearOperator, eigsh
+
+        scatter = LinearOperator((width, width), lambda v: x_ND.T @ (x_ND @ v), dtype=x_ND.dtype)
+        values, axes = eigsh(scatter, k=2, v0=np.random.default_rng(0).normal(size=width), tol=_CLOSE)
+        return np.asarray(x_ND @ axes[:, np.argsort(-values)])
+    if width < n:
+        _, axes = np.linalg.eigh(x_ND.T @ x_ND)
+        return np.asarray(x_ND @ axes[:, ::-1][:, :2])
+    values, axes = np.linalg.eigh(x_ND @ x_ND.T)
+    return np.asarray(axes[:, ::-1][:, :2] * np.sqrt(np.maximum(values[::-1][:2], 0)))
 
 
 def _into_unit_square(y_FN2: np.ndarray) -> np.ndarray:

@@ -20,6 +20,7 @@ _LOOKED_AT = 10  # nearest images of each, by features
 _SAME_FEATURES = 0.999  # cosine of near duplicates where there are no thumbnails to compare
 _LIKE_FEATURES = 0.9  # cosine below which thumbnails are not compared
 _LIKE_PIXELS = 0.99  # correlation of thumbnails of near duplicates; of different digits of MNIST none reached it
+_LIKE_HALVED = 0.98  # the same at half their size, below which thumbnails are not compared
 _SMALL = 32  # pixels a side of what is compared
 _MOST_OUTLIERS = 100
 _TRIED = 300  # images that tell how many there is time for
@@ -46,7 +47,7 @@ class Cleaning:
         if thumbnails.place:
             self.tiles = self._contents(thumbnails, limit.share(_SEEN))
         self.by_pixels = self.features is None and self.tiles is not None
-        compared = self.tiles if self.by_pixels else self.features
+        compared = _halved(self.tiles) if self.by_pixels and self.tiles is not None else self.features
         self.near: tuple[np.ndarray, np.ndarray] | None = None
         if compared is not None:
             known = compared if len(self.compared) == len(compared) else compared[self.compared]
@@ -125,7 +126,7 @@ class Cleaning:
         for group in exact:
             stands_for[group] = group[0]
         rows_NK, cosines_NK = self.near
-        least = _LIKE_PIXELS if self.by_pixels else _SAME_FEATURES if self.tiles is None else _LIKE_FEATURES
+        least = _LIKE_HALVED if self.by_pixels else _SAME_FEATURES if self.tiles is None else _LIKE_FEATURES
         which, place = np.nonzero(cosines_NK >= least)
         images = self.places[self.compared]
         pairs = np.sort(stands_for[images[np.stack([which, rows_NK[which, place]], 1)]], axis=1)
@@ -155,6 +156,12 @@ def _contents(tiles: list[Any]) -> np.ndarray:
     x -= x.mean(1, keepdims=True)
     length = np.linalg.norm(x, axis=1, keepdims=True)
     return np.where(length > 1, x / np.maximum(length, 1), 0)  # an even surface is like nothing
+
+
+def _halved(tiles_ND: np.ndarray) -> np.ndarray:
+    """The same at half the size, which finds who is to be compared in a quarter of the time."""
+    half = _SMALL // 2
+    return np.asarray(tiles_ND.reshape(-1, half, 2, half, 2).mean((2, 4)).reshape(len(tiles_ND), half * half))
 
 
 def _connected(pairs: np.ndarray, n: int) -> list[list[int]]:

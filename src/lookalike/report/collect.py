@@ -92,7 +92,7 @@ def _run(
 ) -> dict[str, Any]:
     moments = timeline(run, rows)
     cleaning = Cleaning(run, rows, moments, thumbnails, limit.share(_CLEANING))
-    mapped = reduced(moments, limit, threads)
+    mapped, threads = reduced(moments, limit, threads)
     layout = mapped.map(threads, limit)
     settled = not limit.is_past() or mapped.kept_map() is not None
     return {

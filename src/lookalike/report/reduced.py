@@ -10,7 +10,7 @@ from functools import partial
 import numpy as np
 
 from lookalike.core.words import counted
-from lookalike.evaluate.map_pace import measure_pace
+from lookalike.evaluate.map_pace import measure_paces
 from lookalike.report.before import has_learned
 from lookalike.report.images import evenly
 from lookalike.report.runs import Run
@@ -18,32 +18,40 @@ from lookalike.report.time_limit import TimeLimit
 from lookalike.report.timeline import Timeline
 
 _FEWEST = (2_000, 300, 30)  # images of a map of many moments, of three, and of one: below, moments are given up first
+_LEAST = 2.0  # seconds below which no map is begun
 _MAPS = 0.9  # of the time is the maps'; the rest is for packing what they are made of
 
 
-def reduced(time: Timeline, limit: TimeLimit, threads: int) -> Timeline:
-    """A timeline whose map and neighbours are forecast to be there in time, from rates that are measured here.
+def reduced(time: Timeline, limit: TimeLimit, threads: int) -> tuple[Timeline, int]:
+    """A timeline whose map and neighbours are forecast to be there in time, and how many threads are to make them.
 
-    The first and the last moment of a network are kept as long as there are two, and images are given up before the
-    last moment is. Without time for anything no moment is left.
+    Rates are measured here. The first and the last moment of a network are kept as long as there are two, and images
+    are given up before the last moment is. Without time for anything no moment is left.
     """
     if limit.end is None or not time.frames or not len(time.rows):
-        return time
-    if limit.is_past():
-        return dataclasses.replace(time, frames=[])
+        return time, threads
+    if limit.left() < _LEAST:
+        return dataclasses.replace(time, frames=[]), threads
     features = [frame.features_ND for frame in time.frames]
-    pace = measure_pace(features[time.first], {x.shape[1]: x for x in features}, time.seed, threads, limit.clock)
-    kept = time.kept_map() is not None
-    whole = list(range(len(features)))
-    if pace.seconds(len(time.rows), [x.shape[1] for x in features], maps=not kept) <= _MAPS * limit.planned():
-        return time
-    for moments in _fewer(whole, time.first):
-        widths = [features[at].shape[1] for at in moments]
+    widths = [x.shape[1] for x in features]
+    paces = measure_paces(
+        features[time.first],
+        dict(zip(widths, features, strict=True)),
+        time.seed,
+        threads,
+        limit.left(),
+        limit.clock,
+    )
+    pace = min(paces, key=lambda pace: pace.seconds(len(time.rows), widths))
+    seconds = _MAPS * limit.planned()
+    if pace.seconds(len(time.rows), widths, maps=time.kept_map() is None) <= seconds:
+        return time, pace.threads
+    for moments in _fewer(range(len(features)), time.first):
         least = _FEWEST[0 if len(moments) > 3 else 1 if len(moments) > 1 else 2]
-        images = _most(len(time.rows), partial(pace.seconds, widths=widths), _MAPS * limit.planned())
+        images = _most(len(time.rows), partial(pace.seconds, widths=[widths[at] for at in moments]), seconds)
         if images >= min(least, len(time.rows)):
-            return _of(time, moments, images)
-    return dataclasses.replace(time, frames=[])
+            return _of(time, moments, images), pace.threads
+    return dataclasses.replace(time, frames=[]), threads
 
 
 def _fewer(moments: Sequence[int], first: int) -> list[list[int]]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from lookalike.core.errors import LookalikeError
 from lookalike.core.files import write_atomically
@@ -66,14 +68,16 @@ class Timeline:
             return None
         maps = self.kept_map()
         if maps is None:
-            maps = aligned_maps(
-                [frame.features_ND for frame in self.frames],
-                first=self.first,
-                neighbours=self.near,
-                seed=self.seed,
-                threads=threads,
-                stop=None if limit.end is None else limit.is_past,
-            )
+            near = self.near
+            with nullcontext() if limit.end is None else threadpool_limits(threads):
+                maps = aligned_maps(
+                    [frame.features_ND for frame in self.frames],
+                    first=self.first,
+                    neighbours=near,
+                    seed=self.seed,
+                    threads=threads,
+                    stop=None if limit.end is None else limit.is_past,
+                )
             if not limit.is_past():  # else it may not be settled
                 _keep(self._map_file, self._map_key, maps)
         return {"rows": packed(self.places, "uint32"), "frames": [packed(frame, "float32") for frame in maps]}
