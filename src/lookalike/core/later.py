@@ -6,6 +6,8 @@ import importlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from lookalike.core.process import generator_kept
+
 
 def later(package: str, where: Mapping[str, str], here: Mapping[str, Any]) -> tuple[Callable, Callable]:
     """The functions `__getattr__` and `__dir__` of a package.
@@ -22,7 +24,8 @@ def later(package: str, where: Mapping[str, str], here: Mapping[str, Any]) -> tu
     def get(name: str) -> Any:
         if name not in where:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        return getattr(importlib.import_module(f"{package}.{where[name]}"), name)
+        with generator_kept():  # scikit-learn and PyTorch's compiler import rich
+            return getattr(importlib.import_module(f"{package}.{where[name]}"), name)
 
     def names() -> list[str]:
         return sorted({*here, *where})

@@ -155,9 +155,12 @@ def _release() -> None:
 
 @cache
 def import_compiler() -> None:
-    """Import what PyTorch's first optimiser imports: its compiler, which sets a variable and a filter of warnings."""
+    """Import what PyTorch's first optimiser imports: its compiler, which sets a variable and a filter of warnings.
+
+    It imports rich, which draws from Python's generator.
+    """
     before = set(os.environ)
-    with warnings_ignored(), suppress(Exception):  # the optimiser will say what is wrong with it
+    with generator_kept(), warnings_ignored(), suppress(Exception):  # the optimiser will say what is wrong with it
         importlib.import_module("torch._dynamo")
     for name in set(os.environ) - before:
         del os.environ[name]

@@ -23,6 +23,7 @@ from torch import Tensor
 from lookalike.clustering.agreement import ari
 from lookalike.core import rng
 from lookalike.core.durations import timed
+from lookalike.core.process import generator_kept
 from lookalike.core.progress import phase
 from lookalike.evaluate.clusters import groups
 
@@ -107,7 +108,8 @@ def propose(scores: list[Score]) -> Score:
 
 
 def _score(x: Tensor, k: int, way: str, seed: int) -> Score:
-    from sklearn.metrics import silhouette_score  # a training begins without it
+    with generator_kept():
+        from sklearn.metrics import silhouette_score  # a training begins without it
 
     rows = torch.arange(len(x))[:_SILHOUETTE_ROWS]
     labels = groups(way, x, k, seed, _RESTARTS)[0][rows]
