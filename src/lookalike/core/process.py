@@ -168,7 +168,7 @@ def import_compiler() -> None:
 
 @contextmanager
 def generator_kept() -> Iterator[None]:
-    """Within, Python's own generator may be drawn from, as rich does while it is imported."""
+    """Within, Python's own generator may be drawn from, as rich does while it is imported, by scikit-learn too."""
     state = random.getstate()
     try:
         yield

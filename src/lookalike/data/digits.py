@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 
 from lookalike.core.errors import LookalikeError
+from lookalike.core.process import generator_kept
 from lookalike.data.base import Images
 
 _SIDE = 16  # pixels; the 8 x 8 originals are enlarged so that crops and rotations have room to interpolate
@@ -42,7 +43,8 @@ def bundled() -> tuple[np.ndarray, np.ndarray]:
     if file is not None and file.is_file():
         rows = np.loadtxt(file, delimiter=",")
         return rows[:, :-1].reshape(-1, 8, 8), rows[:, -1].astype(np.int64)
-    from sklearn.datasets import load_digits
+    with generator_kept():
+        from sklearn.datasets import load_digits
 
     found = load_digits()
     return found.images, found.target
