@@ -1,7 +1,8 @@
 """Folders of made photos of known classes: the same kinds under other lights, in other places, before other walls.
 
     npm install --prefix PICTURES emoji-datasource-google emoji-datasource-twitter openmoji
-    python studies/sets.py OUT [signs stones letters fruit materials] [--pictures PICTURES] [--size 64] [--each 200]
+    pip install --no-deps --target PICTURES elpv-dataset
+    python studies/sets.py OUT [SET...] [--pictures PICTURES] [--size 64] [--each 200]
 
 What tells the kinds apart differs, and so do the views that one should learn from:
 
@@ -10,9 +11,10 @@ What tells the kinds apart differs, and so do the views that one should learn fr
 - `letters`: fifteen letters of the installed fonts, in any colours before any pattern: the shape alone, not mirrored.
 - `materials`: ten patterns in any colours, turned and scaled: the texture alone.
 - `stones`: twelve colours of pebbles of any shape: the colour alone.
+- `solar`: 2,624 real photos, of solar cells of two kinds, whole and broken (CC BY-NC-SA 4.0), as they are.
 
-Every picture is lit from one side, has a tinge, a place, a size and a turn of its own, and noise of a camera. Written
-as OUT/SET/CLASS/NNNN.jpg, the same for the same arguments.
+Every made picture is lit from one side, has a tinge, a place, a size and a turn of its own, and noise of a camera.
+Written as OUT/SET/CLASS/NNNN.jpg, the same for the same arguments.
 """
 
 from __future__ import annotations
@@ -52,6 +54,8 @@ def main() -> None:
 
 def make(out: Path, name: str, size: int, each: int, pictures: Path | None) -> Path:
     """Write one set; its folder."""
+    if name == "solar":
+        return solar(out / name, pictures)
     kinds, paint = _painter(name, pictures)
     for k, kind in enumerate(kinds):
         folder = out / name / kind
@@ -62,6 +66,20 @@ def make(out: Path, name: str, size: int, each: int, pictures: Path | None) -> P
             Image.fromarray(photo).save(folder / f"{i:04d}.jpg", quality=88)
     print(f"{out / name}: {len(kinds)} kinds, {len(kinds) * each} pictures", flush=True)
     return out / name
+
+
+def solar(out: Path, pictures: Path | None) -> Path:
+    """Links to the photos of solar cells, by kind of cell and by whether it is rather broken than whole."""
+    if pictures is None:
+        raise SystemExit("'solar' needs --pictures")
+    data = pictures / "elpv_dataset" / "data"
+    for line in (data / "labels.csv").read_text(encoding="utf-8").splitlines():
+        path, broken, kind = line.split()
+        folder = out / f"{kind}-{'broken' if float(broken) > 0.5 else 'whole'}"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / Path(path).name).symlink_to((data / path).resolve())
+    print(out, flush=True)
+    return out
 
 
 def _painter(name: str, pictures: Path | None) -> tuple[list[str], Painter]:
@@ -76,8 +94,8 @@ def _painter(name: str, pictures: Path | None) -> tuple[list[str], Painter]:
         raise SystemExit(f"{name!r} is none of the sets, or needs --pictures")
     codes = _SIGNS if name == "signs" else _FRUIT
     stickers = [_stickers(pictures / "node_modules", code, _SKINS if name == "signs" else ("",)) for code in codes]
-    wall = plain if name == "signs" else cloudy
-    return codes, lambda random, k, size: placed(random, stickers[k], wall(random, size))
+    wall, turn, least = (plain, 10, 0.85) if name == "signs" else (cloudy, 20, 0.6)
+    return codes, lambda random, k, size: placed(random, stickers[k], wall(random, size), turn, least)
 
 
 def _stickers(modules: Path, code: str, skins: tuple[str, ...]) -> list[Image.Image]:
@@ -114,15 +132,15 @@ def clouds(random: Random, size: int, cells: int) -> np.ndarray:
     return np.asarray(small.resize((size, size), Image.Resampling.BICUBIC), dtype=np.float64) / 255
 
 
-def placed(random: Random, stickers: list[Image.Image], wall: np.ndarray) -> np.ndarray:
-    """One of the stickers on the wall, turned, anywhere."""
+def placed(random: Random, stickers: list[Image.Image], wall: np.ndarray, turn: float, least: float) -> np.ndarray:
+    """One of the stickers on the wall, turned by up to `turn` degrees, as large as the wall or `least` of it."""
     size = len(wall)
     sticker = stickers[random.integers(len(stickers))].rotate(
-        random.uniform(-25, 25), Image.Resampling.BICUBIC, expand=True
+        random.uniform(-turn, turn), Image.Resampling.BICUBIC, expand=True
     )
-    side = int(size * random.uniform(0.5, 0.95))
+    side = int(size * random.uniform(least, 1))
     sticker = sticker.resize((side, side), Image.Resampling.LANCZOS)
-    left, top = (int(random.integers(-side // 10, size - side + side // 10 + 1)) for _ in range(2))
+    left, top = (int(random.integers(-2, size - side + 3)) for _ in range(2))
     picture = Image.fromarray((255 * wall).astype(np.uint8)).convert("RGBA")
     layer = Image.new("RGBA", picture.size)
     layer.paste(sticker, (left, top))
@@ -138,13 +156,11 @@ def letter(random: Random, char: str, fonts: list[str], size: int) -> np.ndarray
     colour = random.uniform(0, 1, 3)
     if abs(colour.mean() - wall.mean()) < 0.25:
         colour = 1 - wall.mean((0, 1)) if abs(0.5 - wall.mean()) > 0.2 else np.full(3, float(random.integers(2)))
-    font = ImageFont.truetype(fonts[random.integers(len(fonts))], int(size * random.uniform(0.6, 0.95)))
+    font = ImageFont.truetype(fonts[random.integers(len(fonts))], int(size * random.uniform(0.8, 1.0)))
     mask = Image.new("L", (size, size))
-    at = tuple(size * (0.5 + random.uniform(-0.12, 0.12)) for _ in range(2))
+    at = tuple(size * (0.5 + random.uniform(-0.06, 0.06)) for _ in range(2))
     ImageDraw.Draw(mask).text((at[0], at[1]), char, 255, font, anchor="mm")
-    alpha = (
-        np.asarray(mask.rotate(random.uniform(-12, 12), Image.Resampling.BICUBIC), dtype=np.float64)[:, :, None] / 255
-    )
+    alpha = np.asarray(mask.rotate(random.uniform(-8, 8), Image.Resampling.BICUBIC), dtype=np.float64)[:, :, None] / 255
     return alpha * colour + (1 - alpha) * wall
 
 

@@ -2,10 +2,12 @@
 
 What two views of an image may differ in is what the network learns to ignore. The more it is, the more is learned,
 as long as it can be learned at all (Tian et al. 2020, "What makes for good views for contrastive learning?"): a few
-thousand photos of a shop do not teach what a fruit is to a network that may not use its colour. So one begins with
-the views that are usual for such images, trains a small network on small copies for a hundred steps or so, and asks
-how often a view finds its own image among others. Where training has hardly helped with that, beside raw pixels and
-the network untrained, the views are too hard, and weaker ones are tried. Where a user has a few labels, they decide.
+thousand photos of a shop do not teach what a fruit is to a network that may not use its colour. So a small network is
+trained on small copies for some steps by each recipe, from the usual one for such images to weaker ones. The usual one
+stays where training has brought its views markedly nearer to their own images, beside raw pixels and the network
+untrained; else the recipe by which they came nearest is taken. Weak views are no rivals of strong ones that can be
+learned, however much better they are found: that is easy for them, by colour and light. Where a user has a few labels,
+they decide; labels that the images have are asked what they say, and choose nothing.
 """
 
 from __future__ import annotations
@@ -32,7 +34,16 @@ from lookalike.core.words import agreeing, counted
 from lookalike.data.base import Images
 from lookalike.engine.resolve import recipe_values
 from lookalike.engine.run_folder import RunFolder
-from lookalike.engine.view_trials import Backbones, Deadline, Exam, TimeUp, rehearsal, small_copies, trained
+from lookalike.engine.view_trials import (
+    Backbones,
+    Deadline,
+    Exam,
+    Result,
+    TimeUp,
+    rehearsal,
+    small_copies,
+    trained,
+)
 from lookalike.evaluate.baselines import pixel_features
 
 _WEAKER = ("simclr", "simclr-small", "simclr-light", "crop-flip")
@@ -40,13 +51,12 @@ _WEAKER = ("simclr", "simclr-small", "simclr-light", "crop-flip")
 _OTHERS = ("digits",)  # of no place in that order; compared by labels only
 
 _FEWEST = 256  # training images below which nothing is chosen
-_STEPS = 128
-_PRICED = 3  # steps that tell what one costs, after a first one that allocates memory
-_TRIAL = 0.1  # of the steps of a run
-_LEAST_STEPS = 48  # of a training that says something
+_STEPS = 48
+"""Of each training: as many for all data and runs, as `_ENOUGH` is what as many reach."""
 _SHARE = 0.1  # of a budget that choosing may take, and
 _MOST_SECONDS = 90.0  # at the most, also without a budget
-_HELPED = 1.4  # times as often as untrained must a view find its own image for its recipe to be learnable
+_ENOUGH = 0.08
+"""By so much of the way must training bring views nearer to their own images for their recipe to be learnable."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +69,8 @@ class Choice:
     by: str
     """What the scores are: "learnable", "labels" or "none"."""
     reason: str
+    knn: dict[str, float] = dataclasses.field(default_factory=dict)
+    """kNN accuracy by the labels of the images after each trial, where there are labels; nothing is chosen by it."""
 
     def words(self) -> str:
         """For the lines a run begins with."""
@@ -108,74 +120,83 @@ def choose_views(
         )
     allowed = allowed_seconds(options) if seconds is None else seconds
     deadline = Deadline(allowed, clock, signal)
-    scores: dict[str, float] = {}
     names = recipes_for(images.coloured, fallback, known is not None)
-    try:
-        with phase("choosing views", len(names)) as p:
+    scores: dict[str, float] = {}
+    results: dict[str, Result] = {}
+    early = False
+    with phase("choosing views", len(names)) as progress:
+        try:
             copies = small_copies(images, rows, options.seed, sorted(known or ()), deadline)
-            steps = affordable_steps(names, options, len(rows), copies, backbone_for, deadline)
-            for name in p.over(names):
+            if known is None:
+                exam = Exam(copies, names, options, deadline, labels_of(copies, images))
+                before = far_before(exam, options, copies, backbone_for)
+            for name in progress.over(names):
+                features = trained(name, _STEPS, options, copies, backbone_for, deadline).backbone.features
                 if known is None:
-                    scores[name] = round(helped(name, steps, options, copies, backbone_for, deadline), 3)
-                    if scores[name] >= _HELPED:
-                        break
+                    results[name] = exam.take(features, [name])
+                    scores[name] = round(before[name] - results[name].far[name], 3)
+                    if scores[fallback] >= _ENOUGH and images.labels is None:
+                        break  # else the labels are asked what they say to the others
                 else:
                     labels = torch.tensor([known[row] for row in sorted(known)])
-                    backbone = trained(name, steps, options, copies, backbone_for, deadline).backbone
-                    scores[name] = round(_leave_one_out(backbone.features(copies.squares[: len(labels)]), labels), 4)
-    except TimeUp:
-        if not scores:
-            reason = f"the usual ones, as {duration(allowed)} did not suffice to compare recipes of views"
-            return Choice(fallback, {}, "none", reason)
-    else:
-        allowed = 0.0
+                    scores[name] = round(_leave_one_out(features(copies.squares[: len(labels)]), labels), 4)
+        except TimeUp:
+            early = True
+    if not scores or (early and len(scores) == 1):
+        reason = f"the usual ones, as {duration(allowed)} did not suffice to compare recipes of views"
+        return Choice(fallback, {}, "none", reason)
     best = max(scores, key=lambda name: scores[name])
-    by, lead, form = ("learnable", "times as often as untrained a view finds its own image", "{:.1f}")
-    if known is not None:
-        by, lead, form = "labels", "nearest labelled image of its class", "{:.0%}"
+    by, lead, form = "labels", "nearest labelled image of its class", "{:.0%}"
+    if known is None:
+        best = most_worth(scores, fallback)
+        by, lead, form = "learnable", "training brings a view nearer to its own image by", "{:.0%}"
     table = ", ".join(f"{name} {form.format(score)}" for name, score in scores.items())
-    untried = f"; no others in {duration(allowed)}" if allowed else ""
-    return Choice(best, scores, by, f"{lead}: {table}{untried}")
+    untried = f"; no others in {duration(allowed)}" if early else ""
+    knn = {name: round(result.knn, 4) for name, result in results.items() if result.knn is not None}
+    return Choice(best, scores, by, f"{lead}: {table}{untried}{by_labels(knn)}", knn)
+
+
+def most_worth(gains: dict[str, float], usual: str) -> str:
+    """The recipe to learn from: the usual one where it can be learned, else the one of which most is learned.
+
+    Args:
+        gains: for each recipe that was tried, usual and weaker ones, by how much training brought views of it nearer to
+            their own image (`distance_to_own`) than raw pixels and the untrained network do.
+        usual: the one that teaches most as long as it can be learned.
+    """
+    return usual if gains[usual] >= _ENOUGH else max(gains, key=lambda name: gains[name])
+
+
+def labels_of(copies: Images, images: Images) -> Tensor | None:
+    """Labels (int64 [N]) of copies, where the images have some."""
+    if images.labels is None:
+        return None
+    return images.labels[torch.tensor([int(path) for path in copies.paths])]
+
+
+def by_labels(knn: dict[str, float]) -> str:
+    """What the labels say to the recipes, for the end of a sentence; they choose nothing."""
+    if len(knn) < 2:
+        return ""
+    table = ", ".join(f"{value:.0%} with {name}" for name, value in knn.items())
+    return f"; by the labels, which are not chosen by, kNN after these short trainings is {table}"
+
+
+def far_before(exam: Exam, options: TrainOptions, copies: Images, backbone_for: Backbones) -> dict[str, float]:
+    """Recipe -> `distance_to_own` of raw pixels or of the untrained network, whichever is nearer.
+
+    Raises:
+        TimeUp, Interrupted: before it is known.
+    """
+    names = list(exam.views)
+    untrained = rehearsal(names[0], 1, options, copies, backbone_for).backbone.calibrated(exam.gallery)
+    pixels, network = exam.take(pixel_features, names).far, exam.take(untrained.features, names).far
+    return {name: min(pixels[name], network[name]) for name in names}
 
 
 def allowed_seconds(options: TrainOptions) -> float:
     """Seconds that choosing may take: a tenth of a budget, and 90 at the most."""
     return min(_MOST_SECONDS, _SHARE * parse_duration(options.budget) if options.budget else _MOST_SECONDS)
-
-
-def affordable_steps(
-    names: list[str],
-    options: TrainOptions,
-    n: int,
-    copies: Images,
-    backbone_for: Backbones,
-    deadline: Deadline,
-) -> int:
-    """Steps of each trial, so that all of `names` can be tried in what is left; not less than says something.
-
-    Raises:
-        TimeUp, Interrupted: while a few steps are timed.
-    """
-    steps = trial_steps(options, n)
-    trainer = rehearsal(names[0], steps, options, copies, backbone_for)
-    trainer.plan_epoch(0)
-    trainer.steps(1)
-    begun = deadline.clock()
-    for _ in range(_PRICED):
-        deadline.check()
-        trainer.steps(1)
-    price = (deadline.clock() - begun) / _PRICED
-    return max(_LEAST_STEPS, min(steps, int(deadline.left() / len(names) / max(price, 1e-9))))
-
-
-def trial_steps(options: TrainOptions, n: int) -> int:
-    """Steps of a short training: a tenth of those that the recipe has for `n` images, at most 128.
-
-    Views that can be learned in a run of many steps may be too hard for one of few.
-    """
-    run = options.epochs * (n // options.batch_size)
-    run = run if options.max_steps is None else min(run, options.max_steps)
-    return max(_LEAST_STEPS, min(_STEPS, round(_TRIAL * run)))
 
 
 def recipes_for(colour: bool, usual: str, by_labels: bool) -> list[str]:
@@ -185,22 +206,6 @@ def recipes_for(colour: bool, usual: str, by_labels: bool) -> list[str]:
         return [usual, *(name for name in (*order, *_OTHERS) if name != usual)]
     weaker = order[order.index(usual) + 1 :] if usual in order else ["crop-flip"]
     return [usual, *weaker]
-
-
-def helped(
-    name: str, steps: int, options: TrainOptions, copies: Images, backbone_for: Backbones, deadline: Deadline
-) -> float:
-    """How many times as often a view finds its own image as with raw pixels or untrained, whichever is better.
-
-    Raises:
-        TimeUp, Interrupted: before it is known.
-    """
-    exam = Exam(copies, name, options, deadline)
-    trainer = rehearsal(name, steps, options, copies, backbone_for)
-    untrained = trainer.backbone.calibrated(exam.gallery)
-    before = max(exam.score(pixel_features), exam.score(untrained.features), 1 / len(exam.gallery))
-    trainer.unseen(deadline.between_steps)
-    return exam.score(trainer.backbone.features) / before
 
 
 def _leave_one_out(x_ND: Tensor, labels_N: Tensor) -> float:
