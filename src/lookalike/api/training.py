@@ -5,13 +5,12 @@ from __future__ import annotations
 import copy
 import dataclasses
 import math
-import signal
 import time
-from collections.abc import Callable, Collection, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Collection
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -19,44 +18,37 @@ from lookalike.api.evaluating import can_evaluate
 from lookalike.api.initial import find_initial, meant
 from lookalike.api.more_labels import with_more
 from lookalike.api.networks import calibrated, started, untrained_backbone
-from lookalike.api.records import default_run, loading, write_index
+from lookalike.api.records import default_run, loading
+from lookalike.api.starting import FirstPage, as_before, before_learning, claim, kept
 from lookalike.core import machine, registry
 from lookalike.core.arithmetic import outside_autocast
 from lookalike.core.budget import EVALUATION, Budget, now
 from lookalike.core.errors import Interrupted, LookalikeError
-from lookalike.core.files import write_csv
 from lookalike.core.full_disk import unless_full
-from lookalike.core.options import AUTO, TrainOptions, lasting, raise_problems
+from lookalike.core.options import TrainOptions, lasting, raise_problems
 from lookalike.core.process import threads_kept
 from lookalike.core.progress import tell
 from lookalike.core.words import counted
 from lookalike.data.base import Images, by_content
 from lookalike.data.base import load as load_images
 from lookalike.data.health import health_of
-from lookalike.engine import wording
 from lookalike.engine.backbone import placed
-from lookalike.engine.budget import Behind, keeps_time, raise_too_little
+from lookalike.engine.budget import Behind, raise_too_little
 from lookalike.engine.choose_views import settle_views
 from lookalike.engine.classifier import save_classifier
 from lookalike.engine.disk import foreseen, release, reserve, save_weights
 from lookalike.engine.distributed import disagreements, join, own_device, partners, processes_problems
-from lookalike.engine.extent import Extent, extent_in
+from lookalike.engine.extent import Extent
 from lookalike.engine.loggers import need_loggers
 from lookalike.engine.loop import Trainer
 from lookalike.engine.pacing import CLOCK
 from lookalike.engine.resolve import resolve
 from lookalike.engine.run_folder import RunFolder
 from lookalike.engine.signals import StopSignals
-from lookalike.engine.snapshots import snapshots
 from lookalike.evaluate.baselines import BASELINES
 from lookalike.evaluate.few_labels import drawn_share
 
-FirstPage = Callable[[RunFolder, Images, float], str]
-
-_PAGE, _PAGE_MOST, _PAGE_LEAST = 0.2, 100.0, 3.0  # share of a budget, and seconds, after which the first page is there
 _VIEWS, _VIEWS_MOST = 0.1, 90.0  # share of a budget, and seconds, that choosing views may take
-
-O = TypeVar("O", bound=TrainOptions)  # noqa: E741
 
 
 @outside_autocast
@@ -167,26 +159,18 @@ def train(
             if not run.complete():
                 held.callback(release, run)
                 reserve(run, foreseen(learner, backbone.encoder, options, len(images)))
-            resumed, done = _claim(run, method, options, images, command, budget)
+            resumed, done = claim(run, method, options, images, command, budget)
         resumed, done = ranks.objects((resumed, done))[0]
     run.loaded = images
     if ranks.first and images.listed is not None and not resumed and not done:
         for words in health_of(images.listed, images.examined).lines():
             tell(words)
     choice = None
-    begins_timed = budget is not None and options.schedule == CLOCK and not resumed and not done
-    if begins_timed and ranks.first and options.snapshots:
-        assert budget is not None
-        with _kept(run, images, graceful):
-            known = run.status().get("extent")
-            extent = Extent(**known) if known else extent_in(budget.seconds, backbone, images)
-            run.update(extent=dataclasses.asdict(extent))
-            snapshots(True, run.snapshots, images, None, options.seed, extent.followed).begin(0)
-            if first_page is not None and not run.report.exists():
-                seconds = max(_PAGE_LEAST, min(_PAGE * budget.seconds, _PAGE_MOST) - budget.used())
-                tell(f"first page: {first_page(run, images, seconds)}")
+    if budget is not None and options.schedule == CLOCK and ranks.first and not resumed and not done:
+        with kept(run, images, graceful):
+            before_learning(run, images, backbone, options, budget, first_page)
     if not done:
-        with ranks.together(), _kept(run, images, graceful), StopSignals(ranks.size > 1) as stop:
+        with ranks.together(), kept(run, images, graceful), StopSignals(ranks.size > 1) as stop:
             augment, choice = settle_views(
                 options,
                 method,
@@ -249,54 +233,6 @@ def train(
             with unless_full(tell, f"{run.record.name} does not say how the run ended"):
                 run.update(status, {"train": trainer.seconds}, parameters=_count(backbone.encoder), ended_at=ended_at)
     return run
-
-
-def as_before(options: O, named: set[str], run: RunFolder) -> O:
-    """The options, with what an earlier start of the same run has chosen or the clock has decided."""
-    changes: dict[str, Any] = {}
-    stored = run.settings() if run.config.exists() else {}
-    if options.augment == AUTO and stored:
-        changes["augment"] = stored.get("augment", AUTO)
-    if keeps_time(options, named):
-        changes["schedule"] = CLOCK
-        if stored.get("schedule", "") != CLOCK and stored:  # it was trained to its end
-            changes |= {name: stored.get(name) for name in ("epochs", "max_steps", "schedule", "check_every")}
-    return dataclasses.replace(options, **changes)
-
-
-def _claim(
-    run: RunFolder, method: str, options: TrainOptions, images: Images, command: str, budget: Budget | None
-) -> tuple[bool, bool]:
-    """Make the folder this run's; whether there is a state to go on from, and whether all is done."""
-    resumed = run.claim(method, options, images, command)
-    if not run.index.exists():  # what a run that is under way is shown with
-        write_index(run.path, images)
-    if images.skipped:
-        write_csv(run.skipped, ("path", "reason"), images.skipped)
-    if run.complete():
-        return resumed, True
-    run.forget_features()
-    if budget is not None:
-        budget.before = float(run.status().get("used", 0.0))
-        run.update(used=budget.used())
-    return resumed, False
-
-
-@contextmanager
-def _kept(run: RunFolder, images: Images, graceful: bool) -> Iterator[None]:
-    """What comes before the first step: Ctrl-C ends it with what there is, which the next start uses.
-
-    Raises:
-        Interrupted: of a command line's run, and says what was kept.
-    """
-    try:
-        yield
-    except (KeyboardInterrupt, Interrupted) as stopped:
-        number = stopped.signal_number if isinstance(stopped, Interrupted) else signal.SIGINT
-        if isinstance(stopped, KeyboardInterrupt) and not graceful:
-            raise
-        run.update("interrupted")
-        raise Interrupted(wording.before_training(run, images, number), number) from None
 
 
 def training_rows(images: Images, with_labels: bool, label_fraction: float | None = None, seed: int = 0) -> Tensor:

@@ -28,7 +28,7 @@ from lookalike.report.timeline import timeline
 from lookalike.report.verdict import beside, verdict
 
 FORMAT = 1
-_COLLECTED = 0.8  # of the time of a page; the rest is for writing it
+_COLLECTED = 0.9  # of the time of a page; the rest is for writing it
 _CLEANING = 0.3  # of that is for comparing images with each other
 
 

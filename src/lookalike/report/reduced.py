@@ -19,7 +19,7 @@ from lookalike.report.timeline import Timeline
 
 _FEWEST = (2_000, 300, 30)  # images of a map of many moments, of three, and of one: below, moments are given up first
 _LEAST = 2.0  # seconds below which no map is begun
-_MAPS = 0.9  # of the time is the maps'; the rest is for packing what they are made of
+_MAPS = 0.8  # of the time is planned for: a layout can be stopped under way
 
 
 def reduced(time: Timeline, limit: TimeLimit, threads: int) -> tuple[Timeline, int]:
@@ -43,7 +43,7 @@ def reduced(time: Timeline, limit: TimeLimit, threads: int) -> tuple[Timeline, i
         limit.clock,
     )
     pace = min(paces, key=lambda pace: pace.seconds(len(time.rows), widths))
-    seconds = _MAPS * limit.planned()
+    seconds = limit.planned(_MAPS)
     if pace.seconds(len(time.rows), widths, maps=time.kept_map() is None) <= seconds:
         return time, pace.threads
     for moments in _fewer(range(len(features)), time.first):

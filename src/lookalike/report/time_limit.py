@@ -28,9 +28,9 @@ class TimeLimit:
         """Seconds; infinite where there is no limit, and never negative."""
         return math.inf if self.end is None else max(0.0, self.end - self.clock())
 
-    def planned(self) -> float:
-        """Seconds of the time left that may be planned for."""
-        return _PLANNED * self.left()
+    def planned(self, part: float = _PLANNED) -> float:
+        """Seconds of the time left that may be planned for; `part` in [0, 1], more for what can be stopped."""
+        return part * self.left()
 
     def is_past(self) -> bool:
         """Whether the time is up."""

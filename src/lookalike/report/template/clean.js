@@ -55,7 +55,7 @@
     for (const run of L.runs) {
       mount.append(L.el("div", { class: "ofrun" }, L.runHead(run),
         duplicates(run, "exact", "Exact duplicates", "The same pixels under several names."),
-        duplicates(run, "near", "Near duplicates", byPixels(run) ? "Almost the same pixels: resized or saved again."
+        duplicates(run, "near", "Near duplicates", byPixels(run) ? "Almost the same pixels, as of a picture that was resized or saved again."
           : "Almost the same picture: resized, cropped or saved again."),
         outliers(run), skipped(run)));
     }
