@@ -27,7 +27,7 @@ O = TypeVar("O", bound=TrainOptions)  # noqa: E741
 
 FirstPage = Callable[[RunFolder, Images, float], str]
 
-_PAGE, _PAGE_MOST, _PAGE_LEAST = 0.2, 100.0, 3.0  # share of a budget, and seconds, after which the first page is there
+_PAGE, _PAGE_MOST, _PAGE_LEAST = 0.04, 40.0, 4.0  # share of a budget, and seconds, that the first page may take
 
 
 def as_before(options: O, named: set[str], run: RunFolder) -> O:
@@ -94,5 +94,5 @@ def before_learning(
         return
     snapshots(True, run.snapshots, images, None, options.seed, extent.followed).begin(0)
     if first_page is not None and not run.report.exists():
-        seconds = max(_PAGE_LEAST, min(_PAGE * budget.seconds, _PAGE_MOST) - budget.used())
+        seconds = max(_PAGE_LEAST, budget.share(_PAGE, _PAGE_MOST))
         tell(f"first page: {first_page(run, images, seconds)}")

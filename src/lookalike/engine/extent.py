@@ -9,7 +9,7 @@ from lookalike.data.base import Images
 from lookalike.engine.backbone import Backbone
 
 _TIMED = 64  # images
-_SHARE = 0.02  # of a budget, that a look may take
+_SHARE = 0.01  # of a budget, that a look may take
 _LEAST = 6 * 256  # images that say something
 
 
