@@ -96,3 +96,4 @@ def before_learning(
     if first_page is not None and not run.report.exists():
         seconds = max(_PAGE_LEAST, budget.share(_PAGE, _PAGE_MOST))
         tell(f"first page: {first_page(run, images, seconds)}")
+    run.update(used=budget.used())

@@ -41,7 +41,7 @@ from lookalike.engine.distributed import disagreements, join, own_device, partne
 from lookalike.engine.extent import Extent
 from lookalike.engine.loggers import need_loggers
 from lookalike.engine.loop import Trainer
-from lookalike.engine.pacing import CLOCK
+from lookalike.engine.pacing import CLOCK, repeatable
 from lookalike.engine.resolve import resolve
 from lookalike.engine.run_folder import RunFolder
 from lookalike.engine.signals import StopSignals
@@ -220,7 +220,7 @@ def train(
             save_weights(run, weights, trainer.journal.say)
             trainer.journal.flush()
             if timed and not trainer.ended:
-                options = learner.options = trainer.repeatable()
+                options = learner.options = repeatable(options, trainer.pacing, trainer.batches)
                 run.update(budget=behind.record())
                 run.configure(method, options, command)
         status = "trained"

@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 import signal
 import time
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -38,7 +37,7 @@ from lookalike.engine.judge import Judge
 from lookalike.engine.loggers import Loggers
 from lookalike.engine.looks import Look, Looker
 from lookalike.engine.memory import chunk_size
-from lookalike.engine.pacing import ByClock, Evenly, pacing_of, spoken_legs
+from lookalike.engine.pacing import ByClock, Evenly, pacing_of
 from lookalike.engine.run_folder import RunFolder
 from lookalike.engine.shared_norm import share_norms
 from lookalike.engine.signals import StopSignals
@@ -114,7 +113,7 @@ class Trainer:
         self.remarks: tuple[str, ...] = ()  # said after the opening
         self.speed = 0.0  # images per second
         self.plan_seconds = 0.0  # of the last plan
-        self.told_at = -math.inf  # when the last line of an epoch was printed
+        self.told_at = self.noted_at = -math.inf  # when the last line of an epoch was printed, the time put on record
         self.seen = self.groups = ""  # what the last look saw and the last clustering gave, for the live line
         self.looked = 0.0  # the progress of the last look
         self.watch = Watch()
@@ -139,9 +138,14 @@ class Trainer:
             with unless_full(self.journal.say, f"the state after step {self.step:,} is not saved"):
                 save_checkpoint(self.run.checkpoint, state)
                 self.saved = self.step
-            if self.budget is not None:
-                self.run.update(used=self.budget.used())
+            self._note_time()
         self.saved_at = time.monotonic()
+
+    def _note_time(self) -> None:
+        """Put on record how much of the budget is used, for a start after this one."""
+        self.noted_at = time.monotonic()
+        if self.budget is not None:
+            self.run.update(used=self.budget.used())
 
     def fit(self, resumed: bool) -> None:
         """Train to the end, from the checkpoint where `resumed`.
@@ -251,13 +255,8 @@ class Trainer:
             decision = self.ranks.objects(decided)[0]
             assert decision is not None
             self.pacing.follow(self.step, decision)
-
-    def repeatable(self) -> TrainOptions:
-        """The options with what the clock has decided in place of the time."""
-        assert isinstance(self.pacing, ByClock)
-        epochs = max(1, -(-self.total // self.batches))
-        legs, every = spoken_legs(self.pacing.legs), max(1, round(epochs / LOOKS))
-        return replace(self.options, epochs=epochs, max_steps=self.total, schedule=legs, check_every=every)
+            if self.ranks.first and time.monotonic() - self.noted_at > _SELDOM:
+                self._note_time()
 
     def left(self, rate: float) -> float:
         """Seconds of training that are left, at so many images a second where no clock decides."""

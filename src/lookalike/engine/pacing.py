@@ -13,12 +13,15 @@ import math
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import TypeVar
 
 from lookalike.core.budget import Clock, now
 from lookalike.core.options import TrainOptions
 from lookalike.optim.schedules import cosine, warmup_cosine, warmup_steps
+
+O = TypeVar("O", bound=TrainOptions)  # noqa: E741
 
 CLOCK = "clock"
 """In place of legs: they are found by the clock."""
@@ -211,3 +214,11 @@ def pacing_of(
     if options.max_steps is not None:
         total = min(total, options.max_steps)
     return ByLegs(read_legs(options.schedule), total, warmup) if options.schedule else Evenly(total, warmup)
+
+
+def repeatable(options: O, pacing: Evenly, batches: int) -> O:
+    """Options with what the clock has decided in place of the time; an epoch has so many batches."""
+    epochs = max(1, -(-pacing.total // batches))
+    every = max(1, round(epochs / 10))  # as where epochs are said
+    legs = spoken_legs(pacing.state())
+    return replace(options, epochs=epochs, max_steps=pacing.total, schedule=legs, check_every=every)
