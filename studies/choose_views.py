@@ -1,18 +1,20 @@
 """Does `--augment auto` choose the views that labels would? Recipes on many data sets, tried, then trained for longer.
 
-    python studies/choose_views.py try FOLDER... [--results FILE] [--seeds 0,1] [--trial 60] [--steps 300]
+    python studies/choose_views.py try FOLDER... [--results FILE] [--seeds 0,1] [--steps 300]
     python studies/choose_views.py report [--results FILE]
 
-`try` makes for each folder of labelled images, seed and recipe the same short training that the choice is made by
-(`engine/view_trials.py`), writes down what each way to choose would go by, and then trains as small a network for
-longer: kNN of its features by the labels is what a choice is judged by, and is used for nothing else. What is in FILE
-is not done again. `report` prints the tables.
+`try` makes for each folder of labelled images (`studies/sets.py` makes some), seed and recipe the same short
+training that the choice is made by (`engine/view_trials.py`), writes down what each way to choose would go by, and
+then trains as small a network anew for longer: kNN of its features by the labels, on the test images or of each
+image by all others, is what a choice is judged by, and is used for nothing else. What is in FILE is not done again.
+`report` prints the tables.
 
-What is written down of a trial, for the views of each recipe as an exam that all networks take: how often a view finds
-its own image (`retrieval`), and the share of an image's ten nearest that are also its view's (`neighbours`); how well a
-linear probe tells by how many quarters an image was turned, on images that the probe did not learn from (SelfAugment:
-Reed et al. 2021); the effective rank of the features (RankMe: Garrido et al. 2023); the loss at the end as a share of
-that at chance. With --keep DIR the features are kept, to try more.
+What is written down of a trial, for the views of each recipe as an exam that all networks take: how far a view is
+from its own image (`far`), how often it finds it first (`retrieval`), and the share of a view's ten nearest that
+are also its image's (`neighbours`); how well a linear probe tells by how many quarters an image was turned, on
+images that the probe did not learn from (SelfAugment: Reed et al. 2021); the effective rank of the features
+(RankMe: Garrido et al. 2023); the last loss as a share of that at chance. With --keep DIR the features are kept, to
+try more.
 """
 
 from __future__ import annotations
@@ -33,9 +35,9 @@ from lookalike import api
 from lookalike.augment.recipes import build_recipe
 from lookalike.core import machine, rng
 from lookalike.data.base import Images, Loading, load
-from lookalike.engine.choose_views import recipes_for
+from lookalike.engine.choose_views import STEPS, most_worth, recipes_for
 from lookalike.engine.resolve import resolve
-from lookalike.engine.view_trials import Deadline, rehearsal, small_copies, trained
+from lookalike.engine.view_trials import Deadline, distance_to_own, rehearsal, small_copies, trained
 from lookalike.engine.views import view_of
 from lookalike.evaluate.baselines import pixel_features
 from lookalike.evaluate.health import effective_rank
@@ -56,13 +58,14 @@ def main() -> None:
     parser.add_argument("data", nargs="*", help="folders of labelled images")
     parser.add_argument("--results", type=Path, default=Path("runs/choose-views.jsonl"))
     parser.add_argument("--seeds", default="0")
-    parser.add_argument("--trial", type=int, default=60, help="steps of a trial")
+    parser.add_argument("--trial", type=int, default=STEPS, help="steps of a trial")
     parser.add_argument("--steps", type=int, default=300, help="steps of the training that judges")
     parser.add_argument("--images", type=int, default=4000, help="training images at the most")
     parser.add_argument("--keep", type=Path, help="a folder for the features of the trials")
     parser.add_argument("--cache", help="a folder for decoded images")
     args = parser.parse_args()
     if args.what == "report":
+        report(args.results)
         return
     machine.prepare(1)
     for seed in map(int, args.seeds.split(",")):
@@ -82,7 +85,7 @@ def study(data: str, seed: int, args: argparse.Namespace) -> None:
     work = Work(args.results, {"set": images.name, "seed": seed, "trial": args.trial, "steps": args.steps})
     exams = Exams(copies, seed)
     usual = options.augment
-    names = [n for n in recipes_for(images.coloured, usual, by_labels=True) if n != "simclr" or usual == "simclr"]
+    names = recipes_for(images.coloured, usual, by_labels=False)
 
     def saved(of: str, features: Features) -> dict[str, Any]:
         taken = exams.take(features)
@@ -213,8 +216,9 @@ def measured(taken: dict[str, Tensor]) -> dict[str, Any]:
     own = image @ image.T
     own.fill_diagonal_(-2.0)
     near = own.topk(_NEAR, 1).indices
-    retrieval, neighbours = {}, {}
+    far, retrieval, neighbours = {}, {}, {}
     for name in _EXAMS:
+        far[name] = round(distance_to_own(taken["gallery"], taken[name]), 4)
         view = F.normalize(taken[name].float() - centre, dim=1)
         similarity = view @ image.T
         rank = (similarity >= similarity.diagonal()[:, None]).sum(1) - 1
@@ -222,7 +226,7 @@ def measured(taken: dict[str, Tensor]) -> dict[str, Any]:
         similarity.fill_diagonal_(-2.0)
         same = (similarity.topk(_NEAR, 1).indices[:, :, None] == near[:, None, :]).any(2)
         neighbours[name] = round(float(same.double().mean()), 4)
-    return {"retrieval": retrieval, "neighbours": neighbours, "rank": effective_rank(taken["gallery"])}
+    return {"far": far, "retrieval": retrieval, "neighbours": neighbours, "rank": effective_rank(taken["gallery"])}
 
 
 def rotation(features: Features, copies: Images) -> float:
@@ -239,6 +243,84 @@ def rotation(features: Features, copies: Images) -> float:
     one_hot = F.one_hot(y_L, 4).double() - 0.25
     weights = torch.linalg.solve(gram, learn.T @ one_hot / len(learn))
     return float(((asked @ weights).argmax(1) == y_A).double().mean())
+
+
+Entries = dict[tuple[str, str], dict[str, Any]]
+Criterion = Callable[[Entries, list[str], str], str]
+_CLOSE = 0.03  # of kNN
+
+
+def report(path: Path) -> None:
+    """Print a table for each set and seed, and how often each way to choose comes within three points of the best."""
+    groups: dict[tuple[str, int], Entries] = {}
+    for line in path.read_text(encoding="utf-8").splitlines():
+        entry = json.loads(line)
+        groups.setdefault((entry["set"], entry["seed"]), {})[entry["recipe"], entry["kind"]] = entry
+    lost: dict[str, dict[str, float]] = {name: {} for name in CRITERIA}
+    for (of, seed), entries in groups.items():
+        usual = entries["untrained", "beside"]["usual"]
+        names = [recipe for recipe, kind in entries if kind == "judged"]
+        knn = {name: entries[name, "judged"]["knn"] for name in names}
+        choices = {title: choose(entries, names, usual) for title, choose in CRITERIA.items()}
+        beside = ", ".join(f"{name} {entries[name, 'beside']['knn']:.3f}" for name in ("pixels", "untrained"))
+        print(
+            f"\n| {of}, seed {seed} ({beside}) | kNN | after the trial | nearer | first hits | rotation | rank | loss |"
+        )
+        print("|" + "---|" * 8)
+        for name in names:
+            trial = entries[name, "trial"]
+            shown = f"**{name} (chosen)**" if name == choices["nearer"] else name
+            print(
+                f"| {shown} | {knn[name]:.3f} | {trial['knn']:.3f} | {100 * gain(entries, name):.0f} % | "
+                f"{helped(entries, name):.1f} | {trial['rotation']:.3f} | {trial['rank']:.0f} | {trial['loss']:.2f} |"
+            )
+        for title, choice in choices.items():
+            lost[title][f"{of} {seed}"] = max(knn.values()) - knn[choice]
+    print(f"\n| chosen by | within {_CLOSE:.0%} of the best | points of kNN lost |\n|---|---|---|")
+    for title, values in lost.items():
+        close = sum(value <= _CLOSE for value in values.values())
+        table = ", ".join(f"{of} {100 * value:.1f}" for of, value in values.items() if value > 0)
+        print(f"| {title} | {close} of {len(values)} | {table} |")
+
+
+def gain(entries: Entries, name: str, exam: str | None = None) -> float:
+    """By how much training brought views nearer to their own images than pixels and the untrained network do."""
+    before = min(entries[other, "beside"]["far"][exam or name] for other in ("pixels", "untrained"))
+    return before - entries[name, "trial"]["far"][exam or name]
+
+
+def helped(entries: Entries, name: str) -> float:
+    """How many times as often a view finds its own image first, beside the better of those two."""
+    before = max(entries[other, "beside"]["retrieval"][name] for other in ("pixels", "untrained"))
+    return entries[name, "trial"]["retrieval"][name] / max(before, 1 / _GALLERY)
+
+
+def by_first_hits(entries: Entries, names: list[str], usual: str) -> str:
+    """From strong to weak the first that helps 1.4 times, else the best: how it was done before."""
+    for name in names:
+        if helped(entries, name) >= 1.4:
+            return name
+    return max(names, key=lambda name: helped(entries, name))
+
+
+def by_average_exam(entries: Entries, names: list[str], usual: str) -> str:
+    """The most gained on average in the views of all that are compared."""
+    return max(names, key=lambda name: sum(gain(entries, name, exam) for exam in names))
+
+
+CRITERIA: dict[str, Criterion] = {
+    "nearer": lambda entries, names, usual: most_worth({name: gain(entries, name) for name in names}, usual),
+    "first hits": by_first_hits,
+    "an exam of the usual views": lambda entries, names, usual: max(names, key=lambda name: gain(entries, name, usual)),
+    "an exam of all views, averaged": by_average_exam,
+    "rotation": lambda entries, names, _: max(names, key=lambda name: entries[name, "trial"]["rotation"]),
+    "effective rank": lambda entries, names, _: max(names, key=lambda name: entries[name, "trial"]["rank"]),
+    "neighbours that stay": lambda entries, names, usual: max(
+        names, key=lambda name: entries[name, "trial"]["neighbours"][usual]
+    ),
+    "always the usual": lambda entries, names, usual: usual,
+    "always crop-flip": lambda entries, names, usual: "crop-flip",
+}
 
 
 if __name__ == "__main__":

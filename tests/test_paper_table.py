@@ -60,7 +60,7 @@ def test_the_table_is_there():
         ("how-to/evaluate.md", f"exp(cosine / {knn.TEMPERATURE})"),
         ("how-to/evaluate.md", {0.1: "on a tenth of the learning rows"}[linear.HELD_OUT]),
         ("how-to/cluster.md", f"between {choose_k.CANDIDATES[0]} and {choose_k.CANDIDATES[-1]}"),
-        ("choosing.md", f"on small copies for {choose_views._STEPS} steps"),
+        ("choosing.md", f"on small copies for {choose_views.STEPS} steps"),
         ("choosing.md", f"at least {100 * choose_views._ENOUGH:.0f} % of the way nearer"),
         ("choosing.md", f"{choose_views._MOST_SECONDS:.0f} s at the most"),
         ("choosing.md", f"It needs {choose_views._FEWEST} images"),

@@ -53,7 +53,7 @@ def chosen(images: Images, usual: str = "simclr-small", known: dict[int, int] | 
 
 @pytest.fixture(autouse=True)
 def short(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(module, "_STEPS", 4)
+    monkeypatch.setattr(module, "STEPS", 4)
 
 
 def with_gains(monkeypatch: pytest.MonkeyPatch, gains: dict[str, float]) -> None:
@@ -102,7 +102,7 @@ def test_without_colour_nothing_is_tried_twice(monkeypatch: pytest.MonkeyPatch):
 
 def test_labels_decide_where_they_are_given(monkeypatch: pytest.MonkeyPatch):
     """The classes are hues: recipes that make views of other hues must lose."""
-    monkeypatch.setattr(module, "_STEPS", 24)
+    monkeypatch.setattr(module, "STEPS", 24)
     images = patches(320)
     choice = chosen(images, known={row: row % 2 for row in range(80)})
     assert choice.by == "labels"
@@ -252,18 +252,23 @@ def test_how_far_a_view_is_from_its_own_image():
     assert 0.0 < distance_to_own(x, x + 2 * x.flip(0)) < distance_to_own(x, x.flip(0)) < 1.0
 
 
-def signs(n: int) -> Images:
-    """Bars in one of four directions at two places, in any colour before any plain wall."""
+def gratings(n: int) -> Images:
+    """Bright bars of any direction, width and place before something dark: told apart whatever happens to colours."""
     generator = torch.Generator().manual_seed(0)
-    walls, bars = torch.rand(2, n, 3, 1, 1, generator=generator).unbind()
     y, x = torch.meshgrid(torch.arange(16.0), torch.arange(16.0), indexing="ij")
-    kind = torch.arange(n) % 8
-    angle = (kind % 4 * torch.pi / 4)[:, None, None]
-    place = torch.where(kind < 4, -3.0, 3.0)[:, None, None]
-    distance = ((x - 7.5) * angle.sin() - (y - 7.5) * angle.cos() - place).abs()
-    mask = (distance < 1.5).float()[:, None]
-    pixels = (255 * (mask * bars + (1 - mask) * walls)).round().to(torch.uint8)
-    return Images(pixels, tuple(f"{i}.png" for i in range(n)), name="signs")
+    turn, width, place = torch.rand(3, n, 1, 1, generator=generator).unbind()
+    across = x * (torch.pi * turn).cos() + y * (torch.pi * turn).sin()
+    bars = (torch.sin((0.5 + 1.5 * width) * across + 2 * torch.pi * place) > 0).float()[:, None]
+    bright, dark = (0.2 * torch.rand(2, n, 3, 1, 1, generator=generator)).unbind()
+    pixels = 255 * (bars * (0.75 + bright) + (1 - bars) * (0.05 + dark))
+    return Images(pixels.round().to(torch.uint8), tuple(f"{i}.png" for i in range(n)), name="gratings")
+
+
+@pytest.mark.parametrize(("images", "winner"), [(gratings(300), "simclr-small"), (patches(300), "crop-flip")])
+def test_shapes_keep_the_usual_views_and_hues_do_not(images: Images, winner: str, monkeypatch: pytest.MonkeyPatch):
+    """Really trained: hues are most of what tells the patches apart, and the usual views change them."""
+    monkeypatch.setattr(module, "STEPS", 24)
+    assert chosen(images).chosen == winner
 
 
 def test_large_images_are_compared_as_small_copies():

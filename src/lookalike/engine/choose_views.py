@@ -51,7 +51,7 @@ _WEAKER = ("simclr", "simclr-small", "simclr-light", "crop-flip")
 _OTHERS = ("digits",)  # of no place in that order; compared by labels only
 
 _FEWEST = 256  # training images below which nothing is chosen
-_STEPS = 48
+STEPS = 48
 """Of each training: as many for all data and runs, as `_ENOUGH` is what as many reach."""
 _SHARE = 0.1  # of a budget that choosing may take, and
 _MOST_SECONDS = 90.0  # at the most, also without a budget
@@ -131,7 +131,7 @@ def choose_views(
                 exam = Exam(copies, names, options, deadline, labels_of(copies, images))
                 before = far_before(exam, options, copies, backbone_for)
             for name in progress.over(names):
-                features = trained(name, _STEPS, options, copies, backbone_for, deadline).backbone.features
+                features = trained(name, STEPS, options, copies, backbone_for, deadline).backbone.features
                 if known is None:
                     results[name] = exam.take(features, [name])
                     scores[name] = round(before[name] - results[name].far[name], 3)
