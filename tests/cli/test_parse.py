@@ -49,6 +49,11 @@ def test_a_negative_number_is_a_value():
     assert said("--lr", "-2").options.lr == -2
 
 
+def test_a_value_that_begins_with_a_number_below_zero_is_told_as_a_value():
+    with pytest.raises(ConfigurationError, match="--limit .*'-3m'"):
+        said("--limit", "-3m")
+
+
 def test_a_word_after_two_dashes_is_data():
     assert said("--", "--odd-folder").options.data == "--odd-folder"
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import inspect
+import re
 import tomllib
 import types
 import typing
@@ -24,6 +25,7 @@ from lookalike.core.nearby import exists
 from lookalike.core.options import flag, raise_problems, unknown_keys
 
 T = TypeVar("T")
+_NEGATIVE = re.compile(r"-[0-9.]")  # a number below 0, with or without a unit
 _NO_VALUE = "\0"  # stands for the value of a flag that was given none; no word can be it
 
 
@@ -122,11 +124,15 @@ def _parser(kind: type[Any], program: str, positional: Sequence[str]) -> argpars
 
 
 def _with_values(kind: type[Any], words: Sequence[str]) -> list[str]:
-    """The words, with a mark after each flag that lacks its value: argparse would stop at the first."""
+    """The words, with a mark after each flag that lacks its value, at the first of which argparse would stop, and with
+    values such as -3m bound to their flags, as it takes them for options."""
     hints = typing.get_type_hints(kind)
     takes_value = {flag(f.name) for f in dataclasses.fields(kind) if hints[f.name] is not bool}
-    marked = []
+    marked: list[str] = []
     for word, following in zip(words, [*words[1:], "--"], strict=False):
+        if marked and marked[-1] in takes_value and _NEGATIVE.match(word):
+            marked[-1] += f"={word}"
+            continue
         marked.append(word)
         if word in takes_value and following.startswith("--"):
             marked.append(_NO_VALUE)
