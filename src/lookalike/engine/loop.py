@@ -145,7 +145,8 @@ class Trainer:
         """Put on record how much of the budget is used, for a start after this one."""
         self.noted_at = time.monotonic()
         if self.budget is not None:
-            self.run.update(used=self.budget.used())
+            with unless_full(lambda _: None, ""):  # it is told where a state is not saved
+                self.run.update(used=self.budget.used())
 
     def fit(self, resumed: bool) -> None:
         """Train to the end, from the checkpoint where `resumed`.
@@ -180,6 +181,7 @@ class Trainer:
             self.plan = None
 
     def chunked(self) -> int | None:
+        """Images whose graph is held at once; None where the memory does for all of a batch."""
         return chunk_size(self.options, self.method, self.backbone, self.views, self.rows, self.share)
 
     def _join(self) -> None:
