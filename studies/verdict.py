@@ -37,8 +37,10 @@ from lookalike.engine.backbone import load_backbone
 from lookalike.engine.run_folder import RunFolder
 from lookalike.engine.views import recipe_of, view_of
 from lookalike.evaluate.baselines import BASELINES
+from lookalike.evaluate.health import without_copy
 from lookalike.evaluate.judging import Evidence, verdict
 from lookalike.evaluate.knn import knn_predict
+from lookalike.evaluate.neighbours import other_neighbours, shared_neighbours
 from verdict_sets import DRAWN, copies, few, named_set
 
 SAMPLE = 600  # images whose features are kept, and of a view and of a mild view of each
@@ -48,6 +50,7 @@ CLUSTERS = {"deepcluster": 60, "deepcluster-v2": 100}
 
 REGIMES: dict[str, dict[str, Any]] = {
     "plain": {},
+    "long": {"epochs": 60},
     "short": {"epochs": 1},
     "shorter": {"epochs": 4},
     "slow": {"lr": LR / 2000},
@@ -70,6 +73,7 @@ REGIMES: dict[str, dict[str, Any]] = {
 MADE: dict[str, dict[str, str]] = {  # method -> regime -> sets
     "simclr": {
         "plain": "digits mnist cifar groceries emoji stripes arrows shapes cells",
+        "long": "cifar groceries shapes cells mnist digits emoji arrows",
         "short": "digits cifar stripes shapes",
         "shorter": "mnist groceries cells",
         "slow": "digits cifar arrows",
@@ -88,6 +92,7 @@ MADE: dict[str, dict[str, str]] = {  # method -> regime -> sets
     },
     "deepcluster": {
         "plain": "digits mnist cifar groceries emoji stripes arrows shapes cells",
+        "long": "cifar groceries shapes cells mnist emoji",
         "short": "mnist cifar shapes",
         "slow": "digits groceries",
         "fast": "mnist stripes emoji",
@@ -100,6 +105,7 @@ MADE: dict[str, dict[str, str]] = {  # method -> regime -> sets
     },
     "deepcluster-v2": {
         "plain": "digits mnist cifar stripes shapes cells",
+        "long": "cifar groceries cells mnist",
         "short": "digits groceries",
         "slow": "mnist shapes",
         "fast": "digits cifar cells",
@@ -129,14 +135,14 @@ class Case:
 
 
 def cases() -> Iterator[Case]:
-    """All of them; the half that rules are chosen on first, and there those that differ most."""
+    """All of them: the long ones first, then those that differ most."""
     rounds = [
         [Case(data, method, regime) for data in sets.split()]
         for regimes in MADE.values()
         for (regime, sets), method in zip(regimes.items(), [_method(regimes)] * len(regimes), strict=True)
     ]
     mixed = [found[turn] for turn in range(max(map(len, rounds))) for found in rounds if turn < len(found)]
-    yield from sorted(mixed, key=lambda case: case.half)
+    yield from sorted(mixed, key=lambda case: case.regime != "long")
 
 
 def _method(regimes: dict[str, str]) -> str:
@@ -255,14 +261,19 @@ def told(record: dict[str, Any]) -> str:
     return "below" if ratio < -2 else "above" if ratio > 2 else "level"
 
 
-def said(record: dict[str, Any]) -> str:
+def said(record: dict[str, Any], out: Path) -> str:
     """What the verdict, by the rules as they are now, says of a run at its last look."""
     earlier = [event for event in record["look"] if event["of"] == "network"][:-1]
+    kept = np.load(out / "features" / f"{record['name']}.npz")
+    near = {name: other_neighbours(torch.from_numpy(kept[name])) for name in ("pixels", "untrained", "network")}
+    shared = [shared_neighbours(near["pixels"], near[name]) or 0.0 for name in ("network", "untrained")]
     found = Evidence.of_events(
         {event["of"]: event for event in record["look"]},
         earlier,
         record["epoch"],
         targets_change=record["method"].startswith("deepcluster"),
+        like_pixels=(shared[0], shared[1]),
+        distinct=without_copy(torch.from_numpy(kept["pixels"])),
         images=record["images"],
         crop_min=record["options"].get("crop_min"),
     )
@@ -273,7 +284,7 @@ def judge(out: Path) -> None:
     """Print what the verdict says beside what labels say, and the runs where it errs."""
     for half in ("chosen", "judged"):
         records = [record for record in read(out) if record["half"] == half and "failed" not in record]
-        found = [(said(record).split(":")[0], told(record), record) for record in records]
+        found = [(said(record, out).split(":")[0], told(record), record) for record in records]
         print(f"\n{half}: {len(found)} runs\n\n| verdict | " + " | ".join(f"kNN {word}" for word in TOLD) + " |")
         print("|---|" + "---:|" * len(TOLD))
         for word in sorted({word for word, _, _ in found}):

@@ -47,6 +47,12 @@ def test_the_table_is_there():
     [
         ("verdict.md", f"the effective rank is below {judging._COLLAPSED_RANK:.0f}"),
         ("verdict.md", f"above {judging._LEARNED_LOSS} of chance level"),
+        ("verdict.md", f"less than {judging._AHEAD} times as often"),
+        ("verdict.md", f"fewer than {judging._KEPT} times as many"),
+        ("verdict.md", f"fewer than {judging._FEW} |"),
+        ("verdict.md", f"`--crop-min` below {judging._TINY}"),
+        ("verdict.md", f"its own image {judging._RISING} times as often as half-way"),
+        ("verdict.md", f"correlate by {health._COPY}"),
         ("verdict.md", f"Among up to {health.GALLERY:,} images"),
         ("verdict.md", f"*stable* from {verdict._STABLE}, *still moving* from {verdict._LOOSE}"),
         ("verdict.md", f"within {verdict._CLOSE} of pixels or of the untrained network"),

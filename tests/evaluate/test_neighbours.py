@@ -6,7 +6,7 @@ import torch
 
 from lookalike.evaluate.cosine_neighbours import nearest_rows, unit_rows
 from lookalike.evaluate.knn import knn_accuracy
-from lookalike.evaluate.neighbours import accuracy_and_same_class, same_class_rate
+from lookalike.evaluate.neighbours import accuracy_and_same_class, other_neighbours, same_class_rate, shared_neighbours
 
 
 def test_a_rate_counted_by_hand():
@@ -45,3 +45,22 @@ def test_nearest_rows_are_those_of_a_full_sort(n, k):
     assert np.allclose(cosines, -np.sort(-scores, axis=1)[:, :wanted], atol=1e-6)
     assert np.allclose(cosines, np.take_along_axis(scores, rows, 1), atol=1e-6)
     assert all(len({*row, i}) == wanted + 1 for i, row in enumerate(rows.tolist()))
+
+
+def test_other_neighbours_leave_the_row_itself_out_also_among_equal_ones():
+    x = torch.randn(50, 8, generator=torch.Generator().manual_seed(0))
+    expected = nearest_rows((x - x.mean(0)).numpy(), 5)[0]
+    assert shared_neighbours(other_neighbours(x, 5), torch.from_numpy(expected)) == 1.0
+    x[10] = x[11] = x[12] = x[13]
+    near = other_neighbours(x, 5)
+    assert near.shape == (50, 5)
+    assert not (near == torch.arange(50)[:, None]).any()
+    for row in (10, 11, 12, 13):
+        assert set(near[row, :3].tolist()) == {10, 11, 12, 13} - {row}
+    assert other_neighbours(torch.ones(30, 4), 5).shape == (30, 5)
+    assert other_neighbours(x[:3], 10).shape == (3, 2)
+
+
+def test_shared_neighbours_counted_by_hand():
+    assert shared_neighbours(torch.tensor([[1, 2], [0, 3]]), torch.tensor([[2, 5], [3, 0]])) == 0.75
+    assert shared_neighbours(other_neighbours(torch.ones(1, 4)), torch.empty(1, 0, dtype=torch.int64)) is None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from lookalike.engine.looks import Look, Looker
 from lookalike.evaluate.baselines import pixel_features
 from lookalike.evaluate.comparison import by_labels
 from lookalike.evaluate.health import without_copy
-from lookalike.evaluate.judging import COLLAPSED, FAILING, HEALTHY, Evidence, as_given, health_of, verdict
+from lookalike.evaluate.judging import COLLAPSED, FAILING, Evidence, as_given, health_of, verdict
 from lookalike.methods.base import Method
 
 
@@ -40,14 +39,15 @@ class Judge:
             loss,
             chance,
             self.finds_clusters,
-            self.learns_labels,
+            learns_labels=self.learns_labels,
+            like_pixels=_both(look.like_pixels, baselines["untrained"].get("like_pixels")),
             earlier=tuple(event["retrieval"] for event in before if event.get("step")),
             losses=tuple(event["loss"] for event in events if event.get("event") == "epoch"),
             images=len(self.looker.images.training),
+            distinct=self._distinct,
             crop_min=self.options.crop_min,
         )
-        said = verdict(found)
-        return said if said.startswith(HEALTHY) else verdict(replace(found, distinct=self._distinct))
+        return verdict(found)
 
     @staticmethod
     def warns(sentence: str) -> bool:
@@ -56,10 +56,14 @@ class Judge:
 
     @cached_property
     def _distinct(self) -> float:
-        """Share of images without a near copy; asked where something is wrong, and once."""
+        """Share of images without a near copy."""
         return without_copy(pixel_features(self.looker.images.squares.take(self.looker.gallery)))
 
     def by_labels(self, look: Look, baselines: Mapping[str, Any]) -> str:
         """What the kNN monitor says, where there are labels."""
         known = {name: event["knn"] for name, event in baselines.items() if event.get("knn") is not None}
         return by_labels(look.knn, known, len(self.looker.queries))
+
+
+def _both(now: float | None, untrained: float | None) -> tuple[float, float] | None:
+    return None if now is None or untrained is None else (now, untrained)

@@ -6,8 +6,10 @@ looked at, so that nobody is tempted to choose by the test split.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -20,9 +22,9 @@ from lookalike.data.canvas import Squares
 from lookalike.engine.backbone import Backbone
 from lookalike.engine.extent import USUAL, Extent
 from lookalike.engine.views import view_of
-from lookalike.evaluate.baselines import BASELINES
+from lookalike.evaluate.baselines import BASELINES, pixel_features
 from lookalike.evaluate.health import Health, measure, retrieval
-from lookalike.evaluate.neighbours import accuracy_and_same_class
+from lookalike.evaluate.neighbours import accuracy_and_same_class, other_neighbours, shared_neighbours
 
 Features = Callable[[Tensor | Squares], Tensor]
 """From images to features [N, D]."""
@@ -36,10 +38,17 @@ class Look:
     health: Health
     knn: float | None = None
     closest: float | None = None
+    like_pixels: float | None = None
+    """Share of an image's 10 nearest by pixels that are among its 10 nearest; None for a single image."""
 
     def event(self) -> dict[str, float | int | None]:
         """As values of an event."""
-        return {**asdict(self.health), "knn": self.knn, "closest": self.closest}
+        return {
+            **asdict(self.health),
+            "knn": self.knn,
+            "closest": self.closest,
+            "like_pixels": self.like_pixels,
+        }
 
 
 class Once:
@@ -93,12 +102,20 @@ class Looker:
     def look_at(self, once: Once) -> Look:
         """Look at what is known of a network."""
         with phase("looking at what is learned"):
-            health = measure(once(self.gallery), once.features(self.views))
+            x_GD = once(self.gallery)
+            health = measure(x_GD, once.features(self.views))
+            finite = math.isfinite(health.effective_rank)
+            like_pixels = shared_neighbours(self.near_by_pixels, other_neighbours(x_GD)) if finite else None
             if not len(self.queries) or self.images.labels is None:
-                return Look(health)
+                return Look(health, like_pixels=like_pixels)
             labels = self.images.labels
             known = once(self.bank), labels[self.bank], once(self.queries), labels[self.queries]
-            return Look(health, *accuracy_and_same_class(*known))
+            return Look(health, *accuracy_and_same_class(*known), like_pixels)
+
+    @cached_property
+    def near_by_pixels(self) -> Tensor:
+        """The 10 nearest others of each image of the gallery by pixels (int64 [G, 10]), as places in the gallery."""
+        return other_neighbours(pixel_features(self.images.squares.take(self.gallery)))
 
     def retrieval(self, features: Features) -> float:
         """How often a new view finds its own image, alone: all that some want to know."""

@@ -12,13 +12,16 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from lookalike.core.words import counted
+from lookalike.evaluate.comparison import chance
 from lookalike.evaluate.health import Health
 
 COLLAPSED, FAILING, UNPROVEN, HEALTHY = "collapsed", "not learning", "unproven", "healthy"
 
 _COLLAPSED_RANK = 2.0  # directions; fewer means that all images look the same to the network
 _LEARNED_LOSS = 0.97  # share of the chance level below which a loss says that views are told apart
-_AHEAD = 0.0  # times as often as pixels and untrained must a view find its own image to be called healthy
+_AHEAD = 1.2  # times as often as pixels and untrained must a view find its own image to be called healthy
+_NEARLY_ALL = 0.9  # share of views that the untrained network finds, from which training cannot show
+_KEPT = 0.9  # share of the neighbours by pixels that the untrained network has, which a healthy one has at the least
 
 _FEW = 256  # training images below which there is little to learn from
 _DISTINCT = 0.5  # share of images that have no near copy, below which copies are the trouble
@@ -42,6 +45,8 @@ class Evidence:
     """The loss of telling nothing apart, if known."""
     targets_change: bool = False
     """Whether what is predicted is made anew while training, as clusters are: a loss near chance says nothing then."""
+    like_pixels: tuple[float, float] | None = None
+    """Share of an image's 10 nearest by pixels that the network, and that it untrained, have among their 10 nearest."""
     learns_labels: bool = False
     """Whether labels are learned from: how views are told apart is not what such a training is for."""
     earlier: tuple[float, ...] = ()
@@ -108,10 +113,15 @@ def _judged(found: Evidence) -> tuple[str, str]:
         return FAILING, "the loss is that of guessing; "
     if found.learns_labels:
         return HEALTHY, ""
-    if now.retrieval <= max(min(found.untrained.retrieval, 2 / max(1, now.images)), 1 / max(1, now.images)):
-        return FAILING, "views are not told apart; "
-    if now.retrieval < _AHEAD * max(found.untrained.retrieval, found.pixels.retrieval):
+    before = found.untrained.retrieval
+    if before < _NEARLY_ALL and now.retrieval - before <= chance(now.retrieval, before, now.images):
+        return FAILING, "views are told apart no better than before training; "
+    if now.retrieval < _AHEAD * max(before, found.pixels.retrieval):
         return UNPROVEN, "views are told apart, but hardly better than by what needs no training; "
+    if found.like_pixels is not None and found.like_pixels[0] < _KEPT * found.like_pixels[1]:
+        return UNPROVEN, "what pixels call alike is less alike than before training; "
+    if found.distinct is not None and found.distinct < _DISTINCT:
+        return UNPROVEN, "most images are copies; "
     return HEALTHY, ""
 
 

@@ -168,11 +168,14 @@ def _passed_over(run: Run) -> list[str]:
 
 
 def _advice(run: Run, known: dict[str, Figure]) -> list[str]:
-    advice = []
-    if "Try " in _judged(run):
-        advice.append(_judged(run)[_judged(run).index("Try ") :])
+    remedy = _judged(run).partition(". ")[2]  # the cause, and what to try
+    advice = [remedy] if remedy else []
     for figure in (known[name] for name in ("linear", "kNN") if name in known):
-        others = (("raw pixels", figure.pixels), ("the untrained network", figure.untrained))
+        others = (
+            ("raw pixels", figure.pixels),
+            ("histograms", figure.histograms),
+            ("the untrained network", figure.untrained),
+        )
         # near 1 there is nothing left to gain, and being level says nothing
         ahead = [name for name, x in others if x is not None and figure.value < min(x + _CLOSE, 1 - _CLOSE)]
         if ahead:
@@ -182,10 +185,12 @@ def _advice(run: Run, known: dict[str, Figure]) -> list[str]:
                     "these images should pay (the same command with another --out, without --epochs 0)."
                 )
                 break
-            advice.append(
-                f"By {figure.name} accuracy it is no better than {' and '.join(ahead)}: try more epochs (--epochs), or "
-                "views that vary in what must not matter (lookalike views DATA shows them)."
+            other = (
+                ": try more epochs (--epochs), or views that vary in what must not matter (lookalike views DATA shows "
+                "them)"
             )
+            named = " and ".join(filter(None, [", ".join(ahead[:-1]), ahead[-1]]))
+            advice.append(f"By {figure.name} accuracy it is no better than {named}{'' if remedy else other}.")
             break
     notes, training = first_heads(run), run.record.get("training_images") or run.images
     if notes and notes[-1].get("largest", 0) > _LARGEST * training:
