@@ -90,7 +90,7 @@ def opening(n: int, folder: Path) -> Work:
     place = folder / f"{n}"
     listing = sources.find(str(made(place / "images", n)))
     assert isinstance(listing, Listing)
-    how = Loading(cache=str(place / "cache"), say=lambda _: None)
+    how = Loading(cache=str(place / "cache"))
     stored(listing, how, False)
     return lambda: stored(listing, how, False)
 

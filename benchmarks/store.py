@@ -108,7 +108,7 @@ def main(words: list[str] | None = None) -> None:
                 raw.read()
             elif isinstance(raw, Image.Image):
                 raw.load()
-        how = Loading(cache=str(Path(folder) / "cache"), say=lambda _: None)
+        how = Loading(cache=str(Path(folder) / "cache"))
         build = seconds(lambda: stored(listing, how, False))
         opening = statistics.median(seconds(lambda: stored(listing, how, False)) for _ in range(5))
         both = {"memory": stored(listing, how, True), "store": stored(listing, how, False)}

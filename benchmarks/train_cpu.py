@@ -40,10 +40,11 @@ from common import ENVIRONMENTS, Missing, Table, Worker, environment, here, in_t
 from lookalike import api
 from lookalike.core import machine
 from lookalike.core.files import read_json, write_json
+from lookalike.core.progress import silence
 from lookalike.data.base import Images
 from lookalike.encoders.base import EncoderSpec, build_encoder
 from lookalike.engine.backbone import Backbone, load_backbone, placed
-from lookalike.engine.journal import Journal, silence
+from lookalike.engine.journal import Journal
 from lookalike.engine.loop import Trainer
 from lookalike.engine.resolve import recipe_values
 from lookalike.engine.run_folder import RunFolder
