@@ -10,6 +10,7 @@ What tells the kinds apart differs, and so do the views that one should learn fr
   which many differ in colour: colour and shape. Both are emoji of three designers (Apache 2.0, CC BY, CC BY-SA).
 - `letters`: fifteen letters of the installed fonts, in any colours before any pattern: the shape alone, not mirrored.
 - `materials`: ten patterns in any colours, turned and scaled: the texture alone.
+- `animals`: twelve faces of animals, as fruit. `flags`: twelve flags of three bands: the colours and their order.
 - `stones`: twelve colours of pebbles of any shape: the colour alone.
 - `solar`: 2,624 real photos, of solar cells of two kinds, whole and broken (CC BY-NC-SA 4.0), as they are.
 
@@ -35,9 +36,14 @@ _SIGNS = ["270a", "270b", "270c", "261d", *(f"1f{code}" for code in ("44c", "44d
 _SKINS = ("", "-1f3fb", "-1f3fc", "-1f3fd", "-1f3fe", "-1f3ff")
 _FRUIT = [f"1f{code}" for code in ("34e", "34f", "350", "34a", "34b", "351", "352", "353", "345", "346")]
 _FRUIT += [f"1f{code}" for code in ("951", "955", "33d", "952", "347", "349", "34c", "34d", "95d", "954")]
+_ANIMALS = [
+    f"1f{code}" for code in ("431", "436", "42d", "439", "430", "98a", "43b", "43c", "428", "42f", "981", "42e")
+]
+_CODES = {"signs": _SIGNS, "fruit": _FRUIT, "animals": _ANIMALS}
 _LETTERS = "ABEGHKMPQRSTWXY"
 _FONTS = Path("/usr/share/fonts")
 _HUES = 12
+_FLAGS = 12
 
 
 def main() -> None:
@@ -90,9 +96,11 @@ def _painter(name: str, pictures: Path | None) -> tuple[list[str], Painter]:
     if name == "letters":
         fonts = [str(path) for path in sorted(_FONTS.rglob("*.ttf")) if "Math" not in path.name]
         return list(_LETTERS), lambda random, k, size: letter(random, _LETTERS[k], fonts, size)
-    if name not in ("signs", "fruit") or pictures is None:
+    if name == "flags":
+        return [f"flag-{k:02d}" for k in range(_FLAGS)], flag
+    if name not in _CODES or pictures is None:
         raise SystemExit(f"{name!r} is none of the sets, or needs --pictures")
-    codes = _SIGNS if name == "signs" else _FRUIT
+    codes = _CODES[name]
     stickers = [_stickers(pictures / "node_modules", code, _SKINS if name == "signs" else ("",)) for code in codes]
     wall, turn, least = (plain, 10, 0.85) if name == "signs" else (cloudy, 20, 0.6)
     return codes, lambda random, k, size: placed(random, stickers[k], wall(random, size), turn, least)
@@ -162,6 +170,21 @@ def letter(random: Random, char: str, fonts: list[str], size: int) -> np.ndarray
     ImageDraw.Draw(mask).text((at[0], at[1]), char, 255, font, anchor="mm")
     alpha = np.asarray(mask.rotate(random.uniform(-8, 8), Image.Resampling.BICUBIC), dtype=np.float64)[:, :, None] / 255
     return alpha * colour + (1 - alpha) * wall
+
+
+def flag(random: Random, k: int, size: int) -> np.ndarray:
+    """Flag k, of three bands of colours of its own, before clouds; it waves."""
+    own = np.random.default_rng([7, k])
+    bands = own.permutation(
+        np.array([[0.8, 0.1, 0.1], [0.1, 0.4, 0.2], [0.1, 0.2, 0.6], [0.95, 0.95, 0.95], [0.95, 0.8, 0.1]])
+    )
+    y, x = np.mgrid[0:size, 0:size] / size - random.uniform(0.1, 0.2, 2)[:, None, None]
+    span = random.uniform(0.6, 0.8)
+    wave = random.uniform(0.01, 0.05) * np.sin(random.uniform(5, 12) * x + random.uniform(0, 7))
+    along, across = (x, y + wave) if k % 2 else (y + wave, x)
+    colours = bands[np.clip((3 * along / span).astype(int), 0, 2)]
+    inside = ((along >= 0) & (along < span) & (across >= 0) & (across < span))[:, :, None]
+    return np.where(inside, colours, cloudy(random, size))
 
 
 def stone(random: Random, k: int, size: int) -> np.ndarray:

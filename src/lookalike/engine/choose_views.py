@@ -4,10 +4,11 @@ What two views of an image may differ in is what the network learns to ignore. T
 as long as it can be learned at all (Tian et al. 2020, "What makes for good views for contrastive learning?"): a few
 thousand photos of a shop do not teach what a fruit is to a network that may not use its colour. So a small network is
 trained on small copies for some steps by each recipe, from the usual one for such images to weaker ones. The usual one
-stays where training has brought its views markedly nearer to their own images, beside raw pixels and the network
-untrained; else the recipe by which they came nearest is taken. Weak views are no rivals of strong ones that can be
-learned, however much better they are found: that is easy for them, by colour and light. Where a user has a few labels,
-they decide; labels that the images have are asked what they say, and choose nothing.
+stays where training has brought its views nearer to their own images, beside raw pixels and the network untrained.
+Weak views are no rivals of strong ones that can be learned, however much better they are found: that is easy for them,
+by colour and light. Else features decide by how well they tell how an image is turned (SelfAugment: Reed et al. 2021),
+which colour and light do not, and a little by how much nearer their views came. Where a user has a few labels, they
+decide; labels that the images have are asked what they say, and choose nothing.
 """
 
 from __future__ import annotations
@@ -55,8 +56,9 @@ STEPS = 48
 """Of each training: as many for all data and runs, as `_ENOUGH` is what as many reach."""
 _SHARE = 0.1  # of a budget that choosing may take, and
 _MOST_SECONDS = 90.0  # at the most, also without a budget
-_ENOUGH = 0.08
+_ENOUGH = 0.05
 """By so much of the way must training bring views nearer to their own images for their recipe to be learnable."""
+_WEIGHT = 0.2  # of being nearer, beside the share of images whose turn is told, where the usual recipe is not learnable
 
 
 @dataclass(frozen=True)
@@ -133,7 +135,7 @@ def choose_views(
             for name in progress.over(names):
                 features = trained(name, STEPS, options, copies, backbone_for, deadline).backbone.features
                 if known is None:
-                    results[name] = exam.take(features, [name])
+                    results[name] = exam.take(features, [name], turns=True)
                     scores[name] = round(before[name] - results[name].far[name], 3)
                     if scores[fallback] >= _ENOUGH and images.labels is None:
                         break  # else the labels are asked what they say to the others
@@ -148,23 +150,30 @@ def choose_views(
     best = max(scores, key=lambda name: scores[name])
     by, lead, form = "labels", "nearest labelled image of its class", "{:.0%}"
     if known is None:
-        best = most_worth(scores, fallback)
+        turned = {name: round(result.turned, 4) for name, result in results.items()}
+        best = most_worth(scores, turned, fallback)
         by, lead, form = "learnable", "training brings a view nearer to its own image by", "{:.0%}"
     table = ", ".join(f"{name} {form.format(score)}" for name, score in scores.items())
+    if known is None and scores[fallback] < _ENOUGH:
+        turns = ", ".join(f"{name} {share:.0%}" for name, share in turned.items())
+        table = f"{table}; then tells how an image is turned: {turns}"
     untried = f"; no others in {duration(allowed)}" if early else ""
     knn = {name: round(result.knn, 4) for name, result in results.items() if result.knn is not None}
     return Choice(best, scores, by, f"{lead}: {table}{untried}{by_labels(knn)}", knn)
 
 
-def most_worth(gains: dict[str, float], usual: str) -> str:
-    """The recipe to learn from: the usual one where it can be learned, else the one of which most is learned.
+def most_worth(gains: dict[str, float], turned: dict[str, float], usual: str) -> str:
+    """The recipe to learn from: the usual one where it can be learned, else that of the features that tell most.
 
     Args:
         gains: for each recipe that was tried, usual and weaker ones, by how much training brought views of it nearer to
             their own image (`distance_to_own`) than raw pixels and the untrained network do.
+        turned: for each, the share of images of which the trained features tell how they are turned.
         usual: the one that teaches most as long as it can be learned.
     """
-    return usual if gains[usual] >= _ENOUGH else max(gains, key=lambda name: gains[name])
+    if gains[usual] >= _ENOUGH:
+        return usual
+    return max(gains, key=lambda name: turned[name] + _WEIGHT * gains[name])
 
 
 def labels_of(copies: Images, images: Images) -> Tensor | None:

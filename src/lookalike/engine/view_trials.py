@@ -30,6 +30,7 @@ BATCH = 128
 
 _MOST = 8192  # training images that are looked at
 _GALLERY = 1024  # among which a view looks for its own image
+_RIDGE = 0.1  # of the probe, beside the mean of the variances
 _BLOCK = 256  # images between two looks at the clock
 
 Backbones = Callable[[TrainOptions, Images], Backbone]
@@ -81,6 +82,8 @@ class Result:
 
     far: dict[str, float]
     """Recipe of views -> `distance_to_own` of such views."""
+    turned: float
+    """`tells_turns` of the features, where it was asked for."""
     knn: float | None
     """kNN accuracy of each image by the others, where labels are known; nothing is chosen by it."""
 
@@ -100,6 +103,7 @@ class Exam:
         rows = copies.training
         chosen = rows[rng.permutation(options.seed, "look/gallery", 0, len(rows))[:_GALLERY]]
         self.gallery = copies.squares[chosen]
+        self.turns = [torch.rot90(self.gallery, quarters, (2, 3)).contiguous() for quarters in range(4)]
         self.labels = None if labels is None else labels[chosen]
         self.views: dict[str, Tensor] = {}
         for name in recipes:
@@ -110,15 +114,18 @@ class Exam:
                 parts.append(view_of(copies, recipe, part, seed=options.seed, epoch=-1, view=0))
             self.views[name] = torch.cat(parts)
 
-    def take(self, features: Features, recipes: Iterable[str]) -> Result:
-        """Examine features by the views of some of the recipes.
+    def take(self, features: Features, recipes: Iterable[str], turns: bool = False) -> Result:
+        """Examine features by the views of some of the recipes, and by `turns` of the images.
 
         Raises:
             TimeUp, Interrupted: before all are computed.
         """
         image_ND = self._of(features, self.gallery)
         far = {name: distance_to_own(image_ND, self._of(features, self.views[name])) for name in recipes}
-        return Result(far, None if self.labels is None else knn_among(image_ND, self.labels))
+        turned = math.nan
+        if turns:
+            turned = tells_turns(torch.stack([image_ND, *(self._of(features, turn) for turn in self.turns[1:])]))
+        return Result(far, turned, None if self.labels is None else knn_among(image_ND, self.labels))
 
     def _of(self, features: Features, images_NCHW: Tensor) -> Tensor:
         parts = []
@@ -144,6 +151,25 @@ def distance_to_own(images_ND: Tensor, views_ND: Tensor) -> float:
     # ties count against: features that are all equal are as far as can be
     rank = (similarity >= similarity.diagonal()[:, None]).sum(1)
     return float(rank.double().log2().mean()) / math.log2(max(2, len(image)))
+
+
+def tells_turns(x_QND: Tensor) -> float:
+    """Share of images of which a linear probe tells by how many quarters they were turned; 0.25 is chance.
+
+    The probe learns from the even rows and is asked about the odd ones (SelfAugment: Reed et al. 2021).
+
+    Args:
+        x_QND: features of N images turned by Q = 4 numbers of quarters.
+    """
+    x = x_QND.double()
+    learn, asked = x[:, ::2].flatten(0, 1), x[:, 1::2].flatten(0, 1)
+    mean, spread = learn.mean(0), learn.std(0).clamp_min(1e-6)
+    learn, asked = (learn - mean) / spread, (asked - mean) / spread
+    y_L, y_A = (torch.arange(4).repeat_interleave(len(part) // 4) for part in (learn, asked))
+    gram = learn.T @ learn / len(learn)
+    gram.diagonal().add_(_RIDGE * gram.diagonal().mean().clamp_min(1e-6))
+    weights = torch.linalg.solve(gram, learn.T @ (F.one_hot(y_L, 4).double() - 0.25) / len(learn))
+    return float(((asked @ weights).argmax(1) == y_A).double().mean())
 
 
 def knn_among(x_ND: Tensor, labels_N: Tensor) -> float | None:
