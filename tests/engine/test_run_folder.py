@@ -78,12 +78,13 @@ def test_images_with_other_channels_are_refused(run: RunFolder, tmp_path: Path):
 
 
 def test_colour_is_left_out_for_a_network_for_grey_and_that_is_said(
-    run: RunFolder, tmp_path: Path, capsys: pytest.CaptureFixture
+    run: RunFolder, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ):
+    caplog.set_level("INFO", "lookalike")
     np.save(tmp_path / "colour.npy", np.zeros((5, 16, 16, 3), np.uint8))
     place = api.embed(run, str(tmp_path / "colour.npy"))
     assert np.load(place / "embeddings.npy").shape == (5, 32)
-    assert "their colour was left out" in capsys.readouterr().err
+    assert "their colour was left out" in caplog.text
 
 
 def test_a_folder_that_is_no_run_is_refused(tmp_path: Path):
