@@ -21,11 +21,11 @@ from lookalike.core.metrics import read_metrics
 from lookalike.engine.run_folder import RunFolder
 folder = Path(sys.argv[1])
 run = RunFolder(folder)
-write_json(run.record, {"name": "K\u00f6ln \u2713"})
-write_toml(run.config, {"data": "K\u00f6ln \u2713"})
+write_json(run.record, {"status": "K\u00f6ln \u2713"})
+write_toml(run.config, {"method": "simclr", "data": "K\u00f6ln \u2713"})
 write_csv(run.index, ("path",), [("K\u00f6ln \u2713",)])
-assert run.status() == {"name": "K\u00f6ln \u2713"}, run.status()
-assert run.settings() == {"data": "K\u00f6ln \u2713"}, run.settings()
+assert run.status()["status"] == "K\u00f6ln \u2713", run.status()
+assert run.settings()["data"] == "K\u00f6ln \u2713", run.settings()
 print(os.sys.getfilesystemencoding())
 """
 

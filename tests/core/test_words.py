@@ -88,6 +88,7 @@ def test_messages_of_one():
         total=1,
         ranks=SimpleNamespace(size=1),
         chunk=None,
+        pacing=SimpleNamespace(timed=False),
     )
     assert "1 image, 8 x 8 pixels, 1 channel; " in wording.opening(trainer)
     assert "; 1 epoch of 1 batch of 1; " in wording.opening(trainer)

@@ -14,6 +14,7 @@ from lookalike.core import rng
 from lookalike.core.errors import LookalikeError
 from lookalike.core.files import read_json
 from lookalike.core.metrics import read_metrics
+from lookalike.core.words import counted
 from lookalike.engine.grouping import features_and_index
 from lookalike.engine.run_folder import RunFolder
 from lookalike.evaluate.baselines import BASELINES
@@ -64,8 +65,8 @@ def better_for_labels(
         return None
     certain = "" if gain**2 >= 4 * differ else ", which may be chance"
     return best, (
-        f"left out in turn, {int(right[best].sum())} of the {len(trained)} labels given are guessed right by {best}, "
-        f"{int(trained.sum())} by the trained features{certain}"
+        f"left out in turn, {int(right[best].sum())} of the {counted(len(trained), 'label')} given are guessed right "
+        f"by {best}, {int(trained.sum())} by the trained features{certain}"
     )
 
 

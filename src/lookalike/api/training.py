@@ -154,6 +154,8 @@ def train(
         options = dataclasses.replace(options, **normalized)
         learner = module.Learner(backbone.encoder, options, len(rows), len(images.classes), ranks)
         learner = placed(learner.double() if options.precision == "float64" else learner, device)
+        told = {"method": method, **lasting(options), "run folder": str(run.path), "images": images.fingerprint}
+        raise_problems(disagreements(ranks.objects(told)))
         resumed = done = False
         if ranks.first:
             if not run.complete():
@@ -187,9 +189,6 @@ def train(
             if ranks.first and choice is not None:
                 run.configure(method, options, command)
                 run.update(views=choice.record())
-    told = {"method": method, **lasting(options), "run folder": str(run.path), "images": images.fingerprint}
-    with ranks.together():
-        raise_problems(disagreements(ranks.objects(told)))
     if done:
         return run
     timed = options.schedule == CLOCK

@@ -86,7 +86,7 @@ def lloyd(
     with (
         single_threaded_blas(),
         Workers(x_ND.device, x_ND.numel() * k) as workers,
-        phase(f"k-means of {len(x_ND):,} rows, iterations") as counting,
+        phase(f"k-means of {counted(len(x_ND), 'row')}, iterations") as counting,
     ):
         kind = _kind(x_ND)
         x, scale = _checked(x_ND, k, ranks, None if isinstance(init, str) or spherical else init)

@@ -197,15 +197,16 @@ class Trainer:
     def _first_look(self) -> None:
         if not self.ranks.first:
             return
-        begun, calibrated = time.monotonic(), self.looker.calibrated(self.random_backbone)
+        calibrated, begun = self.looker.calibrated(self.random_backbone), time.monotonic()
         untrained = self.looker.once(calibrated.features, self.snapshots.rows)
         self.behind.image = (time.monotonic() - begun) / len(untrained.rows)
-        looks = {**self.looker.look_at_baselines(), "untrained": self.looker.look_at(untrained)}
+        looks = {"untrained": self.looker.look_at(untrained)}
+        self.behind.look = time.monotonic() - begun
+        looks = {**self.looker.look_at_baselines(), **looks}
         self.baselines = {name: look.event() for name, look in looks.items()}
         for name, event in self.baselines.items():
             self.journal.event("look", 0, epoch=0, of=name, **event)
         self.snapshots.untrained(untrained)
-        self.behind.look = time.monotonic() - begun
         if self.budget is not None:
             self.behind.measure(untrained, self.images, self.looker)
             self.journal.say(self.behind.words(self.budget))

@@ -22,7 +22,7 @@ def has_learned(run: Run) -> bool:
 def opening(run: Run) -> str:
     """What the run is of, and what this page is."""
     channels, side = (run.record.get("shape") or [0, 0, 0])[:2]
-    kind = {1: "grey", 3: "colour"}.get(channels, f"{channels} channels")
+    kind = {1: "grey", 3: "colour"}.get(channels, counted(channels, "channel"))
     words = f"{counted(run.record.get('training_images') or run.images, 'image')} of "
     words += short(run.config.get("data") or "images") + (f" ({side} x {side} pixels, {kind})" if side else "")
     what = f"to be learned from by {run.method}" if run.method else "to be learned from"
