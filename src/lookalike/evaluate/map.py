@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from lookalike.core.progress import phase
 from lookalike.evaluate.cosine_neighbours import nearest_rows, unit_rows
@@ -154,7 +155,8 @@ def _axes(x_ND: np.ndarray, before: np.ndarray | None, seed: int) -> np.ndarray:
     x = unit_rows(x_ND).astype(np.float64)
     if _spread(x_ND) == 0 and before is not None:
         return before.copy()
-    y = _along_principal_axes(x - x.mean(0))
+    with threadpool_limits(1):  # several threads of BLAS round otherwise, and a layout makes much of little
+        y = _along_principal_axes(x - x.mean(0))
     y = np.pad(y, ((0, 0), (0, 2 - y.shape[1])))
     side = np.sign(y[np.abs(y).argmax(0), [0, 1]])
     y *= np.where(side == 0, 1.0, side)
