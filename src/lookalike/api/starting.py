@@ -23,7 +23,7 @@ from lookalike.engine.pacing import CLOCK
 from lookalike.engine.run_folder import RunFolder
 from lookalike.engine.snapshots import snapshots
 
-O = TypeVar("O", bound=TrainOptions)  # noqa: E741
+O = TypeVar("O", bound=TrainOptions)  # noqa: E741  # O as in options
 
 FirstPage = Callable[[RunFolder, Images, float], str]
 
@@ -62,8 +62,10 @@ def claim(
 
 
 @contextmanager
-def kept(run: RunFolder, images: Images, graceful: bool) -> Iterator[None]:
+def kept(run: RunFolder, images: Images, graceful: bool, first: bool = True) -> Iterator[None]:
     """What comes before the first step: Ctrl-C ends it with what there is, which the next start uses.
+
+    Of several processes the `first` one puts it on record.
 
     Raises:
         Interrupted: of a command line's run, and says what was kept.
@@ -74,7 +76,8 @@ def kept(run: RunFolder, images: Images, graceful: bool) -> Iterator[None]:
         number = stopped.signal_number if isinstance(stopped, Interrupted) else signal.SIGINT
         if isinstance(stopped, KeyboardInterrupt) and not graceful:
             raise
-        run.update("interrupted")
+        if first:
+            run.update("interrupted")
         raise Interrupted(wording.before_training(run, images, number), number) from None
 
 

@@ -172,7 +172,7 @@ def train(
         with kept(run, images, graceful):
             before_learning(run, images, backbone, options, budget, first_page)
     if not done:
-        with ranks.together(), kept(run, images, graceful), StopSignals(ranks.size > 1) as stop:
+        with ranks.together(), kept(run, images, graceful, ranks.first), StopSignals(ranks.size > 1) as stop:
             augment, choice = settle_views(
                 options,
                 method,

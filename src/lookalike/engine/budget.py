@@ -21,8 +21,9 @@ from lookalike.core.options import TrainOptions
 from lookalike.core.words import counted
 from lookalike.data.base import Images
 from lookalike.engine.looks import Looker, Once
+from lookalike.engine.pacing import CLOCK
 from lookalike.engine.snapshots import SUBSET
-from lookalike.evaluate.choose_k import CANDIDATES
+from lookalike.evaluate.choose_k import CANDIDATES, ROWS_PER_GROUP
 from lookalike.evaluate.clusters import groups
 from lookalike.evaluate.knn import K
 from lookalike.evaluate.protocol import measure
@@ -125,7 +126,7 @@ def grouping_seconds(once: Once, images: int) -> float:
     if len(x_ND) < 2 * _TRIED:
         return 1.0
     seconds = min(timed(lambda: groups("kmeans", x_ND, _TRIED, restarts=1))[1] for _ in range(2))
-    tried = sum(k * 10 <= rows // 2 for k in CANDIDATES)
+    tried = sum(k * ROWS_PER_GROUP <= rows // 2 for k in CANDIDATES)
     return 1.0 + _GROUPINGS * tried * seconds / 2 * (rows // 2) / len(x_ND)
 
 
@@ -146,7 +147,7 @@ def probe_seconds(once: Once, images: Images, looker: Looker) -> float:
 def keeps_time(options: TrainOptions, explicit: Iterable[str]) -> bool:
     """Whether the clock says how long to train: a budget was given, and neither epochs, steps nor a schedule were."""
     return options.budget is not None and (
-        options.schedule == "clock" or not {"epochs", "max_steps", "schedule"} & set(explicit)
+        options.schedule == CLOCK or not {"epochs", "max_steps", "schedule"} & set(explicit)
     )
 
 

@@ -21,7 +21,7 @@ from lookalike.core.budget import Clock, now
 from lookalike.core.options import TrainOptions
 from lookalike.optim.schedules import cosine, warmup_cosine, warmup_steps
 
-O = TypeVar("O", bound=TrainOptions)  # noqa: E741
+O = TypeVar("O", bound=TrainOptions)  # noqa: E741  # O as in options
 
 CLOCK = "clock"
 """In place of legs: they are found by the clock."""

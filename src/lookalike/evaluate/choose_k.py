@@ -33,7 +33,7 @@ _SILHOUETTE_ROWS = 2000
 _RESTARTS = 5  # of each grouping: there are ten for every k
 _PAIRS = 4  # pairs of halves
 _AXES = 64  # principal axes that are kept
-_ROWS_PER_GROUP = 10  # fewer in a half, and stability is chance
+ROWS_PER_GROUP = 10  # fewer in a half, and stability is chance
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def score_k(
     chosen = rng.permutation(seed, "choose-k", 0, len(x_ND))[:_ROWS]
     x = _main_axes(F.normalize(x_ND[chosen].float(), dim=1))
     half = len(x) // 2
-    fitting = [k for k in candidates if k == 2 or k * _ROWS_PER_GROUP <= half]
+    fitting = [k for k in candidates if k == 2 or k * ROWS_PER_GROUP <= half]
     scores: list[Score] = []
     longest = 0.0
     with phase("choosing the number of groups", len(fitting)) as p:
