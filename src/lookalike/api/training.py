@@ -34,7 +34,7 @@ from lookalike.data.base import load as load_images
 from lookalike.data.health import health_of
 from lookalike.engine.backbone import placed
 from lookalike.engine.budget import Behind, raise_too_little
-from lookalike.engine.choose_views import settle_views
+from lookalike.engine.choose_views import allowed_seconds, settle_views
 from lookalike.engine.classifier import save_classifier
 from lookalike.engine.disk import foreseen, release, reserve, save_weights
 from lookalike.engine.distributed import disagreements, join, own_device, partners, processes_problems
@@ -47,8 +47,6 @@ from lookalike.engine.run_folder import RunFolder
 from lookalike.engine.signals import StopSignals
 from lookalike.evaluate.baselines import BASELINES
 from lookalike.evaluate.few_labels import drawn_share
-
-_VIEWS, _VIEWS_MOST = 0.1, 90.0  # share of a budget, and seconds, that choosing views may take
 
 
 @outside_autocast
@@ -181,7 +179,7 @@ def train(
                 run,
                 partial(untrained_backbone, device=device),
                 ranks,
-                seconds=None if budget is None else budget.share(_VIEWS, _VIEWS_MOST),
+                seconds=None if budget is None else budget.at_most(allowed_seconds(options)),
                 clock=now if budget is None else budget.clock,
                 signal=lambda: stop.number,
             )

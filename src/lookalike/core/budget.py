@@ -70,9 +70,13 @@ class Budget:
         finally:
             _SPENT.reset(token)
 
-    def share(self, share: float, most: float = float("inf")) -> float:
+    def share(self, share: float, most: float = math.inf) -> float:
         """Seconds that a part of all may take: `share` of the whole, no more than `most`, nor than half of the rest."""
-        return max(0.0, min(share * self.seconds, most, self.left() / 2))
+        return self.at_most(min(share * self.seconds, most))
+
+    def at_most(self, seconds: float) -> float:
+        """So many seconds, or half of the rest where that is less."""
+        return max(0.0, min(seconds, self.left() / 2))
 
 
 _SPENT: ContextVar[Budget | None] = ContextVar("budget", default=None)
