@@ -13,6 +13,7 @@ What tells the kinds apart differs, and so do the views that one should learn fr
 - `animals`: twelve faces of animals, as fruit. `flags`: twelve flags of three bands: the colours and their order.
 - `stones`: twelve colours of pebbles of any shape: the colour alone.
 - `solar`: 2,624 real photos, of solar cells of two kinds, whole and broken (CC BY-NC-SA 4.0), as they are.
+- `emoji`: the 1,900 emoji of one designer on white, by category (activities, flags, food, ...), as they are.
 
 Every made picture is lit from one side, has a tinge, a place, a size and a turn of its own, and noise of a camera.
 Written as OUT/SET/CLASS/NNNN.jpg, the same for the same arguments.
@@ -21,6 +22,7 @@ Written as OUT/SET/CLASS/NNNN.jpg, the same for the same arguments.
 from __future__ import annotations
 
 import argparse
+import json
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -60,8 +62,10 @@ def main() -> None:
 
 def make(out: Path, name: str, size: int, each: int, pictures: Path | None) -> Path:
     """Write one set; its folder."""
-    if name == "solar":
-        return solar(out / name, pictures)
+    if name in _AS_THEY_ARE:
+        if pictures is None:
+            raise SystemExit(f"{name!r} needs --pictures")
+        return _AS_THEY_ARE[name](out / name, pictures)
     kinds, paint = _painter(name, pictures)
     for k, kind in enumerate(kinds):
         folder = out / name / kind
@@ -74,10 +78,8 @@ def make(out: Path, name: str, size: int, each: int, pictures: Path | None) -> P
     return out / name
 
 
-def solar(out: Path, pictures: Path | None) -> Path:
+def solar(out: Path, pictures: Path) -> Path:
     """Links to the photos of solar cells, by kind of cell and by whether it is rather broken than whole."""
-    if pictures is None:
-        raise SystemExit("'solar' needs --pictures")
     data = pictures / "elpv_dataset" / "data"
     for line in (data / "labels.csv").read_text(encoding="utf-8").splitlines():
         path, broken, kind = line.split()
@@ -86,6 +88,23 @@ def solar(out: Path, pictures: Path | None) -> Path:
         (folder / Path(path).name).symlink_to((data / path).resolve())
     print(out, flush=True)
     return out
+
+
+def emoji(out: Path, pictures: Path) -> Path:
+    """The emoji of one designer on white, by category."""
+    package = pictures / "node_modules" / "emoji-datasource-google"
+    for entry in json.loads((package / "emoji.json").read_text(encoding="utf-8")):
+        if entry["has_img_google"] and entry["category"] != "Component":
+            folder = out / entry["category"].replace(" & ", "-")
+            folder.mkdir(parents=True, exist_ok=True)
+            sticker = Image.open(package / "img/google/64" / entry["image"]).convert("RGBA")
+            white = Image.new("RGBA", sticker.size, "white")
+            Image.alpha_composite(white, sticker).convert("RGB").save(folder / entry["image"])
+    print(out, flush=True)
+    return out
+
+
+_AS_THEY_ARE: dict[str, Callable[[Path, Path], Path]] = {"solar": solar, "emoji": emoji}
 
 
 def _painter(name: str, pictures: Path | None) -> tuple[list[str], Painter]:

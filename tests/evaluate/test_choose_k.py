@@ -93,3 +93,18 @@ def test_where_time_is_short_numbers_that_lie_far_apart_are_tried():
     assert scores == [score for score in score_k(x, "kmeans") if score.k in {score.k for score in scores}]
     (one,) = score_k(x, "kmeans", left=lambda: -1.0)
     assert 2 < one.k < 30
+
+
+def test_a_number_that_would_take_longer_than_is_left_is_passed_over(monkeypatch):
+    clock, tried = [0.0], []
+
+    def scored(x, k, way, seed):
+        tried.append(k)
+        clock[0] += k  # seconds: as long as it is large
+        return Score(k, 0.0, 0.0)
+
+    monkeypatch.setattr(choose_k, "_score", scored)
+    monkeypatch.setattr(choose_k, "timed", lambda work: (work(), float(tried[-1])))
+    score_k(blobs(600, 3), "kmeans", left=lambda: 40.0 - clock[0])
+    assert clock[0] <= 40.0
+    assert len(tried) > 3

@@ -159,7 +159,8 @@ def split_of(images: Images, data: str | Sequence[str]) -> tuple[Tensor, Tensor]
         )
     if not can_evaluate(images):
         raise LookalikeError(
-            f"too few labelled images to evaluate: {len(split[0])} to learn from, {len(split[1])} to test on"
+            f"too few labelled images to evaluate: {len(split[0])} to learn from, {len(split[1])} to test on, and at "
+            f"least {K} and 1 are needed; label more of them, or let labels spread from a few (lookalike label)"
         )
     return split
 

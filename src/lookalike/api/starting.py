@@ -27,7 +27,7 @@ O = TypeVar("O", bound=TrainOptions)  # noqa: E741  # O as in options
 
 FirstPage = Callable[[RunFolder, Images, float], str]
 
-_PAGE, _PAGE_MOST, _PAGE_LEAST = 0.04, 40.0, 4.0  # share of a budget, and seconds, that the first page may take
+_PAGE, _PAGE_MOST, _PAGE_LEAST = 0.025, 40.0, 4.0  # share of a budget, and seconds, that the first page may take
 
 
 def as_before(options: O, named: set[str], run: RunFolder) -> O:

@@ -36,7 +36,7 @@ MEASURED = ("image", "look", "probe", "groups", "frames")
 
 LOOKS = 10
 """Looks at what is learned, and frames of the page, in a run at the most."""
-LOOKED = 0.05
+LOOKED = 0.03
 """Share of the training's time that they may take; one at its end comes in any case."""
 
 # Seconds; from runs of 2,000 to 70,000 images on 2 cores. They are a small part of a budget of minutes, so that another

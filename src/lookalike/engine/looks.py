@@ -26,6 +26,8 @@ from lookalike.evaluate.baselines import BASELINES, pixel_features
 from lookalike.evaluate.health import Health, measure, retrieval
 from lookalike.evaluate.neighbours import accuracy_and_same_class, other_neighbours, shared_neighbours
 
+_COMPARED = 512  # images whose nearest are compared: the share that two kinds of features agree on falls with their number
+
 Features = Callable[[Tensor | Squares], Tensor]
 """From images to features [N, D]."""
 
@@ -39,7 +41,8 @@ class Look:
     knn: float | None = None
     closest: float | None = None
     like_pixels: float | None = None
-    """Share of an image's 10 nearest by pixels that are among its 10 nearest; None for a single image."""
+    """Share of an image's 10 nearest by pixels that are among its 10 nearest, of up to 512 images; None for a single
+    image."""
 
     def event(self) -> dict[str, float | int | None]:
         """As values of an event."""
@@ -105,7 +108,8 @@ class Looker:
             x_GD = once(self.gallery)
             health = measure(x_GD, once.features(self.views))
             finite = math.isfinite(health.effective_rank)
-            like_pixels = shared_neighbours(self.near_by_pixels, other_neighbours(x_GD)) if finite else None
+            near = other_neighbours(x_GD[:_COMPARED]) if finite else None
+            like_pixels = None if near is None else shared_neighbours(self.near_by_pixels, near)
             if not len(self.queries) or self.images.labels is None:
                 return Look(health, like_pixels=like_pixels)
             labels = self.images.labels
@@ -114,8 +118,8 @@ class Looker:
 
     @cached_property
     def near_by_pixels(self) -> Tensor:
-        """The 10 nearest others of each image of the gallery by pixels (int64 [G, 10]), as places in the gallery."""
-        return other_neighbours(pixel_features(self.images.squares.take(self.gallery)))
+        """The 10 nearest others by pixels (int64 [G, 10]) of the first images of the gallery, as places in it."""
+        return other_neighbours(pixel_features(self.images.squares.take(self.gallery[:_COMPARED])))
 
     def retrieval(self, features: Features) -> float:
         """How often a new view finds its own image, alone: all that some want to know."""

@@ -71,14 +71,14 @@ def score_k(
     half = len(x) // 2
     fitting = [k for k in candidates if k == 2 or k * ROWS_PER_GROUP <= half]
     scores: list[Score] = []
-    longest = 0.0
+    rate = 0.0  # seconds for each group of a number that is tried, at the most
     with phase("choosing the number of groups", len(fitting)) as p:
         for k in p.over(_apart(fitting)):
-            if scores and left() < longest:
-                break
+            if scores and left() < rate * k:
+                continue
             score, seconds = timed(partial(_score, x, k, way, seed))
             scores.append(score)
-            longest = max(longest, seconds)
+            rate = max(rate, seconds / k)
     return sorted(scores, key=lambda score: score.k)
 
 
