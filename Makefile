@@ -38,18 +38,18 @@ bench: $(VENV)/.tools
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "lookalike needs Python 3.11 or newer")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e .
+	$(BIN)/python -m pip install --quiet --no-compile -c constraints.txt -e .
 	touch $@
 
 # torchvision and timm are optional, and of torchvision the pure-Python part suffices, so they come without
 # their dependencies (torchvision would insist on one release of torch).
 $(VENV)/.tools: $(VENV)/.installed
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev,docs]'
-	$(BIN)/python -m pip install --quiet -c constraints.txt --no-deps torchvision timm
+	$(BIN)/python -m pip install --quiet --no-compile -c constraints.txt -e '.[dev,docs]'
+	$(BIN)/python -m pip install --quiet --no-compile -c constraints.txt --no-deps torchvision timm
 	touch $@
 
 $(VENV)/.docs: $(VENV)/.installed
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[docs]'
+	$(BIN)/python -m pip install --quiet --no-compile -c constraints.txt -e '.[docs]'
 	touch $@
 
 clean:

