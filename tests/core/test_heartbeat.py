@@ -107,12 +107,13 @@ def test_a_line_that_was_said_counts(out: io.StringIO, clock: Clock):
     assert lines(out) == [f"epoch {epoch}" for epoch in range(1, 11)]
 
 
-def test_outside_of_phases_it_says_that_work_goes_on(out: io.StringIO, clock: Clock):
+def test_outside_of_phases_it_says_after_what_work_goes_on(out: io.StringIO, clock: Clock):
     clock.passes(3)
     with phase("decoding images", 2):
         pass
     clock.passes(20)
-    assert lines(out) == ["starting, 3 s so far", "working, 8 s so far", "working, 16 s so far"]
+    after = "working, after decoding images"
+    assert lines(out) == ["starting, 3 s so far", f"{after}, 8 s so far", f"{after}, 16 s so far"]
 
 
 def test_no_interval_says_every_phase(monkeypatch: pytest.MonkeyPatch, out: io.StringIO):

@@ -94,7 +94,7 @@ class Heartbeat:
             return
         with self._lock:
             self._open = [told for told in self._open if told[0] is not phase]
-            self._since = self._clock()
+            self._since, self._idle = self._clock(), f"working, after {phase.title}"
             if not self._open:
                 self._erase()
 
