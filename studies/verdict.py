@@ -33,6 +33,7 @@ from lookalike.core.metrics import read_metrics
 from lookalike.core.progress import silence
 from lookalike.data.base import Images
 from lookalike.engine.backbone import load_backbone
+from lookalike.engine.looks import COMPARED
 from lookalike.engine.run_folder import RunFolder
 from lookalike.engine.views import recipe_of, view_of
 from lookalike.evaluate.baselines import BASELINES
@@ -204,7 +205,7 @@ def made(case: Case, images: Images, out: Path, tiny: bool = False) -> dict[str,
     if "count" in changes:
         lesson = few(images, changes["count"])
     record: dict[str, Any] = {"name": case.name, "data": case.data, "method": case.method, "regime": case.regime}
-    record |= {"half": case.half, "images": len(lesson.training), "side": images.shape[1]}
+    record |= {"images": len(lesson.training), "side": images.shape[1]}
     shutil.rmtree(folder, ignore_errors=True)
     try:
         with silence():
@@ -260,12 +261,14 @@ def read(out: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
 
 
-def train(out: Path, places: dict[str, str], only: str = "", tiny: bool = False) -> None:
-    """Make the runs that are not there."""
+def train(out: Path, places: dict[str, str], only: str = "", tiny: bool = False, half: str | None = None) -> None:
+    """Make the runs that are not there: of all, or of those of a half, or whose names hold a word."""
     out.mkdir(parents=True, exist_ok=True)
     done = {record["name"] for record in read(out)}
     sets: dict[str, Images] = {}
     for case in cases():
+        if half is not None and case.half != half:
+            continue
         if case.name in done or only not in case.name or not (case.data in places or case.data in DRAWN):
             continue
         if case.data not in sets:
@@ -293,7 +296,7 @@ def said(record: dict[str, Any], out: Path) -> str:
     """What the verdict, by the rules as they are now, says of a run at its last look."""
     earlier = [event for event in record["look"] if event["of"] == "network"][:-1]
     kept = np.load(out / "features" / f"{record['name']}.npz")
-    near = {name: other_neighbours(torch.from_numpy(kept[name])) for name in ("pixels", "untrained", "network")}
+    near = {name: other_neighbours(torch.from_numpy(kept[name][:COMPARED])) for name in ("pixels", "untrained", "network")}
     shared = [shared_neighbours(near["pixels"], near[name]) or 0.0 for name in ("network", "untrained")]
     found = Evidence.of_events(
         {event["of"]: event for event in record["look"]},
@@ -308,10 +311,15 @@ def said(record: dict[str, Any], out: Path) -> str:
     return verdict(found)
 
 
+def _case(record: dict[str, Any]) -> Case:
+    return Case(record["data"], record["method"], record["regime"])
+
+
 def judge(out: Path) -> None:
     """Print what the verdict says beside what labels say, and the runs where it errs."""
     for half in ("chosen", "judged"):
-        records = [record for record in read(out) if record["half"] == half and "failed" not in record]
+        of_half = [record for record in read(out) if _case(record).half == half]
+        records = [record for record in of_half if "failed" not in record]
         found = [(said(record, out).split(":")[0], told(record), record) for record in records]
         print(f"\n{half}: {len(found)} runs\n\n| verdict | " + " | ".join(f"kNN {word}" for word in TOLD) + " |")
         print("|---|" + "---:|" * len(TOLD))
@@ -322,7 +330,7 @@ def judge(out: Path) -> None:
             called = [(told, record) for word, told, record in found if word in words]
             missed = [record["name"] for told, record in called if told == wrong]
             print(f"\ncalled {name}: {len(called)}, of which {len(missed)} {wrong}: {', '.join(missed) or 'none'}")
-        failed = [record["name"] for record in read(out) if record["half"] == half and "failed" in record]
+        failed = [record["name"] for record in of_half if "failed" in record]
         print(f"\nended by themselves, with an error: {', '.join(failed) or 'none'}")
 
 
@@ -331,6 +339,7 @@ def main() -> None:
     parser.add_argument("job", choices=("train", "judge"))
     parser.add_argument("out", type=Path)
     parser.add_argument("data", nargs="*", help="NAME=DATA of sets that are not drawn")
+    parser.add_argument("--half", choices=("chosen", "judged"), help="the runs of one half")
     parser.add_argument("--only", default="", help="runs whose names hold this")
     parser.add_argument("--tiny", action="store_true", help="two epochs on 200 images, for a test")
     args = parser.parse_args()
@@ -339,7 +348,7 @@ def main() -> None:
     if args.job == "train":
         places = dict(word.split("=", 1) for word in args.data)
         places.setdefault("digits", "digits")
-        train(args.out, places, args.only, args.tiny)
+        train(args.out, places, args.only, args.tiny, args.half)
     else:
         judge(args.out)
 

@@ -21,7 +21,8 @@ def test_a_run_is_made_once_and_judged(tmp_path: Path, monkeypatch: pytest.Monke
     study.judge(tmp_path)
     said = capsys.readouterr().out
     assert "called healthy: " in said and "called failing: " in said
-    assert f"{record['half']}: 1 runs" in said
+    assert "chosen: 1 runs" in said and "judged: 0 runs" in said
     cases = list(study.cases())
     assert len({case.name for case in cases}) == len(cases) > 100
-    assert {case.half for case in cases} == {"chosen", "judged"}
+    halves = {half: {case.data for case in cases if case.half == half} for half in ("chosen", "judged")}
+    assert halves["chosen"] and halves["judged"] and not halves["chosen"] & halves["judged"]

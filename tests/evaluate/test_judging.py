@@ -33,7 +33,7 @@ def health(retrieval, rank=30.0, images=1000):
         (health(0.9), None, "healthy"),
         (health(0.3), 6.0, "not learning"),  # fewer than untrained, though the loss is well below chance
         (health(0.42), 2.0, "not learning"),  # by chance as often as untrained
-        (health(0.46), 2.0, "unproven"),  # more often, but hardly
+        (health(0.5), 2.0, "unproven"),  # more often, but hardly
         (health(0.9, rank=1.3), 2.0, "collapsed"),
         (health(0.0, rank=0.0), 6.93, "collapsed"),
         (health(0.0, rank=math.nan), math.nan, "collapsed"),
@@ -114,7 +114,7 @@ def test_verdict_gives_the_figures():
 
 def test_pseudo_labels_that_change_keep_the_loss_near_chance_and_that_is_no_failure():
     """A DeepCluster run whose kNN rose from 48 to 60 % was called "not learning"."""
-    found = {"now": health(0.3), "untrained": health(0.1), "loss": 4.55, "chance": 4.61}
+    found = {"now": health(0.4), "untrained": health(0.1), "loss": 4.55, "chance": 4.61}
     assert judged(**found).startswith("not learning")
     assert judged(**found, targets_change=True).startswith("healthy")
 
@@ -142,15 +142,31 @@ def test_without_labels_nothing_is_said_of_them(knn, images):
 
 def test_more_often_than_pixels_too():
     assert only_word(judged(health(0.3), health(0.1), pixels=health(0.28))) == "unproven"
-    assert only_word(judged(health(0.3), health(0.1), pixels=health(0.2))) == "healthy"
+    assert only_word(judged(health(0.31), health(0.1), pixels=health(0.2))) == "healthy"
     assert only_word(judged(health(0.99), health(0.98), pixels=health(0.6))) == "unproven"  # views that teach nothing
 
 
-@pytest.mark.parametrize(("like", "word"), [(None, "healthy"), ((0.4, 0.35), "healthy"), ((0.25, 0.39), "unproven")])
-def test_views_that_hide_what_matters_are_found_and_what_pixels_call_alike_falls_apart(like, word):
-    """Mirrored digits: 75 % of the views are found, 32 % by pixels, and kNN falls from 0.85 to 0.79."""
-    sentence = judged(health(0.75), health(0.19), pixels=health(0.32), like_pixels=like)
+@pytest.mark.parametrize(
+    ("now", "like", "word"),
+    [
+        (0.75, None, "healthy"),
+        (0.75, (0.25, 0.39), "unproven"),  # mirrored digits: kNN falls from 0.85 to 0.79
+        (0.75, (0.45, 0.39), "unproven"),  # they lie so alike that pixels know them
+        (0.97, (0.45, 0.39), "healthy"),  # but so far ahead
+        (0.97, (0.30, 0.39), "unproven"),
+        (0.75, (0.17, 0.21), "healthy"),  # photos: what lies where means little
+    ],
+)
+def test_where_images_lie_alike_more_is_asked(now, like, word):
+    sentence = judged(health(now), health(0.19), pixels=health(0.32), like_pixels=like)
     assert only_word(sentence) == word
+
+
+def test_clusters_may_fit_although_views_are_told_apart_no_better():
+    """Cells by DeepCluster: views 1 % before and after, kNN 0.80 before and 0.95 after."""
+    found = {"now": health(0.01), "untrained": health(0.01), "loss": 4.0, "chance": 4.61}
+    assert judged(**found).startswith("not learning")
+    assert judged(**found, targets_change=True).startswith("unproven")
 
 
 def test_copies_are_found_by_what_tells_nothing_else_apart():

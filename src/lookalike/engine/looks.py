@@ -26,7 +26,8 @@ from lookalike.evaluate.baselines import BASELINES, pixel_features
 from lookalike.evaluate.health import Health, measure, retrieval
 from lookalike.evaluate.neighbours import accuracy_and_same_class, other_neighbours, shared_neighbours
 
-_COMPARED = 512  # images whose nearest are compared: the share that two kinds of features agree on falls with their number
+COMPARED = 512
+"""Images whose nearest are compared: the share that two kinds of features agree on falls with their number."""
 
 Features = Callable[[Tensor | Squares], Tensor]
 """From images to features [N, D]."""
@@ -108,7 +109,7 @@ class Looker:
             x_GD = once(self.gallery)
             health = measure(x_GD, once.features(self.views))
             finite = math.isfinite(health.effective_rank)
-            near = other_neighbours(x_GD[:_COMPARED]) if finite else None
+            near = other_neighbours(x_GD[:COMPARED]) if finite else None
             like_pixels = None if near is None else shared_neighbours(self.near_by_pixels, near)
             if not len(self.queries) or self.images.labels is None:
                 return Look(health, like_pixels=like_pixels)
@@ -119,7 +120,7 @@ class Looker:
     @cached_property
     def near_by_pixels(self) -> Tensor:
         """The 10 nearest others by pixels (int64 [G, 10]) of the first images of the gallery, as places in it."""
-        return other_neighbours(pixel_features(self.images.squares.take(self.gallery[:_COMPARED])))
+        return other_neighbours(pixel_features(self.images.squares.take(self.gallery[:COMPARED])))
 
     def retrieval(self, features: Features) -> float:
         """How often a new view finds its own image, alone: all that some want to know."""

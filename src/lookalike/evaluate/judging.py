@@ -19,9 +19,12 @@ COLLAPSED, FAILING, UNPROVEN, HEALTHY = "collapsed", "not learning", "unproven",
 
 _COLLAPSED_RANK = 2.0  # directions; fewer means that all images look the same to the network
 _LEARNED_LOSS = 0.97  # share of the chance level below which a loss says that views are told apart
-_AHEAD = 1.2  # times as often as pixels and untrained must a view find its own image to be called healthy
+_AHEAD = 1.5  # times as often as pixels and untrained must a view find its own image to be called healthy
 _NEARLY_ALL = 0.9  # share of views that the untrained network finds, from which training cannot show
-_KEPT = 0.9  # share of the neighbours by pixels that the untrained network has, which a healthy one has at the least
+_ALIKE = 0.23  # share of the nearest by pixels that the untrained network finds too, from which images lie so alike that
+# pixels know much of what labels say; then a view must find its own image
+_FAR_AHEAD = 3.0  # times as often as by those two, and the network must have
+_KEPT = 0.9  # of the nearest by pixels that the untrained network has, to be called healthy
 
 _FEW = 256  # training images below which there is little to learn from
 _DISTINCT = 0.5  # share of images that have no near copy, below which copies are the trouble
@@ -46,7 +49,8 @@ class Evidence:
     targets_change: bool = False
     """Whether what is predicted is made anew while training, as clusters are: a loss near chance says nothing then."""
     like_pixels: tuple[float, float] | None = None
-    """Share of an image's 10 nearest by pixels that the network, and that it untrained, have among their 10 nearest."""
+    """Share of an image's 10 nearest by pixels that the network, and that it untrained, have among their 10 nearest, of
+    up to 512 images."""
     learns_labels: bool = False
     """Whether labels are learned from: how views are told apart is not what such a training is for."""
     earlier: tuple[float, ...] = ()
@@ -115,11 +119,18 @@ def _judged(found: Evidence) -> tuple[str, str]:
         return HEALTHY, ""
     before = found.untrained.retrieval
     if before < _NEARLY_ALL and now.retrieval - before <= chance(now.retrieval, before, now.images):
-        return FAILING, "views are told apart no better than before training; "
-    if now.retrieval < _AHEAD * max(before, found.pixels.retrieval):
-        return UNPROVEN, "views are told apart, but hardly better than by what needs no training; "
-    if found.like_pixels is not None and found.like_pixels[0] < _KEPT * found.like_pixels[1]:
-        return UNPROVEN, "what pixels call alike is less alike than before training; "
+        # clusters may come to fit the images although views are not told apart, which is not what they are made for
+        word = UNPROVEN if found.targets_change else FAILING
+        return word, "views are told apart no better than before training; "
+    usual = max(before, found.pixels.retrieval)
+    if now.retrieval < _AHEAD * usual:
+        return UNPROVEN, "views are told apart, but little better than by what needs no training; "
+    if found.like_pixels is not None and found.like_pixels[1] >= _ALIKE:
+        kept, alike = found.like_pixels
+        if kept < _KEPT * alike:
+            return UNPROVEN, "what pixels call alike is less alike than before training; "
+        if now.retrieval < _FAR_AHEAD * usual:
+            return UNPROVEN, "these images lie so alike that pixels know much of it already; "
     if found.distinct is not None and found.distinct < _DISTINCT:
         return UNPROVEN, "most images are copies; "
     return HEALTHY, ""
