@@ -296,7 +296,9 @@ def said(record: dict[str, Any], out: Path) -> str:
     """What the verdict, by the rules as they are now, says of a run at its last look."""
     earlier = [event for event in record["look"] if event["of"] == "network"][:-1]
     kept = np.load(out / "features" / f"{record['name']}.npz")
-    near = {name: other_neighbours(torch.from_numpy(kept[name][:COMPARED])) for name in ("pixels", "untrained", "network")}
+    near = {
+        name: other_neighbours(torch.from_numpy(kept[name][:COMPARED])) for name in ("pixels", "untrained", "network")
+    }
     shared = [shared_neighbours(near["pixels"], near[name]) or 0.0 for name in ("network", "untrained")]
     found = Evidence.of_events(
         {event["of"]: event for event in record["look"]},

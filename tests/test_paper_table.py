@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lookalike.engine import choose_views, watch
+from lookalike.engine import choose_views, looks, watch
 from lookalike.evaluate import choose_k, health, judging, knn, linear, map
 from lookalike.methods import deepcluster
 from lookalike.report import cleaning, verdict
@@ -48,7 +48,10 @@ def test_the_table_is_there():
         ("verdict.md", f"the effective rank is below {judging._COLLAPSED_RANK:.0f}"),
         ("verdict.md", f"above {judging._LEARNED_LOSS} of chance level"),
         ("verdict.md", f"less than {judging._AHEAD} times as often"),
-        ("verdict.md", f"fewer than {judging._KEPT} times as many"),
+        ("verdict.md", f"the untrained network finds at least {judging._ALIKE:.0%} of".replace("%", " %")),
+        ("verdict.md", f"a view finds its own image {judging._FAR_AHEAD:.0f} times as often"),
+        ("verdict.md", f"keeps at least {judging._KEPT} times as many"),
+        ("verdict.md", f"among its own ten nearest, of {looks.COMPARED} images"),
         ("verdict.md", f"fewer than {judging._FEW} |"),
         ("verdict.md", f"`--crop-min` below {judging._TINY}"),
         ("verdict.md", f"its own image {judging._RISING} times as often as half-way"),

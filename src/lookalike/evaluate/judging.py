@@ -21,7 +21,9 @@ _COLLAPSED_RANK = 2.0  # directions; fewer means that all images look the same t
 _LEARNED_LOSS = 0.97  # share of the chance level below which a loss says that views are told apart
 _AHEAD = 1.5  # times as often as pixels and untrained must a view find its own image to be called healthy
 _NEARLY_ALL = 0.9  # share of views that the untrained network finds, from which training cannot show
-_ALIKE = 0.23  # share of the nearest by pixels that the untrained network finds too, from which images lie so alike that
+_ALIKE = (
+    0.23  # share of the nearest by pixels that the untrained network finds too, from which images lie so alike that
+)
 # pixels know much of what labels say; then a view must find its own image
 _FAR_AHEAD = 3.0  # times as often as by those two, and the network must have
 _KEPT = 0.9  # of the nearest by pixels that the untrained network has, to be called healthy
