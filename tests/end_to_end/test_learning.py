@@ -21,8 +21,8 @@ from lookalike.engine.run_folder import RunFolder
 pytestmark = pytest.mark.slow
 
 ERRORS = {"deepcluster-v2": 0.75}
-"""Share of the untrained network's kNN errors that may be left. Half of them; DeepCluster-v2 has 0.4 to 0.6 of them after
-the 40 epochs of the demonstration, by how its first clusters round."""
+"""Share of the untrained network's kNN errors that may be left, where it is not half of them: DeepCluster-v2 has 0.4 to
+0.6 of them after the 40 epochs of the demonstration, by how its first clusters round."""
 
 
 @pytest.fixture(scope="module")
