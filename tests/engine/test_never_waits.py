@@ -24,7 +24,7 @@ from lookalike.engine import collection
 from lookalike.engine.backbone import Backbone, on_cpu, placed
 from lookalike.engine.step import forward_backward
 from lookalike.engine.views import Views
-from lookalike.objectives import nt_xent as loss_module
+from lookalike.objectives.nt_xent import _DENSE_ROWS
 from lookalike.optim.groups import build_optimizer
 
 GPU = "meta"
@@ -88,7 +88,7 @@ def test_a_step_of_an_optimiser(optimizer: str):
 
 
 def test_a_loss_over_tiles(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(loss_module, "_DENSE_ROWS", {GPU: 9})
+    monkeypatch.setitem(_DENSE_ROWS, GPU, 9)
     (loss,) = step_of("simclr", "crop", True)
     assert loss.device.type == GPU
 

@@ -1,0 +1,16 @@
+"""Networks from images to features, by name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lookalike.core.later import later
+
+if TYPE_CHECKING:
+    from lookalike.encoders.base import EncoderSpec, build_encoder, encoder_names
+
+__all__ = ["EncoderSpec", "build_encoder", "encoder_names"]
+
+# imported when they are asked for: --help names the encoders without torch
+_LATER = {"EncoderSpec": "base", "build_encoder": "base", "encoder_names": "base"}
+__getattr__, __dir__ = later(__name__, _LATER, globals())
