@@ -78,7 +78,7 @@ def whitened_pixels(folder: str) -> np.ndarray:
     import torch
 
     from lookalike.clustering.whiten import pca_whiten
-    from lookalike.data.base import load
+    from lookalike.data.loading import load
 
     images = load(f"mnist:{folder}")
     assert images.split is not None

@@ -26,7 +26,7 @@ from lookalike.core import rng
 from lookalike.core.files import read_json, write_json
 from lookalike.core.metrics import read_metrics
 from lookalike.data.base import Images
-from lookalike.data.base import load as load_images
+from lookalike.data.loading import load as load_images
 from lookalike.engine.backbone import load_backbone
 from lookalike.evaluate.knn import knn_accuracy
 from lookalike.evaluate.linear import linear_accuracy

@@ -23,7 +23,7 @@ from lookalike import api
 from lookalike.core import registry, rng
 from lookalike.core.files import read_json, write_json
 from lookalike.data.base import Images
-from lookalike.data.base import load as load_images
+from lookalike.data.loading import load as load_images
 from lookalike.engine.backbone import load_backbone
 from lookalike.engine.resolve import choose_recipe
 from lookalike.evaluate.clusters import agreement, groups

@@ -34,7 +34,8 @@ from torch import Tensor
 from lookalike import api
 from lookalike.augment.recipes import build_recipe
 from lookalike.core import machine, rng
-from lookalike.data.base import Images, Loading, load
+from lookalike.data.base import Images, Loading
+from lookalike.data.loading import load
 from lookalike.engine.choose_views import STEPS, most_worth, recipes_for
 from lookalike.engine.resolve import resolve
 from lookalike.engine.view_trials import Deadline, distance_to_own, rehearsal, small_copies, tells_turns, trained

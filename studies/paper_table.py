@@ -23,7 +23,7 @@ from lookalike import api
 from lookalike.core import machine, registry
 from lookalike.core.files import read_json, write_json, write_text
 from lookalike.data.base import Images
-from lookalike.data.base import load as load_images
+from lookalike.data.loading import load as load_images
 
 BEGIN, END = "<!-- paper-table: begin -->", "<!-- paper-table: end -->"
 COLUMNS = {

@@ -17,7 +17,8 @@ from PIL import Image, ImageDraw, ImageFilter
 
 from lookalike.core import rng
 from lookalike.data.array import from_array
-from lookalike.data.base import Images, load
+from lookalike.data.base import Images
+from lookalike.data.loading import load
 
 SIDE = 16  # px, of sets in colour
 _TRAIN, _ASKED = 1000, 1000  # images of a set that are learned from, and that are asked, at the most

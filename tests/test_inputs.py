@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from lookalike.data.base import Images
-from lookalike.data.base import load as load_images
+from lookalike.data.loading import load as load_images
 from lookalike.inputs import InputError, Scale, as_array, entering, grey, levels, one_image, read
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lookalike.core.later import later
+from lookalike.core.version import VERSION
 
 if TYPE_CHECKING:
     from lookalike.estimators import DeepCluster, DeepClusterV2, SimCLR, Supervised
     from lookalike.run import load
 
-__version__ = "0.1.0"
+__version__ = VERSION
 __all__ = ["DeepCluster", "DeepClusterV2", "SimCLR", "Supervised", "__version__", "load"]
 
 # imported when they are asked for: the command line answers --help without torch and scikit-learn

@@ -13,7 +13,7 @@ from lookalike.core import machine, registry
 from lookalike.core.files import write_json
 from lookalike.core.process import threads_kept
 from lookalike.data.base import Images
-from lookalike.data.base import load as load_images
+from lookalike.data.loading import load as load_images
 from lookalike.engine.backbone import load_backbone
 from lookalike.engine.grouping import group_run
 from lookalike.evaluate.baselines import pixel_features

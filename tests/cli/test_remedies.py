@@ -19,7 +19,7 @@ from lookalike.core.options import TrainOptions, flag
 
 ROOT = Path(lookalike.__file__).parent
 LOADING = ("embed", "predict", "views", "evaluate", "finetune", "label", "cluster", "search", "train", "everything")
-"""Commands that read images as `data.base.load` does."""
+"""Commands that read images as `data.loading.load` does."""
 SHARED = ("data", "inputs", "core/machine.py", "core/files.py", "core/places.py", "core/braces.py", "core/tables.py")
 """Code whose messages every one of them may print."""
 SAID_OF = {"--image-size": "Train on", "--out": "where the command has it"}

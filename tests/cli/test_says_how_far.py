@@ -27,7 +27,7 @@ from lookalike.cli.streams import STREAMS
 from lookalike.core import heartbeat
 from lookalike.core.heartbeat import ERASE
 from lookalike.core.progress import phase, tell
-from lookalike.data.base import load
+from lookalike.data.loading import load
 
 TINY = ["--epochs=1", "--width=4", "--batch-size=20", "--threads=1", "--precision=float32"]
 FEATURES = ["reading images", "computing features"]
@@ -234,7 +234,7 @@ import sys, time
 from lookalike.cli import main
 from lookalike.core import heartbeat
 from lookalike.core.progress import phase, tell
-from lookalike.data.base import load
+from lookalike.data.loading import load
 heartbeat._FIRST_S = heartbeat._EVERY_S = heartbeat._BRIEF_S = 0.0
 heartbeat._PLAIN_LOOK_S = heartbeat._LOOK_S = 0.01
 def command(name, words):

@@ -6,7 +6,7 @@ import torch
 
 from lookalike.core.errors import LookalikeError
 from lookalike.data import array
-from lookalike.data.base import load
+from lookalike.data.loading import load
 
 
 def noise(*shape):

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from lookalike.core.errors import LookalikeError
-from lookalike.data.base import load
+from lookalike.data.loading import load
 
 BATCHES = [f"data_batch_{i}" for i in range(1, 6)] + ["test_batch"]
 

@@ -15,8 +15,8 @@ import pytest
 
 from lookalike.core.errors import LookalikeError, MachineError
 from lookalike.data import cifar10, download, mnist
-from lookalike.data.base import load
 from lookalike.data.download import fetch
+from lookalike.data.loading import load
 
 DATA = np.random.default_rng(0).integers(0, 256, 100_000, dtype=np.uint8).tobytes()
 

@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from lookalike.core.errors import LookalikeError
-from lookalike.data.base import load
+from lookalike.data.loading import load
 
 RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
 

@@ -9,7 +9,7 @@ from PIL import Image
 
 from lookalike.cli.commands.doctor import examine_images
 from lookalike.core.passed_over import PassedOver
-from lookalike.data import base, sources
+from lookalike.data import loading, sources
 from lookalike.data.base import Loading
 from lookalike.data.opening import open_image
 from lookalike.data.survey import Survey, survey
@@ -57,7 +57,7 @@ def test_they_are_counted_by_their_suffix(folder: Path, store: bool, tmp_path: P
         assert (place / name).exists()
     for _ in range(2):  # what was surveyed before says the same
         how = Loading(store=store, cache=str(tmp_path / "cache"), skip_bad=True)
-        images = base.load(str(place), 16, False, how)
+        images = loading.load(str(place), 16, False, how)
         assert images.listed is not None and counted(images.listed.passed_over) == EXPECTED
 
 

@@ -12,7 +12,8 @@ from sklearn.datasets import load_digits
 
 from lookalike.core.errors import LookalikeError
 from lookalike.data import digits
-from lookalike.data.base import Images, fitted, load
+from lookalike.data.base import Images, fitted
+from lookalike.data.loading import load
 
 
 def make(n, labels="zeros", split=None, prefix="image"):

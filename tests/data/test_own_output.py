@@ -18,9 +18,10 @@ from lookalike.core.files import write_json
 from lookalike.core.made_here import mark
 from lookalike.core.passed_over import from_records
 from lookalike.data import sources
-from lookalike.data.base import Loading, load
+from lookalike.data.base import Loading
 from lookalike.data.health import examine
 from lookalike.data.listing import Listing
+from lookalike.data.loading import load
 from lookalike.engine.resolve import resolve
 from lookalike.engine.run_folder import RunFolder
 from lookalike.engine.snapshots import Snapshots

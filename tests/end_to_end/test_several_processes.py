@@ -21,7 +21,7 @@ from lookalike.core.files import read_json
 from lookalike.core.metrics import read_metrics
 from lookalike.core.ranks import Ranks
 from lookalike.data.base import Images
-from lookalike.data.base import load as load_images
+from lookalike.data.loading import load as load_images
 from lookalike.engine.checkpoint import load_checkpoint
 from lookalike.engine.loop import Trainer
 from lookalike.engine.run_folder import RunFolder

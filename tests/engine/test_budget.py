@@ -20,7 +20,8 @@ from lookalike.core.files import read_json
 from lookalike.core.metrics import read_metrics
 from lookalike.core.options import TrainOptions
 from lookalike.data import store_build
-from lookalike.data.base import Images, Loading, load
+from lookalike.data.base import Images, Loading
+from lookalike.data.loading import load
 from lookalike.engine.budget import AIM, LOOKS, Behind, grouping_seconds, keeps_time, raise_too_little
 from lookalike.engine.loop import Trainer
 from lookalike.engine.pacing import CLOCK, read_legs

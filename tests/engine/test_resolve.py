@@ -13,7 +13,8 @@ from horrors import picture
 from lookalike import api
 from lookalike.core import registry
 from lookalike.core.errors import ConfigurationError
-from lookalike.data.base import Images, Loading, load
+from lookalike.data.base import Images, Loading
+from lookalike.data.loading import load
 from lookalike.engine import resolve as resolve_module
 from lookalike.engine.resolve import choose_recipe, count_distinct, early_problems, recipe_table, recipe_values, resolve
 

@@ -13,7 +13,7 @@ from fakes import signal_after
 from lookalike import api
 from lookalike.core.errors import Interrupted
 from lookalike.data.base import Images
-from lookalike.data.base import load as load_images
+from lookalike.data.loading import load as load_images
 from lookalike.engine import snapshots as module
 from lookalike.engine.backbone import Backbone, load_backbone
 from lookalike.engine.loop import Trainer

@@ -7,7 +7,7 @@ import torch
 
 from lookalike import api
 from lookalike.data.base import Images
-from lookalike.data.base import load as load_images
+from lookalike.data.loading import load as load_images
 from lookalike.engine.grouping import group_run
 from lookalike.engine.run_folder import RunFolder
 from lookalike.methods import deepcluster, simclr

@@ -27,7 +27,7 @@ from lookalike.api.records import (
 )
 from lookalike.api.training import train, training_rows
 from lookalike.api.transfer import evaluate_on
-from lookalike.data.base import load as load_images
+from lookalike.data.loading import load as load_images
 from lookalike.engine.backbone import load_backbone
 from lookalike.engine.grouping import index_of
 from lookalike.engine.resolve import resolve

@@ -15,7 +15,7 @@ from lookalike.core import machine
 from lookalike.core.process import threads_kept
 from lookalike.core.progress import tell
 from lookalike.data.base import Images
-from lookalike.data.base import load as load_images
+from lookalike.data.loading import load as load_images
 from lookalike.engine.backbone import load_backbone
 from lookalike.engine.run_folder import RunFolder
 from lookalike.inputs import entering

@@ -33,7 +33,7 @@ from lookalike.core.options import TrainOptions
 from lookalike.core.process import threads_kept
 from lookalike.core.words import counted
 from lookalike.data.base import Images
-from lookalike.data.base import load as load_images
+from lookalike.data.loading import load as load_images
 from lookalike.engine.backbone import Backbone, load_backbone, placed
 from lookalike.engine.classifier import load_classifier
 from lookalike.engine.rehearsal import Rehearsal

@@ -16,7 +16,7 @@ from lookalike.core.files import write_csv
 from lookalike.core.process import threads_kept
 from lookalike.core.words import counted
 from lookalike.data.base import Images
-from lookalike.data.base import load as load_images
+from lookalike.data.loading import load as load_images
 from lookalike.engine.classifier import load_classifier
 from lookalike.engine.run_folder import RunFolder
 

@@ -23,8 +23,8 @@ from lookalike.core.places import absolute_places, find_places, folders_of, is_t
 from lookalike.core.progress import tell
 from lookalike.core.words import counted
 from lookalike.data.base import Images, Loading
-from lookalike.data.base import load as load_images
 from lookalike.data.health import health_of_images
+from lookalike.data.loading import load as load_images
 from lookalike.engine.run_folder import RunFolder
 
 

@@ -30,8 +30,8 @@ from lookalike.core.process import threads_kept
 from lookalike.core.progress import tell
 from lookalike.core.words import counted
 from lookalike.data.base import Images, by_content
-from lookalike.data.base import load as load_images
 from lookalike.data.health import health_of
+from lookalike.data.loading import load as load_images
 from lookalike.engine.backbone import placed
 from lookalike.engine.budget import Behind, raise_too_little
 from lookalike.engine.choose_views import allowed_seconds, settle_views

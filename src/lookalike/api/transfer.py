@@ -20,7 +20,7 @@ from lookalike.core.options import spoken
 from lookalike.core.process import threads_kept
 from lookalike.core.progress import tell
 from lookalike.core.ranks import ALONE
-from lookalike.data.base import load as load_images
+from lookalike.data.loading import load as load_images
 from lookalike.engine.backbone import load_backbone
 from lookalike.engine.run_folder import RunFolder
 from lookalike.evaluate.protocol import measure, protocol

@@ -16,7 +16,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 
-from lookalike import __version__
 from lookalike.cli import commands
 from lookalike.cli.heartbeat import heartbeat
 from lookalike.cli.interrupts import CTRL_C
@@ -24,6 +23,7 @@ from lookalike.cli.streams import STREAMS
 from lookalike.core import nearby, registry
 from lookalike.core.errors import Interrupted, LookalikeError, MachineError, did_you_mean
 from lookalike.core.names import as_spelt
+from lookalike.core.version import VERSION
 
 _INTERRUPTED = 130  # as a shell says of a program that SIGINT killed
 _EVERYTHING = "everything"  # the command behind `lookalike DIR`
@@ -92,7 +92,7 @@ def _dispatch(words: list[str]) -> int:
         print(overview())
         return 0
     if words[0] in ("-V", "--version"):
-        print(f"lookalike {__version__}")
+        print(f"lookalike {VERSION}")
         return 0
     if words[0] in names and words[0] != _EVERYTHING:
         return _command_run(words[0], words[1:])

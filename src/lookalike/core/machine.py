@@ -147,10 +147,10 @@ def versions() -> dict[str, str]:
     import numpy
     import torch
 
-    from lookalike import __version__
+    from lookalike.core.version import VERSION
 
     return {
-        "lookalike": __version__,
+        "lookalike": VERSION,
         "python": platform.python_version(),
         "torch": torch.__version__,
         "numpy": numpy.__version__,

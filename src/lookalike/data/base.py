@@ -17,8 +17,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lookalike.core.errors import LookalikeError
-from lookalike.core.progress import phase
 from lookalike.core.words import counted
 from lookalike.data.canvas import Canvases, Squares, digests, places
 from lookalike.data.listing import Listing
@@ -178,34 +176,6 @@ def _hash_fraction(path: str) -> float:
 def by_content(images: Images, rows: Tensor) -> Tensor:
     """Rows (int64) sorted by what is in the images (`Images.order`), so that names do not matter to what is drawn."""
     return rows[torch.argsort(images.order[rows])]
-
-
-def load(
-    data: str | Sequence[str], image_size: int | None = None, download: bool = False, how: Loading | None = None
-) -> Images:
-    """Images of a DATA argument.
-
-    Args:
-        data: one place or several; see `sources.find`.
-        image_size: side of the square that images of differing size are brought to, pixels.
-        download: fetch `mnist:` or `cifar10:` first where the files are missing.
-        how: whether and where decoded image files are kept.
-
-    Raises:
-        LookalikeError: nothing is there, or it cannot be read; the message says what was found.
-    """
-    from lookalike.data import sources, store  # they import this module
-
-    with phase("reading images"):
-        found = sources.find(data, download, image_size)
-        if not isinstance(found, Images) and how is not None and how.listed is not None:
-            how.listed(len(found.entries))
-        images = found if isinstance(found, Images) else store.load(found, image_size, how)
-        if len(images) == 0:
-            raise LookalikeError(f"{images.name} holds no images")
-        if image_size is not None and image_size != images.shape[1]:
-            images = fitted(images, image_size)
-    return images
 
 
 def fitted(images: Images, side: int) -> Images:

@@ -17,7 +17,6 @@ from safetensors.torch import save
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from lookalike import __version__
 from lookalike.augment.base import as_float
 from lookalike.augment.normalize import normalize
 from lookalike.core.arithmetic import outside_autocast
@@ -25,6 +24,7 @@ from lookalike.core.errors import LookalikeError
 from lookalike.core.files import write_atomically
 from lookalike.core.progress import phase
 from lookalike.core.ranks import ALONE, Ranks, blocks
+from lookalike.core.version import VERSION
 from lookalike.core.words import counted
 from lookalike.data.canvas import Squares
 from lookalike.encoders.base import EncoderSpec, build_encoder
@@ -137,7 +137,7 @@ class Backbone:
             "normalize": self.normalized_by,
             "precision": self.precision,
             "method": method,
-            "version": __version__,
+            "version": VERSION,
         }
         tensors = {name: t.detach().cpu().contiguous() for name, t in self.encoder.state_dict().items()}
         write_atomically(path, lambda file: file.write(_sorted_header(save(tensors, metadata))))

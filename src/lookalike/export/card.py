@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from lookalike import __version__
 from lookalike.core.options import TrainOptions, lasting, short
+from lookalike.core.version import VERSION
 from lookalike.core.words import counted
 from lookalike.engine.backbone import Backbone
 from lookalike.export.base import Source, printable
@@ -31,7 +31,7 @@ def text(source: Source, backbone: Backbone, options: tuple[str, TrainOptions]) 
         _head(method),
         f"# {spec.name} by {name}",
         f"A network from images ({counted(channels, 'channel')}, {side} x {side} pixels) to "
-        f"features of width {backbone.encoder.out_features}, trained by lookalike {__version__}"
+        f"features of width {backbone.encoder.out_features}, trained by lookalike {VERSION}"
         + (" with labels." if method == "supervised" else " without labels."),
         "## Use",
         f"```python\n{use}\n```",

@@ -13,11 +13,11 @@ from typing import Any
 from safetensors import safe_open
 from safetensors.torch import save
 
-from lookalike import __version__
 from lookalike.api.records import options_of
 from lookalike.core.errors import LookalikeError
 from lookalike.core.optional import need_vision
 from lookalike.core.options import short
+from lookalike.core.version import VERSION
 from lookalike.engine.backbone import Backbone
 from lookalike.export import card
 from lookalike.export.base import Outcome, Source
@@ -92,7 +92,7 @@ def _configuration(source: Source, backbone: Backbone) -> dict[str, Any]:
     side = spec.image_size
     found: dict[str, Any] = {
         "library": "lookalike",
-        "version": __version__,
+        "version": VERSION,
         "encoder": spec.name,
         "num_features": backbone.encoder.out_features,
         "num_classes": 0,

@@ -18,10 +18,10 @@ from torch import Tensor
 from lookalike.core.words import counted
 from lookalike.data.array import from_array
 from lookalike.data.base import Images, Loading, fitted
-from lookalike.data.base import load as load_images
 from lookalike.data.canvas import Squares
 from lookalike.data.layout import is_image
 from lookalike.data.listing import NoneReadable
+from lookalike.data.loading import load as load_images
 from lookalike.data.sequence import from_sequence
 from lookalike.data.store import load as load_listing
 from lookalike.inputs.containers import FORMS, holds_image, plain

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from lookalike import __version__
 from lookalike.core.errors import LookalikeError
 from lookalike.core.machine import cores
 from lookalike.core.options import AUTO, short
+from lookalike.core.version import VERSION
 from lookalike.core.words import counted
 from lookalike.report import before
 from lookalike.report.card import card
@@ -78,7 +78,7 @@ def collect(
             "format": FORMAT,
             "title": _title(runs),
             "written": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-            "version": __version__,
+            "version": VERSION,
             "missing": missing,
             "learned": any(before.has_learned(run) for run in runs),
             "images": images,
@@ -119,9 +119,9 @@ def _missing(run: Run, name: str, runs: int) -> list[str]:
     of = f" of {name}" if runs > 1 else ""
     early = [] if before.has_learned(run) else before.missing(run, of)  # before what reading has complained about
     found = list(run.missing)
-    ours, theirs = _numbers(__version__), _numbers(str(run.record.get("versions", {}).get("lookalike", "")))
+    ours, theirs = _numbers(VERSION), _numbers(str(run.record.get("versions", {}).get("lookalike", "")))
     if theirs > ours:
-        found.append(f"The run{of} was written by lookalike {'.'.join(map(str, theirs))}, this is {__version__}.")
+        found.append(f"The run{of} was written by lookalike {'.'.join(map(str, theirs))}, this is {VERSION}.")
     if early:
         return found + early
     if not run.frames and not any("snapshots" in sentence for sentence in found):

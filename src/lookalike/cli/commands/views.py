@@ -55,7 +55,7 @@ def run(words: list[str]) -> int:
     from lookalike.api.records import loading
     from lookalike.core.files import write_atomically
     from lookalike.core.made_here import mark
-    from lookalike.data.base import load
+    from lookalike.data.loading import load
     from lookalike.engine.resolve import resolve
     from lookalike.engine.views import recipe_of, sheet_of
     from lookalike.methods.simclr import Options

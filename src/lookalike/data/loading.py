@@ -1,0 +1,36 @@
+"""Images of a DATA argument: in memory from a source that has them, else of a listing, decoded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from lookalike.core.errors import LookalikeError
+from lookalike.core.progress import phase
+from lookalike.data import sources, store
+from lookalike.data.base import Images, Loading, fitted
+
+
+def load(
+    data: str | Sequence[str], image_size: int | None = None, download: bool = False, how: Loading | None = None
+) -> Images:
+    """Images of a DATA argument.
+
+    Args:
+        data: one place or several; see `sources.find`.
+        image_size: side of the square that images of differing size are brought to, pixels.
+        download: fetch `mnist:` or `cifar10:` first where the files are missing.
+        how: whether and where decoded image files are kept.
+
+    Raises:
+        LookalikeError: nothing is there, or it cannot be read; the message says what was found.
+    """
+    with phase("reading images"):
+        found = sources.find(data, download, image_size)
+        if not isinstance(found, Images) and how is not None and how.listed is not None:
+            how.listed(len(found.entries))
+        images = found if isinstance(found, Images) else store.load(found, image_size, how)
+        if len(images) == 0:
+            raise LookalikeError(f"{images.name} holds no images")
+        if image_size is not None and image_size != images.shape[1]:
+            images = fitted(images, image_size)
+    return images
