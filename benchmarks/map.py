@@ -42,8 +42,8 @@ def kept(x: Any, y: Any) -> float:
     import numpy as np
     from sklearn.neighbors import NearestNeighbors
 
-    from lookalike.evaluate.cosine_neighbours import nearest_rows
     from lookalike.evaluate.map import common_neighbours
+    from lookalike.neighbors.numpy_backend import nearest_rows
 
     k = min(20, len(x) - 1)
     on_map = NearestNeighbors(n_neighbors=k).fit(np.asarray(y)).kneighbors(return_distance=False)

@@ -32,7 +32,7 @@ from lookalike.data import sources
 from lookalike.data.base import Images, Loading
 from lookalike.data.listing import Listing
 from lookalike.evaluate.map import aligned_maps
-from lookalike.evaluate.nearest import nearest
+from lookalike.neighbors.exact import nearest
 
 Work = Callable[[], object]
 Sized = Callable[[int, Path], Work]

@@ -23,7 +23,7 @@ from sklearn.neighbors import NearestNeighbors
 from threadpoolctl import threadpool_limits
 
 import common
-from lookalike.evaluate.search import Index
+from lookalike.neighbors.index import Index
 
 K = 20
 

@@ -84,10 +84,12 @@ def test_the_list_has_the_names_that_were_promised():
 
 def test_module_paths_give_what_they_gave():
     """Paths from before the packages had public names."""
+    from lookalike.evaluate.nearest import nearest
     from lookalike.objectives.cross_entropy import cross_entropy
     from lookalike.objectives.nt_xent import nt_xent
     from lookalike.optim.lars import LARS
 
+    assert value("lookalike.neighbors", "nearest") is nearest
     assert value("lookalike.objectives", "nt_xent") is nt_xent
     assert value("lookalike.objectives", "cross_entropy") is cross_entropy
     assert value("lookalike.optim", "LARS") is LARS

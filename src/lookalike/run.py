@@ -29,9 +29,9 @@ from lookalike.data.canvas import Squares
 from lookalike.encoders.feature_maps import PYRAMID, FeatureMaps
 from lookalike.engine.backbone import Backbone, load_backbone
 from lookalike.engine.run_folder import RunFolder
-from lookalike.evaluate.search import Index
 from lookalike.export.base import MOST, Exported, export
 from lookalike.inputs import Scale, entering, one_image, plain, read, warn
+from lookalike.neighbors.index import Index
 from lookalike.shown import Page, page_of
 
 

@@ -12,13 +12,13 @@ import lookalike
 
 ROOT = Path(lookalike.__file__).parent
 BELOW = {"core"}
-MIDDLE = {"data", "augment", "encoders", "objectives", "clustering", "optim"}
+MIDDLE = {"data", "augment", "encoders", "objectives", "clustering", "optim", "neighbors"}
 ALLOWED = {
     "core": set(),
     **dict.fromkeys(MIDDLE, BELOW),
     "methods": BELOW | MIDDLE,
     "evaluate": BELOW | MIDDLE,
-    "report": BELOW | {"evaluate"},  # of which nothing that needs PyTorch: tests/report/test_collect.py
+    "report": BELOW | {"neighbors", "evaluate"},  # of which nothing that needs PyTorch: tests/report/test_collect.py
     "engine": BELOW | MIDDLE | {"methods", "evaluate"},
     "api": BELOW | MIDDLE | {"methods", "evaluate", "engine", "inputs"},
     "inputs": {"core", "data"},

@@ -8,8 +8,8 @@ import pytest
 from sklearn.datasets import load_digits
 
 from lookalike.evaluate import map as map_module
-from lookalike.evaluate.cosine_neighbours import nearest_rows, unit_rows
 from lookalike.evaluate.map import aligned_maps, common_neighbours, common_per_image, fingerprint
+from lookalike.neighbors.numpy_backend import nearest_rows, unit_rows
 
 
 @pytest.fixture(scope="module")

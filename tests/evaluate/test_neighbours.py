@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from lookalike.evaluate.cosine_neighbours import nearest_rows, unit_rows
 from lookalike.evaluate.knn import knn_accuracy
 from lookalike.evaluate.neighbours import accuracy_and_same_class, other_neighbours, same_class_rate, shared_neighbours
+from lookalike.neighbors.numpy_backend import nearest_rows, unit_rows
 
 
 def test_a_rate_counted_by_hand():

@@ -17,6 +17,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from lookalike.neighbors.exact import own_ranks
+
 GALLERY = 2048  # images among which a view has to find its own
 _COPY = 0.99  # correlation of pixels from which two images are copies, but for light and compression
 _EPS = torch.finfo(torch.float64).eps
@@ -63,14 +65,8 @@ def measure(images_ND: Tensor, views_ND: Tensor) -> Health:
 
 def retrieval(images_ND: Tensor, views_ND: Tensor) -> tuple[float, float]:
     """How often a view finds its own image, and the mean cosine of the two."""
-    centre = images_ND.float().mean(0)
-    image = F.normalize(images_ND.float() - centre, dim=1)
-    view = F.normalize(views_ND.float() - centre, dim=1)
-    similarity = view @ image.T
-    own = similarity.diagonal()
-    # Ties count against: features that are all equal find nothing.
-    better = (similarity >= own[:, None]).sum(1) - 1
-    return float((better == 0).double().mean()), float(own.mean())
+    rank_N, own_N = own_ranks(images_ND, views_ND)
+    return float((rank_N == 1).double().mean()), float(own_N.mean())
 
 
 def without_copy(pixels_ND: Tensor) -> float:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from lookalike.core.ranks import ALONE, Ranks
-from lookalike.evaluate.nearest import Near, nearest
+from lookalike.neighbors.exact import Neighbors, nearest
 
 K = 20
 TEMPERATURE = 0.1
@@ -23,7 +23,7 @@ def knn_predict(
     return vote(nearest(bank_ND, query_QD, k), labels_N, temperature)
 
 
-def vote(near: Near, labels_N: Tensor, temperature: float = TEMPERATURE) -> Tensor:
+def vote(near: Neighbors, labels_N: Tensor, temperature: float = TEMPERATURE) -> Tensor:
     """The label (int64 [Q]) that the nearest rows of each query vote for."""
     similarity_QK, row_QK = near
     classes = int(labels_N.max()) + 1

@@ -15,7 +15,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from lookalike.core.progress import phase
-from lookalike.evaluate.cosine_neighbours import nearest_rows, unit_rows
+from lookalike.neighbors.numpy_backend import nearest_rows, unit_rows
 
 if TYPE_CHECKING:  # it takes a second to load
     from openTSNE import TSNEEmbedding

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from lookalike.evaluate.cosine_neighbours import nearest_rows
 from lookalike.evaluate.map import FEWEST, FIRST, FOLLOWING, NEIGHBOURS, begun
+from lookalike.neighbors.numpy_backend import nearest_rows
 
 _SMALL, _LARGE = 120, 600  # images of the trials; two, as an iteration takes some time whatever it is of
 _ITERATIONS = 10

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from lookalike.evaluate.knn import K, vote
-from lookalike.evaluate.nearest import Near, nearest
+from lookalike.neighbors.exact import Neighbors as Near
+from lookalike.neighbors.exact import nearest
 
 
 def same_class_rate(bank_ND: Tensor, labels_N: Tensor, query_QD: Tensor, labels_Q: Tensor, k: int = K) -> float:

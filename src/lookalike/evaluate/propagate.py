@@ -18,7 +18,7 @@ from torch import Tensor
 
 from lookalike.core import rng
 from lookalike.core.progress import phase
-from lookalike.evaluate.nearest import nearest
+from lookalike.neighbors.exact import nearest
 
 if TYPE_CHECKING:  # SciPy is imported when a graph is made: a training begins without it
     import scipy.sparse

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lookalike.evaluate.knn import TEMPERATURE
-from lookalike.evaluate.nearest import nearest
+from lookalike.neighbors.exact import nearest
 
 NEIGHBOURS = 20
 STEPS = 2

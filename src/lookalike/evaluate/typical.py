@@ -14,7 +14,7 @@ from torch import Tensor
 
 from lookalike.clustering.lloyd import lloyd
 from lookalike.core import rng
-from lookalike.evaluate.nearest import nearest
+from lookalike.neighbors.exact import nearest
 
 _NEIGHBOURS = 20  # whose mean distance is an image's typicality
 _MOST_CLUSTERS = 500  # more are neither needed nor cheap; then a cluster gives several

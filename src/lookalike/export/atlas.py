@@ -10,10 +10,10 @@ import numpy as np
 from lookalike.core.machine import cores
 from lookalike.core.optional import need
 from lookalike.core.words import counted
-from lookalike.evaluate.cosine_neighbours import nearest_rows
 from lookalike.evaluate.map import NEIGHBOURS, Neighbours, aligned_maps
 from lookalike.export.base import Outcome, Source
 from lookalike.export.pictures import Pictures, encoded
+from lookalike.neighbors.numpy_backend import nearest_rows
 from lookalike.report.packing import unpacked
 from lookalike.report.timeline import SHOWN, timeline
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from lookalike.core.words import counted
-from lookalike.evaluate.cosine_neighbours import nearest_rows
+from lookalike.neighbors.numpy_backend import nearest_rows
 from lookalike.report.images import Thumbnails, evenly
 from lookalike.report.runs import Run
 from lookalike.report.time_limit import NO_LIMIT, TimeLimit

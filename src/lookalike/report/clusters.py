@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from lookalike.evaluate.cosine_neighbours import unit_rows
+from lookalike.neighbors.numpy_backend import unit_rows
 from lookalike.report.packing import packed
 from lookalike.report.runs import Run
 from lookalike.report.timeline import Timeline

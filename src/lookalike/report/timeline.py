@@ -15,8 +15,8 @@ from threadpoolctl import threadpool_limits
 
 from lookalike.core.errors import LookalikeError
 from lookalike.core.files import write_atomically
-from lookalike.evaluate.cosine_neighbours import nearest_rows
 from lookalike.evaluate.map import NEIGHBOURS, aligned_maps, fingerprint
+from lookalike.neighbors.numpy_backend import nearest_rows
 from lookalike.report.images import evenly
 from lookalike.report.packing import packed
 from lookalike.report.runs import Frame, Run

@@ -63,8 +63,8 @@ def run(words: list[str]) -> int:
     folder = RunFolder.existing(options.run)
     from lookalike import api
     from lookalike.core import machine
-    from lookalike.evaluate.search import Index
     from lookalike.inputs import entering
+    from lookalike.neighbors.index import Index
     from lookalike.run import load
 
     machine.prepare(options.threads)

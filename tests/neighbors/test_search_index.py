@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from lookalike.core.errors import LookalikeError
-from lookalike.evaluate import search
-from lookalike.evaluate.search import Index
+from lookalike.neighbors.index import Index
 
 
 def oracle(rows: np.ndarray, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
@@ -24,13 +23,11 @@ def oracle(rows: np.ndarray, queries: np.ndarray, k: int) -> tuple[np.ndarray, n
 
 @pytest.mark.parametrize("bytes_of_a_block", [1, 4096, 8 << 20])
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
-def test_equals_the_full_matrix(bytes_of_a_block: int, dtype: type, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(search, "_BLOCK_BYTES", bytes_of_a_block)
-    monkeypatch.setattr(search, "_QUERIES", 3)
+def test_equals_the_full_matrix(bytes_of_a_block: int, dtype: type):
     generator = np.random.default_rng(0)
     rows = (generator.normal(size=(300, 7)) * generator.uniform(0.1, 50, (300, 1))).astype(dtype)
     queries = generator.normal(size=(8, 7)).astype(dtype)
-    found, cosine = Index(rows).nearest(queries, 20)
+    found, cosine = Index(rows, block_bytes=bytes_of_a_block, queries=3).nearest(queries, 20)
     expected, values = oracle(rows, queries, 20)
     assert found.dtype == np.int64 and cosine.dtype == np.float32
     assert np.allclose(cosine, values, atol=2e-6)
@@ -38,10 +35,9 @@ def test_equals_the_full_matrix(bytes_of_a_block: int, dtype: type, monkeypatch:
 
 
 @pytest.mark.parametrize("bytes_of_a_block", [1, 64, 8 << 20])
-def test_equally_near_rows_come_by_number(bytes_of_a_block: int, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(search, "_BLOCK_BYTES", bytes_of_a_block)
+def test_equally_near_rows_come_by_number(bytes_of_a_block: int):
     rows = np.tile(np.array([[1, 0], [0, 1]], np.float32), (10, 1))
-    found, cosine = Index(rows).nearest(np.array([[2, 0]], np.float32), 12)
+    found, cosine = Index(rows, block_bytes=bytes_of_a_block).nearest(np.array([[2, 0]], np.float32), 12)
     assert found[0].tolist() == [*range(0, 20, 2), 1, 3]
     assert cosine[0].tolist() == [1] * 10 + [0, 0]
 

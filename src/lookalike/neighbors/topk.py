@@ -10,11 +10,11 @@ from torch import Tensor
 
 GROUP = 16  # scores of which only the largest is looked at first
 
-Largest = tuple[Tensor, Tensor]
+TopK = tuple[Tensor, Tensor]
 """Values [B, k], falling, and where they are [B, k]."""
 
 
-def largest(score_BN: Tensor, k: int) -> Largest:
+def largest(score_BN: Tensor, k: int) -> TopK:
     """The k largest of each row, falling, and where they are: what `topk` gives, sooner.
 
     They are in the k groups of GROUP scores whose largest are largest, and in what is left beside whole

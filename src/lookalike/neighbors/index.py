@@ -17,8 +17,10 @@ from lookalike.core.process import single_threaded_blas
 from lookalike.core.progress import phase
 from lookalike.core.words import counted
 
-_BLOCK_BYTES = 8 << 20  # of similarities, and of rows, held at once
-_QUERIES = 512  # compared at once
+BLOCK_BYTES = 8 << 20
+"""Of similarities, and of rows, held at once by a thread."""
+QUERIES = 512
+"""Compared at once."""
 _LEAST = 1e-12  # length below which a row has no direction
 
 
@@ -30,8 +32,13 @@ class Index:
         inverse_N: float32, the inverse of each row's length; 0 for a row of zeros, which is like nothing.
     """
 
-    def __init__(self, rows_ND: np.ndarray) -> None:
-        """`rows_ND`: floating [N, D], in memory or mapped.
+    def __init__(self, rows_ND: np.ndarray, *, block_bytes: int = BLOCK_BYTES, queries: int = QUERIES) -> None:
+        """Measure the rows once.
+
+        Args:
+            rows_ND: floating [N, D], in memory or mapped.
+            block_bytes: of similarities, and of rows, that a thread holds at once.
+            queries: compared at once.
 
         Raises:
             LookalikeError: no matrix, or values that are not finite.
@@ -39,6 +46,7 @@ class Index:
         if rows_ND.ndim != 2 or rows_ND.dtype.kind != "f" or rows_ND.shape[1] == 0:
             raise LookalikeError(f"features are a matrix of floats, got {rows_ND.dtype} {list(rows_ND.shape)}")
         self.rows_ND = rows_ND
+        self._block_bytes, self._queries = block_bytes, queries
         self.inverse_N = np.empty(len(rows_ND), np.float32)
         for block in self._blocks(1):
             self.inverse_N[block] = _inverse_lengths(self._block(block))
@@ -73,7 +81,7 @@ class Index:
         if not np.isfinite(query).all():
             raise LookalikeError("the features of a query are not finite")
         k = min(k, len(self))
-        parts = [self._nearest(query[first : first + _QUERIES], k) for first in range(0, len(query), _QUERIES)]
+        parts = [self._nearest(query[at : at + self._queries], k) for at in range(0, len(query), self._queries)]
         row_QK = np.concatenate([np.empty((0, k), np.int64), *(row for row, _ in parts)])
         cosine_QK = np.concatenate([np.empty((0, k), np.float32), *(cosine for _, cosine in parts)])
         return row_QK, cosine_QK.clip(-1, 1)
@@ -102,7 +110,7 @@ class Index:
         return row_QK, cosine_QK
 
     def _blocks(self, queries: int) -> list[slice]:
-        size = max(1, _BLOCK_BYTES // (4 * max(queries, self.rows_ND.shape[1])))
+        size = max(1, self._block_bytes // (4 * max(queries, self.rows_ND.shape[1])))
         return [slice(start, min(start + size, len(self))) for start in range(0, len(self), size)]
 
     def _block(self, block: slice) -> np.ndarray:

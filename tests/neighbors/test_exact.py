@@ -1,11 +1,10 @@
-"""Pins the search for the nearest rows against one plain product; by bounds: test_bound.py."""
+"""Pins the search for the nearest rows against one plain product; by bounds: test_pruning.py."""
 
 import pytest
 import torch
 
-from lookalike.evaluate import nearest as search
-from lookalike.evaluate.largest import largest
-from lookalike.evaluate.nearest import nearest
+from lookalike.neighbors.exact import BLOCK, nearest, own_ranks, queries_at_once
+from lookalike.neighbors.topk import largest
 
 
 def data(n, q, d=8, seed=0):
@@ -34,15 +33,11 @@ def test_nearest_gives_falling_cosines_and_their_rows():
 
 
 @pytest.mark.parametrize(("limit", "most"), [(1, 1), (2 * 300, 2), (10 * 300, 10), (2**26, 50)])
-def test_scores_held_at_once_are_limited(limit, most, monkeypatch):
+def test_scores_held_at_once_are_limited(limit, most):
     bank, query = data(300, 50)
     whole = nearest(bank, query, 5)
-    sizes = []
-    monkeypatch.setattr(search, "largest", lambda score, k: sizes.append(len(score)) or largest(score, k))
-    monkeypatch.setattr(search, "_SCORES", limit)
-    value, row = nearest(bank, query, 5)
-    assert max(sizes) == most
-    assert sum(sizes) == 50
+    assert queries_at_once(300, 50, BLOCK, limit) == most
+    value, row = nearest(bank, query, 5, scores=limit)
     assert torch.allclose(value, whole[0], atol=1e-6)
     assert torch.equal(row, whole[1])
 
@@ -65,3 +60,13 @@ def test_the_best_of_groups_are_the_best_of_all(n, k):
     assert torch.equal(value, score.topk(k, dim=1).values)
     assert torch.equal(score.gather(1, row), value)
     assert all(len(set(numbers)) == k for numbers in row.tolist())
+
+
+def test_the_rank_of_a_views_own_row_and_ties_count_against_it():
+    rows = torch.tensor([[2.0, 0.0], [0.0, 2.0], [-2.0, 0.0], [0.0, -2.0]])  # their mean is 0
+    views = torch.tensor([[1.0, 0.1], [1.0, 0.2], [1.0, 0.0], [1.0, -1.0]])
+    rank, cosine = own_ranks(rows, views)
+    assert rank.tolist() == [1, 2, 4, 2]  # the last is as near to the first row as to its own
+    wanted = torch.nn.functional.cosine_similarity(rows, views)
+    assert torch.allclose(cosine, wanted)
+    assert own_ranks(torch.ones(5, 3), torch.ones(5, 3))[0].tolist() == [5] * 5

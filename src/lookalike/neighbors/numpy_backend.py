@@ -8,7 +8,8 @@ import numpy as np
 
 from lookalike.core.progress import phase
 
-_BLOCK = 1024  # rows compared with all at once
+BLOCK = 1024
+"""Rows compared with all at once."""
 
 
 def unit_rows(x_ND: np.ndarray) -> np.ndarray:
@@ -18,12 +19,13 @@ def unit_rows(x_ND: np.ndarray) -> np.ndarray:
     return x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12)
 
 
-def nearest_rows(x_ND: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+def nearest_rows(x_ND: np.ndarray, k: int, *, block: int = BLOCK) -> tuple[np.ndarray, np.ndarray]:
     """The k nearest other rows of each row, the nearest first, equally near ones by number.
 
     Args:
         x_ND: floating features.
         k: neighbours of a row; at most N - 1 are given.
+        block: rows compared with all at once.
 
     Returns:
         Rows (int64 [N, k]) and cosines (float32 [N, k]).
@@ -37,20 +39,20 @@ def nearest_rows(x_ND: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
     size = max(1, math.isqrt(len(x) // k))  # of a group; then groups and candidates are about as many
     groups = -(-len(x) // size)
     # rows that are not there, in the last groups, are never near
-    similarity_BN = np.full((min(_BLOCK, len(x)), size * groups), -np.inf, np.float32)
+    similarity_BN = np.full((min(block, len(x)), size * groups), -np.inf, np.float32)
     with phase("finding nearest images", len(x)) as p:
-        for start in range(0, len(x), _BLOCK):
-            block = slice(start, min(start + _BLOCK, len(x)))
-            own = np.arange(block.start, block.stop)
+        for start in range(0, len(x), block):
+            rows = slice(start, min(start + block, len(x)))
+            own = np.arange(rows.start, rows.stop)
             similarity = similarity_BN[: len(own)]
-            np.matmul(x[block], x.T, out=similarity[:, : len(x)])
+            np.matmul(x[rows], x.T, out=similarity[:, : len(x)])
             similarity[own - start, own] = -np.inf
             best = _largest(similarity.reshape(len(own), size, groups), k)
             value = np.take_along_axis(similarity, best, 1)
             order = np.lexsort((best, -value), axis=1)
-            row_NK[block] = np.take_along_axis(best, order, 1)
-            cosine_NK[block] = np.take_along_axis(value, order, 1).clip(-1, 1)
-            p.at(block.stop)
+            row_NK[rows] = np.take_along_axis(best, order, 1)
+            cosine_NK[rows] = np.take_along_axis(value, order, 1).clip(-1, 1)
+            p.at(rows.stop)
     return row_NK, cosine_NK
 
 
@@ -58,7 +60,7 @@ def _largest(score_BSG: np.ndarray, k: int) -> np.ndarray:
     """Where the k largest of each row's S * G scores are (int64 [B, k]), in no order.
 
     They are in the k groups [:, :, g] whose largest scores are largest, and a maximum over groups is found in one
-    pass over whole vectors (`lookalike.evaluate.largest` does the same in PyTorch).
+    pass over whole vectors (`lookalike.neighbors.topk` does the same in PyTorch).
     """
     size, groups = score_BSG.shape[1:]
     if size == 1 or groups <= k:

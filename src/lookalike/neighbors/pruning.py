@@ -6,7 +6,7 @@ c = x V and a rest of length r = sqrt(1 - |c|^2), so that by the inequality of C
     cos(a, b) <= c_a . c_b + r_a r_b,
 
 a product of width C + 1 in place of D. Only pairs whose bound reaches the k-th best cosine found so far are
-computed in full. Features of networks lie near few axes; for those without any, `worthwhile` says None.
+computed in full. Features of networks lie near few axes; for those without any, `choose` gives None.
 
 Axes: N rows of the bank, Q queries, D features, C axes, B queries of a block, G groups of S rows, P pairs.
 """
@@ -22,13 +22,14 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lookalike.core.process import warnings_ignored
-from lookalike.evaluate.largest import GROUP, Largest, largest
+from lookalike.neighbors.topk import GROUP, TopK, largest
 
 _WIDTHS = (32, 64, 96, 128, 160, 192, 256)  # axes to choose from
 _FEWEST = 2048  # queries, and rows of the bank, below which choosing takes longer than all cosines
 _SAMPLE = 8192  # rows of the bank that give the axes, and by which they are chosen
 _ASKED = 32  # queries by which they are chosen
-_MOST = 1 / 8  # of the groups, beyond which pairs take more memory and time than all cosines
+MOST = 1 / 8
+"""Share of the groups of rows beyond which pairs take more memory and time than all cosines."""
 _SLACK = 1e-5  # over the rounding of float32 in squares and cosines of rows of length 1
 
 # What one pair costs that is computed in full, and one that is only bounded, in multiply-adds of a matrix product
@@ -37,22 +38,25 @@ _PER_PAIR, _PER_PAIR_AND_FEATURE, _PER_BOUND = 10_000, 17, 30
 
 
 @dataclass
-class Bounds:
-    """Of the cosines with the rows of a bank (float32 [N, D] on a CPU, finite, of length 1 or 0).
+class PrunedBank:
+    """The rows of a bank with upper bounds of their cosines.
 
-    The axes (float32 [D, C]) are orthonormal; which they are decides how long a search takes and nothing else.
+    The bank is float32 [N, D] on a CPU, finite, its rows of length 1 or 0. The axes (float32 [D, C]) are orthonormal;
+    which they are decides how long a search takes and nothing else.
     """
 
     bank_ND: Tensor
     axes_DC: Tensor
+    most: float = MOST
+    """Share of the groups that a block may leave open; of more, `nearest` gives None."""
     _bank_NC: Tensor = field(init=False)
     _scores: Tensor | None = field(init=False, default=None)  # written again by every block
 
     def __post_init__(self) -> None:
         missing = -len(self.bank_ND) % GROUP
-        self._bank_NC = F.pad(_with_rest(self.bank_ND @ self.axes_DC), (0, 0, 0, missing))
+        self._bank_NC = F.pad(with_rest(self.bank_ND @ self.axes_DC), (0, 0, 0, missing))
 
-    def nearest(self, query_BD: Tensor, k: int) -> Largest | None:
+    def nearest(self, query_BD: Tensor, k: int) -> TopK | None:
         """The k <= N most similar rows: cosines (float32 [B, k]), falling, and rows (int64 [B, k]).
 
         None where the bounds rule so little out that all cosines are sooner computed.
@@ -60,7 +64,7 @@ class Bounds:
         b, n, groups = len(query_BD), len(self.bank_ND), len(self._bank_NC) // GROUP
         if self._scores is None or len(self._scores) < b:
             self._scores = query_BD.new_empty(b, len(self._bank_NC))
-        bound_BN = torch.mm(_with_rest(query_BD @ self.axes_DC), self._bank_NC.T, out=self._scores[:b])
+        bound_BN = torch.mm(with_rest(query_BD @ self.axes_DC), self._bank_NC.T, out=self._scores[:b])
         bound_BN[:, n:] = -torch.inf
         largest_BG = bound_BN.view(b, GROUP, groups).amax(1)
         inside_S = groups * torch.arange(GROUP)
@@ -71,7 +75,7 @@ class Bounds:
         least_B1 = found.view(b, k).amin(1, keepdim=True) - _SLACK
 
         query_M, group_M = (largest_BG >= least_B1).nonzero(as_tuple=True)
-        if len(query_M) > _MOST * largest_BG.numel():
+        if len(query_M) > self.most * largest_BG.numel():
             return None
         bound_MS = bound_BN.view(-1)[(query_M * bound_BN.shape[1] + group_M)[:, None] + inside_S]
         pair_P, place_P = (bound_MS >= least_B1[query_M]).nonzero(as_tuple=True)
@@ -87,7 +91,7 @@ class Bounds:
         return value, row.gather(1, place)
 
 
-def worthwhile(bank_ND: Tensor, query_QD: Tensor, k: int) -> Bounds | None:
+def choose(bank_ND: Tensor, query_QD: Tensor, k: int) -> PrunedBank | None:
     """The bounds by which the k nearest rows are found soonest, or None: by all cosines.
 
     Rows have length 1, or 0. Chosen by how many pairs the bounds of a few queries leave.
@@ -107,15 +111,15 @@ def worthwhile(bank_ND: Tensor, query_QD: Tensor, k: int) -> Bounds | None:
     bank, asked = sample @ axes_DC, asked @ axes_DC
     best, chosen = float(n * d * q), None
     for width in widths:
-        bound = _with_rest(asked[:, :width]) @ _with_rest(bank[:, :width]).T
+        bound = with_rest(asked[:, :width]) @ with_rest(bank[:, :width]).T
         left = n * float((bound >= least).double().mean())
         cost = q * (n * (width + _PER_BOUND) + left * (_PER_PAIR + _PER_PAIR_AND_FEATURE * d)) + (n + q) * d * width
         if cost < best:
             best, chosen = cost, width
-    return None if chosen is None else Bounds(bank_ND, axes_DC[:, :chosen].contiguous())
+    return None if chosen is None else PrunedBank(bank_ND, axes_DC[:, :chosen].contiguous())
 
 
-def _with_rest(x_NC: Tensor) -> Tensor:
+def with_rest(x_NC: Tensor) -> Tensor:
     """Coordinates and, as the last column, what their rest is no longer than."""
     rest_N1 = (1 + _SLACK - x_NC.square().sum(1, keepdim=True)).clamp(min=_SLACK).sqrt()
     return torch.cat([x_NC, rest_N1], 1)
