@@ -1,4 +1,4 @@
-"""A module in a room's folder is found by its name, with no list to edit."""
+"""A module of a package is found by its name and by what it defines, with no list to edit."""
 
 import sys
 
@@ -11,14 +11,14 @@ from lookalike.core.errors import LookalikeError
 
 @pytest.fixture
 def room(tmp_path, monkeypatch):
-    """A room `lookalike.parlour` with two occupants, shared furniture and a private module."""
+    """A package `lookalike.parlour` with two members, a helper and a private module."""
     folder = tmp_path / "parlour"
     folder.mkdir()
-    (folder / "__init__.py").touch()
-    for name in ("base", "heads", "layers", "weights", "download", "recipes", "_private"):
-        (folder / f"{name}.py").write_text("raise RuntimeError('imported without need')")
+    (folder / "__init__.py").write_text("OFFERS = 'NAME'")
+    (folder / "base.py").write_text("if True:\n    NAME = 'inside'\nNAMES = OTHER_NAME = raise_when_imported")
+    (folder / "_private.py").write_text("NAME = raise_when_imported")
     (folder / "deep_cluster.py").write_text("NAME = 'here'")
-    (folder / "broken.py").write_text("import a_module_that_is_not_there")
+    (folder / "broken.py").write_text("import a_module_that_is_not_there\n\nclass NAME: ...")
     monkeypatch.setattr(lookalike, "__path__", [*lookalike.__path__, str(tmp_path)])
     yield "parlour"
     for name in [name for name in sys.modules if name.startswith("lookalike.parlour")]:
@@ -26,7 +26,7 @@ def room(tmp_path, monkeypatch):
     vars(lookalike).pop("parlour", None)
 
 
-def test_names_are_the_modules_with_dashes_and_without_furniture(room):
+def test_names_are_the_modules_with_dashes_and_without_helpers(room):
     assert registry.names(room) == ["broken", "deep-cluster"]
 
 
@@ -38,6 +38,11 @@ def test_listing_names_imports_none_of_them(room):
 def test_a_new_file_is_found_at_once(room, tmp_path):
     (tmp_path / "parlour" / "novel.py").write_text("NAME = 'new'")
     assert registry.find(room, "novel", "guest").NAME == "new"
+
+
+def test_without_a_word_of_the_package_every_module_counts(room, tmp_path):
+    (tmp_path / "parlour" / "__init__.py").write_text("")
+    assert registry.names(room) == ["base", "broken", "deep-cluster"]
 
 
 def test_find_imports_by_name(room):
@@ -55,7 +60,7 @@ def test_a_name_near_to_none_lists_all(room):
 
 
 @pytest.mark.parametrize("name", ["base", "_private", "__init__", "", "../core/rng"])
-def test_furniture_and_paths_are_no_guests(room, name):
+def test_helpers_and_paths_are_no_guests(room, name):
     with pytest.raises(LookalikeError, match="unknown guest"):
         registry.find(room, name, "guest")
 
@@ -65,6 +70,7 @@ def test_a_module_that_cannot_be_imported_says_why(room):
         registry.find(room, "broken", "guest")
 
 
-def test_the_rooms_hold_what_they_offer_and_no_furniture():
+def test_the_packages_hold_what_they_offer_and_no_helpers():
     assert registry.names("encoders") == ["alexnet", "convnet", "resnet", "timm-bridge", "torchvision-bridge"]
     assert registry.names("methods") == ["deepcluster", "deepcluster-v2", "simclr", "supervised"]
+    assert registry.names("export") == ["atlas", "huggingface", "onnx", "tensorboard", "timm", "torchvision"]

@@ -1,55 +1,51 @@
-"""Folders are the registry: a module in a room's folder is found by its name, with no list to edit."""
+"""Packages are registries: a module is found by its name and by what it defines, with no list to edit.
+
+A package says with `OFFERS` which name a module must define at its top to be one of its members: the modules of
+`encoders` that define `VARIANTS` are encoders, all others help them. Where a package does not say, every module counts
+whose name does not begin with an underscore.
+"""
 
 from __future__ import annotations
 
 import importlib
-import pkgutil
+import re
+from pathlib import Path
 from types import ModuleType
 
 from lookalike.core.errors import LookalikeError, did_you_mean
 
-_SHARED = {
-    "base",
-    "heads",
-    "layers",
-    "weights",
-    "download",
-    "listing",
-    "canvas",
-    "store",
-    "store_build",
-    "store_format",
-    "survey",
-    "decode",
-    "health",
-    "fly",
-    "kinds",
-    "own_output",
-    "metadata",
-    "recipes",
-    "grouping",
-    "projector",
-    "feature_maps",
-    "networks",
-    "pictures",
-    "staging",
-    "card",
-}
+
+def names(package: str) -> list[str]:
+    """Names of the members of `lookalike.<package>`, dashes for underscores; imports the package and no module."""
+    home = importlib.import_module(f"lookalike.{package}")
+    wanted: str | None = getattr(home, "OFFERS", None)
+    members = [
+        path.stem
+        for folder in home.__path__
+        for path in Path(folder).glob("[!_]*.py")
+        if wanted is None or _defines(path, wanted)
+    ]
+    return sorted(name.replace("_", "-") for name in members)
 
 
-def names(room: str) -> list[str]:
-    """Names of the modules in `lookalike.<room>`, dashes for underscores; imports the room only."""
-    package = importlib.import_module(f"lookalike.{room}")
-    found = (module.name for module in pkgutil.iter_modules(package.__path__))
-    return sorted(name.replace("_", "-") for name in found if name not in _SHARED and name[0] != "_")
+def find(package: str, name: str, what: str) -> ModuleType:
+    """The member called `name` of a package.
 
-
-def find(room: str, name: str, what: str) -> ModuleType:
-    """The module called `name` in a room.
+    Args:
+        package: below `lookalike`.
+        name: as `names` gives it.
+        what: what a member is called in the message.
 
     Raises:
         LookalikeError: there is none; the nearest name is offered.
     """
-    if name not in names(room):
-        raise LookalikeError(f"unknown {what} {name!r}: {did_you_mean(name, names(room))}")
-    return importlib.import_module(f"lookalike.{room}.{name.replace('-', '_')}")
+    known = names(package)
+    if name not in known:
+        raise LookalikeError(f"unknown {what} {name!r}: {did_you_mean(name, known)}")
+    return importlib.import_module(f"lookalike.{package}.{name.replace('-', '_')}")
+
+
+def _defines(module: Path, name: str) -> bool:
+    """Whether a module's text defines a name at its top; the module is not imported, as some take seconds."""
+    text = module.read_text(encoding="utf-8")
+    return re.search(rf"^(?:class |def )?{re.escape(name)}\b", text, re.MULTILINE) is not None

@@ -9,6 +9,9 @@ from lookalike.core.later import later
 if TYPE_CHECKING:
     from lookalike.encoders.base import EncoderSpec, build_encoder, encoder_names
 
+OFFERS = "VARIANTS"
+"""What a module defines that is an encoder, or a bridge to those of a library (`core/registry.py`)."""
+
 __all__ = ["EncoderSpec", "build_encoder", "encoder_names"]
 
 # imported when they are asked for: --help names the encoders without torch
