@@ -20,7 +20,7 @@ from lookalike.evaluate.map import aligned_maps
 from lookalike.report.collect import collect
 from lookalike.report.packing import unpacked
 from lookalike.report.page import write_page
-from lookalike.report.runs import Run
+from lookalike.runs.reader import RunReader
 
 
 def main(words: list[str] | None = None) -> None:
@@ -44,7 +44,7 @@ def main(words: list[str] | None = None) -> None:
     part = data["runs"][0]
     frames = np.stack([unpacked(frame) for frame in part["map"]["frames"]])
     shown = f"{len(data['images']['paths']):,} images, {frames.shape[1]:,} mapped, {len(frames)} snapshots"
-    features = Run(options.run).frames[-1].features_ND
+    features = RunReader(options.run).frames[-1].features_ND
     same = aligned_maps([features] * 3)
     moves = [float(np.median(np.linalg.norm(a - b, axis=1))) for a, b in pairwise(same)]
     moved = " and ".join(f"{move:.2%}" for move in moves)

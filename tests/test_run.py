@@ -11,8 +11,8 @@ from torch import nn
 
 import lookalike
 from lookalike.core.errors import LookalikeError
-from lookalike.engine.run_folder import RunFolder
 from lookalike.run import Run
+from lookalike.runs.folder import RunFolder
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,6 @@ run.search("new.jpg", n=20)
 from __future__ import annotations
 
 import copy
-import csv
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,19 +18,17 @@ import numpy as np
 from torch import Tensor, nn
 
 from lookalike.core import machine
-from lookalike.core.damaged import damage
-from lookalike.core.errors import LookalikeError
 from lookalike.core.metrics import read_metrics
 from lookalike.core.process import threads_kept
-from lookalike.core.words import counted
 from lookalike.data.base import Images
 from lookalike.data.canvas import Squares
 from lookalike.encoders.feature_maps import PYRAMID, FeatureMaps
 from lookalike.engine.backbone import Backbone, load_backbone
-from lookalike.engine.run_folder import RunFolder
 from lookalike.export.base import MOST, Exported, export
 from lookalike.inputs import Scale, entering, one_image, plain, read, warn
 from lookalike.neighbors.index import Index
+from lookalike.runs.folder import RunFolder
+from lookalike.runs.reader import features_and_index, index_of
 from lookalike.shown import Page, page_of
 
 
@@ -95,11 +92,7 @@ class Run:
     @cached_property
     def index(self) -> list[dict[str, str]]:
         """index.csv: `path`, `split`, `label`, `cluster` of each image, in the order of the features."""
-        try:
-            with open(self.folder.index, newline="", encoding="utf-8", errors="surrogateescape") as file:
-                return list(csv.DictReader(file))
-        except (OSError, csv.Error) as error:
-            raise LookalikeError(damage(self.folder.index, str(error))) from error
+        return index_of(self.folder)
 
     @property
     def labels(self) -> list[str | None]:
@@ -113,22 +106,7 @@ class Run:
         Raises:
             LookalikeError: it is not there, or does not belong to index.csv.
         """
-        file = self.folder.embeddings
-        if not file.is_file():
-            raise LookalikeError(
-                f"{file} is not there; let the training finish, or write the features: lookalike embed {self.path}"
-            )
-        try:
-            found = np.load(file, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
-            raise LookalikeError(damage(file, str(error))) from error
-        if found.ndim != 2 or len(found) != len(self.index):
-            raise LookalikeError(
-                f"{file} is of shape {list(found.shape)} and index.csv has {counted(len(self.index), 'row')}: "
-                "they do not "
-                f"belong together. Write both with: lookalike embed {self.path}"
-            )
-        return found
+        return features_and_index(self.folder, mapped=True)[0]
 
     # -- the network ------------------------------------------------------------------------------
 

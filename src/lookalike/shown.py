@@ -6,10 +6,10 @@ import html
 import webbrowser
 from pathlib import Path
 
-from lookalike.engine.run_folder import RunFolder
 from lookalike.report.collect import collect
 from lookalike.report.page import SINGLE_FILE, render
 from lookalike.report.write import write_report
+from lookalike.runs.folder import RunFolder
 
 _HEIGHT = 800  # pixels of the frame in a notebook
 _MADE_FROM = (

@@ -21,7 +21,7 @@ from lookalike.core.files import read_json
 from lookalike.core.metrics import read_metrics
 from lookalike.encoders import torchvision_bridge
 from lookalike.encoders.base import IMAGENET_MEAN, EncoderSpec, Trained, build_encoder
-from lookalike.engine.run_folder import RunFolder
+from lookalike.runs.folder import RunFolder
 
 QUICK = ["--threads=1", "--precision=float32", "--no-report", "--batch-size=20"]
 

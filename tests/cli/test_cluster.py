@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from lookalike.cli.main import main
-from lookalike.engine.run_folder import RunFolder
 from lookalike.evaluate import choose_k
+from lookalike.runs.folder import RunFolder
 
 
 @pytest.fixture(scope="module")
@@ -193,17 +193,17 @@ def test_missing_features_are_asked_for(run: RunFolder, capsys: pytest.CaptureFi
     run.embeddings.unlink()
     assert f"write the features first: lookalike embed {run.path} DATA" in refused(run, capsys, "--k=3")
     run.index.unlink()
-    assert "write the features first" in refused(run, capsys, "--k=3")
+    assert f"cannot read {run.index}: it is not there" in refused(run, capsys, "--k=3")
 
 
 def test_features_and_index_of_different_lengths_are_refused(run: RunFolder, capsys: pytest.CaptureFixture):
     np.save(run.embeddings, np.load(run.embeddings)[:-1])
-    assert "do not belong together; write both with lookalike embed" in refused(run, capsys, "--k=3")
+    assert "they do not belong together. Write both with: lookalike embed" in refused(run, capsys, "--k=3")
 
 
 def test_a_damaged_file_of_features_is_named(run: RunFolder, capsys: pytest.CaptureFixture):
     run.embeddings.write_bytes(run.embeddings.read_bytes()[:1000])
-    assert f"cannot read the features of {run.path}" in refused(run, capsys, "--k=3")
+    assert f"cannot read {run.embeddings}" in refused(run, capsys, "--k=3")
 
 
 def test_groups_go_when_features_are_written_anew(run: RunFolder):

@@ -12,9 +12,9 @@ from lookalike import api
 from lookalike.api import few_label_table as module
 from lookalike.cli.main import main
 from lookalike.data.base import by_content
-from lookalike.engine.run_folder import RunFolder
 from lookalike.evaluate.baselines import BASELINES
 from lookalike.evaluate.few_labels import drawn
+from lookalike.runs.folder import RunFolder
 
 FROZEN = ("knn", "linear", "plain.knn", "plain.linear")
 

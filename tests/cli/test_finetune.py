@@ -14,7 +14,7 @@ from lookalike import api
 from lookalike.api.finetuning import batch_of
 from lookalike.cli.main import main
 from lookalike.engine.checkpoint import load_checkpoint
-from lookalike.engine.run_folder import RunFolder
+from lookalike.runs.folder import RunFolder
 
 SHORT = ("--threads=1", "--epochs=4", "--fraction=0.1", "--no-unlabelled")  # images without: test_unlabelled.py
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from lookalike.cli.main import main
-from lookalike.engine.run_folder import RunFolder
+from lookalike.runs.folder import RunFolder
 
 
 @pytest.fixture

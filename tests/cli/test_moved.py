@@ -13,7 +13,7 @@ from PIL import Image
 from lookalike import api
 from lookalike.cli.main import main
 from lookalike.core.errors import LookalikeError
-from lookalike.engine.run_folder import RunFolder
+from lookalike.runs.folder import RunFolder
 
 TINY = ["--epochs=1", "--width=4", "--threads=1", "--batch-size=16", "--precision=float32", "--no-report"]
 

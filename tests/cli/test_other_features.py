@@ -11,8 +11,8 @@ import pytest
 from lookalike import api
 from lookalike.cli.main import main
 from lookalike.core.errors import LookalikeError
-from lookalike.engine.run_folder import RunFolder
 from lookalike.evaluate.baselines import BASELINES
+from lookalike.runs.folder import RunFolder
 
 KINDS = ("untrained", "pixels", "histograms")
 

@@ -11,7 +11,7 @@ from PIL import Image
 from lookalike.cli import page as page_module
 from lookalike.cli.main import main
 from lookalike.core.errors import LookalikeError
-from lookalike.engine.run_folder import RunFolder
+from lookalike.runs.folder import RunFolder
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from lookalike.cli.main import main
 from lookalike.core.errors import LookalikeError
 from lookalike.core.files import write_csv
 from lookalike.data.base import Images
-from lookalike.engine.run_folder import RunFolder
+from lookalike.runs.folder import RunFolder
 
 WORDS = ("--threads=1", "--epochs=2", "--fraction=0.3", "--no-scratch")
 

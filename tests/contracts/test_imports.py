@@ -16,18 +16,22 @@ MIDDLE = {"data", "augment", "encoders", "objectives", "clustering", "optim", "n
 ALLOWED = {
     "core": set(),
     **dict.fromkeys(MIDDLE, BELOW),
+    "runs": BELOW | {"data"},  # of which types alone: it needs no PyTorch
     "methods": BELOW | MIDDLE,
     "evaluate": BELOW | MIDDLE,
-    "report": BELOW | {"neighbors", "evaluate"},  # of which nothing that needs PyTorch: tests/report/test_collect.py
-    "engine": BELOW | MIDDLE | {"methods", "evaluate"},
-    "api": BELOW | MIDDLE | {"methods", "evaluate", "engine", "inputs"},
+    "report": BELOW
+    | {"neighbors", "evaluate", "runs"},  # of which nothing that needs PyTorch: tests/report/test_collect.py
+    "engine": BELOW | MIDDLE | {"runs", "methods", "evaluate"},
+    "api": BELOW | MIDDLE | {"runs", "methods", "evaluate", "engine", "inputs"},
     "inputs": {"core", "data"},
-    "shown": {"core", "report", "engine"},
-    "export": BELOW | MIDDLE | {"evaluate", "engine", "api", "report"},
-    "run": BELOW | MIDDLE | {"methods", "evaluate", "engine", "inputs", "shown", "export"},
-    "estimators": BELOW | MIDDLE | {"methods", "evaluate", "engine", "api", "inputs", "shown"},
-    "demo": BELOW | MIDDLE | {"methods", "evaluate", "engine", "api"},
-    "cli": BELOW | MIDDLE | {"methods", "evaluate", "engine", "api", "demo", "report", "inputs", "run", "export"},
+    "shown": {"core", "report", "runs"},
+    "export": BELOW | MIDDLE | {"runs", "evaluate", "engine", "api", "report"},
+    "run": BELOW | MIDDLE | {"runs", "methods", "evaluate", "engine", "inputs", "shown", "export"},
+    "estimators": BELOW | MIDDLE | {"runs", "methods", "evaluate", "engine", "api", "inputs", "shown"},
+    "demo": BELOW | MIDDLE | {"runs", "methods", "evaluate", "engine", "api"},
+    "cli": BELOW
+    | MIDDLE
+    | {"runs", "methods", "evaluate", "engine", "api", "demo", "report", "inputs", "run", "export"},
 }
 
 

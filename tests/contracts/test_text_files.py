@@ -18,7 +18,7 @@ import os, sys
 from pathlib import Path
 from lookalike.core.files import read_json, write_csv, write_json, write_toml
 from lookalike.core.metrics import read_metrics
-from lookalike.engine.run_folder import RunFolder
+from lookalike.runs.folder import RunFolder
 folder = Path(sys.argv[1])
 run = RunFolder(folder)
 write_json(run.record, {"status": "K\u00f6ln \u2713"})

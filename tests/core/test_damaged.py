@@ -12,9 +12,9 @@ from lookalike.cli.main import main
 from lookalike.core.errors import LookalikeError
 from lookalike.core.files import read_json
 from lookalike.core.metrics import read_metrics
-from lookalike.core.run_records import read_status
-from lookalike.engine.run_folder import RunFolder
-from lookalike.report.runs import Run
+from lookalike.runs.folder import RunFolder
+from lookalike.runs.reader import RunReader
+from lookalike.runs.records import read_status
 
 DAMAGE = {
     "empty": b"",
@@ -66,7 +66,7 @@ def test_every_command_says_what_can_be_done(
     assert remedy in capsys.readouterr().err
     with pytest.raises(LookalikeError, match=remedy):
         repr(lookalike.load(run))
-    patient = Run(run)  # what the page is made of: shows what is there, and says the same of the rest
+    patient = RunReader(run)  # what the page is made of: shows what is there, and says the same of the rest
     assert not patient.record or not patient.config
     assert any(remedy in sentence for sentence in patient.missing)
 
@@ -115,7 +115,7 @@ def test_a_value_of_the_wrong_kind_is_named(run: Path, key: str, value: object):
     (run / "run.json").write_text(json.dumps({**record, key: value}))
     with pytest.raises(LookalikeError, match=rf"run\.json: {key} is of the wrong kind\. Remove it"):
         read_status(run / "run.json")
-    patient = Run(run)
+    patient = RunReader(run)
     assert key not in patient.record and f"of the wrong kind: {key}. Remove it" in patient.missing[0]
 
 
@@ -129,7 +129,7 @@ def test_a_setting_of_the_wrong_type_is_named(run: Path, line: str, words: str, 
     (run / "config.toml").write_text("\n".join([*lines, line]))
     assert main(["embed", str(run)]) == 2
     assert words in capsys.readouterr().err
-    patient = Run(run)
+    patient = RunReader(run)
     assert key not in patient.config and words in patient.missing[0]
     assert main(["runs", "ls", str(run.parent)]) == 0
 
@@ -144,7 +144,7 @@ def test_other_files_of_a_run(run: Path, damage: str, capsys: pytest.CaptureFixt
             read_json(run / name)
     assert main(["runs", "show", str(run)]) == 2
     assert f"lookalike evaluate {shlex.quote(str(run))} writes it anew" in capsys.readouterr().err
-    patient = Run(run)
+    patient = RunReader(run)
     assert (patient.evaluation, patient.clusters, patient.frames) == (None, {}, [])
     assert len(patient.missing) == 3
 

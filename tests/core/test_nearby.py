@@ -8,7 +8,7 @@ from lookalike.cli.main import main
 from lookalike.core import nearby
 from lookalike.core.errors import LookalikeError
 from lookalike.data.sources import find
-from lookalike.engine.run_folder import RunFolder
+from lookalike.runs.folder import RunFolder
 
 
 @pytest.fixture

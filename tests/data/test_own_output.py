@@ -26,8 +26,8 @@ from lookalike.engine.resolve import resolve
 from lookalike.engine.run_folder import RunFolder
 from lookalike.engine.snapshots import Snapshots
 from lookalike.methods.simclr import Options
-from lookalike.report.runs import Run
 from lookalike.report.verdict import verdict
+from lookalike.runs.reader import RunReader
 
 PHOTOS = tuple(f"{i}.png" for i in range(4))
 
@@ -83,13 +83,13 @@ def test_a_run_keeps_what_was_passed_over_and_its_page_says_it(photos):
     (photos / "metadata.csv").write_text("file_name,label\n0.png,a\n")
     run = begin_run(photos.parent / "run", photos)
     assert from_records(run.status()["passed_over"]) == sources.find(str(photos)).passed_over
-    words = " ".join(verdict(Run(run.path))["sentences"])
+    words = " ".join(verdict(RunReader(run.path))["sentences"])
     assert "Note: 3 images are not named in" in words
     assert "3 raw files of cameras are passed over (3 x .cr2; '0.cr2'); export to JPEG, PNG or TIFF first." in words
     record = run.status()
     del record["passed_over"], record["notes"]  # as runs were before
     write_json(run.record, record)
-    assert "passed over" not in " ".join(verdict(Run(run.path))["sentences"])
+    assert "passed over" not in " ".join(verdict(RunReader(run.path))["sentences"])
 
 
 def test_too_few_images_beside_many_that_are_not_read(photos):

@@ -24,7 +24,7 @@ from lookalike.data.base import Images
 from lookalike.data.loading import load as load_images
 from lookalike.engine.checkpoint import load_checkpoint
 from lookalike.engine.loop import Trainer
-from lookalike.engine.run_folder import RunFolder
+from lookalike.runs.folder import RunFolder
 from processes import in_processes
 
 pytestmark = pytest.mark.slow

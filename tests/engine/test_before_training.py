@@ -17,7 +17,7 @@ from lookalike.core.options import AUTO
 from lookalike.core.progress import Phase, listening
 from lookalike.data.base import Images
 from lookalike.data.loading import load
-from lookalike.engine.run_folder import RunFolder
+from lookalike.runs.folder import RunFolder
 
 EXPLICIT = {"batch_size", "budget", "width", "encoder", "head_size", "threads", "out", "image_size", "norm", "augment"}
 

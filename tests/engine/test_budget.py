@@ -25,7 +25,7 @@ from lookalike.data.loading import load
 from lookalike.engine.budget import AIM, LOOKS, Behind, grouping_seconds, keeps_time, raise_too_little
 from lookalike.engine.loop import Trainer
 from lookalike.engine.pacing import CLOCK, read_legs
-from lookalike.engine.run_folder import RunFolder
+from lookalike.runs.folder import RunFolder
 
 T = 90.0
 EXPLICIT = {"batch_size", "budget", "width", "encoder", "head_size", "threads", "report", "out", "image_size", "norm"}

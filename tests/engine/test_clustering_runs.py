@@ -17,8 +17,8 @@ from lookalike.core.plan import Plan
 from lookalike.data.base import Images
 from lookalike.engine.journal import Journal
 from lookalike.engine.loop import Trainer
-from lookalike.engine.run_folder import RunFolder
 from lookalike.methods import deepcluster
+from lookalike.runs.folder import RunFolder
 from test_resume import Killed, assert_same_run
 
 METHODS = ("deepcluster", "deepcluster-v2")

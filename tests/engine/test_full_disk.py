@@ -19,8 +19,8 @@ from lookalike.core.metrics import read_metrics
 from lookalike.engine import disk, journal
 from lookalike.engine.classifier import load_classifier
 from lookalike.engine.loop import Trainer
-from lookalike.engine.run_folder import RESERVED, RunFolder
 from lookalike.methods.simclr import Options
+from lookalike.runs.folder import RESERVED, RunFolder
 
 EPOCHS, BATCHES = 3, 3
 

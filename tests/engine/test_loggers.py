@@ -18,8 +18,8 @@ from lookalike.core.errors import Interrupted, LookalikeError
 from lookalike.core.metrics import read_metrics
 from lookalike.engine import loggers
 from lookalike.engine.loggers import scalars
-from lookalike.engine.run_folder import RunFolder
 from lookalike.methods.simclr import Options
+from lookalike.runs.folder import RunFolder
 
 BATCHES, EPOCHS = 3, 3  # of 60 images in batches of 20
 

@@ -12,13 +12,13 @@ import pytest
 from lookalike import api
 from lookalike.cli.main import main
 from lookalike.core.errors import LookalikeError
-from lookalike.engine.run_folder import RunFolder
 from lookalike.methods.simclr import Options
+from lookalike.runs.folder import RunFolder
 
 HOLD = """
 import sys
 from pathlib import Path
-from lookalike.engine.run_folder import RunFolder
+from lookalike.runs.folder import RunFolder
 with RunFolder(Path(sys.argv[1])).writing():
     print("held", flush=True)
     sys.stdin.read()

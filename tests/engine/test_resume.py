@@ -19,8 +19,8 @@ from lookalike.data.base import Images
 from lookalike.engine import checkpoint as checkpoint_module
 from lookalike.engine.checkpoint import load_checkpoint, save_checkpoint
 from lookalike.engine.loop import Trainer
-from lookalike.engine.run_folder import RunFolder
 from lookalike.methods.simclr import Options
+from lookalike.runs.folder import RunFolder
 
 SMALL = {"epochs": 3, "batch_size": 256, "width": 4, "head_size": 16, "check_every": 2, "precision": "float32"}
 

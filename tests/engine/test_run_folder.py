@@ -14,8 +14,8 @@ from lookalike.core.errors import LookalikeError
 from lookalike.data.array import from_array
 from lookalike.encoders.base import EncoderSpec, build_encoder
 from lookalike.engine.backbone import load_backbone
-from lookalike.engine.run_folder import RunFolder
 from lookalike.methods.simclr import Options
+from lookalike.runs.folder import RunFolder
 
 
 @pytest.fixture(scope="module")

@@ -17,11 +17,11 @@ from lookalike.data.loading import load as load_images
 from lookalike.engine import snapshots as module
 from lookalike.engine.backbone import Backbone, load_backbone
 from lookalike.engine.loop import Trainer
-from lookalike.engine.run_folder import RunFolder
 from lookalike.engine.snapshots import SIDE, pixel_hashes, sprite_sheet
 from lookalike.engine.views import recipe_of
 from lookalike.evaluate.baselines import pixel_features
 from lookalike.methods import deepcluster, simclr
+from lookalike.runs.folder import RunFolder
 
 SMALL = {"epochs": 3, "batch_size": 128, "width": 4, "check_every": 2, "precision": "float32"}
 

@@ -27,9 +27,9 @@ from fakes import signal_after
 from lookalike import DeepCluster, DeepClusterV2, SimCLR, Supervised
 from lookalike.core.errors import LookalikeError
 from lookalike.engine.loop import Trainer
-from lookalike.engine.run_folder import RunFolder
 from lookalike.inputs import InputError
 from lookalike.methods import deepcluster, simclr
+from lookalike.runs.folder import RunFolder
 
 TINY: dict[str, Any] = {"epochs": 1, "width": 4, "batch_size": 16, "precision": "float32", "threads": 1}
 QUICK = {**TINY, "snapshots": False}

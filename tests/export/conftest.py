@@ -10,7 +10,7 @@ from torch import nn
 
 from lookalike.encoders.base import EncoderSpec, build_encoder
 from lookalike.engine.backbone import Backbone
-from lookalike.engine.run_folder import RunFolder
+from lookalike.runs.folder import RunFolder
 
 
 @pytest.fixture(scope="session")

@@ -107,7 +107,7 @@ def test_what_lies_in_the_folder_stays_and_files_of_an_export_before_are_replace
 
 
 def test_an_unknown_format_from_python(photo_run):
-    from lookalike.engine.run_folder import RunFolder
+    from lookalike.runs.folder import RunFolder
 
     with pytest.raises(LookalikeError, match="unknown format 'tim': did you mean 'timm'"):
         base.export(RunFolder(photo_run), "tim")

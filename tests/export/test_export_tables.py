@@ -14,10 +14,10 @@ from PIL import Image
 import lookalike
 from lookalike.cli.main import main
 from lookalike.core.errors import LookalikeError
-from lookalike.engine.run_folder import RunFolder
 from lookalike.export import base, pictures, tensorboard
 from lookalike.report.write import write_report
 from lookalike.run import Run
+from lookalike.runs.folder import RunFolder
 
 parquet = pytest.importorskip("pyarrow.parquet")
 
@@ -210,11 +210,11 @@ def test_runs_without_features_or_with_bad_ones(to, copy):
     with pytest.raises(LookalikeError, match="are not finite"):
         base.export(copy, to)
     np.save(copy.embeddings, x[:7])
-    with pytest.raises(LookalikeError, match=r"does not belong to index.csv.*lookalike embed"):
+    with pytest.raises(LookalikeError, match=r"they do not belong together. Write both with: lookalike embed"):
         base.export(copy, to)
     np.save(copy.embeddings, np.nan_to_num(x))
     copy.index.rename(copy.path / "away")
-    with pytest.raises(LookalikeError, match=r"index.csv has 0 rows and embeddings.npy 60; write both with"):
+    with pytest.raises(LookalikeError, match=r"cannot read .*index.csv: it is not there.*lookalike embed"):
         base.export(copy, to)
     (copy.path / "away").rename(copy.index)
     copy.embeddings.unlink()

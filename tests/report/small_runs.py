@@ -9,8 +9,8 @@ from lookalike import api
 from lookalike.data.base import Images
 from lookalike.data.loading import load as load_images
 from lookalike.engine.grouping import group_run
-from lookalike.engine.run_folder import RunFolder
 from lookalike.methods import deepcluster, simclr
+from lookalike.runs.folder import RunFolder
 
 SAME, NEAR, UNLIKE = (5, 50, 51), (7, 60), 100  # image numbers
 

@@ -16,10 +16,10 @@ from PIL import Image
 
 from lookalike.core.errors import LookalikeError
 from lookalike.core.metrics import read_metrics
-from lookalike.engine.run_folder import RunFolder
 from lookalike.report import timeline as timeline_module
 from lookalike.report.collect import collect
 from lookalike.report.packing import packed, plain, unpacked
+from lookalike.runs.folder import RunFolder
 from small_runs import NEAR, SAME, UNLIKE, planted, small_run
 
 KEYS = {

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from lookalike.core.errors import LookalikeError
-from lookalike.engine.run_folder import RunFolder
 from lookalike.report.collect import collect
 from lookalike.report.packing import unpacked
+from lookalike.runs.folder import RunFolder
 from small_runs import NEAR, SAME, UNLIKE, planted, small_run
 
 

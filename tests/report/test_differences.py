@@ -11,8 +11,8 @@ import pytest
 from lookalike.cli.main import main
 from lookalike.core.files import read_json, write_json
 from lookalike.report.differences import differences
-from lookalike.report.runs import Run
 from lookalike.report.verdict import beside
+from lookalike.runs.reader import RunReader
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def edit(file: Path, **values: object) -> None:
 
 
 def test_a_copy_differs_in_nothing(pair: tuple[Path, Path], capsys: pytest.CaptureFixture):
-    found = differences(*map(Run, pair))
+    found = differences(*map(RunReader, pair))
     assert found.none
     assert main(["runs", "diff", *map(str, pair)]) == 0
     assert "differ in nothing that is on record" in capsys.readouterr().out
@@ -68,15 +68,15 @@ def test_other_images_are_counted_and_their_figures_not_compared_by_chance(pair:
     lines = (two / "index.csv").read_text().splitlines(keepends=True)
     (two / "index.csv").write_text("".join(lines[:-2]) + "new.png,,red,\n")
     edit(two / "evaluation.json", knn=0.9)
-    found = differences(Run(one), Run(two))
+    found = differences(RunReader(one), RunReader(two))
     assert found.parts["images"]["only here"] == (2, 1)
     assert found.by_chance == {}
-    assert beside(Run(two), Run(one)) == ""
+    assert beside(RunReader(two), RunReader(one)) == ""
 
 
 def test_a_page_of_two_runs_says_which_is_better(pair: tuple[Path, Path]):
     edit(pair[1] / "evaluation.json", linear=0.8)
-    said = beside(Run(pair[1]), Run(pair[0]))
+    said = beside(RunReader(pair[1]), RunReader(pair[0]))
     assert said.startswith("Beside one, on 400 test images: linear 80.0% against 60.0%, more than chance")
     assert "kNN 50.0% against 50.0%, which may be chance" in said
 

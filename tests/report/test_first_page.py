@@ -12,11 +12,11 @@ from browser import Open
 from lookalike import api
 from lookalike.cli.page import first_page
 from lookalike.data.base import Images
-from lookalike.engine.run_folder import RunFolder
 from lookalike.engine.snapshots import Snapshots
 from lookalike.methods import simclr
 from lookalike.report.collect import collect
 from lookalike.report.packing import unpacked
+from lookalike.runs.folder import RunFolder
 from small_runs import NEAR, SAME, planted
 
 

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from browser import Open
-from lookalike.engine.run_folder import RunFolder
 from lookalike.evaluate import map_pace
 from lookalike.evaluate.map import aligned_maps
 from lookalike.evaluate.map_pace import MapPace, measure_paces
@@ -17,9 +16,10 @@ from lookalike.report.cleaning import _fitting
 from lookalike.report.collect import collect
 from lookalike.report.packing import unpacked
 from lookalike.report.reduced import reduced
-from lookalike.report.runs import Frame, Run
 from lookalike.report.time_limit import NO_LIMIT, TimeLimit
 from lookalike.report.timeline import Timeline
+from lookalike.runs.folder import RunFolder
+from lookalike.runs.reader import Frame, RunReader
 from small_runs import small_run
 
 
@@ -68,7 +68,7 @@ def timeline(tmp_path: Path, images: int, networks: int) -> Timeline:
     x_ND = np.random.default_rng(0).normal(size=(images, 4)).astype(np.float16)
     frames = [Frame(kind, i, i, x_ND, np.arange(images)) for i, kind in enumerate(kinds)]
     rows = np.arange(images)
-    return Timeline(Run(tmp_path), rows + 7, rows, frames)
+    return Timeline(RunReader(tmp_path), rows + 7, rows, frames)
 
 
 PACE = MapPace(1, {4: 1e-7}, 2e-4, 0.0, 1e-5, 1000)

@@ -29,9 +29,9 @@ from lookalike.api.training import train, training_rows
 from lookalike.api.transfer import evaluate_on
 from lookalike.data.loading import load as load_images
 from lookalike.engine.backbone import load_backbone
-from lookalike.engine.grouping import index_of
 from lookalike.engine.resolve import resolve
 from lookalike.engine.run_folder import RunFolder
+from lookalike.runs.reader import index_of
 
 __all__ = [
     "TRAINED",

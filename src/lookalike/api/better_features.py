@@ -15,13 +15,13 @@ from lookalike.core.errors import LookalikeError
 from lookalike.core.files import read_json
 from lookalike.core.metrics import read_metrics
 from lookalike.core.words import counted
-from lookalike.engine.grouping import features_and_index
-from lookalike.engine.run_folder import RunFolder
 from lookalike.evaluate.baselines import BASELINES
 from lookalike.evaluate.choose_k import stability
 from lookalike.evaluate.clusters import agreement, groups
 from lookalike.evaluate.comparison import better_baseline
 from lookalike.evaluate.propagate import left_out
+from lookalike.runs.folder import RunFolder
+from lookalike.runs.reader import features_and_index
 
 _SAMPLE = 2000  # images by which features are compared, beside those with labels
 _AHEAD = 0.1  # agreement by which other groups must be ahead to be spoken of

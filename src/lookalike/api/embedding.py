@@ -17,8 +17,8 @@ from lookalike.core.progress import tell
 from lookalike.data.base import Images
 from lookalike.data.loading import load as load_images
 from lookalike.engine.backbone import load_backbone
-from lookalike.engine.run_folder import RunFolder
 from lookalike.inputs import entering
+from lookalike.runs.folder import RunFolder
 
 
 @threads_kept()

@@ -27,10 +27,10 @@ from lookalike.core.process import threads_kept
 from lookalike.core.progress import phase
 from lookalike.data.base import Images, by_content
 from lookalike.engine.backbone import load_backbone
-from lookalike.engine.run_folder import RunFolder, writes
 from lookalike.evaluate.baselines import BASELINES
 from lookalike.evaluate.few_labels import PROTOCOL, drawn, knn_of_few, linear_of_few
 from lookalike.evaluate.smooth import smoothed
+from lookalike.runs.folder import RunFolder, writes
 
 _BANK = 10_000  # learning rows that smooth, at the most
 

@@ -13,9 +13,9 @@ from lookalike.api.records import images_of, options_of
 from lookalike.core import machine
 from lookalike.core.errors import LookalikeError
 from lookalike.data.base import Images
-from lookalike.engine.grouping import features_and_index, index_of
-from lookalike.engine.run_folder import RunFolder
 from lookalike.evaluate.baselines import BASELINES, FeatureFunction
+from lookalike.runs.folder import RunFolder
+from lookalike.runs.reader import features_and_index, index_of
 
 TRAINED, UNTRAINED = "trained", "untrained"
 OTHERS = (UNTRAINED, *BASELINES)

@@ -18,7 +18,7 @@ from lookalike.core.words import counted
 from lookalike.data.base import Images
 from lookalike.data.loading import load as load_images
 from lookalike.engine.classifier import load_classifier
-from lookalike.engine.run_folder import RunFolder
+from lookalike.runs.folder import RunFolder
 
 
 @dataclass(frozen=True)

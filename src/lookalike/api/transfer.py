@@ -22,9 +22,9 @@ from lookalike.core.progress import tell
 from lookalike.core.ranks import ALONE
 from lookalike.data.loading import load as load_images
 from lookalike.engine.backbone import load_backbone
-from lookalike.engine.run_folder import RunFolder
 from lookalike.evaluate.protocol import measure, protocol
 from lookalike.inputs import entering
+from lookalike.runs.folder import RunFolder
 
 
 @outside_autocast

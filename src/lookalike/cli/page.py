@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from lookalike.core.budget import Budget
 from lookalike.core.errors import LookalikeError, MachineError
-from lookalike.engine.run_folder import RunFolder
+from lookalike.runs.folder import RunFolder
 
 if TYPE_CHECKING:  # a page needs no PyTorch
     from lookalike.data.base import Images

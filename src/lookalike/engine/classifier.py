@@ -15,8 +15,8 @@ from torch import Tensor
 from lookalike.core.errors import LookalikeError
 from lookalike.core.files import write_atomically
 from lookalike.engine.backbone import Backbone, load_backbone
-from lookalike.engine.run_folder import RunFolder
 from lookalike.methods.base import Method
+from lookalike.runs.folder import RunFolder
 
 
 @dataclass(frozen=True)

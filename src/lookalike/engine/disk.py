@@ -25,8 +25,8 @@ from lookalike.core.machine import size_words
 from lookalike.core.options import TrainOptions
 from lookalike.engine.budget import LOOKS
 from lookalike.engine.pacing import CLOCK
-from lookalike.engine.run_folder import RESERVED, RunFolder
 from lookalike.engine.snapshots import SUBSET, THUMBNAILS
+from lookalike.runs.folder import RESERVED, RunFolder
 
 _CANNOT = (errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL, errno.ENOSYS)  # file systems that reserve nothing
 _RECORDS = 1 << 20  # bytes of run.json, config.toml, metrics.jsonl and the like

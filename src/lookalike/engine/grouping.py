@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from collections import Counter
 from collections.abc import Callable
@@ -14,9 +13,10 @@ import torch
 
 from lookalike.core.errors import LookalikeError
 from lookalike.core.files import write_csv, write_json
-from lookalike.engine.run_folder import RunFolder, writes
 from lookalike.evaluate.choose_k import propose, score_k
 from lookalike.evaluate.clusters import agreement, groups
+from lookalike.runs.folder import RunFolder, writes
+from lookalike.runs.reader import features_and_index, index_of
 
 AUTO = "auto"
 
@@ -99,41 +99,3 @@ def raise_useless(run: RunFolder, features: np.ndarray, what: str, kind: str | N
     if (features == features[:1]).all():
         where = f"{run.embeddings} holds the same features for all images" if kind is None else f"all {kind} are equal"
         raise LookalikeError(f"{where}: there is nothing to {what}")
-
-
-def index_of(run: RunFolder) -> list[dict[str, str]]:
-    """The rows of index.csv.
-
-    Raises:
-        LookalikeError: it is not there, or cannot be read.
-    """
-    if not run.index.is_file():
-        raise LookalikeError(f"{run.index} is not there; let the training begin: it lists the images")
-    try:
-        with open(run.index, newline="", encoding="utf-8", errors="surrogateescape") as file:
-            return list(csv.DictReader(file))
-    except (OSError, ValueError) as error:
-        raise LookalikeError(f"cannot read {run.index}: {error}") from error
-
-
-def features_and_index(run: RunFolder) -> tuple[np.ndarray, list[dict[str, str]]]:
-    """embeddings.npy (float32 [N, D]) and the rows of index.csv.
-
-    Raises:
-        LookalikeError: they are not there, cannot be read, or do not belong together.
-    """
-    if not run.embeddings.is_file() or not run.index.is_file():
-        raise LookalikeError(
-            f"{run.embeddings} is not there; write the features first: lookalike embed {run.path} DATA, "
-            "or let the training finish"
-        )
-    try:
-        features = np.load(run.embeddings, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise LookalikeError(f"cannot read the features of {run.path}: {error}") from error
-    rows = index_of(run)
-    if features.ndim != 2 or len(features) != len(rows) or not rows:
-        raise LookalikeError(
-            f"{run.embeddings} and {run.index.name} do not belong together; write both with lookalike embed"
-        )
-    return features, rows

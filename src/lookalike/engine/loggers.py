@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from lookalike.core.optional import need
 from lookalike.core.options import LOGGERS, log_names
-from lookalike.engine.run_folder import RunFolder
+from lookalike.runs.folder import RunFolder
 
 _PROJECT = "lookalike"  # of W&B; WANDB_PROJECT wins
 

@@ -15,8 +15,8 @@ from lookalike.data.base import Images
 from lookalike.engine.backbone import Backbone
 from lookalike.engine.journal import Quiet
 from lookalike.engine.loop import Trainer
-from lookalike.engine.run_folder import RunFolder
 from lookalike.methods.base import Method
+from lookalike.runs.folder import RunFolder
 
 
 class Rehearsal(Trainer):

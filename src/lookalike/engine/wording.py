@@ -11,7 +11,7 @@ from lookalike.core.words import counted
 if TYPE_CHECKING:
     from lookalike.data.base import Images
     from lookalike.engine.loop import Trainer
-    from lookalike.engine.run_folder import RunFolder
+    from lookalike.runs.folder import RunFolder
 
 
 def opening(trainer: Trainer) -> str:

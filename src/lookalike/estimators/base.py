@@ -36,13 +36,13 @@ from lookalike.core.progress import silence
 from lookalike.core.rng import drawn_seed
 from lookalike.data.base import Images
 from lookalike.engine.backbone import load_backbone
-from lookalike.engine.run_folder import RunFolder
 from lookalike.estimators.batches import batch_size
 from lookalike.estimators.folder import TemporaryRun
 from lookalike.estimators.packing import pack, unpack
 from lookalike.estimators.parameters import constructor, defaults, documentation, in_python
 from lookalike.estimators.rows import as_pictures
 from lookalike.inputs import InputError, Scale, as_array, entering, levels, plain, raise_not_finite, read, warn
+from lookalike.runs.folder import RunFolder
 from lookalike.shown import Page, page_of
 
 Own = dict[str, tuple[Any, str]]

@@ -7,7 +7,7 @@ import tempfile
 import weakref
 from pathlib import Path
 
-from lookalike.engine.run_folder import RunFolder
+from lookalike.runs.folder import RunFolder
 
 
 class TemporaryRun(RunFolder):

@@ -22,10 +22,10 @@ from lookalike.core.process import threads_kept
 from lookalike.core.progress import phase
 from lookalike.core.words import counted
 from lookalike.engine.backbone import Backbone, load_backbone
-from lookalike.engine.run_folder import RunFolder
 from lookalike.export.staging import staged
 from lookalike.report.images import evenly
-from lookalike.report.runs import Run
+from lookalike.runs.folder import RunFolder
+from lookalike.runs.reader import RunReader, features_and_index
 
 MOST = 20_000
 """Images of a table or a map, where nobody says."""
@@ -69,9 +69,9 @@ class Source:
         return load_backbone(self.run.encoder, "cpu", self.encoder)
 
     @cached_property
-    def kept(self) -> Run:
+    def kept(self) -> RunReader:
         """What the folder holds beside the network."""
-        return Run(self.run.path)
+        return RunReader(self.run.path)
 
     @cached_property
     def features(self) -> np.ndarray:
@@ -80,19 +80,7 @@ class Source:
         Raises:
             LookalikeError: it is not there, does not belong to index.csv, or holds what is not finite.
         """
-        found = self.kept.embeddings
-        if found is None:
-            why = self.kept.missing[-1] if self.kept.missing else f"{self.run.embeddings} is not there"
-            raise LookalikeError(
-                f"{why.rstrip('.')}; let the training finish, or write the features: lookalike embed {self.run.path}"
-            )
-        if len(self.kept.index) != len(found):
-            raise LookalikeError(
-                f"{self.run.index} has {counted(len(self.kept.index), 'row')} and embeddings.npy "
-                f"{len(found):,}; write both "
-                f"with: lookalike embed {self.run.path}"
-            )
-        return found
+        return features_and_index(self.run, mapped=True)[0]
 
     @cached_property
     def rows(self) -> np.ndarray:

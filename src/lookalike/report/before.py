@@ -6,10 +6,10 @@ import shlex
 
 from lookalike.core.options import short
 from lookalike.core.words import counted
-from lookalike.report.runs import Run
+from lookalike.runs.reader import RunReader
 
 
-def has_learned(run: Run) -> bool:
+def has_learned(run: RunReader) -> bool:
     """Whether anything on the page is of a network: features, or a look at one."""
     return (
         run.record.get("status") in ("trained", "finished")
@@ -19,7 +19,7 @@ def has_learned(run: Run) -> bool:
     )
 
 
-def opening(run: Run) -> str:
+def opening(run: RunReader) -> str:
     """What the run is of, and what this page is."""
     channels, side = (run.record.get("shape") or [0, 0, 0])[:2]
     kind = {1: "grey", 3: "colour"}.get(channels, counted(channels, "channel"))
@@ -34,14 +34,14 @@ def opening(run: Run) -> str:
     )
 
 
-def survey(run: Run) -> list[str]:
+def survey(run: RunReader) -> list[str]:
     """What was found when the images were listed and decoded, as sentences; nothing where it was not kept."""
     lines = run.record.get("survey")
     kept = [line for line in lines if isinstance(line, str) and line] if isinstance(lines, list) else []
     return [f"{line[:1].upper()}{line[1:]}." for line in kept]
 
 
-def to_come(run: Run) -> str:
+def to_come(run: RunReader) -> str:
     """What replaces the page, and the command that goes on."""
     budget = run.config.get("budget")
     when = f"when the training ends (--budget {budget})" if budget else "when the training ends"
@@ -51,14 +51,14 @@ def to_come(run: Run) -> str:
     )
 
 
-def go_on(run: Run) -> str:
+def go_on(run: RunReader) -> str:
     """The command that goes on with a run that was stopped."""
     config = shlex.quote(str(run.path / "config.toml"))
     when = ", should it have been stopped" if run.record.get("status") == "started" else ""
     return f"Go on with the run{when}: lookalike train --config {config}"
 
 
-def missing(run: Run, of: str) -> list[str]:
+def missing(run: RunReader, of: str) -> list[str]:
     """What is not on the page yet; `of` names the run where there are several."""
     labelled = any(row.get("label") for row in run.index)
     last = "outliers and an evaluation" if labelled else "and outliers"

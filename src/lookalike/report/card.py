@@ -6,10 +6,10 @@ import shlex
 from typing import Any
 
 from lookalike.report.before import has_learned
-from lookalike.report.runs import Run
+from lookalike.runs.reader import RunReader
 
 
-def card(run: Run) -> dict[str, Any]:
+def card(run: RunReader) -> dict[str, Any]:
     """`card` of docs/page.md."""
     record, place = run.record, shlex.quote(str(run.path))
     begin = ("go on with it, or repeat it", f"lookalike train --config {shlex.quote(str(run.path / 'config.toml'))}")

@@ -12,9 +12,9 @@ import numpy as np
 from lookalike.core.words import counted
 from lookalike.neighbors.numpy_backend import nearest_rows
 from lookalike.report.images import Thumbnails, evenly
-from lookalike.report.runs import Run
 from lookalike.report.time_limit import NO_LIMIT, TimeLimit
 from lookalike.report.timeline import Timeline
+from lookalike.runs.reader import RunReader
 
 _LOOKED_AT = 10  # nearest images of each, by features
 _SAME_FEATURES = 0.999  # cosine of near duplicates where there are no thumbnails to compare
@@ -31,7 +31,7 @@ class Cleaning:
     """Looks through the images of a page by a run's features: those of its end, else those of the last snapshot."""
 
     def __init__(
-        self, run: Run, page_rows: np.ndarray, time: Timeline, thumbnails: Thumbnails, limit: TimeLimit = NO_LIMIT
+        self, run: RunReader, page_rows: np.ndarray, time: Timeline, thumbnails: Thumbnails, limit: TimeLimit = NO_LIMIT
     ) -> None:
         """Within `limit` so many images are compared with each other as there is time for."""
         self.run, self.rows = run, page_rows

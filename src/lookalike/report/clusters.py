@@ -10,14 +10,14 @@ import numpy as np
 
 from lookalike.neighbors.numpy_backend import unit_rows
 from lookalike.report.packing import packed
-from lookalike.report.runs import Run
 from lookalike.report.timeline import Timeline
+from lookalike.runs.reader import RunReader
 
 TYPICAL, BORDER = 24, 12  # images shown of a group
 _MOST_FLOWS = 1_000  # of a pair of clusterings; the largest are kept
 
 
-def clusters(run: Run, page_rows: np.ndarray, time: Timeline) -> dict[str, Any] | None:
+def clusters(run: RunReader, page_rows: np.ndarray, time: Timeline) -> dict[str, Any] | None:
     """`clusters` of docs/page.md: those of index.csv, else those that the method ended with; None without any."""
     every = np.array([_number(row.get("cluster", "")) for row in run.index], np.int64)
     label_N = [row.get("label", "") for row in run.index]

@@ -22,10 +22,10 @@ from lookalike.report.clusters import clusters
 from lookalike.report.images import Thumbnails, chosen_rows, described, sprite_sheets
 from lookalike.report.packing import data_uri, plain
 from lookalike.report.reduced import map_words, reduced
-from lookalike.report.runs import Run
 from lookalike.report.time_limit import TimeLimit
 from lookalike.report.timeline import timeline
 from lookalike.report.verdict import beside, verdict
+from lookalike.runs.reader import RunReader
 
 FORMAT = 1
 _COLLECTED = 0.9  # of the time of a page; the rest is for writing it
@@ -51,7 +51,7 @@ def collect(
     if max_thumbs < 1:
         raise LookalikeError(f"--max-thumbs must be at least 1, got {max_thumbs}")
     limit = TimeLimit.of(None if seconds is None else _COLLECTED * seconds)
-    runs = [Run(path) for path in paths]
+    runs = [RunReader(path) for path in paths]
     _raise_different_images(runs)
     rows = chosen_rows(runs, max_thumbs)
     indexed = next((run for run in runs if run.index), runs[0])
@@ -88,7 +88,7 @@ def collect(
 
 
 def _run(
-    run: Run, rows: np.ndarray, label: np.ndarray, thumbnails: Thumbnails, threads: int, limit: TimeLimit
+    run: RunReader, rows: np.ndarray, label: np.ndarray, thumbnails: Thumbnails, threads: int, limit: TimeLimit
 ) -> dict[str, Any]:
     moments = timeline(run, rows)
     cleaning = Cleaning(run, rows, moments, thumbnails, limit.share(_CLEANING))
@@ -114,7 +114,7 @@ def _run(
     }
 
 
-def _missing(run: Run, name: str, runs: int) -> list[str]:
+def _missing(run: RunReader, name: str, runs: int) -> list[str]:
     """What is not there, and why; called when everything has been read."""
     of = f" of {name}" if runs > 1 else ""
     early = [] if before.has_learned(run) else before.missing(run, of)  # before what reading has complained about
@@ -151,7 +151,7 @@ def _missing(run: Run, name: str, runs: int) -> list[str]:
     return found
 
 
-def _raise_different_images(runs: Sequence[Run]) -> None:
+def _raise_different_images(runs: Sequence[RunReader]) -> None:
     first = runs[0]
     for run in runs[1:]:
         if run.record.get("fingerprint") != first.record.get("fingerprint"):
@@ -161,14 +161,14 @@ def _raise_different_images(runs: Sequence[Run]) -> None:
             )
 
 
-def _views(run: Run) -> str | None:
+def _views(run: RunReader) -> str | None:
     try:
         return data_uri("image/png", (run.path / "snapshots" / "views.png").read_bytes())
     except OSError:
         return None
 
 
-def _views_said(run: Run) -> str | None:
+def _views_said(run: RunReader) -> str | None:
     """What the views are, and why these, where they were chosen for the images."""
     name, choice = run.config.get("augment"), run.record.get("views")
     if not isinstance(name, str) or name == AUTO:  # not chosen yet
@@ -178,13 +178,13 @@ def _views_said(run: Run) -> str | None:
     return f"Recipe {name}, chosen for these images: {choice['reason']}."
 
 
-def _names(runs: Sequence[Run]) -> list[str]:
+def _names(runs: Sequence[RunReader]) -> list[str]:
     """The folders' names, or their paths where two have the same."""
     count = Counter(run.name for run in runs)
     return [run.name if count[run.name] == 1 else str(run.path) for run in runs]
 
 
-def _title(runs: Sequence[Run]) -> str:
+def _title(runs: Sequence[RunReader]) -> str:
     methods = list(dict.fromkeys(run.method or "a run" for run in runs))
     return f"{', '.join(methods)} on {short(runs[0].config.get('data') or 'images')}"
 

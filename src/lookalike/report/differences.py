@@ -9,8 +9,8 @@ from typing import Any
 
 from lookalike.core.options import TrainOptions
 from lookalike.evaluate.comparison import chance
-from lookalike.report.runs import Run
 from lookalike.report.scores import last_looks
+from lookalike.runs.reader import RunReader
 
 PARTS = ("configuration", "images", "versions", "machine", "figures")
 """What is compared, in the order in which one looks for a reason."""
@@ -38,7 +38,7 @@ class Differences:
         return not any(self.parts.values())
 
 
-def differences(a: Run, b: Run) -> Differences:
+def differences(a: RunReader, b: RunReader) -> Differences:
     """What differs between two runs."""
     found = Differences((str(a.path), str(b.path)))
     tables = {
@@ -60,7 +60,7 @@ def differences(a: Run, b: Run) -> Differences:
     return found
 
 
-def _configuration(run: Run) -> dict[str, Any]:
+def _configuration(run: RunReader) -> dict[str, Any]:
     """The settings that decide the result, and what the weights were that it began with."""
     runtime = {f.name for f in dataclasses.fields(TrainOptions) if f.metadata.get("runtime")}
     settings = {key: value for key, value in run.config.items() if key not in {*runtime, *_PLACES}}
@@ -72,7 +72,7 @@ def _configuration(run: Run) -> dict[str, Any]:
     return settings
 
 
-def _images(a: Run, b: Run) -> tuple[dict[str, Any], dict[str, Any]]:
+def _images(a: RunReader, b: RunReader) -> tuple[dict[str, Any], dict[str, Any]]:
     tables = []
     for run, other in ((a, b), (b, a)):
         record = run.record
@@ -86,7 +86,7 @@ def _images(a: Run, b: Run) -> tuple[dict[str, Any], dict[str, Any]]:
     return tables[0], tables[1]
 
 
-def _figures(run: Run) -> dict[str, float]:
+def _figures(run: RunReader) -> dict[str, float]:
     """Numbers of the evaluation, of the last look and of the last epoch."""
     found = {f"evaluation.{key}": value for key, value in (run.evaluation or {}).items() if _number(value)}
     look = last_looks(run).get("network", {})
@@ -96,7 +96,7 @@ def _figures(run: Run) -> dict[str, float]:
     return found
 
 
-def tested_alike(a: Run, b: Run) -> int:
+def tested_alike(a: RunReader, b: RunReader) -> int:
     """Test images that both were evaluated on; 0 where those are others."""
     rows = [(run.evaluation or {}).get("protocol", {}).get("test_rows") for run in (a, b)]
     same = a.record.get("fingerprint") is not None and a.record.get("fingerprint") == b.record.get("fingerprint")

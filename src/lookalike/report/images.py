@@ -11,7 +11,7 @@ from PIL import Image
 
 from lookalike.core.made_here import mark
 from lookalike.report.packing import data_uri
-from lookalike.report.runs import Run
+from lookalike.runs.reader import RunReader
 
 _OWN = ("path", "split", "label", "cluster")  # columns of index.csv that have a place of their own
 _COLUMNS, _LINES = 64, 64  # thumbnails of a sheet that is cut anew
@@ -21,7 +21,7 @@ _QUALITY = 85
 class Thumbnails:
     """The thumbnails of several runs on the same images, by the number of the image."""
 
-    def __init__(self, runs: Sequence[Run]) -> None:
+    def __init__(self, runs: Sequence[RunReader]) -> None:
         self.runs = runs
         self.place: dict[int, tuple[int, int]] = {}  # image -> run, position in its thumbs.json
         self.sheets: dict[tuple[int, int], Image.Image] = {}
@@ -63,7 +63,7 @@ class Thumbnails:
         return picture if picture.size > (1, 1) else None
 
 
-def chosen_rows(runs: Sequence[Run], most: int) -> np.ndarray:
+def chosen_rows(runs: Sequence[RunReader], most: int) -> np.ndarray:
     """The images of a page (int64, ascending): those with snapshots first, then those with thumbnails.
 
     Where there are more than `most`, evenly spaced ones are taken.
@@ -86,7 +86,7 @@ def evenly(rows: np.ndarray, most: int) -> np.ndarray:
     return rows[(np.arange(most) * len(rows)) // most] if most > 0 else rows[:0]
 
 
-def described(run: Run, rows: np.ndarray) -> dict[str, Any]:
+def described(run: RunReader, rows: np.ndarray) -> dict[str, Any]:
     """`images` of docs/page.md without the sheets."""
     index = [run.index[row] for row in rows] if run.index else []
     names = sorted({row["label"] for row in run.index if row.get("label")})

@@ -13,9 +13,9 @@ from lookalike.core.words import counted
 from lookalike.evaluate.map_pace import measure_paces
 from lookalike.report.before import has_learned
 from lookalike.report.images import evenly
-from lookalike.report.runs import Run
 from lookalike.report.time_limit import TimeLimit
 from lookalike.report.timeline import Timeline
+from lookalike.runs.reader import RunReader
 
 _FEWEST = (2_000, 300, 30)  # images of a map of many moments, of three, and of one: below, moments are given up first
 _LEAST = 2.0  # seconds below which no map is begun
@@ -93,7 +93,7 @@ def _of(time: Timeline, moments: Sequence[int], images: int) -> Timeline:
     )
 
 
-def map_words(run: Run, whole: Timeline, mapped: Timeline, settled: bool) -> str | None:
+def map_words(run: RunReader, whole: Timeline, mapped: Timeline, settled: bool) -> str | None:
     """Of how many images and moments the map is, where these are not all that could be shown."""
     again = f"lookalike report {shlex.quote(str(run.path))}"
     if whole.frames and not mapped.frames:

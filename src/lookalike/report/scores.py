@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from lookalike.core.words import counted
-from lookalike.report.runs import Run
+from lookalike.runs.reader import RunReader
 
 
 @dataclass(frozen=True)
@@ -45,23 +45,23 @@ class Figure:
         return ", ".join(f"{name} {value:{form}}" for name, value in known if value is not None)
 
 
-def last_looks(run: Run) -> dict[str, dict[str, Any]]:
+def last_looks(run: RunReader) -> dict[str, dict[str, Any]]:
     """The last look at `pixels`, at `histograms`, at the network `untrained`, and at the `network`."""
     return {str(event.get("of")): event for event in run.of("look")}
 
 
-def initial_look(run: Run) -> dict[str, Any]:
+def initial_look(run: RunReader) -> dict[str, Any]:
     """The look at the weights that a training began with, where they were trained before; else nothing."""
     looks = [event for event in run.of("look") if event.get("of") == "network"]
     return looks[0] if len(looks) > 1 and not looks[0].get("step") else {}
 
 
-def first_heads(run: Run) -> list[dict[str, Any]]:
+def first_heads(run: RunReader) -> list[dict[str, Any]]:
     """The clusterings of the first head."""
     return [event for event in run.of("clustering") if event.get("head", 0) == 0]
 
 
-def scores(run: Run) -> dict[str, Figure]:
+def scores(run: RunReader) -> dict[str, Figure]:
     """What was measured, by name; what was not is not there."""
     found = [*_of_looks(run), *(_of_evaluation(run) if run.evaluation is not None else _of_monitor(run))]
     epochs, notes = run.of("epoch"), first_heads(run)
@@ -74,14 +74,14 @@ def scores(run: Run) -> dict[str, Figure]:
     return {figure.name: figure for figure in found}
 
 
-def _look(run: Run, name: str, what: str, key: str, chance: float | None, percent: bool = True) -> list[Figure]:
+def _look(run: RunReader, name: str, what: str, key: str, chance: float | None, percent: bool = True) -> list[Figure]:
     looks, begun = last_looks(run), initial_look(run).get(key)
     now = looks.get("network", {}).get(key)
     beside = {of: looks.get(of, {}).get(key) for of in ("pixels", "untrained", "histograms")}
     return [] if now is None else [Figure(name, what, now, chance, percent=percent, initial=begun, **beside)]
 
 
-def _of_looks(run: Run) -> list[Figure]:
+def _of_looks(run: RunReader) -> list[Figure]:
     look = last_looks(run).get("network", {})
     n = look.get("images") or 0
     own = f"a new view of an image is nearest to that image, of {n:,}"
@@ -94,11 +94,11 @@ def _of_looks(run: Run) -> list[Figure]:
     ]
 
 
-def _of_monitor(run: Run) -> list[Figure]:
+def _of_monitor(run: RunReader) -> list[Figure]:
     return _look(run, "kNN", "within the training images, at the last look", "knn", _chances(run)[0])
 
 
-def _of_evaluation(run: Run) -> list[Figure]:
+def _of_evaluation(run: RunReader) -> list[Figure]:
     found = run.evaluation or {}
     rules = found.get("protocol", {})
     rows = f"accuracy on {counted(rules.get('test_rows', 0), 'held-out image')}"
@@ -123,7 +123,7 @@ def _of_evaluation(run: Run) -> list[Figure]:
     ]
 
 
-def _chances(run: Run) -> tuple[float | None, float | None]:
+def _chances(run: RunReader) -> tuple[float | None, float | None]:
     """Of an even guess among the labels, and of two random images having the same one; None without two labels."""
     counts = Counter(row["label"] for row in run.index if row.get("label"))
     if len(counts) < 2:

@@ -19,7 +19,7 @@ from lookalike.core.files import write_text
 from lookalike.core.places import find_place, folders_of, is_there
 from lookalike.report.images import Thumbnails
 from lookalike.report.packing import data_uri
-from lookalike.report.runs import Run
+from lookalike.runs.reader import RunReader
 
 _TEMPLATE = Path(__file__).parent / "template"
 _SIDE = 96  # pixels of a picture on the page
@@ -43,7 +43,7 @@ class Pictures:
     """Pictures of a run's images: thumbnails that the run kept, else the files, where they still are."""
 
     def __init__(self, run: Path) -> None:
-        self.run = Run(run)
+        self.run = RunReader(run)
         self.thumbnails = Thumbnails([self.run])
         self.folder = _folder(self.run)
 
@@ -52,7 +52,7 @@ class Pictures:
         return self.thumbnails.tile(row) or picture_of(self.folder / path)
 
 
-def _folder(run: Run) -> Path:
+def _folder(run: RunReader) -> Path:
     """The folder that names of a run's images are relative to, wherever the working folder is now."""
     places = run.record.get("data")
     if isinstance(places, list) and places and is_there(str(places[0])):

@@ -19,8 +19,8 @@ from lookalike.evaluate.map import NEIGHBOURS, aligned_maps, fingerprint
 from lookalike.neighbors.numpy_backend import nearest_rows
 from lookalike.report.images import evenly
 from lookalike.report.packing import packed
-from lookalike.report.runs import Frame, Run
 from lookalike.report.time_limit import NO_LIMIT, TimeLimit
+from lookalike.runs.reader import Frame, RunReader
 
 SHOWN = 20  # nearest images of an image: the paper's figures 3 and 4 show as many
 _MAPPED = 5_000  # images of a map of a run that kept no snapshots
@@ -30,7 +30,7 @@ _MAPPED = 5_000  # images of a map of a run that kept no snapshots
 class Timeline:
     """Frames of the images that are on the page."""
 
-    run: Run
+    run: RunReader
     rows: np.ndarray
     """int64: image numbers of the run."""
     places: np.ndarray
@@ -105,7 +105,7 @@ class Timeline:
         return fingerprint([frame.features_ND for frame in self.frames], self.first, self.seed)
 
 
-def timeline(run: Run, page_rows: np.ndarray) -> Timeline:
+def timeline(run: RunReader, page_rows: np.ndarray) -> Timeline:
     """The frames of a run for the images of a page; without snapshots, one frame of its embeddings."""
     if run.frames:
         kept = np.isin(run.subset, page_rows)

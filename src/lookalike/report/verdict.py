@@ -11,8 +11,8 @@ from lookalike.core.words import agreeing, counted
 from lookalike.evaluate.comparison import ACCURACIES, BASELINES, by_labels, compared, training_paid
 from lookalike.report import before
 from lookalike.report.differences import tested_alike
-from lookalike.report.runs import Run
 from lookalike.report.scores import Figure, first_heads, last_looks, scores
+from lookalike.runs.reader import RunReader
 
 _CLOSE = 0.02  # difference of accuracies below which two are called alike
 _LARGEST = 0.5  # share of the images in one cluster from which a clustering says little
@@ -26,7 +26,7 @@ _HEADS = {
 }
 
 
-def verdict(run: Run) -> dict[str, Any]:
+def verdict(run: RunReader) -> dict[str, Any]:
     """`verdict` of docs/page.md."""
     if not before.has_learned(run):
         return {"sentences": _before_learning(run), "figures": []}
@@ -41,12 +41,12 @@ def verdict(run: Run) -> dict[str, Any]:
     }
 
 
-def _before_learning(run: Run) -> list[str]:
+def _before_learning(run: RunReader) -> list[str]:
     said = [before.opening(run), *(before.survey(run) or [_skipped(run), *_passed_over(run)])]
     return [sentence for sentence in (*said, before.to_come(run), before.go_on(run)) if sentence]
 
 
-def beside(run: Run, other: Run) -> str:
+def beside(run: RunReader, other: RunReader) -> str:
     """How a run's accuracies differ from those of another on the same test images; nothing where that is not known."""
     images, mine, theirs = tested_alike(run, other), run.evaluation or {}, other.evaluation or {}
     known = [key for key in ACCURACIES if key in mine and key in theirs] if images else []
@@ -54,11 +54,11 @@ def beside(run: Run, other: Run) -> str:
     return f"Beside {other.name}, on {counted(images, 'test image')}: {said}." if said else ""
 
 
-def _is_trained(run: Run) -> bool:
+def _is_trained(run: RunReader) -> bool:
     return run.config.get("epochs") != 0
 
 
-def _opening(run: Run) -> str:
+def _opening(run: RunReader) -> str:
     config, record = run.config, run.record
     channels, side = (record.get("shape") or [0, 0, 0])[:2]
     data = short(config.get("data") or "images")
@@ -89,12 +89,12 @@ def _with_article(noun: str) -> str:
     return f"{'an' if noun[:1] in 'aeiou' else 'a'} {noun}"
 
 
-def _judged(run: Run) -> str:
+def _judged(run: RunReader) -> str:
     """The sentence of the last look."""
     return str(last_looks(run).get("network", {}).get("verdict", ""))
 
 
-def _learning(run: Run, known: dict[str, Figure]) -> str:
+def _learning(run: RunReader, known: dict[str, Figure]) -> str:
     found, loss = known.get("own image found"), known.get("loss")
     if found is None:
         return "Nothing can be said yet about what was learned: no look at the network was taken."
@@ -106,7 +106,7 @@ def _learning(run: Run, known: dict[str, Figure]) -> str:
     return words + "."
 
 
-def _by_labels(run: Run) -> str:
+def _by_labels(run: RunReader) -> str:
     """What labels say, where there are any: a run is never called healthy alone where they say otherwise."""
     found = run.evaluation
     if found is None:
@@ -115,7 +115,7 @@ def _by_labels(run: Run) -> str:
     return by_labels(found.get("knn"), baselines, found.get("protocol", {}).get("test_rows", 0))
 
 
-def _accuracy(run: Run, known: dict[str, Figure]) -> str:
+def _accuracy(run: RunReader, known: dict[str, Figure]) -> str:
     measured = [known[name] for name in ("kNN", "linear", "groups") if name in known]
     if not measured:
         return "" if any(row.get("label") for row in run.index) else "There are no labels, so no accuracy."
@@ -129,7 +129,7 @@ def _closest(known: dict[str, Figure]) -> str:
     return "" if figure is None else f"Of an image's 20 nearest, {figure.value:.1%} are of its class ({figure.beside})."
 
 
-def _rank(run: Run, known: dict[str, Figure]) -> str:
+def _rank(run: RunReader, known: dict[str, Figure]) -> str:
     figure = known.get("effective rank")
     if figure is None:
         return ""
@@ -138,7 +138,7 @@ def _rank(run: Run, known: dict[str, Figure]) -> str:
     return f"The features use {figure.value:.1f} of {dimensions:,} directions{beside}."
 
 
-def _stability(run: Run) -> str:
+def _stability(run: RunReader) -> str:
     notes = first_heads(run)
     if not notes:
         return ""
@@ -152,14 +152,14 @@ def _stability(run: Run) -> str:
     return words + "."
 
 
-def _skipped(run: Run) -> str:
+def _skipped(run: RunReader) -> str:
     many = len(run.skipped)
     if not many:
         return ""
     return f"{counted(many, 'file')} could not be read and {agreeing(many, 'was', 'were')} skipped."
 
 
-def _passed_over(run: Run) -> list[str]:
+def _passed_over(run: RunReader) -> list[str]:
     """What lay beside the images and was not read, and notes on them; nothing for runs of before these were kept."""
     loud, quiet = sentences(from_records(run.record.get("passed_over")))
     notes = run.record.get("notes")
@@ -167,7 +167,7 @@ def _passed_over(run: Run) -> list[str]:
     return [f"{sentence[:1].upper()}{sentence[1:]}." for sentence in (*loud, *noted, *quiet)]
 
 
-def _advice(run: Run, known: dict[str, Figure]) -> list[str]:
+def _advice(run: RunReader, known: dict[str, Figure]) -> list[str]:
     remedy = _judged(run).partition(". ")[2]  # the cause, and what to try
     advice = [remedy] if remedy else []
     for figure in (known[name] for name in ("linear", "kNN") if name in known):

@@ -9,7 +9,7 @@ from pathlib import Path
 from lookalike.cli.page import report_line
 from lookalike.cli.parse import parse
 from lookalike.core import machine
-from lookalike.engine.run_folder import RunFolder
+from lookalike.runs.folder import RunFolder
 
 USAGE = "lookalike demo"
 

@@ -10,7 +10,7 @@ from lookalike.cli.parse import parse
 from lookalike.core import machine, registry
 from lookalike.core.errors import LookalikeError, did_you_mean
 from lookalike.core.options import at_least
-from lookalike.engine.run_folder import RunFolder
+from lookalike.runs.folder import RunFolder
 
 USAGE = "lookalike export RUN --to FORMAT"
 

@@ -13,7 +13,7 @@ from lookalike.core.errors import LookalikeError, did_you_mean
 from lookalike.core.files import read_json
 from lookalike.core.metrics import read_metrics
 from lookalike.core.progress import phase
-from lookalike.engine.run_folder import RunFolder, run_folders
+from lookalike.runs.folder import RunFolder, run_folders
 
 USAGE = "lookalike runs ls|show|diff"
 
@@ -154,10 +154,10 @@ def _diff(words: list[str]) -> int:
     from pathlib import Path
 
     from lookalike.report.differences import differences
-    from lookalike.report.runs import Run
+    from lookalike.runs.reader import RunReader
 
     options = parse(Diff, words, "lookalike runs diff", ("run", "other"), check=Diff.problems).options
-    one, other = Run(Path(options.run)), Run(Path(options.other))
+    one, other = RunReader(Path(options.run)), RunReader(Path(options.other))
     found = differences(one, other)
     for sentence in (*one.missing, *other.missing):
         print(f"not compared: {sentence}", file=sys.stderr)

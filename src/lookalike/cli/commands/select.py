@@ -13,7 +13,7 @@ from lookalike.cli.commands.search import long
 from lookalike.cli.parse import parse
 from lookalike.core import machine
 from lookalike.core.options import at_least
-from lookalike.engine.run_folder import RunFolder
+from lookalike.runs.folder import RunFolder
 
 USAGE = "lookalike select RUN -n 50"
 _SHOWN = 5  # paths printed, at the most

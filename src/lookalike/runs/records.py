@@ -1,4 +1,4 @@
-"""The two records of a run folder, config.toml and run.json, checked as they are read.
+"""The records of a run folder, checked as they are read: config.toml, run.json, index.csv and other tables.
 
 What a run of another version, or a person, left out has a value that stands for "not known"; a value of the wrong kind
 is damage, and is said.
@@ -6,6 +6,7 @@ is damage, and is said.
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -95,3 +96,18 @@ def read_status(path: Path) -> dict[str, Any]:
 def misfits(record: Mapping[str, Any]) -> list[str]:
     """The keys of run.json whose values are of the wrong kind."""
     return [key for key, fits in _RECORD.items() if key in record and not fits(record[key])]
+
+
+def read_rows(path: Path) -> list[dict[str, str]]:
+    """The rows of a table such as index.csv or skipped.csv, by the names of its columns; what a row lacks is empty.
+
+    Raises:
+        LookalikeError: it cannot be read; says what to do.
+    """
+    try:
+        with open(path, newline="", encoding="utf-8", errors="surrogateescape") as file:
+            rows = list(csv.DictReader(file))
+    except (OSError, ValueError, csv.Error) as error:
+        why = error.strerror if isinstance(error, OSError) else None
+        raise LookalikeError(damage(path, why or str(error))) from error
+    return [{key: value or "" for key, value in row.items() if key is not None} for row in rows]

@@ -1,8 +1,11 @@
-"""What a run folder holds, read without PyTorch and with patience: what is damaged or absent is said, and left out."""
+"""What a run folder holds, read without PyTorch.
+
+`features_and_index` insist on whole files. A `RunReader` has patience: what is damaged or absent is said, and left out.
+"""
 
 from __future__ import annotations
 
-import csv
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -17,8 +20,9 @@ from lookalike.core.metrics import read_metrics
 from lookalike.core.nearby import meant_run
 from lookalike.core.option_types import mistyped
 from lookalike.core.options import TrainOptions
-from lookalike.core.run_records import misfits
 from lookalike.core.words import counted
+from lookalike.runs.folder import RunFolder
+from lookalike.runs.records import misfits, read_rows
 
 _FORMAT = 1  # of snapshots/index.json
 _METHODS = {
@@ -29,6 +33,48 @@ _METHODS = {
 }
 
 T = TypeVar("T")
+
+
+def index_of(run: RunFolder) -> list[dict[str, str]]:
+    """The rows of index.csv: `path`, `split`, `label`, `cluster` of each image, in the order of the features.
+
+    Raises:
+        LookalikeError: it is not there, or cannot be read.
+    """
+    if not run.index.is_file():
+        raise LookalikeError(
+            f"cannot read {run.index}: it is not there. Let the training begin, which lists the images, or write it "
+            f"with the features: lookalike embed {shlex.quote(str(run.path))}"
+        )
+    return read_rows(run.index)
+
+
+def features_and_index(run: RunFolder, *, mapped: bool = False) -> tuple[np.ndarray, list[dict[str, str]]]:
+    """embeddings.npy (float32 [N, D]) and the rows of index.csv.
+
+    Args:
+        run: a run folder.
+        mapped: map the file of features and read none of it yet.
+
+    Raises:
+        LookalikeError: they are not there, cannot be read, or do not belong together.
+    """
+    embed = f"lookalike embed {shlex.quote(str(run.path))}"
+    if not run.embeddings.is_file():
+        raise LookalikeError(
+            f"{run.embeddings} is not there; let the training finish, or write the features first: {embed}"
+        )
+    try:
+        features = (_mapped if mapped else _array)(run.embeddings)
+    except (OSError, ValueError, EOFError) as error:
+        raise LookalikeError(damage(run.embeddings, str(error))) from error
+    rows = index_of(run)
+    if features.ndim != 2 or len(features) != len(rows) or not rows:
+        raise LookalikeError(
+            f"{run.embeddings} is of shape {list(features.shape)} and index.csv has {counted(len(rows), 'row')}: they "
+            f"do not belong together. Write both with: {embed}"
+        )
+    return features, rows
 
 
 @dataclass(frozen=True)
@@ -52,7 +98,7 @@ class Frame:
 
 
 @dataclass
-class Run:
+class RunReader:
     """One run folder. `missing` gathers sentences about what could not be read."""
 
     path: Path
@@ -110,12 +156,12 @@ class Run:
     @cached_property
     def index(self) -> list[dict[str, str]]:
         """The rows of index.csv."""
-        return self._read("index.csv", _csv, [])
+        return self._read("index.csv", read_rows, [])
 
     @cached_property
     def skipped(self) -> list[dict[str, str]]:
         """The rows of skipped.csv: files that were no images."""
-        rows: list[dict[str, str]] = self._read("skipped.csv", _csv, [])
+        rows: list[dict[str, str]] = self._read("skipped.csv", read_rows, [])
         return [{"path": row.get("path") or "", "reason": row.get("reason") or ""} for row in rows]
 
     @cached_property
@@ -206,14 +252,9 @@ class Run:
             return read(path)
         except LookalikeError as error:
             self.missing.append(str(error))
-        except (OSError, ValueError, EOFError, KeyError, csv.Error) as error:
+        except (OSError, ValueError, EOFError, KeyError) as error:
             self.missing.append(damage(path, str(error)))
         return absent
-
-
-def _csv(path: Path) -> list[dict[str, str]]:
-    with open(path, newline="", encoding="utf-8", errors="surrogateescape") as file:
-        return [{key: value or "" for key, value in row.items() if key is not None} for row in csv.DictReader(file)]
 
 
 def _array(path: Path) -> np.ndarray | Any:
