@@ -191,7 +191,10 @@ def test_features_that_are_all_the_same_are_refused(run: RunFolder, k: str, caps
 
 def test_missing_features_are_asked_for(run: RunFolder, capsys: pytest.CaptureFixture):
     run.embeddings.unlink()
-    assert f"write the features first: lookalike embed {run.path} DATA" in refused(run, capsys, "--k=3")
+    assert f"write the features first: lookalike embed {run.path}" in refused(run, capsys, "--k=3")
+
+
+def test_an_index_that_is_missing_is_asked_for(run: RunFolder, capsys: pytest.CaptureFixture):
     run.index.unlink()
     assert f"cannot read {run.index}: it is not there" in refused(run, capsys, "--k=3")
 
