@@ -16,8 +16,8 @@ What tells the kinds apart differs, and so do the views that one should learn fr
 - `solar`: 2,624 real photos, of solar cells of two kinds, whole and broken (CC BY-NC-SA 4.0), as they are.
 - `emoji`: the 1,900 emoji of one designer on white, by category (activities, flags, food, ...), as they are.
 - `fashion`: 2,500 grey photos of ten kinds of clothes (Fashion-MNIST, MIT).
-- `clipart`: 1,600 drawings of sixteen kinds (stars, flags, patterns, music, ...), `things`: 1,650 of eight (people, food,
-  animals, tools, ...), on white (Open Clipart, public domain).
+- `clipart`: 1,600 drawings of sixteen kinds (stars, flags, patterns, music, ...), `things`: 1,650 of eight (people,
+  food, animals, tools, ...), on white (Open Clipart, public domain).
 
 Every made picture is lit from one side, has a tinge, a place, a size and a turn of its own, and noise of a camera.
 Written as OUT/SET/CLASS/NNNN.jpg, the same for the same arguments.
