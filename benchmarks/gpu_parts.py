@@ -23,7 +23,7 @@ from torch import Tensor
 from lookalike import api
 from lookalike.augment.recipes import build_recipe
 from lookalike.clustering.lloyd import lloyd
-from lookalike.core import machine, registry
+from lookalike.core import machine
 from lookalike.core.durations import duration
 from lookalike.data.base import Images
 from lookalike.engine.backbone import load_backbone, placed
@@ -32,6 +32,7 @@ from lookalike.engine.journal import Journal
 from lookalike.engine.loop import Trainer
 from lookalike.engine.run_folder import RunFolder
 from lookalike.evaluate.knn import knn_accuracy
+from lookalike.methods.find import find_method
 from lookalike.objectives.nt_xent import nt_xent
 
 GIB = 2**30
@@ -187,7 +188,7 @@ def k_means(at: At) -> dict[str, Any]:
 def trainer(at: At, method: str, folder: Path, **said: Any) -> Trainer:
     """The training of a method on random images of CIFAR-10's size, before its first step."""
     n, side = (64, 16) if at.tiny else (50_000, 32)
-    kind = registry.find("methods", method, "method")
+    kind = find_method(method)
     shape = {"encoder": "convnet", "width": 4} if at.tiny else {"encoder": "resnet18", "stem": "small"}
     batch = 16 if at.tiny else 512
     precision = machine.resolve_precision("auto", at.device)
@@ -255,7 +256,7 @@ def clustering(at: At) -> dict[str, Any]:
 
 
 def _options(at: At, method: str, epochs: int) -> Any:
-    kind = registry.find("methods", method, "method")
+    kind = find_method(method)
     shape = {"encoder": "convnet", "width": 4} if at.tiny else {"encoder": "resnet18", "stem": "small"}
     options = kind.Options(data="digits" if at.tiny else at.data, epochs=epochs, out=str(at.out / method), **shape)
     options.batch_size, options.device = 256 if at.tiny else 512, at.device

@@ -23,6 +23,7 @@ from lookalike.cli.main import command_names
 from lookalike.core import registry
 from lookalike.core.docs import field_docs
 from lookalike.core.options import TrainOptions, flag, lasting
+from lookalike.methods.find import find_method
 
 NOTEBOOKS = Path(__file__).parent / "notebooks"
 SOURCE = Path(lookalike.__file__).parent
@@ -81,7 +82,7 @@ def _methods() -> Iterator[str]:
     yield from ("", f"### {_COMMON}", "", "*where or how fast*: may differ when a run goes on.", "")
     yield from options_table(TrainOptions)
     for method in registry.names("methods"):
-        kind = registry.find("methods", method, "method").Options
+        kind = find_method(method).Options
         yield from ("", f"### {method}", "", inspect.cleandoc(kind.__doc__ or ""), "")
         yield from options_table(kind, without={f.name for f in dataclasses.fields(TrainOptions)})
 

@@ -30,7 +30,7 @@ from lookalike.engine.rehearsal import Rehearsal
 from lookalike.engine.run_folder import RunFolder
 from lookalike.evaluate.linear import fit_linear
 from lookalike.evaluate.propagate import propagate
-from lookalike.methods.base import Projections
+from lookalike.methods.base import Projections, Step
 from lookalike.methods.supervised import Learner, Options
 
 FIRST_SEED = 1000
@@ -104,10 +104,10 @@ class Tried(Learner):
                 norm.eval()
         return self
 
-    def own_settings(self) -> dict[str, dict[str, float]]:
+    def param_groups(self) -> dict[str, dict[str, float]]:
         return {"head": {"lr_factor": self.way.head_lr}}
 
-    def after_step(self, z_BVP: Tensor, index_B: Tensor) -> None:
+    def on_step_end(self, step: Step) -> None:
         self.done += 1
         if self.done <= (1 - self.way.averaged) * self.options.epochs * (self.n // self.options.batch_size):
             return

@@ -50,7 +50,10 @@ def test_the_blocks_run(page: Path, workplace: Path, photo_run: Path, monkeypatc
         plain_torchvision(monkeypatch)
     names: dict[str, object] = {"__name__": page.stem}
     for number, (language, block) in enumerate(blocks(page.read_text()), 1):
-        if language == "python":
+        file = re.match(r"# (\w+\.py)\n", block)
+        if language == "python" and file:
+            Path(file[1]).write_text(block, encoding="utf-8")
+        elif language == "python":
             exec(compile(block, f"{page.name}, block {number}", "exec"), names)
         elif language == "sh":
             for words in commands(block):

@@ -34,7 +34,7 @@ def test_a_line_of_the_paper_is_implemented_and_pinned_by_what_it_says(row: str)
     assert len(named) == 2, row
     (file, name), (test_file, test) = named
     assert name in defined(ROOT / "src" / "lookalike" / file), f"{file} has no {name}"
-    assert test_file.startswith("tests/") and test.startswith("test_")
+    assert test_file.startswith(("tests/", "src/lookalike/contract/test_")) and test.startswith("test_")
     assert test in defined(ROOT / test_file), f"{test_file} has no {test}"
 
 

@@ -5,21 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lookalike.core.later import later
+from lookalike.core.method_facts import class_names
 from lookalike.core.version import VERSION
 
 if TYPE_CHECKING:
-    from lookalike.estimators import DeepCluster, DeepClusterV2, SimCLR, Supervised
+    from lookalike.estimators import Estimator
     from lookalike.run import load
+    from lookalike.training import train
 
 __version__ = VERSION
-__all__ = ["DeepCluster", "DeepClusterV2", "SimCLR", "Supervised", "__version__", "load"]
-
 # imported when they are asked for: the command line answers --help without torch and scikit-learn
-_LATER = {
-    "DeepCluster": "estimators",
-    "DeepClusterV2": "estimators",
-    "SimCLR": "estimators",
-    "Supervised": "estimators",
-    "load": "run",
-}
+_LATER = {**dict.fromkeys(class_names(), "estimators"), "Estimator": "estimators", "load": "run", "train": "training"}
+__all__ = ["Estimator", "__version__", "load", "train", *class_names()]
 __getattr__, __dir__ = later(__name__, _LATER, globals())

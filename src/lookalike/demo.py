@@ -9,8 +9,9 @@ from typing import Any
 from torch import Tensor
 
 from lookalike import api
-from lookalike.core import machine, registry
+from lookalike.core import machine
 from lookalike.core.files import write_json
+from lookalike.core.method_facts import in_the_demo
 from lookalike.core.process import threads_kept
 from lookalike.data.base import Images
 from lookalike.data.loading import load as load_images
@@ -19,8 +20,9 @@ from lookalike.engine.grouping import group_run
 from lookalike.evaluate.baselines import pixel_features
 from lookalike.evaluate.clusters import kmeans_accuracy
 from lookalike.evaluate.few_labels import few_labels_accuracy
+from lookalike.methods.find import find_method
 
-METHODS = {"simclr": "SimCLR", "deepcluster": "DeepCluster", "deepcluster-v2": "DeepCluster-v2"}
+METHODS = in_the_demo()
 """Methods that learn without labels, with the names of their rows."""
 COLUMNS = {
     "kmeans": "k-means, 10 clusters",
@@ -51,7 +53,7 @@ def run_demo(out: str, seed: int, threads: int | None = None, **changes: Any) ->
     seconds = {}
     folders = dict(zip(METHODS, [out, *beside(out)], strict=True))
     for method, title in METHODS.items():
-        kind = registry.find("methods", method, "method").Options
+        kind = find_method(method).Options
         options = kind(data="digits", out=folders[method], seed=seed, threads=threads, **changes)
         run = api.train(method, options, {"seed", *changes}, images=images, command="lookalike demo")
         found = api.evaluate(run, images=images, baselines=not rows, threads=threads)

@@ -16,6 +16,7 @@ from lookalike.cli.main import command_names
 from lookalike.core import registry
 from lookalike.core.load_options import LOAD_OPTIONS
 from lookalike.core.options import TrainOptions, flag
+from lookalike.methods.find import find_method
 
 ROOT = Path(lookalike.__file__).parent
 LOADING = ("embed", "predict", "views", "evaluate", "finetune", "label", "cluster", "search", "train", "everything")
@@ -44,7 +45,7 @@ def texts(path: Path) -> Iterator[str]:
 def flags_of(command: str) -> set[str]:
     """The flags of a command."""
     if command in ("train", "everything"):
-        kinds = [registry.find("methods", name, "method").Options for name in registry.names("methods")]
+        kinds = [find_method(name).Options for name in registry.names("methods")]
         kinds = [TrainOptions] if command == "everything" else kinds
     else:
         module = importlib.import_module(f"lookalike.cli.commands.{command}")

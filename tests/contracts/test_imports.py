@@ -27,6 +27,8 @@ ALLOWED = {
     "shown": {"core", "report", "runs"},
     "export": BELOW | MIDDLE | {"runs", "evaluate", "engine", "api", "report"},
     "run": BELOW | MIDDLE | {"runs", "methods", "evaluate", "engine", "inputs", "shown", "export"},
+    "contract": BELOW | MIDDLE | {"runs", "methods", "engine", "api", "estimators", "cli"},
+    "training": BELOW | {"methods", "api", "inputs", "run"},
     "estimators": BELOW | MIDDLE | {"runs", "methods", "evaluate", "engine", "api", "inputs", "shown"},
     "demo": BELOW | MIDDLE | {"runs", "methods", "evaluate", "engine", "api"},
     "cli": BELOW

@@ -133,13 +133,14 @@ def calls(folder: Path) -> list[tuple[str, Callable[[], object]]]:
 
     def train() -> object:
         from lookalike import api
-        from lookalike.core import registry
 
         for i, pixels in enumerate(x):
             place = folder / "images" / "ab"[i % 2]
             place.mkdir(parents=True, exist_ok=True)
             PIL.Image.fromarray(pixels).save(place / f"{i}.png")
-        options = registry.find("methods", "simclr", "method").Options
+        from lookalike.methods.find import find_method
+
+        options = find_method("simclr").Options
         data, out = str(folder / "images"), str(folder / "trained")
         return keep("trained", api.train("simclr", options(data=data, out=out, **small, cache=str(folder / "cache"))))
 

@@ -17,12 +17,9 @@ from lookalike.core.files import read_json
 from lookalike.core.metrics import read_metrics
 from lookalike.demo import METHODS
 from lookalike.engine.run_folder import RunFolder
+from lookalike.methods.find import find_method
 
 pytestmark = pytest.mark.slow
-
-ERRORS = {"deepcluster-v2": 0.75}
-"""Share of the untrained network's kNN errors that may be left, where it is not half of them: DeepCluster-v2 has 0.4 to
-0.6 of them after the 40 epochs of the demonstration, by how its first clusters round."""
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +42,7 @@ def learned(request: pytest.FixtureRequest, demo: Path, tmp_path_factory: pytest
     method = request.param
     if method in METHODS:
         return of_demo(demo, method)
-    kind = registry.find("methods", method, "method").Options
+    kind = find_method(method).Options
     epochs = 40
     out = str(tmp_path_factory.mktemp("learned") / "run")
     options = kind(data="digits", out=out, epochs=epochs, threads=1, check_every=epochs)
@@ -89,7 +86,7 @@ def test_a_run_beats_its_own_untrained_encoder(learned: RunFolder, demo: Path):
     (In bf16 the errors went from 0.105 to 0.016, 0.040, 0.027 and 0.021, and retrieval from 0.015 to 0.12 and more.)
     """
     untrained = read_json(demo / "evaluation.json")["random.knn"]
-    left = ERRORS.get(api.options_of(learned)[0], 0.5)
+    left = find_method(api.options_of(learned)[0]).errors_left
     assert 1 - read_json(learned.evaluation)["knn"] < left * (1 - untrained)
     seen = looks(learned)
     assert seen["network"]["retrieval"] > 3 * seen["untrained"]["retrieval"]

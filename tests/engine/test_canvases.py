@@ -16,7 +16,6 @@ from listings import listing_of_files, photos, picture
 from lookalike import api
 from lookalike.api import networks
 from lookalike.augment.normalize import channel_statistics
-from lookalike.core import registry
 from lookalike.data import store
 from lookalike.data.base import Images, Loading
 from lookalike.data.fly import Decoded
@@ -25,6 +24,7 @@ from lookalike.data.store_format import Stored
 from lookalike.engine.collection import TrainingImages
 from lookalike.engine.run_folder import RunFolder
 from lookalike.engine.views import Views
+from lookalike.methods.find import find_method
 
 N = 600  # more than one block of features
 SMALL = {"batch_size": 128, "width": 4, "precision": "float32", "augment": "simclr", "head_size": 16, "n_clusters": 10}
@@ -58,9 +58,9 @@ def load(listing: Listing, place: Path, **how: object) -> Images:
 
 
 def train(images: Images, out: Path, method: str = "simclr", epochs: int = 1) -> RunFolder:
-    module = registry.find("methods", method, "method")
-    said = {k: v for k, v in SMALL.items() if k in module.Options.__dataclass_fields__}
-    options = module.Options(data="photos", out=str(out), threads=1, epochs=epochs, **said)
+    kind = find_method(method)
+    said = {k: v for k, v in SMALL.items() if k in kind.Options.__dataclass_fields__}
+    options = kind.Options(data="photos", out=str(out), threads=1, epochs=epochs, **said)
     run = api.train(method, options, set(said), images=images)
     backbone = api.load_backbone(run.encoder, "cpu")
     api.write_features(run.path, images, backbone.features(images.squares))
@@ -100,10 +100,10 @@ def test_views_and_outputs_are_those_of_the_images_by_content(place: Path, files
     one, two = load(in_classes(files), place), load(flat(files), place)
     found = []
     for images in (one, two):
-        module = registry.find("methods", "simclr", "method")
+        kind = find_method("simclr")
         options = tiny_options("simclr", augment="simclr", precision="float32")
         backbone = api.untrained_backbone(options, images, "cpu")
-        learner = module.Learner(backbone.encoder, options, N)
+        learner = kind(backbone.encoder, options, N)
         views = Views(learner, backbone, options, images)
         data = TrainingImages(learner, backbone, views, images.training, None)
         found.append((views.one(3, images.training[:50], 1), data.outputs(lambda x: x.flatten(1))))
@@ -128,7 +128,7 @@ def test_what_comes_next_is_asked_for_ahead(place: Path, files: list[Path]):
 
     options = tiny_options("simclr", augment="simclr", precision="float32")
     backbone = api.untrained_backbone(options, images, "cpu")
-    learner = registry.find("methods", "simclr", "method").Learner(backbone.encoder, options, N)
+    learner = find_method("simclr")(backbone.encoder, options, N)
     views = Views(learner, backbone, options, replace(images, pixels=Ahead()))
     batches = [torch.tensor([k, k + 1]) for k in range(0, 6, 2)]
     views.expect(iter(batches))

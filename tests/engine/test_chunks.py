@@ -24,6 +24,7 @@ from lookalike.engine.loop import Trainer
 from lookalike.engine.memory import graph_bytes
 from lookalike.engine.step import Part, forward_backward
 from lookalike.engine.views import Views
+from lookalike.methods.find import find_method
 
 IMAGES = 12
 
@@ -32,7 +33,7 @@ def learner(name: str, encoder: str = "convnet", norm: str = "group") -> tuple[n
     spec = EncoderSpec(encoder, channels=1, image_size=16, width=4, norm=norm)
     of = Backbone(build_encoder(spec, 0).double(), spec, (0.5,), (0.25,), "float64")
     options = tiny_options(name, encoder=encoder, norm=norm)
-    method = registry.find("methods", name, "method").Learner(of.encoder, options, IMAGES, 5).double()
+    method = find_method(name)(of.encoder, options, IMAGES, 5).double()
     return method.train(), of
 
 
@@ -44,7 +45,7 @@ def gradients(name: str, rows: int | None, **said: str) -> tuple[Tensor, dict[st
     """Loss, gradients and method after one batch, whole (rows None) or in chunks of so many rows."""
     method, of = learner(name, **said)
     targets_BH = method.plan(0, FakeCollection(method, IMAGES)).targets_NH
-    x_RCHW = noise(method.views * IMAGES, seed=1)
+    x_RCHW = noise(method.num_views * IMAGES, seed=1)
     parts = parts_of(x_RCHW, rows or len(x_RCHW))
     loss, _ = forward_backward(method, of, parts, targets_BH, cached=rows is not None)
     return loss, {key: p.grad for key, p in method.named_parameters()}, method
@@ -84,8 +85,8 @@ def test_dropout_is_the_same_in_both_passes():
     x_RCHW = noise(2 * IMAGES, seed=1)
     targets_BH = torch.arange(IMAGES)[:, None]
     seen: list[Tensor] = []
-    embed = method.embed
-    method.embed = lambda x: seen.append(embed(x)) or seen[-1]
+    forward = method.forward
+    method.forward = lambda x: seen.append(forward(x)) or seen[-1]
     forward_backward(method, of, parts_of(x_RCHW, 6), targets_BH, cached=True)
     assert len(seen) == 8
     assert all(torch.equal(a, b) for a, b in zip(seen[:4], seen[4:], strict=True))
@@ -99,14 +100,14 @@ def test_without_putting_back_the_passes_differ(encoder: str, monkeypatch: pytes
         if encoder != "alexnet":
             method.head = nn.Sequential(nn.Dropout(0.5), method.head)
         seen: list[Tensor] = []
-        embed = method.embed
-        method.embed = lambda x: seen.append(embed(x)) or seen[-1]
+        forward = method.forward
+        method.forward = lambda x: seen.append(forward(x)) or seen[-1]
         parts = parts_of(noise(2 * IMAGES, seed=1), 2 * IMAGES)
         forward_backward(method, of, parts, torch.arange(IMAGES)[:, None], cached=True)
         return seen[0], seen[1]
 
     assert torch.equal(*passes())
-    monkeypatch.setattr(step, "unchanged", lambda method: nullcontext())
+    monkeypatch.setattr(step, "unchanged", lambda method, but: nullcontext())
     assert not torch.equal(*passes())
 
 
@@ -153,7 +154,7 @@ def test_what_a_graph_keeps_grows_with_the_network_and_not_with_who_asks():
     def measured(width: int, rows: int) -> float:
         options = tiny_options("simclr", augment="digits", width=width, image_size=None, precision="float32")
         of = api.untrained_backbone(options, images, "cpu")
-        method = registry.find("methods", "simclr", "method").Learner(of.encoder, options, len(images)).train()
+        method = find_method("simclr")(of.encoder, options, len(images)).train()
         before = {key: value.clone() for key, value in method.state_dict().items()}
         views = Views(method, of, options, images)
         found = graph_bytes(method, of, views, torch.arange(rows))

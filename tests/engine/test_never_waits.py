@@ -24,6 +24,8 @@ from lookalike.engine import collection
 from lookalike.engine.backbone import Backbone, on_cpu, placed
 from lookalike.engine.step import forward_backward
 from lookalike.engine.views import Views
+from lookalike.methods.base import Step
+from lookalike.methods.find import find_method
 from lookalike.objectives.nt_xent import _DENSE_ROWS
 from lookalike.optim.groups import build_optimizer
 
@@ -57,11 +59,11 @@ def step_of(method: str, augment: str, resident: bool, **said: object) -> Iterat
     pixels = torch.randint(0, 256, (N, 3, 16, 16), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     images = Images(pixels, tuple(map(str, range(N))), labels=torch.arange(N) % 3, classes=("a", "b", "c"))
     backbone: Backbone = untrained_backbone(options, images, GPU)
-    learner = placed(registry.find("methods", method, "method").Learner(backbone.encoder, options, N, 3), GPU)
+    learner = placed(find_method(method)(backbone.encoder, options, N, 3), GPU)
     views = Views(learner, backbone, options, images)
     if resident:  # as `resident` would have it on a GPU with room
         views.images = replace(images, pixels=pixels.to(GPU), known_digests=images.digests)
-    optimizer = build_optimizer(learner, options.optimizer, 0.1, 0.9, 1e-4, learner.own_settings())
+    optimizer = build_optimizer(learner, options.optimizer, 0.1, 0.9, 1e-4, learner.param_groups())
     targets_NH = torch.zeros(N, getattr(options, "heads", 1), dtype=torch.int64)
     with Watching() as watching:
         local_B = torch.arange(16)
@@ -69,7 +71,7 @@ def step_of(method: str, augment: str, resident: bool, **said: object) -> Iterat
         parts = views.parts(0, images.training[local_B])
         loss, z_BVP = forward_backward(learner, backbone, parts, targets_BH)
         optimizer.step()
-        learner.after_step(z_BVP, local_B)
+        learner.on_step_end(Step(0, 9, 0.0, 0, z_BVP, local_B))
         yield loss
     assert watching.waited == []
 

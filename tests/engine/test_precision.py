@@ -25,6 +25,7 @@ from lookalike.engine.backbone import Backbone
 from lookalike.engine.run_folder import RunFolder
 from lookalike.engine.step import forward_backward
 from lookalike.engine.views import Views
+from lookalike.methods.find import find_method
 
 METHODS = registry.names("methods")
 PRECISIONS = ("float32", "bf16")
@@ -112,7 +113,7 @@ def test_every_network_has_gradients_and_features_in_bf16(encoder: str, channels
     images = pictures(channels).of_rows(torch.arange(4))
     options = tiny_options("simclr", encoder=encoder, norm=norm, precision="bf16", augment="simclr")
     backbone = api.untrained_backbone(options, images, "cpu")
-    method = registry.find("methods", "simclr", "method").Learner(backbone.encoder, options, len(images))
+    method = find_method("simclr")(backbone.encoder, options, len(images))
     parts = Views(method, backbone, options, images).parts(0, torch.arange(4))
     loss, _ = forward_backward(method, backbone, parts, torch.arange(4)[:, None])
     assert loss.isfinite()

@@ -22,6 +22,7 @@ from lookalike.engine.step import average_statistics, forward_backward
 from lookalike.evaluate.knn import knn_accuracy
 from lookalike.evaluate.linear import linear_accuracy
 from lookalike.methods.base import Method
+from lookalike.methods.find import find_method
 from lookalike.objectives.nt_xent import nt_xent
 from processes import in_processes
 
@@ -34,7 +35,7 @@ def learner(name: str, ranks: Ranks, norm: str = "group") -> tuple[Method, Backb
     spec = EncoderSpec("convnet", channels=1, image_size=16, width=4, norm=norm)
     of = Backbone(build_encoder(spec, 0).double(), spec, (0.5,), (0.25,), "float64")
     options = tiny_options(name, norm=norm)
-    method = registry.find("methods", name, "method").Learner(of.encoder, options, IMAGES, 5, ALONE).double()
+    method = find_method(name)(of.encoder, options, IMAGES, 5, ALONE).double()
     method.targets_BH = method.plan(0, FakeCollection(method, IMAGES)).targets_NH  # made alone: all have the same
     method.ranks = ranks
     return method.train(), of
@@ -47,7 +48,7 @@ def step(ranks: Ranks, name: str, chunk: int | None, norm: str = "group", shared
         share_norms(method, ranks)
     share = IMAGES // ranks.size
     mine = slice(ranks.rank * share, (ranks.rank + 1) * share)
-    views = noise(method.views * IMAGES, seed=1).unflatten(0, (method.views, IMAGES))[:, mine].flatten(0, 1)
+    views = noise(method.num_views * IMAGES, seed=1).unflatten(0, (method.num_views, IMAGES))[:, mine].flatten(0, 1)
     parts = [lambda part=part: part for part in views.split(chunk or len(views))]
     network = parallel(method) if ranks.size > 1 else None
     loss, _ = forward_backward(method, of, parts, method.targets_BH[mine], chunk is not None, network)

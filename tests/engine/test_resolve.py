@@ -17,13 +17,14 @@ from lookalike.data.base import Images, Loading
 from lookalike.data.loading import load
 from lookalike.engine import resolve as resolve_module
 from lookalike.engine.resolve import choose_recipe, count_distinct, early_problems, recipe_table, recipe_values, resolve
+from lookalike.methods.find import find_method
 
 METHODS = registry.names("methods")
 RECIPES = list(recipe_table())
 
 
 def options_of(method: str) -> type:
-    return registry.find("methods", method, "method").Options
+    return find_method(method).Options
 
 
 def fields(method: str) -> set[str]:

@@ -10,6 +10,7 @@ from lookalike.data.base import Images
 from lookalike.encoders.base import EncoderSpec, build_encoder
 from lookalike.engine.backbone import Backbone
 from lookalike.engine.step import forward_backward
+from lookalike.methods.find import find_method
 
 
 def backbone(norm: str = "group") -> Backbone:
@@ -18,8 +19,8 @@ def backbone(norm: str = "group") -> Backbone:
 
 
 def learner(of: Backbone, name: str = "simclr"):
-    module = registry.find("methods", name, "method")
-    return module.Learner(of.encoder, tiny_options(name), 6, 5).double()
+    kind = find_method(name)
+    return kind(of.encoder, tiny_options(name), 6, 5).double()
 
 
 @pytest.mark.parametrize("name", registry.names("methods"))
@@ -28,9 +29,9 @@ def test_equals_differentiating_the_whole_graph(name: str):
     cut, whole = learner(one, name), learner(two, name)
     targets_BH = cut.plan(0, FakeCollection(cut, 6)).targets_NH
     whole.plan(0, FakeCollection(whole, 6))
-    x_VBCHW = noise(cut.views * 6, seed=1).unflatten(0, (-1, 6))
+    x_VBCHW = noise(cut.num_views * 6, seed=1).unflatten(0, (-1, 6))
     loss, z_BVP = forward_backward(cut, one, [lambda: x_VBCHW.flatten(0, 1)], targets_BH)
-    z = whole.embed(x_VBCHW.flatten(0, 1)).unflatten(0, (-1, 6)).transpose(0, 1)
+    z = whole(x_VBCHW.flatten(0, 1)).unflatten(0, (-1, 6)).transpose(0, 1)
     expected = whole.loss(z, targets_BH)
     expected.backward()
     assert torch.equal(z_BVP, z)
@@ -47,7 +48,7 @@ def test_views_of_two_sizes_are_one_batch_in_the_order_of_the_views():
     targets_BH = torch.arange(6)[:, None]
     parts = [lambda: large_VBCHW.flatten(0, 1), lambda: small_VBCHW.flatten(0, 1)]
     loss, z_BVP = forward_backward(cut, one, parts, targets_BH)
-    z = torch.stack([whole.embed(view) for view in (*large_VBCHW, *small_VBCHW)], 1)
+    z = torch.stack([whole(view) for view in (*large_VBCHW, *small_VBCHW)], 1)
     expected = whole.loss(z, targets_BH)
     expected.backward()
     assert z_BVP.shape == (6, 5, 16)

@@ -11,15 +11,16 @@ from lookalike.augment.recipes import build_recipe
 from lookalike.core import registry
 from lookalike.engine.collection import TrainingImages
 from lookalike.engine.views import Views, view_side
+from lookalike.methods.find import find_method
 
 
 def views(method: str = "deepcluster-v2", side: int = 16, **said: object) -> Views:
     """Views of digits for a tiny learner."""
     images = api.load_images("digits", side)
-    module = registry.find("methods", method, "method")
+    kind = find_method(method)
     options = tiny_options(method, augment="digits", precision="float32", out=str(Path("nowhere")), **said)
     backbone = api.untrained_backbone(options, images, "cpu")
-    return Views(module.Learner(backbone.encoder, options, len(images), 10), backbone, options, images)
+    return Views(kind(backbone.encoder, options, len(images), 10), backbone, options, images)
 
 
 INDEX = torch.tensor([5, 1700, 31])
@@ -84,9 +85,7 @@ def test_a_single_view_is_the_one_of_that_number():
 
 def test_views_of_a_collection_are_those_of_its_rows_in_train_mode():
     of = views("deepcluster", norm="batch")
-    method = registry.find("methods", "deepcluster", "method").Learner(
-        of.backbone.encoder, tiny_options("deepcluster", norm="batch"), 3
-    )
+    method = find_method("deepcluster")(of.backbone.encoder, tiny_options("deepcluster", norm="batch"), 3)
     data = TrainingImages(method, of.backbone, of, INDEX, torch.tensor([1, 2, 3]))
     modes = []
 
@@ -106,7 +105,7 @@ def test_views_of_a_collection_are_those_of_its_rows_in_train_mode():
 def test_labels_are_handed_only_to_a_method_that_needs_them():
     of, labels = views("supervised"), torch.tensor([1, 2, 3])
     for name in registry.names("methods"):
-        learner = registry.find("methods", name, "method").Learner(of.backbone.encoder, tiny_options(name), 3, 4)
+        learner = find_method(name)(of.backbone.encoder, tiny_options(name), 3, 4)
         kept = TrainingImages(learner, of.backbone, of, INDEX, labels).labels_N
         assert (kept is not None) is learner.needs_labels
 

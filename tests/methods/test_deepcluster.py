@@ -51,9 +51,9 @@ def test_the_head_starts_anew_at_each_clustering_and_only_then():
     heads = []
     for epoch in range(4):
         plan = learner.plan(epoch, data)
-        assert plan.renewed == (("head.weight", "head.bias") if epoch % 2 == 0 else ())
+        assert plan.reset_params == (("head.weight", "head.bias") if epoch % 2 == 0 else ())
         heads.append(learner.head.weight.detach().clone())
-        if plan.renewed:
+        if plan.reset_params:
             assert not learner.head.bias.any()
         with torch.no_grad():
             learner.head.weight += 1  # what an epoch of training would do
@@ -72,7 +72,7 @@ def test_features_are_those_of_the_encoder_un_augmented_in_eval_mode_and_in_orde
         "deepcluster", {"norm", "width", "pca", "n_clusters", "precision"}, images, torch.arange(40),
     )  # fmt: skip
     backbone = api.untrained_backbone(options, images, "cpu")
-    learner = deepcluster.Learner(backbone.encoder, options, 40).train()
+    learner = deepcluster.DeepCluster(backbone.encoder, options, 40).train()
     rows = torch.arange(100, 180, 2)
     trainer = Trainer(learner, backbone, options, images, rows, RunFolder(Path("nowhere")))
     learner.plan(0, trainer.data)
@@ -88,11 +88,11 @@ def test_an_encoder_with_a_last_relu_is_clustered_before_it_and_trained_after_it
         def forward(self, x):
             return -x.mean((2, 3)).repeat(1, 3)
 
-    learner = deepcluster.Learner(Negative(), tiny_options("deepcluster"), 8)
+    learner = deepcluster.DeepCluster(Negative(), tiny_options("deepcluster"), 8)
     data = FakeCollection(learner, 8)
     x = data.x_NCHW.float()
     assert (data.outputs(lambda _: learner.encoder(x)) < 0).all()
-    assert torch.equal(learner.embed(x), learner.head.bias.expand(8, -1))
+    assert torch.equal(learner(x), learner.head.bias.expand(8, -1))
 
 
 def test_the_labels_trained_on_are_uniform_over_clusters(monkeypatch: pytest.MonkeyPatch):
@@ -177,7 +177,7 @@ def trainer_of(options: deepcluster.Options) -> Trainer:
     said = set(vars(options))
     options = api.resolve(options, "deepcluster", said, images, images.training)
     backbone: Backbone = api.untrained_backbone(options, images, "cpu")
-    learner = deepcluster.Learner(backbone.encoder, options, len(images))
+    learner = deepcluster.DeepCluster(backbone.encoder, options, len(images))
     return Trainer(learner, backbone, options, images, images.training, RunFolder(Path(str(options.out))))
 
 
@@ -207,13 +207,13 @@ def test_the_optimiser_forgets_the_old_head_and_nothing_else(tmp_path: Path, mon
 
 def test_no_label_reaches_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     seen = []
-    plan = deepcluster.Learner.plan
+    plan = deepcluster.DeepCluster.plan
 
-    def planning(self: deepcluster.Learner, epoch: int, data: TrainingImages):
+    def planning(self: deepcluster.DeepCluster, epoch: int, data: TrainingImages):
         seen.append(data.labels_N)
         return plan(self, epoch, data)
 
-    monkeypatch.setattr(deepcluster.Learner, "plan", planning)
+    monkeypatch.setattr(deepcluster.DeepCluster, "plan", planning)
     options = tiny_options(
         "deepcluster", data="digits", out=str(tmp_path / "run"), image_size=None, threads=1, epochs=1
     )
@@ -234,7 +234,7 @@ def test_the_loss_is_cross_entropy_and_chance_is_the_log_of_the_clusters():
 
 def test_a_projection_is_one_number_a_cluster():
     learner = tiny_learner("deepcluster", n_clusters=6)
-    assert learner.embed(noise(3, seed=0)).shape == (3, 6)
+    assert learner(noise(3, seed=0)).shape == (3, 6)
 
 
 @pytest.mark.parametrize(

@@ -14,9 +14,10 @@ from lookalike.core.errors import ConfigurationError
 from lookalike.core.metrics import read_metrics
 from lookalike.engine.checkpoint import load_checkpoint
 from lookalike.methods import deepcluster_v2
+from lookalike.methods.base import Step, View
 
 
-def planned(n: int = 64, **said: object) -> tuple[deepcluster_v2.Learner, FakeCollection]:
+def planned(n: int = 64, **said: object) -> tuple[deepcluster_v2.DeepClusterV2, FakeCollection]:
     """A learner that has planned its first epoch."""
     learner = tiny_learner("deepcluster-v2", n, **said)
     data = FakeCollection(learner, n)
@@ -33,7 +34,7 @@ def test_the_memory_is_filled_once_by_two_views_before_the_first_epoch():
     asked = [(call[0], call[2], call[3]) for call in data.calls]
     assert asked == [("view_outputs", -1, 0), ("view_outputs", -1, 1)]
     for view in (0, 1):
-        z = data.view_outputs(learner.embed, epoch=-1, view=view)
+        z = data.view_outputs(learner, epoch=-1, view=view)
         torch.testing.assert_close(learner.bank_VNP[view].float(), F.normalize(z, dim=1))
     assert not torch.equal(learner.bank_VNP[0], learner.bank_VNP[1])
     assert_unit_rows(learner.bank_VNP.float())
@@ -93,7 +94,7 @@ def test_memory_and_prototypes_are_kept_but_not_learned():
     kept = {"bank_VNP", "prototypes_HKP", "assignment_NH"}
     assert kept <= set(learner.state_dict())
     assert not kept & {name for name, _ in learner.named_parameters()}
-    z_BVP = learner.embed(noise(16, seed=5)).unflatten(0, (8, 2))
+    z_BVP = learner(noise(16, seed=5)).unflatten(0, (8, 2))
     learner.loss(z_BVP, learner.assignment_NH[:8]).backward()
     assert learner.prototypes_HKP.grad is None
     assert not learner.prototypes_HKP.requires_grad
@@ -113,7 +114,7 @@ def test_a_step_overwrites_the_rows_of_its_batch_and_no_others():
     before = learner.bank_VNP.clone()
     index = torch.tensor([7, 0, 33])
     z_BVP = torch.randn(3, 3, 16, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-    learner.after_step(z_BVP, index)
+    learner.on_step_end(Step(0, 9, 0.0, 0, z_BVP, index))
     rest = torch.ones(64, dtype=torch.bool).index_fill_(0, index, False)
     assert torch.equal(learner.bank_VNP[:, rest], before[:, rest])
     for view in (0, 1):  # the third view, a small one, is not remembered
@@ -162,15 +163,13 @@ def test_the_agreement_with_the_clustering_before_is_that_of_the_same_head():
 
 def test_small_views_have_the_size_and_area_they_are_told():
     learner = tiny_learner("deepcluster-v2", small_crops=2, small_crop_size=9, small_crop_min=0.1, crop_min=0.4)
-    assert (learner.views, learner.small_views, learner.small_size) == (2, 2, 9)
-    assert learner.small_area == (0.1, 0.4)
+    assert learner.views == (View(count=2), View(count=2, size=9, area=(0.1, 0.4)))
 
 
 @pytest.mark.parametrize(("side", "small"), [(224, 96), (32, 14), (16, 8)])
 def test_small_views_are_by_default_as_small_as_in_the_paper(side: int, small: int):
     learner = tiny_learner("deepcluster-v2", small_crops=1, image_size=side)
-    assert learner.small_size == small
-    assert learner.small_area == (0.05, 0.14)
+    assert learner.views[1] == View(count=1, size=small, area=(0.05, 0.14))
 
 
 def run_options(out: Path, **said: object) -> deepcluster_v2.Options:
@@ -180,18 +179,18 @@ def run_options(out: Path, **said: object) -> deepcluster_v2.Options:
 
 def test_a_short_run_with_small_crops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     shapes, projections = set(), set()
-    embed, loss = deepcluster_v2.Learner.embed, deepcluster_v2.Learner.loss
+    forward, loss = deepcluster_v2.DeepClusterV2.forward, deepcluster_v2.DeepClusterV2.loss
 
     def embedding(self, x):
         shapes.add(tuple(x.shape))
-        return embed(self, x)
+        return forward(self, x)
 
-    def losing(self, z, targets):
+    def losing(self, z, targets, comm):
         projections.add(tuple(z.shape))
-        return loss(self, z, targets)
+        return loss(self, z, targets, comm)
 
-    monkeypatch.setattr(deepcluster_v2.Learner, "embed", embedding)
-    monkeypatch.setattr(deepcluster_v2.Learner, "loss", losing)
+    monkeypatch.setattr(deepcluster_v2.DeepClusterV2, "forward", embedding)
+    monkeypatch.setattr(deepcluster_v2.DeepClusterV2, "loss", losing)
     run = api.train("deepcluster-v2", run_options(tmp_path / "run", small_crops=2, small_crop_size=10))
     assert {(1024, 1, 16, 16), (1024, 1, 10, 10)} <= shapes
     assert projections == {(512, 4, 16)}
@@ -200,14 +199,14 @@ def test_a_short_run_with_small_crops(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_views_of_the_memory_are_other_views_than_those_of_training(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     begun: list[torch.Tensor] = []
-    after = deepcluster_v2.Learner.after_step
+    after = deepcluster_v2.DeepClusterV2.on_step_end
 
-    def stepping(self, z, index):
+    def stepping(self, step):
         if not begun:
             begun.append(self.bank_VNP.clone())
-        after(self, z, index)
+        after(self, step)
 
-    monkeypatch.setattr(deepcluster_v2.Learner, "after_step", stepping)
+    monkeypatch.setattr(deepcluster_v2.DeepClusterV2, "on_step_end", stepping)
     api.train("deepcluster-v2", run_options(tmp_path / "run", epochs=1, max_steps=1))
     (bank,) = begun
     same = (bank[0] * bank[1]).sum(1)
@@ -218,13 +217,13 @@ def test_views_of_the_memory_are_other_views_than_those_of_training(monkeypatch:
 
 def test_images_left_out_by_an_incomplete_batch_keep_a_target(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     plans = []
-    plan = deepcluster_v2.Learner.plan
+    plan = deepcluster_v2.DeepClusterV2.plan
 
     def planning(self, epoch, data):
         plans.append((plan(self, epoch, data), self.bank_VNP.clone()))
         return plans[-1][0]
 
-    monkeypatch.setattr(deepcluster_v2.Learner, "plan", planning)
+    monkeypatch.setattr(deepcluster_v2.DeepClusterV2, "plan", planning)
     run = api.train("deepcluster-v2", run_options(tmp_path / "run"))
     (first, bank_0), (second, bank_1) = plans
     left_out = first.order_M[3 * 512 :]
@@ -238,13 +237,13 @@ def test_images_left_out_by_an_incomplete_batch_keep_a_target(tmp_path: Path, mo
 
 def test_the_memory_after_an_epoch_holds_the_projections_of_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     used = {}
-    after = deepcluster_v2.Learner.after_step
+    after = deepcluster_v2.DeepClusterV2.on_step_end
 
-    def noting(self, z, index):
-        used.update({row: z[i, :2] for i, row in enumerate(index.tolist())})
-        after(self, z, index)
+    def noting(self, step):
+        used.update({row: step.outputs[i, :2] for i, row in enumerate(step.images_B.tolist())})
+        after(self, step)
 
-    monkeypatch.setattr(deepcluster_v2.Learner, "after_step", noting)
+    monkeypatch.setattr(deepcluster_v2.DeepClusterV2, "on_step_end", noting)
     run = api.train("deepcluster-v2", run_options(tmp_path / "run", epochs=1))
     bank = load_checkpoint(run.checkpoint)["method"]["bank_VNP"]
     rows = sorted(used)

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from fakes import FakeCollection, noise, tiny_learner, tiny_options
 from lookalike import api
 from lookalike.core.errors import LookalikeError
+from lookalike.core.ranks import Comm
 from lookalike.data.base import Images
 from lookalike.engine.step import Part
 from lookalike.engine.views import Views
@@ -26,18 +27,18 @@ def run_options(out: Path, **said: object) -> supervised.Options:
 def used(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[torch.Tensor]]:
     """`rows` of the data set that training looks at from here on, and their `targets`."""
     found: dict[str, list[torch.Tensor]] = {"rows": [], "targets": []}
-    parts, loss = Views.parts, supervised.Learner.loss
+    parts, loss = Views.parts, supervised.Supervised.loss
 
     def viewing(self: Views, epoch: int, index_B: torch.Tensor, *images: int | None) -> list[Part]:
         found["rows"].append(index_B)
         return parts(self, epoch, index_B, *images)
 
-    def losing(self: supervised.Learner, z_BVP: torch.Tensor, targets_BH: torch.Tensor) -> torch.Tensor:
+    def losing(self: supervised.Supervised, z_BVP: torch.Tensor, targets_BH: torch.Tensor, comm: Comm) -> torch.Tensor:
         found["targets"].append(targets_BH[:, 0])
-        return loss(self, z_BVP, targets_BH)
+        return loss(self, z_BVP, targets_BH, comm)
 
     monkeypatch.setattr(Views, "parts", viewing)
-    monkeypatch.setattr(supervised.Learner, "loss", losing)
+    monkeypatch.setattr(supervised.Supervised, "loss", losing)
     return found
 
 
@@ -83,7 +84,7 @@ def test_images_without_a_label_are_not_trained_on(tmp_path: Path, used: dict):
     ],
 )
 def test_without_labels_one_message_comes_before_any_training(tmp_path: Path, changes: dict, found: str):
-    with pytest.raises(LookalikeError, match=f"digits has {found}, and supervised training learns from labels"):
+    with pytest.raises(LookalikeError, match=f"digits has {found}, and this method learns from labels"):
         api.train("supervised", run_options(tmp_path / "run"), images=digits(**changes))
     assert not (tmp_path / "run").exists()
 
@@ -128,7 +129,7 @@ def test_smoothing_that_cannot_be_is_named(value: float):
 
 
 def test_a_projection_is_one_number_a_class():
-    assert tiny_learner("supervised", classes=7).embed(noise(3, seed=0)).shape == (3, 7)
+    assert tiny_learner("supervised", classes=7)(noise(3, seed=0)).shape == (3, 7)
 
 
 def test_evaluation_says_that_labels_were_seen(tmp_path: Path):

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from lookalike.api.initial import find_initial
 from lookalike.api.networks import calibrated, started, untrained_backbone
 from lookalike.api.records import folders, images_of, options_of
-from lookalike.core import machine, registry, rng
+from lookalike.core import machine, rng
 from lookalike.core.arithmetic import outside_autocast
 from lookalike.core.errors import LookalikeError
 from lookalike.core.files import read_json, write_json
@@ -31,6 +31,7 @@ from lookalike.evaluate.baselines import BASELINES, FeatureFunction
 from lookalike.evaluate.knn import K
 from lookalike.evaluate.protocol import measure, protocol
 from lookalike.methods.base import Projections
+from lookalike.methods.find import find_method
 
 OTHERS = ("few_labels", "finetune")
 """Keys of evaluation.json that other jobs write, and `evaluate` leaves as they are."""
@@ -126,7 +127,7 @@ def _evaluate(
             features = backbone.features(images.squares, ranks)
             scores["init"] = measure(features, images.labels, bank, test, len(images.classes), ranks)
     result, penalties = named_scores(scores)
-    if registry.find("methods", method, "method").Learner.needs_labels:
+    if find_method(method).needs_labels:
         result["classifier"] = _classifier_accuracy(run, method, options, images, device)
     result["protocol"] = {
         **protocol(bank, test, len(images.classes), penalties),
@@ -229,9 +230,7 @@ def _classifier_accuracy(run: RunFolder, method: str, options: TrainOptions, ima
     assert images.evaluation is not None and images.labels is not None
     bank, test = images.evaluation
     backbone = load_backbone(run.encoder, device)
-    learner = registry.find("methods", method, "method").Learner(
-        backbone.encoder, options, len(bank), len(images.classes)
-    )
+    learner = find_method(method)(backbone.encoder, options, len(bank), len(images.classes))
     learner = placed(learner.double() if options.precision == "float64" else learner, device)
     learner.load_state_dict(load_checkpoint(run.checkpoint)["method"])
     classifier = dataclasses.replace(backbone, encoder=Projections(learner))
@@ -241,7 +240,7 @@ def _classifier_accuracy(run: RunFolder, method: str, options: TrainOptions, ima
 def _training_saw(method: str, options: TrainOptions, images: Images) -> str:
     if not options.epochs:
         return "nothing: it was not trained here"
-    if registry.find("methods", method, "method").Learner.needs_labels:
+    if find_method(method).needs_labels:
         fraction = getattr(options, "label_fraction", None)
         if fraction is not None:
             return f"{fraction:g} of the learning rows, drawn by class, and their labels"

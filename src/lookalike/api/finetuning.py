@@ -1,6 +1,6 @@
 """Fine-tuning a run with a share of the labels, beside the same network trained on them from scratch.
 
-Both are supervised runs like any other (`methods/supervised.py`), made by `train`. The schedule is the one of SimCLR
+Both are runs of training with labels (`methods/roles.py`), made by `train`. The schedule is the one of SimCLR
 (appendix B.5): SGD with Nesterov momentum, 0.05 * batch / 256, no warm-up, no decay of weights, crops and mirroring as
 the only augmentation; 60 epochs for 1 % of the labels, 30 for 10 %. They differ in `init`, and in that the run's
 network learns from the other training images too: it is trained on with the labels alone, these are spread along its
@@ -39,7 +39,8 @@ from lookalike.engine.classifier import load_classifier
 from lookalike.engine.rehearsal import Rehearsal
 from lookalike.engine.run_folder import RunFolder
 from lookalike.methods.base import Projections
-from lookalike.methods.supervised import Learner, Options
+from lookalike.methods.find import find_method
+from lookalike.methods.roles import CLASSIFIER
 
 LR = 0.05
 """Before scaling with the batch, linearly."""
@@ -149,21 +150,21 @@ def _finetune(
     more = 0
     if unlabelled and _can_be_spread(run, RunFolder(folder), images, rows, settings):
         alone = dataclasses.replace(settings, out=str(folder / LABELS_ONLY))
-        teacher = train("supervised", alone, images=images, command=f"{command} (labels alone)")
+        teacher = train(CLASSIFIER, alone, images=images, command=f"{command} (labels alone)")
         found["labels_only"] = _finished(teacher, images, device)
         more = len(others_of(images, rows))
         settings = _with_more(settings, schedule, len(rows), more, _spread(teacher, RunFolder(folder), images, rows))
-    tuned = train("supervised", settings, images=images, command=command)
+    tuned = train(CLASSIFIER, settings, images=images, command=command)
     found["finetuned"] = _finished(tuned, images, device)
     if scratch:
-        beside = train("supervised", fresh, images=images, command=f"{command} (from scratch)")
+        beside = train(CLASSIFIER, fresh, images=images, command=f"{command} (from scratch)")
         found["scratch"] = _finished(beside, images, device)
     _record(tuned, settings, images, len(rows), more, found)
     return tuned
 
 
 @threads_kept()
-def _can_be_spread(run: RunFolder, tuned: RunFolder, images: Images, rows: Tensor, options: Options) -> bool:
+def _can_be_spread(run: RunFolder, tuned: RunFolder, images: Images, rows: Tensor, options: Any) -> bool:
     """Whether other images are learned from; a run that began with their labels goes on with them."""
     if tuned.spread.exists():
         return True
@@ -181,7 +182,7 @@ def _spread(teacher: RunFolder, tuned: RunFolder, images: Images, rows: Tensor) 
     return tuned.spread
 
 
-def _with_more(options: Options, schedule: Schedule, labels: int, more: int, file: Path) -> Options:
+def _with_more(options: Any, schedule: Schedule, labels: int, more: int, file: Path) -> Any:
     """Options for as many views as the labels alone would have had, of so many images more, a pass at the least."""
     n = labels + more
     epochs = schedule.epochs or max(_PASSES, math.ceil(options.epochs * labels / n))
@@ -191,7 +192,7 @@ def _with_more(options: Options, schedule: Schedule, labels: int, more: int, fil
 
 
 def _record(
-    run: RunFolder, options: Options, images: Images, labels: int, more: int, found: dict[str, float | None]
+    run: RunFolder, options: Any, images: Images, labels: int, more: int, found: dict[str, float | None]
 ) -> None:
     """evaluation.json: what was found, beside what `evaluate` has put there."""
     assert images.evaluation is not None
@@ -226,11 +227,11 @@ def _check(run: RunFolder, images: Images) -> None:
         )
 
 
-def _settings(options: TrainOptions, schedule: Schedule, fraction: float, n: int) -> Options:
+def _settings(options: TrainOptions, schedule: Schedule, fraction: float, n: int) -> Any:
     """Options of supervised training of the run's network with n labels, from untrained weights."""
     augment, crop_min = crops_only(options.augment, options.crop_min)
     epochs = schedule.epochs or next(epochs for share, epochs in _EPOCHS if fraction <= share)
-    return Options(
+    return find_method(CLASSIFIER).Options(
         seed=schedule.seed,
         epochs=epochs,
         batch_size=min(n, schedule.batch_size or batch_of(n)),
@@ -284,7 +285,7 @@ def brief(
         micro_batch=str(len(rows)),
         device=device,
     )
-    learner = Learner(backbone.encoder, settings, len(rows), len(images.classes))
+    learner = find_method(CLASSIFIER)(backbone.encoder, settings, len(rows), len(images.classes))
     learner = placed(learner.double() if settings.precision == "float64" else learner, device)
     trainer = Rehearsal(learner, backbone, settings, images, rows)
     trainer.unseen()

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from lookalike.core import registry
 from lookalike.core.damaged import damage
 from lookalike.core.errors import LookalikeError
 from lookalike.core.files import write_atomically, write_csv
 from lookalike.core.home import expand_user
+from lookalike.core.method_facts import built_in_methods
 from lookalike.core.option_types import mistyped
 from lookalike.core.options import TrainOptions, places, spoken
 from lookalike.core.passed_over import printable
@@ -26,6 +26,7 @@ from lookalike.data.base import Images, Loading
 from lookalike.data.health import health_of_images
 from lookalike.data.loading import load as load_images
 from lookalike.engine.run_folder import RunFolder
+from lookalike.methods.find import find_method
 
 
 def loading(options: TrainOptions, load_options: Mapping[str, Any] | None = None) -> Loading:
@@ -37,14 +38,15 @@ def loading(options: TrainOptions, load_options: Mapping[str, Any] | None = None
 
 def default_run(method: str, images: Images) -> str:
     """Where a run goes that was given no name."""
-    return f"runs/{method}-{images.name}"
+    kind = method if method in built_in_methods() else method.rpartition(":")[2].rpartition(".")[2].lower()
+    return f"runs/{kind}-{images.name}"
 
 
 def options_of(run: RunFolder) -> tuple[str, TrainOptions]:
     """The method and the resolved options that a run was made with."""
     settings = run.settings()
     method = str(settings.pop("method", ""))
-    kind = registry.find("methods", method, "method").Options
+    kind = find_method(method, folders(run)).Options
     known = {f.name for f in dataclasses.fields(kind)}
     strange = sorted(set(settings) - known)
     if strange:

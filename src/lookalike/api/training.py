@@ -20,7 +20,7 @@ from lookalike.api.more_labels import with_more
 from lookalike.api.networks import calibrated, started, untrained_backbone
 from lookalike.api.records import default_run, loading
 from lookalike.api.starting import FirstPage, as_before, before_learning, claim, kept
-from lookalike.core import machine, registry
+from lookalike.core import machine
 from lookalike.core.arithmetic import outside_autocast
 from lookalike.core.budget import EVALUATION, Budget, now
 from lookalike.core.errors import Interrupted, LookalikeError
@@ -47,12 +47,14 @@ from lookalike.engine.run_folder import RunFolder
 from lookalike.engine.signals import StopSignals
 from lookalike.evaluate.baselines import BASELINES
 from lookalike.evaluate.few_labels import drawn_share
+from lookalike.methods.base import Method
+from lookalike.methods.find import elsewhere, find_method, method_names, name_of
 
 
 @outside_autocast
 @threads_kept()
 def train(
-    method: str,
+    method: str | type[Method],
     options: TrainOptions,
     explicit: set[str] | None = None,
     *,
@@ -68,7 +70,7 @@ def train(
     """Train an encoder, or go on with a run that was interrupted.
 
     Args:
-        method: a name of the methods room, such as `simclr`.
+        method: a subclass of `Method`, or what `find_method` takes, such as a name of the methods room.
         options: that method's `Options`.
         explicit: names of the options that were set on purpose; a recipe leaves those alone. None
             means all of them.
@@ -105,6 +107,8 @@ def train(
                 held=held,
             )
     begun = time.monotonic()
+    kind = find_method(method)
+    method = method if isinstance(method, str) else name_of(kind)
     if budget is None and options.budget is not None:
         raise_problems(options.problems())
         budget = Budget.of(options.budget)
@@ -130,9 +134,8 @@ def train(
         if encoder is not None:
             options = dataclasses.replace(options, encoder=f"python:{type(encoder).__name__}")
         named = {f.name for f in dataclasses.fields(options)} if explicit is None else explicit
-        module = registry.find("methods", method, "method")
         fraction = getattr(options, "label_fraction", None)
-        rows = training_rows(images, module.Learner.needs_labels, fraction, options.seed)
+        rows = training_rows(images, kind.needs_labels, fraction, options.seed)
         lesson, more = images, getattr(options, "more_labels", None)
         if more is not None:
             lesson, rows = with_more(images, rows, Path(more))
@@ -150,7 +153,7 @@ def train(
             untrained = untrained_backbone(options, images, device, encoder, backbone.spec.channels)
         normalized: dict[str, Any] = {"normalize": backbone.normalized_by}
         options = dataclasses.replace(options, **normalized)
-        learner = module.Learner(backbone.encoder, options, len(rows), len(images.classes), ranks)
+        learner = kind(backbone.encoder, options, len(rows), len(images.classes), ranks)
         learner = placed(learner.double() if options.precision == "float64" else learner, device)
         told = {"method": method, **lasting(options), "run folder": str(run.path), "images": images.fingerprint}
         raise_problems(disagreements(ranks.objects(told)))
@@ -202,7 +205,7 @@ def train(
     begins = [] if initial is None else [initial.words(backbone, images.shape[0])]
     trainer.remarks = (*begins, *([] if choice is None else [choice.words()]))
     if ranks.first:
-        chosen: dict[str, Any] = {}
+        chosen: dict[str, Any] = elsewhere(method, kind)
         if initial is not None and not resumed:  # of the file as it was at the first start
             chosen["init"] = initial.record()
         run.update("running", {"load": loaded - begun}, **chosen)
@@ -212,7 +215,7 @@ def train(
             trainer.fit(resumed)
         if ranks.first:
             weights = {run.encoder: lambda path: backbone.save(path, method)}
-            if module.Learner.needs_labels:
+            if kind.needs_labels:
                 weights[run.classifier] = lambda path: save_classifier(path, learner, images.classes)
             save_weights(run, weights, trainer.journal.say)
             trainer.journal.flush()
@@ -249,8 +252,8 @@ def training_rows(images: Images, with_labels: bool, label_fraction: float | Non
     if images.evaluation is None or len(images.evaluation[0]) == 0 or len(images.classes) < 2:
         found = "no labels" if images.evaluation is None else f"labels of {counted(len(images.classes), 'class')}"
         raise LookalikeError(
-            f"{images.name} has {found}, and supervised training learns from labels; put images of a class into a "
-            "folder of their own, or train without labels (simclr, deepcluster, deepcluster-v2)"
+            f"{images.name} has {found}, and this method learns from labels; put images of a class into a "
+            f"folder of their own, or train without labels ({', '.join(method_names(with_labels=False))})"
         )
     if label_fraction is None:
         return images.evaluation[0]

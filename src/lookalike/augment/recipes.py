@@ -2,15 +2,16 @@
 
 `simclr` is the ImageNet recipe (SimCLR paper, appendix A, strength 1), `simclr-small` the one for
 images of 32 to 64 pixels (appendix B.9: strength 0.5, no blur), `simclr-light` keeps what colour tells (half the
-saturation, a fifth of the hue, nothing made grey), `crop-flip` is what DeepCluster's released
-code and most supervised training use, `crop` the same without mirroring, `digits` is for written signs, which must not
+saturation, a fifth of the hue, nothing made grey), `byol-1` and `byol-2` are BYOL's pair (table 6: one always blurs,
+the other blurs a tenth and solarises a fifth), `crop-flip` is what DeepCluster's released code and most supervised
+training use, `crop` the same without mirroring, `digits` is for written signs, which must not
 be mirrored: small rotations, crops (which shift and scale), and brightness and contrast, as without these the amount of
 ink tells one sign from another and little else need be learned.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from lookalike.augment.affine import RandomAffine
@@ -20,11 +21,15 @@ from lookalike.augment.color import ColorJitter
 from lookalike.augment.crop import RandomMirroredCrop, RandomResizedCrop
 from lookalike.augment.flip import RandomHorizontalFlip
 from lookalike.augment.grayscale import RandomGrayscale
+from lookalike.augment.solarize import RandomSolarize
 from lookalike.core.errors import LookalikeError, did_you_mean
 
 _WHOLE = 1.0  # largest crop, fraction of the area
+_SMALLEST = 0.08
 
 Area = tuple[float, float]
+Builder = Callable[[int, Area], Sequence[Operation]]
+"""Makes operations for views of so many pixels a side, whose crops show so much of the area (from, to)."""
 
 
 def _jitter(strength: float) -> ColorJitter:
@@ -46,6 +51,15 @@ def _simclr_light(size: int, area: Area) -> list[Operation]:
     return [crop, RandomHorizontalFlip(), ColorJitter(0.4, 0.4, 0.2, 0.02)]
 
 
+def _byol_1(size: int, area: Area) -> list[Operation]:
+    jitter = ColorJitter(0.4, 0.4, 0.2, 0.1)
+    return [RandomResizedCrop(size, area), RandomHorizontalFlip(), jitter, RandomGrayscale(), RandomGaussianBlur(p=1.0)]
+
+
+def _byol_2(size: int, area: Area) -> list[Operation]:
+    return [*_byol_1(size, area)[:-1], RandomGaussianBlur(p=0.1), RandomSolarize(p=0.2)]
+
+
 def _crop_flip(size: int, area: Area) -> list[Operation]:
     return [RandomResizedCrop(size, area), RandomHorizontalFlip()]
 
@@ -59,10 +73,12 @@ def _digits(size: int, area: Area) -> list[Operation]:
     return [RandomAffine(degrees=10.0), crop, ColorJitter(0.8, 0.8, 0.0, 0.0)]
 
 
-_RECIPES: dict[str, tuple[Callable[[int, Area], list[Operation]], float]] = {  # builder, default crop_min
+_RECIPES: dict[str, tuple[Builder, float]] = {  # builder, default crop_min
     "simclr": (_simclr, 0.08),
     "simclr-small": (_simclr_small, 0.08),
     "simclr-light": (_simclr_light, 0.08),
+    "byol-1": (_byol_1, 0.08),
+    "byol-2": (_byol_2, 0.08),
     "crop-flip": (_crop_flip, 0.08),
     "crop": (_crop, 0.08),
     "digits": (_digits, 0.5),
@@ -87,7 +103,14 @@ def build_recipe(
     if name not in _RECIPES:
         raise LookalikeError(f"unknown augmentation {name!r}: {did_you_mean(name, _RECIPES)}")
     build, default = _RECIPES[name]
-    operations = build(size, (default if crop_min is None else crop_min, crop_max))
+    return recipe_from(build, size, default if crop_min is None else crop_min, crop_max, colour=colour)
+
+
+def recipe_from(
+    build: Builder, size: int, crop_min: float | None = None, crop_max: float = _WHOLE, *, colour: bool = True
+) -> Recipe:
+    """The recipe of operations that `build(size, (crop_min, crop_max))` makes; the smallest crop is 0.08 by default."""
+    operations = build(size, (_SMALLEST if crop_min is None else crop_min, crop_max))
     return Recipe([op if colour else _colourless(op) for op in operations], _mirrored)
 
 
@@ -101,6 +124,8 @@ def crops_only(name: str, crop_min: float | None) -> tuple[str, float]:
     Returns:
         The name of a recipe and its smallest crop, a fraction of the area.
     """
+    if name not in _RECIPES:  # somebody's own, of which nobody knows whether it mirrors
+        return "crop", _SMALLEST if crop_min is None else crop_min
     build, default = _RECIPES[name]
     area = default if crop_min is None else crop_min
     mirrors = any(isinstance(operation, RandomHorizontalFlip) for operation in build(1, (area, _WHOLE)))

@@ -11,6 +11,7 @@ import os
 import pkgutil
 import shlex
 import sys
+import traceback
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,14 +27,20 @@ from lookalike.core.names import as_spelt
 from lookalike.core.version import VERSION
 
 _INTERRUPTED = 130  # as a shell says of a program that SIGINT killed
+_DEBUG = "--debug"
 _EVERYTHING = "everything"  # the command behind `lookalike DIR`
 
 
 def main(words: Sequence[str]) -> int:
-    """Run a command line; returns the exit status and lets no LookalikeError and no stop through."""
+    """Run a command line; returns the exit status and lets no LookalikeError and no stop through.
+
+    With `--debug` the traceback of an error is shown as well.
+    """
     try:
-        return _run(list(words))
+        return _run([word for word in words if word != _DEBUG])
     except LookalikeError as error:
+        if _DEBUG in words:
+            traceback.print_exc()
         if str(error) and not _said_by_another(error):
             print(f"lookalike: {error}", file=sys.stderr)
         return error.exit_status

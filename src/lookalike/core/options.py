@@ -21,6 +21,9 @@ from lookalike.core.words import counted
 AUTO = "auto"
 """A value that stands for: choose for me."""
 
+OWN_VIEWS = "own"
+"""A value of --augment: each view as the method has it."""
+
 DEFAULT_LR = {"sgd": 0.25, "lars": 1.0, "adamw": 1e-3}
 """Learning rates where neither the user nor the recipe names one; lars as SimCLR on CIFAR-10."""
 
@@ -83,8 +86,8 @@ class TrainOptions:
     """Mean and deviation of the input: of the data, of ImageNet, or those that --init was trained with; auto:
     weights where they say it, imagenet with a file that does not, else data."""
     augment: str = "simclr-small"
-    """Recipe of random views: simclr, simclr-small, simclr-light, crop-flip, crop, digits, or auto: short trainings
-    tell."""
+    """Recipe of random views: simclr, simclr-small, simclr-light, crop-flip, crop, digits, own (the method's), a
+    function of yours (FILE.py:FUNCTION), or auto: short trainings tell."""
     augment_by: str | None = field(default=None, metadata=RUNTIME)
     """CSV file (path,label) of a few labels for --augment auto to choose by; default: it chooses without labels."""
     crop_min: float | None = None

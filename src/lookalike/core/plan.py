@@ -18,10 +18,20 @@ class Plan:
     """int64, CPU: rows of the training images in the order of training."""
     targets_NH: Tensor
     """int64: what tells image n apart for head h (itself, its label, its cluster)."""
-    renewed: tuple[str, ...] = ()
+    reset_params: tuple[str, ...] = ()
     """Names of parameters that were initialised anew for this plan: their optimiser state is stale."""
-    notes: tuple[dict[str, Any], ...] = ()
+    metrics: tuple[dict[str, Any], ...] = ()
     """For the record, where images were clustered for this plan: one dictionary per head."""
+
+    @property
+    def renewed(self) -> tuple[str, ...]:
+        """The earlier name of `reset_params`."""
+        return self.reset_params
+
+    @property
+    def notes(self) -> tuple[dict[str, Any], ...]:
+        """The earlier name of `metrics`."""
+        return self.metrics
 
     def batch(self, k: int, size: int, ranks: Ranks = ALONE) -> Tensor:
         """Rows among the training images of batch k of `size` images: those that are this process's."""

@@ -46,13 +46,28 @@ class Ranks:
         mine = self.own_blocks(n)
         return slice(mine[0].start, mine[-1].stop) if mine else slice(n, n)
 
-    def sum(self, x: Tensor) -> Tensor:
-        """The sum of all processes' x, of one shape; the same bits for all. x is left as it was."""
+    def all_reduce(self, x: Tensor) -> Tensor:
+        """The sum of all processes' x, of one shape, as a function of each: gradients are added up too."""
         return x
+
+    def all_gather(self, x: Tensor) -> Tensor:
+        """All processes' x, of one shape, one after the other along the first axis, as a function of each."""
+        return x
+
+    def share(self, value: Tensor) -> Tensor:
+        """This process's share of a loss, from a mean over its own rows or from a value that all processes have.
+
+        Processes have equally many rows, so that the shares of their means add up to the mean of all rows.
+        """
+        return value / self.size if self.size > 1 else value
+
+    def sum(self, x: Tensor) -> Tensor:
+        """The sum of all processes' x, of one shape, as plain values: no gradient comes back; the same bits for all."""
+        return x.detach()
 
     def gather(self, x: Tensor) -> Tensor:
         """All processes' x, one after the other along the first axis, as plain values; lengths may differ."""
-        return x
+        return x.detach()
 
     def objects(self, value: Any) -> list[Any]:
         """All processes' values, in the order of ranks; small ones."""
@@ -69,3 +84,6 @@ class Ranks:
 
 
 ALONE = Ranks()
+
+Comm = Ranks  # the names that methods have for them
+SINGLE = ALONE

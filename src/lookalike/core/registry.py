@@ -13,10 +13,13 @@ from pathlib import Path
 from types import ModuleType
 
 from lookalike.core.errors import LookalikeError, did_you_mean
+from lookalike.core.method_facts import built_in_methods
 
 
 def names(package: str) -> list[str]:
     """Names of the members of `lookalike.<package>`, dashes for underscores; imports the package and no module."""
+    if package == "methods":  # which are told by the class in a module
+        return sorted(built_in_methods())
     home = importlib.import_module(f"lookalike.{package}")
     wanted: str | None = getattr(home, "OFFERS", None)
     members = [

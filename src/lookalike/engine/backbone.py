@@ -30,6 +30,7 @@ from lookalike.data.canvas import Squares
 from lookalike.encoders.base import EncoderSpec, build_encoder
 
 M = TypeVar("M", bound=nn.Module)
+T = TypeVar("T")
 
 _TOGETHER = 32  # blocks of features that wait on a GPU: 128 MiB of the widest
 _COLOUR = 3  # channels; grey images may enter a network for these
@@ -59,7 +60,7 @@ class Backbone:
             x = x.expand(-1, _COLOUR, -1, -1)
         return normalize(x, mean, std).contiguous(memory_format=torch.channels_last)
 
-    def compute(self, network: Callable[..., Tensor], *inputs: Tensor) -> Tensor:
+    def compute(self, network: Callable[..., T], *inputs: Tensor) -> T:
         """`network(*inputs)` in the arithmetic of `precision`, whatever the caller computes in.
 
         The one place where autocast is switched on. It takes tensors, so that images are ready before it begins.

@@ -19,15 +19,15 @@ FORMAT = 2
 def whole_state(method: Method) -> dict[str, Any]:
     """A method's state with the rows of all processes; all of them call this."""
     state = method.state_dict()
-    for name in method.divided:
-        state[name] = method.ranks.gather(state[name].transpose(0, 1)).transpose(0, 1).contiguous()
+    for name in method.sharded_buffers:
+        state[name] = method.comm.gather(state[name].transpose(0, 1)).transpose(0, 1).contiguous()
     return state
 
 
 def own_state(method: Method, state: dict[str, Any], n: int) -> dict[str, Any]:
     """What of `whole_state` this process has, of n training images."""
-    own = method.ranks.own(n)
-    return {name: value[:, own] if name in method.divided else value for name, value in state.items()}
+    own = method.comm.own(n)
+    return {name: value[:, own] if name in method.sharded_buffers else value for name, value in state.items()}
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
+import torch.distributed.nn.functional as collective
 from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
@@ -26,6 +27,15 @@ class Group(Ranks):
 
     def __init__(self) -> None:
         self.rank, self.size = dist.get_rank(), dist.get_world_size()
+
+    def all_reduce(self, x: Tensor) -> Tensor:
+        with partners(self):
+            return collective.all_reduce(x.contiguous())
+
+    def all_gather(self, x: Tensor) -> Tensor:
+        every = x.new_zeros(self.size, *x.shape)
+        every[self.rank] = x
+        return self.all_reduce(every).flatten(0, 1)  # whose gradient is the sum of all processes'
 
     def sum(self, x: Tensor) -> Tensor:
         total = x.detach().clone()

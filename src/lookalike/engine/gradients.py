@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from lookalike.engine.loop import Trainer
 
 
-def gradients(trainer: Trainer, epoch: int, local_B: Tensor, targets_BH: Tensor) -> tuple[Tensor, Tensor]:
-    """Loss and projections of a batch, its gradients added up; smaller chunks where a GPU is full.
+def gradients(trainer: Trainer, epoch: int, local_B: Tensor, targets_BH: Tensor) -> tuple[Tensor, Any]:
+    """Loss and outputs of a batch, its gradients added up; smaller chunks where a GPU is full.
 
     Raises:
         LookalikeError: not even the graph of one image fits, or one of several processes finds its GPU full.

@@ -46,7 +46,7 @@ from lookalike.engine.step import average_statistics
 from lookalike.engine.training_state import restore, state_of
 from lookalike.engine.views import Views
 from lookalike.engine.watch import Watch, label_agreement
-from lookalike.methods.base import Method
+from lookalike.methods.base import Method, Step
 from lookalike.optim.groups import build_optimizer, forget, make_step, set_rate
 from lookalike.optim.schedules import scaled_lr
 
@@ -94,7 +94,7 @@ class Trainer:
         assert options.lr is not None  # resolved before
         self.peak = scaled_lr(options.lr, options.batch_size, options.lr_scaling)
         self.optimizer = build_optimizer(
-            method, options.optimizer, self.peak, options.momentum, options.weight_decay, method.own_settings()
+            method, options.optimizer, self.peak, options.momentum, options.weight_decay, method.param_groups()
         )
         self.looker = Looker(images, self.views.recipe, options.seed, extent)
         self.judge = Judge(self.looker, options, method, run.metrics)
@@ -104,18 +104,16 @@ class Trainer:
         self.loss_sum, self.loss_count = 0.0, 0  # of the epoch under way
         self.pending: list[Tensor] = []  # losses not yet read from the device
         self.loss = math.nan  # the newest one read
-        self.seconds = 0.0  # of training, over all starts of this run
         self.baselines: dict[str, Any] = {}
         self.plan: Plan | None = None
         self.signals = StopSignals(self.ranks.size > 1)
         self.graceful = False  # whether Ctrl-C ends the training with all that belongs to an end
         self.ended = False  # by Ctrl-C, before its last step
         self.remarks: tuple[str, ...] = ()  # said after the opening
-        self.speed = 0.0  # images per second
-        self.plan_seconds = 0.0  # of the last plan
+        self.speed = self.plan_seconds = 0.0  # images per second; of the last plan
         self.told_at = self.noted_at = -math.inf  # when the last line of an epoch was printed, the time put on record
         self.seen = self.groups = ""  # what the last look saw and the last clustering gave, for the live line
-        self.looked = 0.0  # the progress of the last look
+        self.seconds = self.looked = 0.0  # of training, over all starts of this run; the progress of the last look
         self.watch = Watch()
         self.chunk: int | None = None  # images whose graph is held at once; None: all of a batch
 
@@ -272,14 +270,14 @@ class Trainer:
         begun = time.monotonic()
         plan = self.method.plan(epoch, self.data)
         names = dict(self.method.named_parameters())
-        forget(self.optimizer, [names[name] for name in plan.renewed])
+        forget(self.optimizer, [names[name] for name in plan.reset_params])
         self.plan_seconds = time.monotonic() - begun
         self.seconds += self.plan_seconds
-        agreements = [label_agreement(plan.targets_NH[:, head], self.labels_N) for head in range(len(plan.notes))]
-        for head, (note, agreement) in enumerate(zip(plan.notes, agreements, strict=True)):
+        agreements = [label_agreement(plan.targets_NH[:, head], self.labels_N) for head in range(len(plan.metrics))]
+        for head, (note, agreement) in enumerate(zip(plan.metrics, agreements, strict=True)):
             # at the step to come: a run that goes on from here plans, and writes this, again
             self.journal.event("clustering", self.step + 1, epoch=epoch + 1, head=head, **note, nmi_labels=agreement)
-        self.groups, warning = self.watch.see(plan.notes, self.n, agreements[0] if agreements else None)
+        self.groups, warning = self.watch.see(plan.metrics, self.n, agreements[0] if agreements else None)
         if warning:
             self.journal.say(warning)
         return plan
@@ -292,13 +290,15 @@ class Trainer:
         set_rate(self.optimizer, self.pacing.rate(self.step, self.peak), self.peak)
         targets_BH = self.plan.targets_NH[local_B].to(self.backbone.device, non_blocking=True)
         self.optimizer.zero_grad(set_to_none=True)
-        loss, z_BVP = gradients(self, epoch, local_B, targets_BH)
+        step = self.method.step = Step(self.step, self.total, self.pacing.progress(self.step), epoch)
+        loss, outputs = gradients(self, epoch, local_B, targets_BH)
         self.pending.append(loss)
         if len(self.pending) >= (_UNREAD if loss.is_cuda else 1):
             self._settle()
+        self.method.on_gradients(step)
         make_step(self.optimizer, self.step)
         average_statistics(self.method)
-        self.method.after_step(z_BVP, local_B)
+        self.method.on_step_end(step.ended(outputs, local_B))
         self.step += 1
         took = time.monotonic() - begun
         self.seconds += took

@@ -31,7 +31,7 @@ def graph_bytes(method: Method, backbone: Backbone, views: Views, rows: Tensor) 
     outputs = []  # held until all is counted: a freed address would be counted once for two tensors
     with unchanged(method), torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
         for part in views.parts(0, rows):
-            outputs.append(backbone.compute(method.embed, part()))
+            outputs.append(backbone.compute(method, part()))
     return sum(kept.values()) / len(rows)
 
 
@@ -75,5 +75,5 @@ def chunk_size(
         chunk = min(chunk, int(options.micro_batch))
     else:
         fits = largest_chunk(method, backbone, views, rows, share, options.memory)
-        chunk = int(method.ranks.gather(torch.tensor([fits or share])).min())
+        chunk = int(method.comm.gather(torch.tensor([fits or share])).min())
     return chunk if chunk < share else None

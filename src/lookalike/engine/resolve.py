@@ -11,14 +11,15 @@ from typing import Any, TypeVar
 from torch import Tensor
 
 from lookalike.augment.recipes import recipe_names
-from lookalike.core import machine
+from lookalike.core import machine, own_code
 from lookalike.core.errors import LookalikeError, did_you_mean
-from lookalike.core.options import AUTO, DEFAULT_LR, TrainOptions, raise_problems, spoken
+from lookalike.core.options import AUTO, DEFAULT_LR, OWN_VIEWS, TrainOptions, raise_problems, spoken
 from lookalike.core.passed_over import PassedOver, sentences
 from lookalike.core.words import counted
 from lookalike.data.base import Images
 from lookalike.encoders.base import name_problem
 from lookalike.engine.pacing import CLOCK, read_legs
+from lookalike.methods.find import find_method
 
 O = TypeVar("O", bound=TrainOptions)  # noqa: E741
 
@@ -34,10 +35,11 @@ def recipe_table() -> dict[str, dict[str, Any]]:
 
 
 def recipe_values(recipe: str, method: str) -> dict[str, Any]:
-    """What a recipe says for a method: the values at its top, and over them those of the method's table."""
+    """What a recipe says for a method: its values for every method, and over them those that the method has itself."""
     table = recipe_table().get(recipe, {})
     common = {key: value for key, value in table.items() if not isinstance(value, dict)}
-    return common | table.get(method, {})
+    own = find_method(method).presets
+    return common | dict(own.get("*", {})) | dict(own.get(recipe, {})) | table.get(method, {})
 
 
 def count_distinct(images: Images, rows: Tensor) -> int:
@@ -59,8 +61,10 @@ def early_problems(options: TrainOptions) -> Iterator[str]:
     yield from options.problems()
     if options.recipe != "auto" and options.recipe not in recipe_table():
         yield f"unknown recipe {options.recipe!r}: {did_you_mean(options.recipe, ['auto', *recipe_table()])}"
-    if options.augment not in (AUTO, *recipe_names()):
-        yield f"unknown augmentation {options.augment!r}: {did_you_mean(options.augment, [AUTO, *recipe_names()])}"
+    if own_code.is_own(options.augment):
+        own_code.find(options.augment)
+    elif options.augment not in (known := [AUTO, OWN_VIEWS, *recipe_names()]):
+        yield f"unknown augmentation {options.augment!r}: {did_you_mean(options.augment, known)}"
     if options.schedule not in (None, CLOCK):
         try:
             read_legs(str(options.schedule))

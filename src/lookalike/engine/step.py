@@ -1,7 +1,7 @@
-"""One training step at the cut: the graph is cut at the projections z.
+"""One training step at the cut: the graph is cut at what a method's `forward` returns.
 
-The loss is differentiated down to dL/dz, then dL/dz is pushed through the network. With one chunk this
-is an ordinary step. With several it is gradient caching (Gao et al. 2021): the projections of all chunks are
+The loss is differentiated down to the gradients dL/dz of these outputs, which are then pushed through the network. With
+one chunk this is an ordinary step. With several it is gradient caching (Gao et al. 2021): the outputs of all chunks are
 computed without a graph, and each chunk again with one when its share of dL/dz is known, so that the memory
 of one chunk serves a batch of any size and the loss still sees all of it. With several processes each embeds its
 images, and parameter gradients are exchanged while the last chunk's are still being computed.
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +19,9 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.parallel import DistributedDataParallel
 
 from lookalike.engine.backbone import Backbone
-from lookalike.methods.base import Method, Projections
+from lookalike.methods.base import Method, Projections, like, tensors_of
+from lookalike.methods.checks import checked_loss, checked_outputs, raise_unused
+from lookalike.methods.momentum import Momentum, recorded, replayed
 
 Part = Callable[[], Tensor]
 """Makes normalised rows [R, C, S, S], the same each time it is called."""
@@ -31,7 +34,7 @@ def forward_backward(
     targets_BH: Tensor,
     cached: bool = False,
     parallel: DistributedDataParallel | None = None,
-) -> tuple[Tensor, Tensor]:
+) -> tuple[Tensor, Any]:
     """Add the gradients of one batch to the method's parameters.
 
     Of several processes each is given its images, as many as every other, and all get the gradients of the batch.
@@ -45,38 +48,74 @@ def forward_backward(
         parallel: the method's `Projections` as several processes share them.
 
     Returns:
-        The loss (scalar, detached; this process's share) and the projections z_BVP (detached), V counting all views.
+        The loss (scalar, detached; this process's share) and what `forward` returned, detached: each tensor
+        [B, V, ...], V counting all views.
+
+    Raises:
+        LookalikeError: the method returned what it must not; names its line.
     """
     network = parallel or Projections(method)
     if cached:
-        with torch.no_grad(), unchanged(method):
-            z_RP = torch.cat([_embed(Projections(method), backbone, [part]) for part in parts])
+        out, learns = _without_graph(method, backbone, parts)
     else:
-        z_RP = _embed(network, backbone, parts)
-    leaf_RP = z_RP.detach()
-    # losses are computed in float32 at least: a cosine near 1 in bfloat16 is off by 0.004
-    leaf_RP = (leaf_RP if leaf_RP.dtype == torch.float64 else leaf_RP.float()).requires_grad_()
-    z_BVP = leaf_RP.unflatten(0, (-1, len(targets_BH))).transpose(0, 1)
-    loss = method.loss(z_BVP, targets_BH)
+        out = _embed(method, network, backbone, parts)
+        learns = [z.requires_grad for z in tensors_of(out)]
+    leaves = [_leaf(z, needed) for z, needed in zip(tensors_of(out), learns, strict=True)]
+    split = [z.unflatten(0, (-1, len(targets_BH))).transpose(0, 1) for z in leaves]
+    loss = checked_loss(method, method.loss(like(out, split), targets_BH, method.comm))
     loss.backward()
-    assert leaf_RP.grad is not None  # every loss depends on z
+    raise_unused(method, leaves)
     # the processes' gradients are averaged, and shares of a loss add up
-    gradient_RP = leaf_RP.grad.to(z_RP.dtype) * method.ranks.size
+    gradients = [
+        None if leaf.grad is None else leaf.grad.to(z.dtype) * method.comm.size
+        for leaf, z in zip(leaves, tensors_of(out), strict=True)
+    ]
     if cached:
         start = 0
-        for k, part in enumerate(parts):
-            last = k + 1 == len(parts)
-            with nullcontext() if parallel is None or last else parallel.no_sync():
-                z_part = _embed(network, backbone, [part])
-                z_part.backward(gradient_RP[start : start + len(z_part)])
-            start += len(z_part)
+        with replayed(method):
+            for k, part in enumerate(parts):
+                last = k + 1 == len(parts)
+                with nullcontext() if parallel is None or last else parallel.no_sync():
+                    again = _embed(method, network, backbone, [part])
+                    stop = start + len(tensors_of(again)[0])
+                    _push(again, [None if g is None else g[start:stop] for g in gradients])
+                start = stop
     else:
-        z_RP.backward(gradient_RP)
-    return loss.detach(), z_BVP.detach()
+        _push(out, gradients)
+    return loss.detach(), like(out, [z.detach() for z in split])
 
 
-def _embed(network: nn.Module, backbone: Backbone, parts: Sequence[Part]) -> Tensor:
-    return backbone.compute(network, *(part().contiguous(memory_format=torch.channels_last) for part in parts))
+def _embed(method: Method, network: nn.Module, backbone: Backbone, parts: Sequence[Part]) -> Any:
+    images = [part().contiguous(memory_format=torch.channels_last) for part in parts]
+    return checked_outputs(method, backbone.compute(network, *images), sum(map(len, images)))
+
+
+def _without_graph(method: Method, backbone: Backbone, parts: Sequence[Part]) -> tuple[Any, list[bool]]:
+    """The outputs of all parts, none with its graph, and which of them require gradients."""
+    network, outs = Projections(method), []
+    learns: list[bool] = []
+    with torch.no_grad(), unchanged(method, but=Momentum), recorded(method):
+        for part in parts:
+            with nullcontext() if outs else torch.enable_grad():  # only a graph tells which of the outputs learn
+                out = _embed(method, network, backbone, [part])
+            learns = learns or [z.requires_grad for z in tensors_of(out)]
+            outs.append(like(out, [z.detach() for z in tensors_of(out)]))
+    return like(outs[0], [torch.cat(z) for z in zip(*map(tensors_of, outs), strict=True)]), learns
+
+
+def _leaf(z: Tensor, learns: bool) -> Tensor:
+    """An output as the loss gets it, in float32 at least: a cosine near 1 in bfloat16 is off by 0.004."""
+    z = z.detach()
+    if not z.is_floating_point():
+        return z
+    z = z if z.dtype == torch.float64 else z.float()
+    return z.requires_grad_(learns)
+
+
+def _push(out: Any, gradients: Sequence[Tensor | None]) -> None:
+    """Push the gradients of outputs through the network."""
+    known = [(z, g) for z, g in zip(tensors_of(out), gradients, strict=True) if g is not None and z.requires_grad]
+    torch.autograd.backward([z for z, _ in known], [g for _, g in known])
 
 
 @torch.no_grad()
@@ -84,19 +123,20 @@ def average_statistics(method: Method) -> None:
     """Give all processes the mean of their BatchNorm statistics."""
     norms = [m for m in method.modules() if isinstance(m, _BatchNorm)]
     found = [b for norm in norms for b in (norm.running_mean, norm.running_var) if b is not None]
-    if method.ranks.size > 1 and found:
-        mean = method.ranks.sum(torch.cat([b.flatten() for b in found])) / method.ranks.size
+    if method.comm.size > 1 and found:
+        mean = method.comm.sum(torch.cat([b.flatten() for b in found])) / method.comm.size
         for buffer, values in zip(found, mean.split([b.numel() for b in found]), strict=True):
             buffer.copy_(values.view_as(buffer))
 
 
 @contextmanager
-def unchanged(method: Method) -> Iterator[None]:
-    """Put back what a forward pass changes: the network's buffers and PyTorch's generators.
+def unchanged(method: Method, but: type[nn.Module] | None = None) -> Iterator[None]:
+    """Put back what a forward pass changes: the networks' buffers and PyTorch's generators.
 
-    Buffers of the method itself, such as a memory bank, are not a forward pass's to change.
+    Buffers of the method itself, such as a memory bank, are not a forward pass's to change. Those of modules of the
+    class `but` stay as the pass leaves them.
     """
-    before = network_buffers(method)
+    before = network_buffers(method, but)
     devices = [torch.cuda.current_device()] if torch.cuda.is_initialized() else []
     try:
         with torch.random.fork_rng(devices=devices):
@@ -105,10 +145,12 @@ def unchanged(method: Method) -> Iterator[None]:
         put_back(before)
 
 
-def network_buffers(method: Method) -> list[tuple[list[Tensor], Tensor]]:
+def network_buffers(method: Method, but: type[nn.Module] | None = None) -> list[tuple[list[Tensor], Tensor]]:
     """The buffers of a method's networks, those of one type together, with one copy of what they hold."""
     alike: dict[torch.dtype, list[Tensor]] = {}
     for child in method.children():
+        if but is not None and isinstance(child, but):
+            continue
         for buffer in child.buffers():
             alike.setdefault(buffer.dtype, []).append(buffer)
     return [(buffers, torch.cat([buffer.flatten() for buffer in buffers])) for buffers in alike.values()]

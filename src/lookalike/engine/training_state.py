@@ -11,6 +11,7 @@ from lookalike.engine import checkpoint
 from lookalike.engine.budget import MEASURED
 from lookalike.engine.checkpoint import load_checkpoint, own_state, whole_state
 from lookalike.engine.pacing import ByClock, Leg
+from lookalike.methods.find import identity
 
 if TYPE_CHECKING:
     from lookalike.engine.loop import Trainer
@@ -38,7 +39,7 @@ def state_of(trainer: Trainer) -> dict[str, Any]:
 
 
 def _architecture(trainer: Trainer) -> dict[str, Any]:
-    return {**asdict(trainer.backbone.spec), "method": type(trainer.method).__module__}
+    return {**asdict(trainer.backbone.spec), "method": identity(type(trainer.method))}
 
 
 def restore(trainer: Trainer) -> None:

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lookalike.augment.recipes import build_recipe
-from lookalike.core import registry, rng
+from lookalike.core import rng
 from lookalike.core.budget import Clock, now
 from lookalike.core.errors import Interrupted
 from lookalike.core.options import TrainOptions
@@ -21,6 +21,8 @@ from lookalike.engine.looks import Features
 from lookalike.engine.rehearsal import Rehearsal
 from lookalike.engine.views import view_of
 from lookalike.evaluate.knn import K, vote
+from lookalike.methods.find import find_method
+from lookalike.methods.roles import DEFAULT
 
 SIDE = 32
 """Pixels of the copies: what colours and orientations mean shows at this size, at a fraction of the work."""
@@ -229,9 +231,9 @@ def trained(
 
 def rehearsal(name: str, steps: int, options: TrainOptions, copies: Images, backbone_for: Backbones) -> Rehearsal:
     """The same before its first step."""
-    module = registry.find("methods", "simclr", "method")
+    kind = find_method(DEFAULT)
     batch = min(BATCH, len(copies) // 4)
-    brief = module.Options(
+    brief = kind.Options(
         seed=options.seed,
         device=options.device,
         threads=options.threads,
@@ -249,6 +251,6 @@ def rehearsal(name: str, steps: int, options: TrainOptions, copies: Images, back
         head_width=256,
     )
     backbone = backbone_for(brief, copies)
-    learner = module.Learner(backbone.encoder, brief, len(copies)).to(backbone.device)
+    learner = kind(backbone.encoder, brief, len(copies)).to(backbone.device)
     learner = learner.double() if brief.precision == "float64" else learner
     return Rehearsal(learner, backbone, brief, copies, copies.training)

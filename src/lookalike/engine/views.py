@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 
 import torch
@@ -12,18 +12,31 @@ from PIL import Image
 from torch import Tensor
 
 from lookalike.augment.base import Recipe
-from lookalike.augment.recipes import build_recipe
+from lookalike.augment.own import OwnAugmentation
+from lookalike.augment.recipes import Area, build_recipe, recipe_from
 from lookalike.augment.sheet import views_sheet
-from lookalike.core.options import TrainOptions
+from lookalike.core import own_code
+from lookalike.core.options import OWN_VIEWS, TrainOptions
 from lookalike.data.base import Images
 from lookalike.data.canvas import Canvases, prefetch
 from lookalike.engine.backbone import Backbone
 from lookalike.engine.step import Part
-from lookalike.methods.base import Method
+from lookalike.methods.base import Method, View
 
+_WHOLE = 1.0  # largest crop, fraction of the area
 _STEP, _SMALLEST = 8, 16  # pixels of the side of a view
 # Values of the canvases of which views are made together: as floats they take four bytes each. A GPU wants few of them.
 _BLOCK = {"cpu": 2**24, "gpu": 2**26}
+
+
+@dataclass(frozen=True)
+class Group:
+    """Views of one size that go through the network as one batch."""
+
+    recipes: tuple[Recipe, ...]
+    """One for each view."""
+    first: int
+    """The number of the first view; the others follow."""
 
 
 class Views:
@@ -36,13 +49,9 @@ class Views:
     def __init__(self, method: Method, backbone: Backbone, options: TrainOptions, images: Images) -> None:
         self.backbone, self.seed = backbone, options.seed
         self.images = replace(images, pixels=resident(images.pixels, backbone.device), known_digests=images.digests)
-        self.recipe = recipe_of(options, images)
+        self.recipe = recipe_of(options, images, views=method.views)
         self.side = view_side(images.shape[1], options.view_scale)
-        learned = recipe_of(options, images, self.side)
-        self.sizes: list[tuple[Recipe, range]] = [(learned, range(method.views))]
-        if method.small_views:
-            small = build_recipe(options.augment, method.small_size, *method.small_area, colour=images.colour)
-            self.sizes.append((small, range(method.views, method.views + method.small_views)))
+        self.groups = groups_of(method, options, images, self.side)
         self.ahead: Iterator[Tensor] = iter(())
 
     def expect(self, batches: Iterable[Tensor]) -> None:
@@ -58,31 +67,68 @@ class Views:
     def parts(self, epoch: int, index_B: Tensor, images: int | None = None) -> list[Part]:
         """Functions that make the normalised views of a batch, rows [R, C, S, S], view after view.
 
-        One for each size; or, for chunks of `images` images with all their views, so many more.
+        One for each group; or, for chunks of `images` images with all their views, so many more.
         """
         found: list[Part] = []
         self._prefetch()
-        for recipe, numbers in self.sizes:
-            rows = len(numbers) * len(index_B)
-            step = rows if images is None else images * len(numbers)
+        for group in self.groups:
+            rows = len(group.recipes) * len(index_B)
+            step = rows if images is None else images * len(group.recipes)
             for start in range(0, rows, step):
                 stop = min(start + step, rows)
-                found.append(partial(self._rows, recipe, numbers, epoch, index_B, start, stop))
+                found.append(partial(self._rows, group, epoch, index_B, start, stop))
         return found
 
     def one(self, epoch: int, index_B: Tensor, view: int) -> Tensor:
-        """The normalised view [B, C, S, S] of that number."""
-        return self._rows(self.sizes[0][0], range(view, view + 1), epoch, index_B, 0, len(index_B))
+        """The normalised view [B, C, S, S] of that number; one beyond those of a batch is another of the first kind."""
+        every = {group.first + k: recipe for group in self.groups for k, recipe in enumerate(group.recipes)}
+        return self._rows(Group((every.get(view, every[0]),), view), epoch, index_B, 0, len(index_B))
 
-    def _rows(self, recipe: Recipe, numbers: range, epoch: int, index_B: Tensor, start: int, stop: int) -> Tensor:
-        """Rows start..stop-1 of the views `numbers` of a batch, one view after the other."""
+    def _rows(self, group: Group, epoch: int, index_B: Tensor, start: int, stop: int) -> Tensor:
+        """Rows start..stop-1 of the views of a group of a batch, one view after the other."""
         size, views = len(index_B), []
-        for k, view in enumerate(numbers):
+        for k, recipe in enumerate(group.recipes):
             part_B = index_B[max(0, start - k * size) : max(0, stop - k * size)]
             if len(part_B):
-                at = {"seed": self.seed, "epoch": epoch, "view": view}
+                at = {"seed": self.seed, "epoch": epoch, "view": group.first + k}
                 views.append(view_of(self.images, recipe, part_B, **at, device=self.backbone.device, side=self.side))
         return self.backbone.prepare(torch.cat(views))
+
+
+def groups_of(method: Method, options: TrainOptions, images: Images, side: int) -> list[Group]:
+    """The views of a method, in their order: neighbours of one size together, or each by itself.
+
+    Args:
+        method: has `views` and `views_together`.
+        options: say which augmentation, and whether each view has its own.
+        images: the data set.
+        side: of a view that says no size of its own, pixels.
+    """
+    groups: list[Group] = []
+    number = 0
+    before: tuple[int, Area | None] | None = None
+    for view in method.views:
+        size = view.size or side
+        recipe = view_recipe(view, options, images, size)
+        for _ in range(view.count):
+            if method.views_together and (size, view.area) == before:
+                groups[-1] = replace(groups[-1], recipes=(*groups[-1].recipes, recipe))
+            else:
+                groups.append(Group((recipe,), number))
+            number, before = number + 1, (size, view.area)
+    return groups
+
+
+def view_recipe(view: View, options: TrainOptions, images: Images, size: int) -> Recipe:
+    """The augmentation of one view of `size` pixels: that of `--augment`, or the view's own where it says so."""
+    if own_code.is_own(options.augment):
+        return OwnAugmentation(own_code.find(options.augment), size)
+    own = view.augment if options.augment == OWN_VIEWS else None
+    area = view.area or (options.crop_min, _WHOLE)
+    if own is not None and not isinstance(own, str):
+        return recipe_from(own, size, *area, colour=images.colour)
+    name = own or (TrainOptions.augment if options.augment == OWN_VIEWS else options.augment)
+    return build_recipe(name, size, *area, colour=images.colour)
 
 
 def view_side(side: int, scale: float) -> int:
@@ -90,9 +136,9 @@ def view_side(side: int, scale: float) -> int:
     return side if scale == 1 else min(side, max(_SMALLEST, _STEP * round(side * scale / _STEP)))
 
 
-def recipe_of(options: TrainOptions, images: Images, side: int | None = None) -> Recipe:
-    """The recipe of views that the options name, for these images; of another size than theirs with `side`."""
-    return build_recipe(options.augment, side or images.shape[1], options.crop_min, colour=images.colour)
+def recipe_of(options: TrainOptions, images: Images, views: Sequence[View] = (View(),)) -> Recipe:
+    """The augmentation that the options name, for these images; where each view has its own, that of the first."""
+    return view_recipe(replace(views[0], area=None), options, images, images.shape[1])
 
 
 def view_of(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from lookalike.core.durations import duration
 from lookalike.core.words import counted
+from lookalike.methods.checks import place_of_loss
 
 if TYPE_CHECKING:
     from lookalike.data.base import Images
@@ -71,12 +72,12 @@ def line(trainer: Trainer, number: int) -> str:
 
 def not_finite(trainer: Trainer, value: float) -> str:
     """Why a run stopped whose loss is no number, and what to change."""
-    path, options = trainer.run.checkpoint, trainer.options
+    path, options, place = trainer.run.checkpoint, trainer.options, place_of_loss(trainer.method)
     good = f"the last good checkpoint is {path}" if path.exists() else "there is no checkpoint yet"
     return (
         f"the loss became {value} at step {trainer.step:,}{_of(trainer)}; {good}. Likely causes: a learning "
         f"rate too high (--lr {options.lr}), a warm-up too short (--warmup {options.warmup}), a temperature near 0, or "
-        "weights in --init that are not finite."
+        f"weights in --init that are not finite.{' The loss is at ' + place + '.' if place else ''}"
     )
 
 

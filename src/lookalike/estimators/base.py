@@ -26,7 +26,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor, nn
 
 from lookalike import api
-from lookalike.core import machine
+from lookalike.core import machine, own_code
 from lookalike.core.arithmetic import outside_autocast
 from lookalike.core.errors import ConfigurationError, KeyboardInterrupted, LookalikeError, MachineError
 from lookalike.core.heartbeat import Heartbeat
@@ -42,6 +42,7 @@ from lookalike.estimators.packing import pack, unpack
 from lookalike.estimators.parameters import constructor, defaults, documentation, in_python
 from lookalike.estimators.rows import as_pictures
 from lookalike.inputs import InputError, Scale, as_array, entering, levels, plain, raise_not_finite, read, warn
+from lookalike.methods.base import Method
 from lookalike.runs.folder import RunFolder
 from lookalike.shown import Page, page_of
 
@@ -61,18 +62,29 @@ class UnfitError(InputError):
 
 
 class Learner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
-    """An estimator around one method; subclasses name it and its options."""
+    """An estimator around one method; subclasses name it and its options (`estimators/named.py`)."""
 
     method: ClassVar[str]
+    """Its name, as `lookalike train` takes it."""
+    kind: ClassVar[type[Method]]
     options: ClassVar[type[TrainOptions]]
     renamed: ClassVar[dict[str, str]] = {}
     """Option -> parameter, where the names differ."""
+    own: ClassVar[Own] = {}
+    """Parameters that are no options."""
+    usage: ClassVar[str] = """
+    `METHOD(epochs=50).fit("photos/").transform(images)`: float32 features [N, D], for search, groups, few labels.
 
-    def __init_subclass__(cls, *, own: Own | None = None, **rest: Any) -> None:
+    Attributes: `encoder_` (a plain nn.Module, in eval mode), `run_` (the run folder), `n_features_in_`, `scale_` (the
+    range of numbers taken as black to white; None for bytes and files).
+    """
+    """How it is used, for its docstring."""
+
+    def __init_subclass__(cls, **rest: Any) -> None:
         super().__init_subclass__(**rest)
         if "options" not in cls.__dict__:
             return
-        parameters = {**(own or {}), **_SHARED}
+        parameters = {**cls.own, **_SHARED}
         options = {cls.renamed.get(name, name): value for name, value in defaults(cls.options).items()}
         cls.__init__ = constructor(  # type: ignore[method-assign]
             cls.__name__, {name: value for name, (value, _) in parameters.items()} | options
@@ -204,6 +216,7 @@ class Learner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         said = {name: v.item() if isinstance(v, np.generic) else v for name, v in values.items() if v is not None}
         if isinstance(said.get("encoder"), nn.Module):
             del said["encoder"]
+        said = {name: own_code.name_of(value) if callable(value) else value for name, value in said.items()}
         with self._in_words():
             size = batch_size(said.get("batch_size"), n)
             said |= {"seed": self._draw_seed()} | ({} if size is None else {"batch_size": size})

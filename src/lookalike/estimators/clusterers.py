@@ -1,4 +1,4 @@
-"""DeepCluster and DeepCluster-v2 as scikit-learn transformers that also group."""
+"""Methods that find clusters as scikit-learn transformers that also group."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ from lookalike.engine.grouping import record_groups
 from lookalike.estimators.base import Learner, Own, UnfitError
 from lookalike.evaluate.choose_k import propose, score_k
 from lookalike.evaluate.clusters import kmeans_found
-from lookalike.methods import deepcluster, deepcluster_v2
 
 _OWN: Own = {"n_clusters": (8, 'groups that labels_ and predict() speak of, or "auto": proposed by stability')}
 _AUTO = "auto"
@@ -28,6 +27,16 @@ class Clusterer(ClusterMixin, Learner):  # type: ignore[misc]  # scikit-learn ha
     """A method whose features are grouped at the end."""
 
     renamed = {"n_clusters": "training_clusters"}
+    own = _OWN
+    usage = """
+    `METHOD(n_clusters=10).fit_predict(images)`. While it trains, the network is asked for many small clusters
+    (`training_clusters`), several times as many as there are kinds. The groups of `labels_` and `predict` are few, for
+    people: k-means of the final features at unit length, 30 restarts, `n_clusters` of them.
+
+    Attributes: `labels_` (int64 [N]), `cluster_centers_` ([n_clusters, D]), `encoder_` (a plain nn.Module, in eval
+    mode), `run_` (the run folder), `n_features_in_`, `scale_` (the range of numbers taken as black to white; None for
+    bytes and files).
+    """
 
     def predict(self, X: Any) -> np.ndarray:
         """The group (int64 [N]) of each image: that of the nearest centre."""
@@ -54,33 +63,3 @@ class Clusterer(ClusterMixin, Learner):  # type: ignore[misc]  # scikit-learn ha
     def _nearest(self, features_ND: Tensor) -> np.ndarray:
         labels_N, _ = assign(F.normalize(features_ND, dim=1), torch.from_numpy(self.cluster_centers_))
         return labels_N.numpy()
-
-
-class DeepCluster(Clusterer, own=_OWN):
-    """Features by which images fall into clusters that the network finds itself (Caron et al. 2018), and groups.
-
-    `DeepCluster(n_clusters=10).fit_predict(images)`. While it trains, the network is asked for many small clusters
-    (`training_clusters`), several times as many as there are kinds. The groups of `labels_` and `predict` are few, for
-    people: k-means of the final features at unit length, 30 restarts, `n_clusters` of them.
-
-    Attributes: `labels_` (int64 [N]), `cluster_centers_` ([n_clusters, D]), `encoder_` (a plain nn.Module, in eval
-    mode), `run_` (the run folder), `n_features_in_`, `scale_` (the range of numbers taken as black to white; None for
-    bytes and files).
-    """
-
-    method = "deepcluster"
-    options = deepcluster.Options
-
-
-class DeepClusterV2(Clusterer, own=_OWN):
-    """DeepCluster as SwAV's authors renewed it (Caron et al. 2020): clusters of remembered projections, and groups.
-
-    `DeepClusterV2(n_clusters=10).fit_predict(images)`. While it trains, the network is asked for many small clusters
-    (`training_clusters`), several times as many as there are kinds. The groups of `labels_` and `predict` are few, for
-    people: k-means of the final features at unit length, 30 restarts, `n_clusters` of them.
-
-    Attributes: as those of `DeepCluster`.
-    """
-
-    method = "deepcluster-v2"
-    options = deepcluster_v2.Options

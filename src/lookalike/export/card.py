@@ -28,11 +28,11 @@ def text(source: Source, backbone: Backbone, options: tuple[str, TrainOptions]) 
     if channels not in (1, 3):
         use = "from load import model, prepare\n\nx = model(prepare(images))"
     parts = [
-        _head(method),
+        _head(method, source.kept.with_labels),
         f"# {spec.name} by {name}",
         f"A network from images ({counted(channels, 'channel')}, {side} x {side} pixels) to "
         f"features of width {backbone.encoder.out_features}, trained by lookalike {VERSION}"
-        + (" with labels." if method == "supervised" else " without labels."),
+        + (" with labels." if source.kept.with_labels else " without labels."),
         "## Use",
         f"```python\n{use}\n```",
         f"`load.py` needs {needs}, safetensors and Pillow. Images enter as their central square, brought to {side} "
@@ -57,8 +57,8 @@ def training(options: TrainOptions) -> dict[str, Any]:
     return {**found, "init": Path(found["init"]).name} if "init" in found else found
 
 
-def _head(method: str) -> str:
-    tags = ["lookalike", method, *(["self-supervised"] if method != "supervised" else [])]
+def _head(method: str, with_labels: bool) -> str:
+    tags = ["lookalike", method, *(["self-supervised"] if not with_labels else [])]
     lines = ["---", "pipeline_tag: image-feature-extraction", "tags:", *(f"- {tag}" for tag in tags), "---"]
     return "\n".join(lines)
 

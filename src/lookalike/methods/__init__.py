@@ -1,4 +1,32 @@
-"""What is learned, and how: one file a method."""
+"""The methods: each is one file with a subclass of `Method`. A method of your own imports from here."""
 
-OFFERS = "Learner"
-"""What a module defines that is a method (`core/registry.py`)."""
+from typing import TYPE_CHECKING
+
+from lookalike.core.later import later
+
+if TYPE_CHECKING:
+    from lookalike.core.ranks import SINGLE, Comm
+    from lookalike.methods.base import Collection, Method, Step, View
+    from lookalike.methods.find import find_method
+    from lookalike.methods.momentum import Momentum, cosine
+
+__all__ = [
+    "SINGLE",
+    "Collection",
+    "Comm",
+    "Method",
+    "Momentum",
+    "Step",
+    "View",
+    "cosine",
+    "find_method",
+    "method_names",
+]
+
+# imported when they are asked for: the command line reads the names of methods without torch
+_LATER = {
+    **dict.fromkeys(("Collection", "Comm", "Method", "SINGLE", "Step", "View"), "base"),
+    "find_method": "find",
+    **dict.fromkeys(("Momentum", "cosine"), "momentum"),
+}
+__getattr__, __dir__ = later(__name__, _LATER, globals())

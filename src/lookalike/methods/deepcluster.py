@@ -23,10 +23,10 @@ from lookalike.clustering.whiten import pca_whiten
 from lookalike.core import rng
 from lookalike.core.options import TrainOptions, at_least
 from lookalike.core.plan import Plan
-from lookalike.core.ranks import ALONE, Ranks
+from lookalike.core.ranks import SINGLE, Comm
 from lookalike.encoders.base import seeded
 from lookalike.encoders.heads import rectified
-from lookalike.methods.base import Collection, Method, shuffle
+from lookalike.methods.base import Collection, Method, View, shuffle
 from lookalike.methods.grouping import grouping_notes, grouping_problems
 from lookalike.objectives.cross_entropy import cross_entropy
 
@@ -69,40 +69,47 @@ class Options(TrainOptions):
         yield from grouping_problems(self.n_clusters, n, distinct)
 
 
-class Learner(Method):
+class DeepCluster(Method):
     """A linear head over clusters, which are found again every few epochs."""
 
+    title = "DeepCluster"
+    Options = Options
     options: Options
-    views = 1
+    views = (View(),)
     finds_clusters = True
+    demo_order = 2
+    presets = {
+        "digits": {"epochs": 40, "n_clusters": 50},
+        "mnist": {"epochs": 8, "batch_size": 256, "n_clusters": 100},
+        "small-images": {"epochs": 8, "n_clusters": 300},
+    }
     assignment_N: Tensor
 
-    def __init__(self, encoder: nn.Module, options: Options, n: int, classes: int = 0, ranks: Ranks = ALONE) -> None:
-        super().__init__(encoder, options, n, classes, ranks)
-        with seeded(options.seed, "head"):
-            self.head = nn.Linear(encoder.out_features, options.n_clusters)  # type: ignore[arg-type]  # an int
-        self._renew_head(epoch=0)
-        self.register_buffer("assignment_N", torch.full((n,), -1))  # -1: not clustered yet
+    def setup(self) -> None:
+        with seeded(self.options.seed, "head"):
+            self.head = nn.Linear(self.encoder.out_features, self.options.n_clusters)  # type: ignore[arg-type]  # an int
+        self._reset_head(epoch=0)
+        self.register_buffer("assignment_N", torch.full((self.n,), -1))  # -1: not clustered yet
 
     def plan(self, epoch: int, data: Collection) -> Plan:
         options = self.options
-        notes: tuple[dict[str, float | int | None], ...] = ()
-        renewed: tuple[str, ...] = ()
+        metrics: tuple[dict[str, float | int | None], ...] = ()
+        reset: tuple[str, ...] = ()
         if epoch % options.every == 0:
-            notes = (self._cluster(epoch, data),)
-            self._renew_head(epoch)
-            renewed = ("head.weight", "head.bias")
+            metrics = (self._cluster(epoch, data),)
+            self._reset_head(epoch)
+            reset = ("head.weight", "head.bias")
         targets = self.assignment_N.cpu().clone()
         if options.balanced:
             order = balanced_order(targets, seed=options.seed, epoch=epoch)
         else:
             order = shuffle(options.seed, epoch, data.n)
-        return Plan(order, targets[:, None], renewed, notes)
+        return Plan(order, targets[:, None], reset, metrics)
 
     def _cluster(self, epoch: int, data: Collection) -> dict[str, float | int | None]:
         begun = time.monotonic()
         features_ND = data.outputs(self.encoder)  # an encoder with a last ReLU leaves it to the head
-        x_ND = F.normalize(pca_whiten(features_ND, self.options.pca, ranks=self.ranks), dim=1)
+        x_ND = F.normalize(pca_whiten(features_ND, self.options.pca, ranks=self.comm), dim=1)
         seed = rng.derive(self.options.seed, "kmeans", epoch)
         found = lloyd(
             x_ND,
@@ -110,33 +117,33 @@ class Learner(Method):
             seed=seed,
             init="random",
             max_iter=self.options.kmeans_iter,
-            ranks=self.ranks,
+            ranks=self.comm,
         )
         previous = self.assignment_N.cpu().clone() if int(self.assignment_N[0]) >= 0 else None
-        self.assignment_N.copy_(self.ranks.gather(found.labels_N))
+        self.assignment_N.copy_(self.comm.gather(found.labels_N))
         return {
             **grouping_notes(found, self.assignment_N.cpu(), previous),
             "seconds": round(time.monotonic() - begun, 2),
         }
 
-    def _renew_head(self, epoch: int) -> None:
+    def _reset_head(self, epoch: int) -> None:
         """Clusters of two clusterings have no correspondence: what the head knew is void."""
         with seeded(rng.derive(self.options.seed, "head", epoch), "weights"), torch.no_grad():
             # drawn on the CPU in one precision, so that every device starts from the same weights
             self.head.weight.copy_(torch.randn(self.head.weight.shape) * _HEAD_STD)
         nn.init.zeros_(self.head.bias)
 
-    def embed(self, x_RCHW: Tensor) -> Tensor:
+    def forward(self, x_RCHW: Tensor) -> Tensor:
         return self.head(rectified(self.encoder, x_RCHW))
 
-    def loss(self, z_BVP: Tensor, targets_BH: Tensor) -> Tensor:
-        return cross_entropy(z_BVP[:, :, None], targets_BH, ranks=self.ranks)
+    def loss(self, z_BVP: Tensor, targets_BH: Tensor, comm: Comm = SINGLE) -> Tensor:
+        return cross_entropy(z_BVP[:, :, None], targets_BH, ranks=comm)
 
     def chance_loss(self, batch_size: int) -> float:
         """ln(clusters), which is chance where clusters are drawn equally often."""
         return math.log(self.options.n_clusters)
 
-    def own_settings(self) -> dict[str, dict[str, float]]:
+    def param_groups(self) -> dict[str, dict[str, float]]:
         options = self.options
         decay = options.weight_decay if options.head_weight_decay is None else options.head_weight_decay
         factor = 1.0 if options.head_lr is None or options.lr is None else options.head_lr / options.lr
@@ -149,3 +156,6 @@ class Learner(Method):
                 "weight_decay": decay,
             }
         }
+
+
+Learner = DeepCluster

@@ -17,15 +17,15 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from lookalike.clustering.lloyd import lloyd
 from lookalike.core import rng
 from lookalike.core.options import at_least
 from lookalike.core.plan import Plan
-from lookalike.core.ranks import ALONE, Ranks
+from lookalike.core.ranks import SINGLE, Comm
 from lookalike.encoders.heads import rectified
-from lookalike.methods.base import Collection, Method, shuffle
+from lookalike.methods.base import Collection, Method, Step, View, shuffle
 from lookalike.methods.grouping import grouping_notes, grouping_problems
 from lookalike.methods.projector import ProjectorOptions, projector
 from lookalike.objectives.cross_entropy import cross_entropy
@@ -76,36 +76,48 @@ class Options(ProjectorOptions):
         yield from grouping_problems(self.n_clusters, n, distinct)
 
 
-class Learner(Method):
+class DeepClusterV2(Method):
     """A projection head, a memory of projections, and prototypes that are centroids."""
 
+    title = "DeepCluster-v2"
+    Options = Options
     options: Options
     finds_clusters = True
-    divided = ("bank_VNP",)
+    demo_order = 3
+    errors_left = 0.75  # 0.4 to 0.6 of them are left, by how the first clusters round
+    presets = {
+        # at a rate of 0.5 it starts late: ten groups agreed with 0.66 to 0.69 of the classes, not 0.76 to 0.89
+        "digits": {"epochs": 40, "lr": 0.2, "n_clusters": 100},
+        "mnist": {"epochs": 6, "batch_size": 256, "n_clusters": 300, "head_width": 256},
+        "photos": {"head_width": 512},
+        "small-images": {"epochs": 8, "n_clusters": 1500, "head_width": 512},
+    }
+    sharded_buffers = ("bank_VNP",)
     bank_VNP: Tensor
     prototypes_HKP: Tensor
     assignment_NH: Tensor
 
-    def __init__(self, encoder: nn.Module, options: Options, n: int, classes: int = 0, ranks: Ranks = ALONE) -> None:
-        super().__init__(encoder, options, n, classes, ranks)
-        self.small_views = options.small_crops
-        self.small_size = options.small_crop_size or max(_SMALLEST, round(_SMALL_SHARE * (options.image_size or 0)))
-        self.small_area = (options.small_crop_min, options.crop_min or _CROP_MIN)
-        self.head = projector(encoder, options)
+    def setup(self) -> None:
+        options = self.options
+        if options.small_crops:
+            side = options.small_crop_size or max(_SMALLEST, round(_SMALL_SHARE * (options.image_size or 0)))
+            area = (options.small_crop_min, options.crop_min or _CROP_MIN)
+            self.views = (*self.views, View(count=options.small_crops, size=side, area=area))
+        self.head = projector(self.encoder, options)
         size = options.head_size
-        self.own = ranks.own(n)
+        self.own = self.comm.own(self.n)
         self.register_buffer("bank_VNP", torch.zeros(_REMEMBERED, self.own.stop - self.own.start, size))
         self.register_buffer("prototypes_HKP", torch.zeros(options.heads, options.n_clusters, size))
-        self.register_buffer("assignment_NH", torch.full((n, options.heads), -1))  # -1: not clustered yet
+        self.register_buffer("assignment_NH", torch.full((self.n, options.heads), -1))  # -1: not clustered yet
 
     def plan(self, epoch: int, data: Collection) -> Plan:
         if epoch == 0:
             for v in range(_REMEMBERED):
-                self.bank_VNP[v] = F.normalize(data.view_outputs(self.embed, epoch=-1, view=v), dim=1)
-        notes: tuple[dict[str, float | int | None], ...] = ()
+                self.bank_VNP[v] = F.normalize(data.view_outputs(self, epoch=-1, view=v), dim=1)
+        metrics: tuple[dict[str, float | int | None], ...] = ()
         if epoch % self.options.every == 0:
-            notes = tuple(self._cluster(epoch, head) for head in range(self.options.heads))
-        return Plan(shuffle(self.options.seed, epoch, data.n), self.assignment_NH.cpu().clone(), notes=notes)
+            metrics = tuple(self._cluster(epoch, head) for head in range(self.options.heads))
+        return Plan(shuffle(self.options.seed, epoch, data.n), self.assignment_NH.cpu().clone(), metrics=metrics)
 
     def _cluster(self, epoch: int, head: int) -> dict[str, float | int | None]:
         begun = time.monotonic()
@@ -116,35 +128,40 @@ class Learner(Method):
             init="random",
             max_iter=self.options.kmeans_iter,
             spherical=True,
-            ranks=self.ranks,
+            ranks=self.comm,
         )
         previous = self.assignment_NH[:, head].cpu().clone() if int(self.assignment_NH[0, head]) >= 0 else None
-        self.assignment_NH[:, head] = self.ranks.gather(found.labels_N)
+        self.assignment_NH[:, head] = self.comm.gather(found.labels_N)
         self.prototypes_HKP[head] = found.centroids_KD
         return {
             **grouping_notes(found, self.assignment_NH[:, head].cpu(), previous),
             "seconds": round(time.monotonic() - begun, 2),
         }
 
-    def embed(self, x_RCHW: Tensor) -> Tensor:
+    def forward(self, x_RCHW: Tensor) -> Tensor:
         return self.head(rectified(self.encoder, x_RCHW))
 
-    def loss(self, z_BVP: Tensor, targets_BH: Tensor) -> Tensor:
+    def loss(self, z_BVP: Tensor, targets_BH: Tensor, comm: Comm = SINGLE) -> Tensor:
         prototypes = self.prototypes_HKP.to(z_BVP.dtype)
         cosine_BVHK = torch.einsum("bvp,hkp->bvhk", F.normalize(z_BVP, dim=-1), prototypes)
-        return cross_entropy(cosine_BVHK / self.options.temperature, targets_BH, ranks=self.ranks)
+        return cross_entropy(cosine_BVHK / self.options.temperature, targets_BH, ranks=comm)
 
     def chance_loss(self, batch_size: int) -> float:
         """ln(clusters), which is chance where clusters are equally large."""
         return math.log(self.options.n_clusters)
 
     @torch.no_grad()
-    def after_step(self, z_BVP: Tensor, index_B: Tensor) -> None:
+    def on_step_end(self, step: Step) -> None:
+        assert step.images_B is not None
+        z_BVP: Tensor = step.outputs
         # images of a batch fall to processes by their place in it, rows of the bank by their number
-        remembered_BVP = self.ranks.gather(F.normalize(z_BVP[:, :_REMEMBERED], dim=-1))
-        index_B = self.ranks.gather(index_B)
+        remembered_BVP = self.comm.gather(F.normalize(z_BVP[:, :_REMEMBERED], dim=-1))
+        index_B = self.comm.gather(step.images_B)
         # chosen on the CPU, where the numbers are: asking a GPU would wait for it
         mine_M = ((index_B >= self.own.start) & (index_B < self.own.stop)).nonzero()[:, 0]
         rows_M = (index_B[mine_M] - self.own.start).to(self.bank_VNP.device, non_blocking=True)
         mine_M = mine_M.to(z_BVP.device, non_blocking=True)
         self.bank_VNP[:, rows_M] = remembered_BVP[mine_M].transpose(0, 1).to(self.bank_VNP.dtype)
+
+
+Learner = DeepClusterV2

@@ -9,11 +9,11 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from torch import Tensor, nn
+from torch import Tensor
 
-from lookalike.core.plan import Plan
-from lookalike.core.ranks import ALONE, Ranks
-from lookalike.methods.base import Collection, Method, itself, shuffle
+from lookalike.core import own_code
+from lookalike.core.ranks import SINGLE, Comm
+from lookalike.methods.base import Method
 from lookalike.methods.projector import ProjectorOptions, projector
 from lookalike.objectives.nt_xent import nt_xent
 
@@ -24,6 +24,8 @@ class Options(ProjectorOptions):
 
     temperature: float = 0.2
     """tau of the NT-Xent loss."""
+    loss: str | None = None
+    """A loss of yours, of z_RP and ids_R: FILE.py:FUNCTION or python:MODULE:FUNCTION; default: NT-Xent."""
 
     def problems(self) -> Iterator[str]:
         yield from super().problems()
@@ -31,25 +33,36 @@ class Options(ProjectorOptions):
             yield f"--temperature must be positive, got {self.temperature}"
 
 
-class Learner(Method):
+class SimCLR(Method):
     """SimCLR as the engine sees it."""
 
+    title = "SimCLR"
+    Options = Options
     options: Options
+    demo_order = 1
+    presets = {
+        "digits": {"temperature": 0.5},  # at 0.2 negatives of a class are pushed away harder: clusters come out worse
+        "mnist": {"temperature": 0.2, "head_width": 256},
+        "photos": {"view_scale": 0.75, "temperature": 0.2, "head_width": 512},
+        "small-images": {"epochs": 14, "view_scale": 0.75, "temperature": 0.2, "head_width": 512},
+    }
 
-    def __init__(self, encoder: nn.Module, options: Options, n: int, classes: int = 0, ranks: Ranks = ALONE) -> None:
-        super().__init__(encoder, options, n, classes, ranks)
-        self.head = projector(encoder, options)
+    def setup(self) -> None:
+        self.head = projector(self.encoder, self.options)
+        self.own_loss = None if self.options.loss is None else own_code.find(self.options.loss)
 
-    def plan(self, epoch: int, data: Collection) -> Plan:
-        return Plan(shuffle(self.options.seed, epoch, data.n), itself(data.n))
-
-    def embed(self, x_RCHW: Tensor) -> Tensor:
+    def forward(self, x_RCHW: Tensor) -> Tensor:
         return self.head(self.encoder(x_RCHW))
 
-    def loss(self, z_BVP: Tensor, targets_BH: Tensor) -> Tensor:
+    def loss(self, z_BVP: Tensor, targets_BH: Tensor, comm: Comm = SINGLE) -> Tensor:
         ids_R = targets_BH[:, 0].repeat_interleave(z_BVP.shape[1])
-        return nt_xent(z_BVP.flatten(0, 1), ids_R, self.options.temperature, ranks=self.ranks)
+        if self.own_loss is not None:  # sees the rows of all processes, so that it need not know of them
+            return comm.share(self.own_loss(comm.all_gather(z_BVP.flatten(0, 1)), comm.gather(ids_R)))
+        return nt_xent(z_BVP.flatten(0, 1), ids_R, self.options.temperature, ranks=comm)
 
-    def chance_loss(self, batch_size: int) -> float:
-        """ln(2N - 1): every row equally like every other."""
-        return math.log(self.views * batch_size - 1)
+    def chance_loss(self, batch_size: int) -> float | None:
+        """ln(2N - 1): every row equally like every other; of a loss of somebody's own nobody knows."""
+        return None if self.own_loss is not None else math.log(self.num_views * batch_size - 1)
+
+
+Learner = SimCLR

@@ -10,13 +10,13 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from lookalike.core.options import TrainOptions
 from lookalike.core.plan import Plan
-from lookalike.core.ranks import ALONE, Ranks
+from lookalike.core.ranks import SINGLE, Comm
 from lookalike.encoders.heads import projection_head, rectified
-from lookalike.methods.base import Collection, Method, shuffle
+from lookalike.methods.base import Collection, Method, View, shuffle
 from lookalike.objectives.cross_entropy import cross_entropy
 
 
@@ -41,35 +41,42 @@ class Options(TrainOptions):
             yield f"--label-fraction must be in (0, 1], got {self.label_fraction}"
 
 
-class Learner(Method):
+class Supervised(Method):
     """A linear classifier on the encoder, trained together with it."""
 
+    title = "supervised training"
+    Options = Options
     options: Options
-    views = 1
+    views = (View(),)
     needs_labels = True
+    presets = {
+        "mnist": {"epochs": 10, "batch_size": 256},
+        "small-images": {"epochs": 24, "weight_decay": 5e-4},
+    }
 
-    def __init__(self, encoder: nn.Module, options: Options, n: int, classes: int = 0, ranks: Ranks = ALONE) -> None:
-        super().__init__(encoder, options, n, classes, ranks)
-        self.classes = classes
+    def setup(self) -> None:
         self.head = projection_head(
-            encoder.out_features,  # type: ignore[arg-type]  # an int on every encoder
+            self.encoder.out_features,  # type: ignore[arg-type]  # an int on every encoder
             depth=1,
             width=None,
-            out_features=classes,
+            out_features=self.classes,
             norm=False,
-            seed=options.seed,
+            seed=self.options.seed,
         )
 
     def plan(self, epoch: int, data: Collection) -> Plan:
         assert data.labels_N is not None
         return Plan(shuffle(self.options.seed, epoch, data.n), data.labels_N[:, None])
 
-    def embed(self, x_RCHW: Tensor) -> Tensor:
+    def forward(self, x_RCHW: Tensor) -> Tensor:
         return self.head(rectified(self.encoder, x_RCHW))
 
-    def loss(self, z_BVP: Tensor, targets_BH: Tensor) -> Tensor:
-        return cross_entropy(z_BVP[:, :, None], targets_BH, self.options.label_smoothing, self.ranks)
+    def loss(self, z_BVP: Tensor, targets_BH: Tensor, comm: Comm = SINGLE) -> Tensor:
+        return cross_entropy(z_BVP[:, :, None], targets_BH, self.options.label_smoothing, comm)
 
     def chance_loss(self, batch_size: int) -> float:
         """ln(classes): every class equally likely."""
         return math.log(self.classes)
+
+
+Learner = Supervised

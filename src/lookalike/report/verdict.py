@@ -79,7 +79,7 @@ def _opening(run: RunReader) -> str:
         return words + "; it was not trained on them (--epochs 0), and no label was used."
     words += f" for {done} of {counted(config['epochs'], 'epoch') if 'epochs' in config else '? epochs'}"
     words += f" in {duration(seconds)}" if seconds else ""
-    words += ", with labels." if config.get("method") == "supervised" else "; no label was used."
+    words += ", with labels." if run.with_labels else "; no label was used."
     if record.get("status") not in ("trained", "finished"):
         words += f" The run is not complete (status: {record.get('status', 'unknown')})."
     return words

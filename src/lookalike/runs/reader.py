@@ -16,6 +16,7 @@ import numpy as np
 
 from lookalike.core.damaged import damage, read_object, read_toml
 from lookalike.core.errors import LookalikeError
+from lookalike.core.method_facts import learns_from_labels, title_of
 from lookalike.core.metrics import read_metrics
 from lookalike.core.nearby import meant_run
 from lookalike.core.option_types import mistyped
@@ -25,12 +26,6 @@ from lookalike.runs.folder import RunFolder
 from lookalike.runs.records import misfits, read_rows
 
 _FORMAT = 1  # of snapshots/index.json
-_METHODS = {
-    "simclr": "SimCLR",
-    "deepcluster": "DeepCluster",
-    "deepcluster-v2": "DeepCluster-v2",
-    "supervised": "supervised training",
-}
 
 T = TypeVar("T")
 
@@ -122,8 +117,12 @@ class RunReader:
         if self.config.get("epochs") == 0:
             init = self.config.get("init")
             return f"Weights of {Path(str(init)).name}" if init else "An untrained network"
-        method = str(self.config.get("method", ""))
-        return _METHODS.get(method, method)
+        return title_of(str(self.config.get("method", "")), self.record)
+
+    @property
+    def with_labels(self) -> bool:
+        """Whether the method learned from labels."""
+        return learns_from_labels(str(self.config.get("method", "")), self.record)
 
     @cached_property
     def config(self) -> dict[str, Any]:

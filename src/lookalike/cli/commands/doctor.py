@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from lookalike.cli.parse import parse
 from lookalike.core.progress import phase
 from lookalike.core.words import counted
+from lookalike.methods.roles import DEFAULT
 
 if TYPE_CHECKING:  # commands are listed without loading what they need
     from lookalike.data.health import Health
@@ -119,7 +120,7 @@ def examine() -> tuple[dict[str, object], list[str]]:
         remarks.append("this processor does not compute in bfloat16: training runs in float32, about half as fast")
     if free < _LITTLE_DISK:
         remarks.append(
-            f"only {free:.1f} GiB of disk are free here: train elsewhere, lookalike train simclr DATA --out FOLDER"
+            f"only {free:.1f} GiB of disk are free here: train elsewhere, lookalike train {DEFAULT} DATA --out FOLDER"
         )
     if size / 2**30 > _LARGE_CACHE * (free + size / 2**30):
         remarks.append(

@@ -20,13 +20,13 @@ from lookalike.core.files import read_json
 from lookalike.core.options import AUTO
 from lookalike.core.words import counted
 from lookalike.engine.run_folder import RunFolder
+from lookalike.methods.roles import DEFAULT
 
 USAGE = "lookalike DIR"
-_METHOD = "simclr"
 
 
 def run(words: list[str]) -> int:
-    """`lookalike DATA [options of train simclr]`; the run folder is this process's until all is done."""
+    """`lookalike DATA [options of the default method]`; the run folder is this process's until all is done."""
     with ExitStack() as held:
         return _run(words, held)
 
@@ -34,7 +34,7 @@ def run(words: list[str]) -> int:
 def _run(words: list[str], held: ExitStack) -> int:
     begun = now()
     config, words = take_config(words)
-    parsed = parse_train(_METHOD, words, "lookalike", config)
+    parsed = parse_train(DEFAULT, words, "lookalike", config)
     from lookalike import api
     from lookalike.core.ranks import ALONE
     from lookalike.engine.distributed import first_process
@@ -47,7 +47,7 @@ def _run(words: list[str], held: ExitStack) -> int:
     command = shlex.join(["lookalike", *words])
     then = {FEATURES, EVALUATION, GROUPS, *([PAGE] if options.report else [])}
     folder = api.train(
-        _METHOD,
+        DEFAULT,
         options,
         explicit,
         command=command,

@@ -17,9 +17,11 @@ from lookalike.core import machine, nearby, registry
 from lookalike.core.budget import FEATURES, PAGE, Budget, now
 from lookalike.core.damaged import is_of_a_run, way_out
 from lookalike.core.errors import LookalikeError, did_you_mean
+from lookalike.core.method_facts import is_method
 from lookalike.core.options import TrainOptions
 from lookalike.core.places import absolute_places, find_place, find_places, folders_of, is_there
 from lookalike.engine.run_folder import RunFolder
+from lookalike.methods.roles import DEFAULT
 
 USAGE = "lookalike train METHOD DATA"
 
@@ -86,18 +88,19 @@ def take_config(words: list[str]) -> tuple[Path | None, list[str]]:
 def take_method(config: Path | None, words: list[str]) -> tuple[str, list[str]]:
     """The method, from the first word or from the configuration file."""
     names = registry.names("methods")
-    if words and words[0] in names:
+    if words and is_method(words[0]):
         return words[0], words[1:]
     if not words or words[0] in ("-h", "--help"):
         if words or config is None:
             print(f"usage: lookalike train METHOD DATA [options]\n\nMETHOD: {', '.join(names)}")
+            print("or a method of your own: FILE.py:CLASS, python:MODULE:CLASS, a name that a package has registered.")
             print("--config FILE reads options from a TOML file; flags win over it.")
             print("lookalike train METHOD --help shows the options of a method.")
             sys.exit(0)
     elif not words[0].startswith("-") and (config is None or not Path(words[0]).exists()):
         hint = did_you_mean(words[0], names)
         if not hint.startswith("did") and nearby.exists(words[0]):
-            hint = f"the method comes before the images: lookalike train simclr {shlex.join(words)}"
+            hint = f"the method comes before the images: lookalike train {DEFAULT} {shlex.join(words)}"
         raise LookalikeError(f"unknown method {words[0]!r}: {hint}")
     if config is None:
         raise LookalikeError(f"name a method first: {', '.join(names)}")
@@ -105,15 +108,17 @@ def take_method(config: Path | None, words: list[str]) -> tuple[str, list[str]]:
     if method is None:
         hint = f"Name it first: lookalike train METHOD --config {shlex.quote(str(config))}"
         raise LookalikeError(f"{config} names no method. {way_out(config) if is_of_a_run(config) else hint}")
-    if method not in names:
+    if not is_method(str(method)):
         raise LookalikeError(f"{config}: unknown method {method!r}: {did_you_mean(str(method), names)}")
-    return method, words
+    return str(method), words
 
 
 def parse_train(method: str, words: list[str], program: str, config: Path | None = None) -> Parsed[TrainOptions]:
     """Options of a method from words and a configuration file, all mistakes reported at once."""
-    kind = registry.find("methods", method, "method").Options
     from lookalike.engine.resolve import early_problems
+    from lookalike.methods.find import find_method
+
+    kind = find_method(method, [] if config is None else folders_from(config)).Options
 
     def check(options: TrainOptions) -> Iterator[str]:
         yield from early_problems(options)
@@ -121,6 +126,14 @@ def parse_train(method: str, words: list[str], program: str, config: Path | None
             yield f"no images named: {program} DATA, where DATA is folders, image files, a list, an archive, digits..."
 
     return parse(kind, words, program, ("data",), config, check, ("method",), partial(found_from_here, config))
+
+
+def folders_from(config: Path) -> list[Any]:
+    """The folders that relative places in a configuration file are tried from."""
+    if not is_of_a_run(config):
+        return [Path.cwd(), config.parent.absolute()]
+    run = RunFolder(config.parent)
+    return list(folders_of(run.status() if run.record.is_file() else {}, run.settings(), run.path))
 
 
 def found_from_here(config: Path | None, values: dict[str, Any]) -> dict[str, Any]:
@@ -134,7 +147,7 @@ def found_from_here(config: Path | None, values: dict[str, Any]) -> dict[str, An
     run = RunFolder(config.parent)
     is_run = is_of_a_run(config)
     record = run.status() if run.record.is_file() else {}
-    folders = folders_of(record, run.settings(), run.path) if is_run else [Path.cwd(), config.parent.absolute()]
+    folders = folders_from(config)
     found = dict(values)
     for name in ("init", "augment_by", "more_labels", "cache"):
         if isinstance(found.get(name), str):

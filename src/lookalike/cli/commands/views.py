@@ -58,10 +58,11 @@ def run(words: list[str]) -> int:
     from lookalike.data.loading import load
     from lookalike.engine.resolve import resolve
     from lookalike.engine.views import recipe_of, sheet_of
-    from lookalike.methods.simclr import Options
+    from lookalike.methods.find import find_method
+    from lookalike.methods.roles import DEFAULT
 
     machine.prepare(None)
-    train = Options(data=options.data, batch_size=2, epochs=0)
+    train = find_method(DEFAULT).Options(data=options.data, batch_size=2, epochs=0)
     how = loading(train, {name: getattr(options, name) for name in LOAD_OPTIONS})
     images = load(options.data, options.image_size, options.download, how)
     if options.augment is not None:
@@ -69,7 +70,7 @@ def run(words: list[str]) -> int:
     if options.crop_min is not None:
         train.crop_min = options.crop_min
     said = {"batch_size", "epochs"} | {name for name in ("augment", "crop_min") if getattr(options, name) is not None}
-    chosen = resolve(train, "simclr", said, images, images.training)
+    chosen = resolve(train, DEFAULT, said, images, images.training)
     recipe = recipe_of(chosen, images)
     with phase("making views"):
         sheet = sheet_of(images, recipe, options.images, options.views, options.seed)

@@ -1,4 +1,4 @@
-"""Supervised training as a scikit-learn classifier: what the others are compared with."""
+"""Methods that learn from labels as scikit-learn classifiers: what the others are compared with."""
 
 from __future__ import annotations
 
@@ -19,21 +19,19 @@ from lookalike.engine.checkpoint import load_checkpoint
 from lookalike.estimators.base import Learner, UnfitError
 from lookalike.estimators.targets import checked_targets, raise_other_kind
 from lookalike.inputs import InputError, plain
-from lookalike.methods import supervised
 
 
-class Supervised(ClassifierMixin, Learner):  # type: ignore[misc]  # scikit-learn has no types
-    """A network trained with labels, and its classifier; `transform` gives the features before it.
+class Classifier(ClassifierMixin, Learner):  # type: ignore[misc]  # scikit-learn has no types
+    """A network trained with labels, and its classifier; `transform` gives the features before it."""
 
-    `Supervised().fit(images, y)`, or `fit("photos/")` with a folder for each class. All images of the training split
-    are learned from: nothing is held out, as in scikit-learn, so ask `score` of images that were not in it.
+    usage = """
+    `METHOD().fit(images, y)`, or `fit("photos/")` with a folder for each class. All images of the training split
+    are learned from: nothing is held out, as in scikit-learn, so ask `score` of images that were not in it. `transform`
+    gives the features before the classifier.
 
     Attributes: `classes_`, `encoder_` (a plain nn.Module, in eval mode), `run_` (the run folder), `n_features_in_`,
     `scale_` (the range of numbers taken as black to white; None for bytes and files).
     """
-
-    method = "supervised"
-    options = supervised.Options
 
     def fit(self, X: Any, y: Any = None) -> Self:
         """Train on images and labels.

@@ -1,0 +1,116 @@
+"""An augmentation of somebody's own: a function of batches, torchvision's transforms, or Albumentations.
+
+A function is handed uint8 [B, C, S, S], the central squares of images, and returns as many images, uint8 or floating in
+[0, 1], of any size. torchvision and Albumentations draw one set of parameters a call, so they are called once an image.
+The generators of PyTorch, NumPy and Python are set before each call, by seed, epoch, image and view (of a batch: its
+first image), and put back after it.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from lookalike.augment.base import Recipe, as_float
+from lookalike.core import own_code, rng
+from lookalike.core.arithmetic import outside_autocast
+from lookalike.core.resample import central_boxes, resized_crop
+
+_NUMPY_SEEDS = 2**32
+
+
+class OwnAugmentation(Recipe):
+    """A callable in the place of a recipe."""
+
+    def __init__(self, function: Callable[..., Any], side: int) -> None:
+        """`side` pixels has a view."""
+        super().__init__(())
+        self.function, self.side = function, side
+        self.library = type(function).__module__.partition(".")[0]
+
+    @torch.no_grad()
+    @outside_autocast
+    def __call__(
+        self,
+        images_BCHW: Tensor,
+        *,
+        seed: int,
+        epoch: int,
+        index_B: Tensor,
+        view: int,
+        sizes_B2: Tensor | None = None,
+        size: int | None = None,
+    ) -> Tensor:
+        x_BCHW = _squares(images_BCHW, sizes_B2)
+        if self.library not in ("torchvision", "albumentations"):
+            with seeded(rng.derive(seed, "augment/own", epoch, view, int(index_B[0]))):
+                return self._checked(self.function(x_BCHW), x_BCHW)
+        views = []
+        for x_CHW, index in zip(x_BCHW, index_B.tolist(), strict=True):
+            number = rng.derive(seed, "augment/own", epoch, view, index)
+            call = self._by_albumentations if self.library == "albumentations" else self._by_torchvision
+            with seeded(number):
+                made = call(x_CHW, number)
+            views.append(self._checked(made[None] if isinstance(made, Tensor) else made, x_CHW[None]))
+        return torch.cat(views)
+
+    def _by_torchvision(self, x_CHW: Tensor, number: int) -> Any:
+        return self.function(x_CHW)
+
+    def _by_albumentations(self, x_CHW: Tensor, number: int) -> Any:
+        if hasattr(self.function, "set_random_seed"):  # newer ones have generators of their own
+            self.function.set_random_seed(number % _NUMPY_SEEDS)
+        made = self.function(image=x_CHW.permute(1, 2, 0).cpu().numpy())["image"]
+        if not isinstance(made, np.ndarray):  # its ToTensorV2 was the last of it
+            return made
+        return torch.from_numpy(np.ascontiguousarray(np.atleast_3d(made))).permute(2, 0, 1).to(x_CHW.device)
+
+    def _checked(self, made: Any, given_BCHW: Tensor) -> Tensor:
+        """Views float32 [B, C, side, side] in [0, 1].
+
+        Raises:
+            OwnCodeError: what was returned is no images, or not as many.
+        """
+        wanted = list(given_BCHW.shape[:2])
+        if not isinstance(made, Tensor) or made.ndim != 4 or list(made.shape[:2]) != wanted:
+            what = f"a tensor of shape {list(made.shape)}" if isinstance(made, Tensor) else type(made).__name__
+            raise own_code.wrong(self.function, f"the augmentation returned {what} for images {list(given_BCHW.shape)}")
+        if made.dtype != torch.uint8 and not made.is_floating_point():
+            raise own_code.wrong(self.function, f"the augmentation returned {made.dtype}: it must be uint8 or floating")
+        x_BCHW = as_float(made).float().to(given_BCHW.device)
+        if tuple(x_BCHW.shape[2:]) != (self.side, self.side):
+            x_BCHW = F.interpolate(x_BCHW, (self.side, self.side), mode="bilinear", antialias=True)
+        return x_BCHW
+
+
+def _squares(images_BCHW: Tensor, sizes_B2: Tensor | None) -> Tensor:
+    """The central squares of images, uint8, at the side of their canvas."""
+    height, width = images_BCHW.shape[2:]
+    if sizes_B2 is None and height == width:
+        return images_BCHW
+    sizes_B2 = torch.tensor([[height, width]]).expand(len(images_BCHW), 2) if sizes_B2 is None else sizes_B2
+    x_BCHW = resized_crop(as_float(images_BCHW), central_boxes(sizes_B2), width)
+    return x_BCHW.mul_(255).round_().clamp_(0, 255).to(torch.uint8)
+
+
+@contextmanager
+def seeded(number: int) -> Iterator[None]:
+    """The generators of PyTorch, NumPy and Python begin with a number inside, and are put back."""
+    states = np.random.get_state(), random.getstate()
+    devices = [torch.cuda.current_device()] if torch.cuda.is_initialized() else []
+    try:
+        with torch.random.fork_rng(devices=devices):
+            torch.manual_seed(number)
+            np.random.seed(number % _NUMPY_SEEDS)
+            random.seed(number)
+            yield
+    finally:
+        np.random.set_state(states[0])
+        random.setstate(states[1])

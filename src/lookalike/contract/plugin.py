@@ -1,0 +1,12 @@
+"""The option of pytest that names the method to be tested; pytest loads it where lookalike is installed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def pytest_addoption(parser: Any) -> None:
+    """`--method`, as `lookalike train` takes it."""
+    parser.getgroup("lookalike").addoption(
+        "--method", help="the method that lookalike.contract tests, such as mine.py:BYOL", default=None
+    )

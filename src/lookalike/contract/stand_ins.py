@@ -1,0 +1,108 @@
+"""A tiny network, images of noise and a second process: what the checks of a method need."""
+
+from __future__ import annotations
+
+import multiprocessing
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+from lookalike.core import machine
+from lookalike.core.ranks import SINGLE, Comm
+from lookalike.encoders.base import EncoderSpec, build_encoder
+from lookalike.engine.backbone import Backbone
+from lookalike.engine.distributed import Group
+from lookalike.methods.base import Method
+from lookalike.methods.find import find_method
+
+TINY = {"norm": "group", "width": 4, "image_size": 16, "n_clusters": 6, "head_size": 16}
+"""Options of a tiny method, where it has them."""
+CLASSES = 5
+
+
+def tiny_options(name: str | type[Method], **said: object) -> Any:
+    """Options of a method, small where nothing else is said."""
+    kind = find_method(name).Options
+    return kind(**{key: value for key, value in {**TINY, **said}.items() if key in kind.__dataclass_fields__})
+
+
+def tiny_method(
+    name: str | type[Method], n: int = 64, classes: int = CLASSES, *, comm: Comm = SINGLE, **said: object
+) -> tuple[Method, Backbone]:
+    """A tiny float64 method of n images, with a norm that does not depend on the batch where nothing else is said."""
+    spec = EncoderSpec("convnet", 1, 16, width=4, norm=str(said.get("norm", "group")))
+    backbone = Backbone(build_encoder(spec, seed=0).double(), spec, (0.5,), (0.25,), "float64")
+    method = find_method(name)(backbone.encoder, tiny_options(name, **said), n, classes, comm).double()
+    return method.train(), backbone
+
+
+class FakeCollection:
+    """A `Collection` of noise images, whose views are other noise; `calls` tells what was asked of it."""
+
+    def __init__(self, method: Method, n: int = 64, classes: int = CLASSES) -> None:
+        self.learner, self.n = method, n
+        self.x_NCHW = noise(n, seed=0)
+        self.labels_N = torch.arange(n) % classes if method.needs_labels else None
+        self.calls: list[tuple] = []
+
+    @torch.no_grad()
+    def outputs(self, forward: Callable[[Tensor], Tensor]) -> Tensor:
+        """As of all images at once."""
+        self.calls.append(("outputs", forward))
+        self.learner.eval()
+        found = forward(self.x_NCHW).float()
+        self.learner.train()
+        return found
+
+    @torch.no_grad()
+    def view_outputs(self, forward: Callable[[Tensor], Tensor], epoch: int, view: int) -> Tensor:
+        """As of all images at once."""
+        self.calls.append(("view_outputs", forward, epoch, view))
+        return forward(self.x_NCHW + 0.1 * noise(self.n, seed=1000 + 10 * epoch + view)).float()
+
+
+def noise(n: int, seed: int, side: int = 16) -> Tensor:
+    """Images [n, 1, side, side] of uniform noise, float64."""
+    return torch.rand(n, 1, side, side, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+
+
+def parts_of(
+    method: Method, images: int, own: slice = slice(None), chunk: int | None = None
+) -> list[Callable[[], Tensor]]:
+    """Views of noise images as a training step is given them: those of one size together, or in chunks of rows."""
+    parts: list[Tensor] = []
+    for k, view in enumerate(method.views):
+        if view.count:
+            x = noise(view.count * images, seed=1 + k, side=view.size or 16)
+            rows = x.unflatten(0, (view.count, images))[:, own].flatten(0, 1)
+            parts += rows.split(chunk or len(rows))
+    return [lambda part=part: part for part in parts]  # type: ignore[misc]  # a default binds it
+
+
+def in_processes(work: Callable[..., Any], *arguments: Any, size: int = 2) -> list[Any]:
+    """What `work(comm, *arguments)` returned in each of `size` processes; `work` is a function of a module."""
+    with tempfile.TemporaryDirectory() as folder:
+        context = multiprocessing.get_context("spawn")
+        processes = [
+            context.Process(target=_enter, args=(rank, size, folder, work, arguments), daemon=True)
+            for rank in range(size)
+        ]
+        for process in processes:
+            process.start()
+        for process in processes:
+            process.join(240)
+            assert process.exitcode == 0, f"{work.__name__} ended with {process.exitcode} in one of {size} processes"
+        return [torch.load(Path(folder, f"{rank}.pt"), weights_only=False) for rank in range(size)]
+
+
+def _enter(rank: int, size: int, folder: str, work: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+    machine.prepare(1)
+    dist.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=size)
+    found = work(Group(), *arguments)
+    torch.save(found, Path(folder, f"{rank}.pt"))
+    dist.destroy_process_group()
