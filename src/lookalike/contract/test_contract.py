@@ -46,7 +46,7 @@ IMAGES = 12
 GPU = "meta"  # PyTorch's device without memory: whoever needs an answer from it fails
 
 
-def planned(name: str, comm: Comm = SINGLE, **said: object) -> tuple[Method, Any, Tensor]:
+def planned(name: str, comm: Comm = SINGLE, **said: Any) -> tuple[Method, Any, Tensor]:
     """A tiny method of a few images, and the targets of its first plan, which is made alone: all have the same."""
     method, backbone = tiny_method(name, IMAGES, **said)
     targets_NH = method.plan(0, FakeCollection(method, IMAGES)).targets_NH
@@ -70,7 +70,7 @@ def step_in(comm: Comm, name: str, chunk: int | None = None, norm: str = "group"
 
 def steps_in(comm: Comm, names: tuple[str, ...]) -> dict[str, dict[str, Tensor]]:
     """Steps of several methods: two processes take longer to start than to compute."""
-    found = {}
+    found: dict[str, dict[str, Tensor]] = {}
     for name in names:
         found |= {f"{name} {chunk}": step_in(comm, name, chunk) for chunk in (None, 5)}
         found[f"{name} batch"] = step_in(comm, name, norm="batch")

@@ -92,7 +92,8 @@ def _embed(method: Method, network: nn.Module, backbone: Backbone, parts: Sequen
 
 def _without_graph(method: Method, backbone: Backbone, parts: Sequence[Part]) -> tuple[Any, list[bool]]:
     """The outputs of all parts, none with its graph, and which of them require gradients."""
-    network, outs = Projections(method), []
+    network = Projections(method)
+    outs: list[Any] = []
     learns: list[bool] = []
     with torch.no_grad(), unchanged(method, but=Momentum), recorded(method):
         for part in parts:

@@ -88,7 +88,7 @@ class Method(nn.Module, ABC):
 
     title: ClassVar[str] = ""
     """The name that people read; default: that of the class."""
-    Options: ClassVar[type[TrainOptions]] = TrainOptions
+    Options: ClassVar[Any] = TrainOptions
     """Its options, a dataclass that inherits `TrainOptions`: flags, TOML keys and arguments at once."""
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     """Defaults of its options by the name of a preset, such as "mnist"; "*" for all of them. They win over the values

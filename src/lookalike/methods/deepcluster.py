@@ -34,7 +34,7 @@ _HEAD_STD = 0.01  # of the head's initial weights, as released
 
 
 @dataclass(kw_only=True)
-class Options(TrainOptions):
+class DeepClusterOptions(TrainOptions):
     """Cluster the features, learn to predict the clusters, repeat."""
 
     n_clusters: int = 100
@@ -73,8 +73,8 @@ class DeepCluster(Method):
     """A linear head over clusters, which are found again every few epochs."""
 
     title = "DeepCluster"
-    Options = Options
-    options: Options
+    Options = DeepClusterOptions
+    options: DeepClusterOptions
     views = (View(),)
     finds_clusters = True
     demo_order = 2
@@ -158,4 +158,5 @@ class DeepCluster(Method):
         }
 
 
-Learner = DeepCluster
+Learner = DeepCluster  # earlier names
+Options = DeepClusterOptions

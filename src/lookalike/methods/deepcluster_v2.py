@@ -37,7 +37,7 @@ _REMEMBERED = 2  # views whose projections are kept and clustered; head h cluste
 
 
 @dataclass(kw_only=True)
-class Options(ProjectorOptions):
+class DeepClusterV2Options(ProjectorOptions):
     """Predict clusters of the projections of the epoch before, with centroids as frozen prototypes."""
 
     n_clusters: int = 300
@@ -80,8 +80,8 @@ class DeepClusterV2(Method):
     """A projection head, a memory of projections, and prototypes that are centroids."""
 
     title = "DeepCluster-v2"
-    Options = Options
-    options: Options
+    Options = DeepClusterV2Options
+    options: DeepClusterV2Options
     finds_clusters = True
     demo_order = 3
     errors_left = 0.75  # 0.4 to 0.6 of them are left, by how the first clusters round
@@ -164,4 +164,5 @@ class DeepClusterV2(Method):
         self.bank_VNP[:, rows_M] = remembered_BVP[mine_M].transpose(0, 1).to(self.bank_VNP.dtype)
 
 
-Learner = DeepClusterV2
+Learner = DeepClusterV2  # earlier names
+Options = DeepClusterV2Options

@@ -19,7 +19,7 @@ from lookalike.objectives.nt_xent import nt_xent
 
 
 @dataclass(kw_only=True)
-class Options(ProjectorOptions):
+class SimCLROptions(ProjectorOptions):
     """Contrastive learning: find the other view of an image among all images of the batch."""
 
     temperature: float = 0.2
@@ -37,8 +37,8 @@ class SimCLR(Method):
     """SimCLR as the engine sees it."""
 
     title = "SimCLR"
-    Options = Options
-    options: Options
+    Options = SimCLROptions
+    options: SimCLROptions
     demo_order = 1
     presets = {
         "digits": {"temperature": 0.5},  # at 0.2 negatives of a class are pushed away harder: clusters come out worse
@@ -65,4 +65,5 @@ class SimCLR(Method):
         return None if self.own_loss is not None else math.log(self.num_views * batch_size - 1)
 
 
-Learner = SimCLR
+Learner = SimCLR  # earlier names
+Options = SimCLROptions

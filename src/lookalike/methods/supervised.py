@@ -21,7 +21,7 @@ from lookalike.objectives.cross_entropy import cross_entropy
 
 
 @dataclass(kw_only=True)
-class Options(TrainOptions):
+class SupervisedOptions(TrainOptions):
     """Training with labels, to compare with."""
 
     label_smoothing: float = 0.0
@@ -45,8 +45,8 @@ class Supervised(Method):
     """A linear classifier on the encoder, trained together with it."""
 
     title = "supervised training"
-    Options = Options
-    options: Options
+    Options = SupervisedOptions
+    options: SupervisedOptions
     views = (View(),)
     needs_labels = True
     presets = {
@@ -79,4 +79,5 @@ class Supervised(Method):
         return math.log(self.classes)
 
 
-Learner = Supervised
+Learner = Supervised  # earlier names
+Options = SupervisedOptions

@@ -13,7 +13,7 @@ from typing import Any
 from lookalike.cli.interrupts import CTRL_C
 from lookalike.cli.page import first_page, page_seconds, report_line, weights_are_saved
 from lookalike.cli.parse import Parsed, parse, read_config
-from lookalike.core import machine, nearby, registry
+from lookalike.core import machine, nearby, own_code, registry
 from lookalike.core.budget import FEATURES, PAGE, Budget, now
 from lookalike.core.damaged import is_of_a_run, way_out
 from lookalike.core.errors import LookalikeError, did_you_mean
@@ -152,6 +152,9 @@ def found_from_here(config: Path | None, values: dict[str, Any]) -> dict[str, An
     for name in ("init", "augment_by", "more_labels", "cache"):
         if isinstance(found.get(name), str):
             found[name] = find_place(found[name], folders) or found[name]
+    for name in ("loss", "augment"):
+        if isinstance(found.get(name), str) and own_code.is_own(found[name]):
+            own_code.find(found[name], folders)  # known by this name from here on
     data = found.get("data")
     if data and isinstance(data, str | list) and all(isinstance(place, str) for place in data):
         kept = record.get("data") if is_run else None
