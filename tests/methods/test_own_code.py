@@ -16,10 +16,10 @@ from lookalike.core import method_facts, own_code
 from lookalike.core.errors import LookalikeError
 from lookalike.core.own_code import OwnCodeError
 from lookalike.engine.checkpoint import load_checkpoint
-from lookalike.runs.folder import RunFolder
 from lookalike.methods import find
 from lookalike.methods.find import find_method, name_of
 from lookalike.methods.simclr import SimCLR
+from lookalike.runs.folder import RunFolder
 
 MINE = '''\
 from dataclasses import dataclass
