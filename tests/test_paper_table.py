@@ -49,6 +49,8 @@ def test_the_table_is_there():
         ("verdict.md", f"above {judging._LEARNED_LOSS} of chance level"),
         ("verdict.md", f"less than {judging._AHEAD} times as often"),
         ("verdict.md", f"the untrained network finds at least {judging._ALIKE:.0%} of".replace("%", " %")),
+        ("verdict.md", f"find more than {judging._WEAK} of them"),
+        ("verdict.md", f"at most {judging._MISSED} times as many"),
         ("verdict.md", f"a view finds its own image {judging._FAR_AHEAD:.0f} times as often"),
         ("verdict.md", f"keeps at least {judging._KEPT} times as many"),
         ("verdict.md", f"among its own ten nearest, of {looks.COMPARED} images"),

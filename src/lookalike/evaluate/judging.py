@@ -32,7 +32,10 @@ _FEW = 256  # training images below which there is little to learn from
 _DISTINCT = 0.5  # share of images that have no near copy, below which copies are the trouble
 _TINY = 0.08  # area of the smallest crop, below which views show too little
 _RISING = 1.2  # times as often as half-way, from which a run was not yet at its end
-_WEAK = 0.5  # share of views that pixels find, from which views are too weak to teach much
+_WEAK = (
+    0.3  # share of views that pixels or the untrained network find, from which views are weak; then a healthy network
+)
+_MISSED = 0.2  # misses this share of those that they miss, at the most
 
 
 @dataclass(frozen=True)
@@ -127,6 +130,8 @@ def _judged(found: Evidence) -> tuple[str, str]:
     usual = max(before, found.pixels.retrieval)
     if now.retrieval < _AHEAD * usual:
         return UNPROVEN, "views are told apart, but little better than by what needs no training; "
+    if usual > _WEAK and 1 - now.retrieval > _MISSED * (1 - usual):
+        return UNPROVEN, "views are so weak that what needs no training finds many of them; "
     if found.like_pixels is not None and found.like_pixels[1] >= _ALIKE:
         kept, alike = found.like_pixels
         if kept < _KEPT * alike:
@@ -157,7 +162,7 @@ def remedy(found: Evidence, word: str) -> str:
         return "Try a higher learning rate (--lr), or weaker views (--augment simclr-light or crop-flip)."
     if found.pixels.retrieval > _WEAK:
         return (
-            "Pixels find most views too, so these teach little. Try stronger views (--augment simclr-small, a lower "
+            "Pixels find many views too, so these teach little. Try stronger views (--augment simclr-small, a lower "
             "--crop-min)."
         )
     return "Try more epochs (--epochs), or other views (--augment auto; lookalike views DATA shows them)."
