@@ -164,7 +164,7 @@ def test_where_images_lie_alike_more_is_asked(now, like, word):
 
 @pytest.mark.parametrize(("now", "word"), [(0.69, "unproven"), (0.86, "unproven"), (0.9, "healthy")])
 def test_weak_views_show_little_unless_nearly_all_are_found(now, word):
-    """Fruit that are mirrored and cropped: 69 % of the views are found, 42 % by pixels, and kNN is 0.19, theirs 0.30."""
+    """Fruit, mirrored and cropped: 69 % of the views are found, 42 % by pixels; kNN is 0.19, theirs 0.30."""
     sentence = judged(health(now), health(0.32), pixels=health(0.42), earlier=(now, now))
     assert only_word(sentence) == word
     assert ("Pixels find many views too" in sentence) == (word == "unproven")
