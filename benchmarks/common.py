@@ -29,7 +29,7 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 ENVIRONMENTS = HERE.parent / "runs" / "benchmarks" / "environments"
 SOURCE = HERE.parent / "src"
-RESULTS = HERE.parent / "docs" / "results.md"
+DOCS = HERE.parent / "docs"
 
 
 class Missing(Exception):
@@ -167,15 +167,16 @@ def environment(name: str, packages: Sequence[str], alone: Sequence[str] = ()) -
 
 @dataclass
 class Table:
-    """Rows as they come, then the same as Markdown, as JSON and in docs/results.md."""
+    """Rows as they come, then the same as JSON and, where it is asked for, in docs/results/ and docs/results.md."""
 
     name: str
-    """Of the benchmark: runs/benchmarks/NAME.json, and the block NAME of docs/results.md."""
+    """Of the benchmark: runs/benchmarks/NAME.json, docs/results/NAME.json, and its place in docs/results.md."""
     columns: Sequence[str]
     rows: list[list[str]] = field(default_factory=list)
     data: dict[str, Any] = field(default_factory=dict)
     """What the rows were made from, for the JSON."""
     notes: list[str] = field(default_factory=list)
+    begun: float = field(default_factory=time.perf_counter)
 
     def row(self, *cells: object) -> None:
         """Add a row and print it at once."""
@@ -194,12 +195,20 @@ class Table:
     def _line(cells: Sequence[str]) -> str:
         return "| " + " | ".join(cells) + " |"
 
-    def markdown(self) -> str:
-        """The table, where it was measured and its notes."""
-        table = "\n".join(map(self._line, [self.columns, ["---"] * len(self.columns), *self.rows]))
+    def figures(self) -> dict[str, Any]:
+        """The table as docs/figures.py keeps it, with how it was made."""
         command = " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])
-        where = f"`python benchmarks/{command}`, {time.strftime('%Y-%m-%d')}, commit {commit()}, {machine_words()}."
-        return "\n\n".join([table, where, *self.notes])
+        seeds = self.data.get("seeds")
+        return {
+            "command": f"python benchmarks/{command}",
+            "machine": machine_words(),
+            "commit": commit(),
+            "date": time.strftime("%Y-%m-%d"),
+            "seeds": ", ".join(str(row["seed"]) for row in seeds) if seeds else None,
+            "seconds": f"{time.perf_counter() - self.begun:.0f} in all",
+            "tables": [{"title": "", "columns": list(self.columns), "rows": self.rows}],
+            "notes": self.notes,
+        }
 
     def save(self, write: bool = False) -> Path:
         """Keep the JSON, and with `write` put the table into docs/results.md in place of the one before."""
@@ -209,12 +218,10 @@ class Table:
         content |= {"versions": versions(), "columns": list(self.columns), "rows": self.rows, "data": self.data}
         file.write_text(json.dumps(content | {"notes": self.notes}, indent=1, default=str))
         if write:
-            begin, end = f"<!-- benchmark {self.name} -->", f"<!-- end of {self.name} -->"
-            text = RESULTS.read_text()
-            if begin not in text or end not in text:
-                raise SystemExit(f"docs/results.md has no lines {begin} and {end} to write between")
-            before, after = text.split(begin)[0], text.split(end, 1)[1]
-            RESULTS.write_text(f"{before}{begin}\n\n{self.markdown()}\n\n{end}{after}")
+            sys.path.append(str(DOCS))  # no package, and this module is imported where there is no docs/
+            import figures
+
+            figures.write(self.name, self.figures())
         return file
 
 

@@ -3,8 +3,8 @@
     python studies/paper_table.py --mnist mnist:DIR --cifar10 DIR
 
 Every row is trained and evaluated in a run folder of its own below --out (DATA-ROW-SEED), so a study that was
-interrupted goes on where it stopped, and a finished one only prints. The table replaces what stands between the
-two marks in --write. Run nothing else meanwhile: the seconds are those of a whole machine.
+interrupted goes on where it stopped, and a finished one only prints. `--write` puts the tables into
+docs/results/paper.json and docs/results.md. Run nothing else meanwhile: the seconds are those of a whole machine.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from typing import Any
 
 from lookalike import api
 from lookalike.core import machine, registry
-from lookalike.core.files import read_json, write_json, write_text
+from lookalike.core.files import read_json, write_json
 from lookalike.data.base import Images
 from lookalike.data.loading import load as load_images
 
-BEGIN, END = "<!-- paper-table: begin -->", "<!-- paper-table: end -->"
+DOCS = Path(__file__).parents[1] / "docs"
 COLUMNS = {
     "classifier": "classifier",
     "linear": "linear",
@@ -73,7 +73,7 @@ def main() -> None:
     parser.add_argument("--cifar10-seeds", default="0", help="seeds for CIFAR-10")
     parser.add_argument("--rows", default=",".join(ROWS), help="rows to run")
     parser.add_argument("--out", default="runs/paper-table")
-    parser.add_argument("--write", metavar="FILE", help="put the table between the marks of this file")
+    parser.add_argument("--write", action="store_true", help="put the tables into docs/results.md")
     arguments = parser.parse_args()
     unknown = [name for name in arguments.rows.split(",") if name not in ROWS]
     if unknown or not (arguments.mnist or arguments.cifar10):
@@ -88,10 +88,14 @@ def main() -> None:
             for seed in map(int, seeds.split(",")):
                 for row in arguments.rows.split(","):
                     run_row(row, data, images, seed, out / f"{name}-{row}-{seed}")
-    text = tables(out)
-    print(text)
+    found = tables(out)
+    for each in found:
+        print(f"\n{each['title']}\n")
+        for cells in (each["columns"], ["---"] * len(each["columns"]), *each["rows"]):
+            print(f"| {' | '.join(cells)} |")
+        print(f"\n{each['note']}")
     if arguments.write:
-        put(Path(arguments.write), text)
+        write(found)
 
 
 def run_row(row: str, data: str, images: Images, seed: int, folder: Path) -> None:
@@ -128,44 +132,44 @@ def git_commit() -> str:
     return answer.stdout.strip()
 
 
-def tables(out: Path) -> str:
-    """The tables of everything found below `out`, as markdown."""
-    parts = []
+def tables(out: Path) -> list[dict[str, Any]]:
+    """The tables of everything found below `out`, as docs/figures.py keeps them."""
+    found = []
     for name, title in (("mnist", "MNIST"), ("cifar10", "CIFAR-10 (JPEG copy)")):
         records = [read_json(path) for path in sorted(out.glob(f"{name}-*/study.json"))]
         if records:
-            parts.append(f"### {title}\n\n{table(records, PAPER[name])}\n\n{provenance(records)}")
-    return "\n\n".join(parts)
+            columns = ["", *COLUMNS.values(), "training, s", "seeds"]
+            rows = table(records, PAPER[name])
+            found.append({"title": title, "columns": columns, "rows": rows, "note": provenance(records)})
+    return found
 
 
-def table(records: list[dict[str, Any]], paper: dict[str, float]) -> str:
+def table(records: list[dict[str, Any]], paper: dict[str, float]) -> list[list[str]]:
     """One row a line: mean and spread over seeds; the paper's figures at the top."""
-    lines = [
-        "| | " + " | ".join(COLUMNS.values()) + " | training, s | seeds |",
-        "|---" * (len(COLUMNS) + 3) + "|",
-        f"| the paper, supervised | {paper['supervised']:.4f}" + " |" * (len(COLUMNS) + 2),
-        f"| the paper, self-supervised | | {paper['self-supervised']:.4f}" + " |" * (len(COLUMNS) + 1),
+    rows = [
+        ["the paper, supervised", f"{paper['supervised']:.4f}", *[""] * (len(COLUMNS) + 1)],
+        ["the paper, self-supervised", "", f"{paper['self-supervised']:.4f}", *[""] * len(COLUMNS)],
     ]
     for prefix, title in BASELINES.items():
         found = [r["found"] for r in records if f"{prefix}linear" in r["found"]]
         if found:
-            lines.append(line(title, [{k: f.get(prefix + k) for k in COLUMNS} for f in found], []))
+            rows.append(line(title, [{k: f.get(prefix + k) for k in COLUMNS} for f in found], []))
     for name, row in ROWS.items():
         mine = [r for r in records if r["row"] == name]
         if mine:
-            lines.append(line(row.title, [r["found"] for r in mine], [r["seconds"]["train"] for r in mine]))
-    return "\n".join(lines)
+            rows.append(line(row.title, [r["found"] for r in mine], [r["seconds"]["train"] for r in mine]))
+    return rows
 
 
-def line(title: str, found: list[dict[str, Any]], seconds: list[float]) -> str:
-    """A line of the table."""
+def line(title: str, found: list[dict[str, Any]], seconds: list[float]) -> list[str]:
+    """A row of the table."""
     cells = []
     for key in COLUMNS:
         values = [f[key] for f in found if f.get(key) is not None]
         spread = f" +- {statistics.pstdev(values):.4f}" if len(values) > 1 else ""
         cells.append(f"{statistics.fmean(values):.4f}{spread}" if values else "")
     span = f"{statistics.fmean(seconds):.0f} ({min(seconds):.0f}..{max(seconds):.0f})" if seconds else ""
-    return f"| {title} | " + " | ".join(cells) + f" | {span} | {len(found)} |"
+    return [title, *cells, span, str(len(found))]
 
 
 def provenance(records: list[dict[str, Any]]) -> str:
@@ -177,13 +181,12 @@ def provenance(records: list[dict[str, Any]]) -> str:
     return f"Seeds {seeds}; {places}; commit {', '.join(commits)}."
 
 
-def put(path: Path, text: str) -> None:
-    """Put the text between the marks of a file."""
-    before, _, rest = path.read_text(encoding="utf-8").partition(BEGIN)
-    _, found, after = rest.partition(END)
-    if not found:
-        raise SystemExit(f"{path} has no place for the table: add the lines {BEGIN} and {END}")
-    write_text(path, f"{before}{BEGIN}\n{text}\n{END}{after}")
+def write(found: list[dict[str, Any]]) -> None:
+    """Put the tables into docs/results/paper.json, with all else that the file says, and docs/results.md."""
+    sys.path.append(str(DOCS))
+    import figures
+
+    figures.write("paper", {**figures.read("paper"), "tables": found, "command": shlex.join(["python", *sys.argv])})
 
 
 if __name__ == "__main__":

@@ -89,3 +89,19 @@ def test_links_between_pages_lead_somewhere():
         for target in re.findall(r"\]\((?!https?:|#)([^)#]+)[^)]*\)", page.read_text()):
             made = (page.parent / target).resolve().parent == DOCS / "reference"
             assert made or (page.parent / target).exists(), f"{name_of(page)}: {target}"
+
+
+@pytest.mark.parametrize(("page", "most"), [("README.md", 130), ("docs/design.md", 120), ("docs/glossary.md", 40)])
+def test_pages_that_are_to_be_short_are_short(page: str, most: int):
+    assert len((ROOT / page).read_text().splitlines()) <= most
+
+
+def test_a_decision_says_what_was_decided_in_which_situation_and_what_follows():
+    decisions = sorted((DOCS / "decisions").glob("[0-9]*"))
+    assert len(decisions) > 80
+    for page in decisions:
+        assert re.fullmatch(r"\d{3}-[a-z0-9-]+\.md", page.name), page.name
+        text = page.read_text().lower()
+        places = [text.find(part) for part in ("situation", "decision", "consequences")]
+        assert -1 < places[0] < places[1] < places[2], f"{page.name} is not situation, decision, consequences"
+        assert len(text.splitlines()) <= 40, f"{page.name} is longer than a decision"

@@ -23,7 +23,7 @@ def test_the_first_screen_shows_a_picture_an_installation_and_a_result():
     assert picture.stat().st_size < 300_000
     with Image.open(picture) as image:
         assert image.width >= 1000
-    assert screen.index("pip install .\nlookalike demo") < screen.index("k-means, 10 clusters")
+    assert screen.index("pip install .\nlookalike photos/") < screen.index("k-means, 10 clusters")
 
 
 def test_every_command_is_named_and_every_named_command_exists():
