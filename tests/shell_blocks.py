@@ -114,7 +114,7 @@ def _said_by(words: list[str]) -> str:
 
 
 def _lookalike(words: list[str], run: Path) -> str:
-    if any(_PLACE.fullmatch(word) for word in words):
+    if any(_PLACE.fullmatch(word) and ".py:" not in word for word in words):  # a class in a file is no place
         parsed(words)
         return "parsed"
     if words[0] == "demo":
