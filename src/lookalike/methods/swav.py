@@ -1,0 +1,123 @@
+"""SwAV (Caron, Misra, Mairal, Goyal, Bojanowski, Joulin 2020, "Unsupervised learning of visual features by contrasting
+cluster assignments").
+
+Each view predicts, from its own projection z, the code q that another view of the image was given: a soft assignment to
+prototypes C, found for the whole batch so that prototypes are used equally often. With z and c_k at length 1:
+
+    L(z_t, q_s) = -sum_k q_s^(k) log p_t^(k),   p_t = softmax(z_t . c / tau)                               (equation 2)
+    Q = Diag(u) exp(C^T Z / epsilon) Diag(v), rows and columns scaled in turn, as Sinkhorn and Knopp   (equations 3, 5)
+
+Codes are taken of the two large views; multi-crop adds small ones that predict them too (section 3.2). Prototypes are
+put back to length 1 after each step and stay as they are in the first epoch (appendix A). Other than in the paper: no
+queue of earlier projections, which it uses for batches smaller than there are prototypes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from lookalike.core.options import at_least
+from lookalike.core.ranks import SINGLE, Comm
+from lookalike.encoders.base import seeded
+from lookalike.methods.base import Method, Step, View
+from lookalike.methods.projector import ProjectorOptions, projector
+
+_LARGE = 2  # views that codes are taken of
+_SMALL_SHARE = 96 / 224  # side of a small view, of the image's
+_SMALLEST = 8  # pixels
+_CROP_MIN = 0.14  # largest area of a small view, where --crop-min does not say
+
+
+class SwAV(Method):
+    """Predict, from each view, to which prototypes another view of the image was assigned."""
+
+    title = "SwAV"
+    presets = {"*": {"lr": 0.2}}
+
+    @dataclass(kw_only=True)
+    class Options(ProjectorOptions):
+        """Predict the prototypes that another view of the image was assigned to, all being used equally often."""
+
+        prototypes: int = 100
+        """Prototypes; several times as many as there are kinds, and fewer than images in a batch."""
+        temperature: float = 0.1
+        """tau of the prediction."""
+        epsilon: float = 0.05
+        """Softness of the codes."""
+        iterations: int = 3
+        """Iterations of Sinkhorn and Knopp."""
+        freeze_epochs: int = 1
+        """Epochs in which the prototypes stay as they are."""
+        small_crops: int = 6
+        """Further views of each image, smaller in pixels and in area (multi-crop)."""
+        small_crop_size: int | None = None
+        """Side of a small view, pixels; default: 0.43 of the image's, as 96 of 224."""
+        small_crop_min: float = 0.05
+        """Smallest area of a small view, as a fraction; its largest is --crop-min of the full-size views."""
+
+        def problems(self) -> Iterator[str]:
+            yield from super().problems()
+            yield from at_least(self, 2, "prototypes")
+            yield from at_least(self, 1, "iterations")
+            yield from at_least(self, 0, "freeze_epochs", "small_crops")
+            yield from at_least(self, _SMALLEST, "small_crop_size")
+            for name in ("temperature", "epsilon"):
+                if not getattr(self, name) > 0:
+                    yield f"--{name} must be positive, got {getattr(self, name)}"
+            if not 0 < self.small_crop_min < (self.crop_min or _CROP_MIN):
+                yield f"--small-crop-min must be in (0, --crop-min or {_CROP_MIN}), got {self.small_crop_min}"
+
+    options: Options
+
+    def setup(self) -> None:
+        o = self.options
+        side = o.small_crop_size or max(_SMALLEST, round(_SMALL_SHARE * (o.image_size or 0)))
+        small = View(count=o.small_crops, size=side, area=(o.small_crop_min, o.crop_min or _CROP_MIN))
+        self.views = (View(count=_LARGE), small)
+        self.head = projector(self.encoder, o)
+        with seeded(o.seed, "prototypes"):
+            self.prototypes = nn.Linear(o.head_size, o.prototypes, bias=False)
+        self._to_length_1()
+
+    def forward(self, x_RCHW: Tensor) -> Tensor:
+        return self.prototypes(F.normalize(self.head(self.encoder(x_RCHW)), dim=1))
+
+    def loss(self, scores_BVK: Tensor, targets_BH: Tensor, comm: Comm = SINGLE) -> Tensor:
+        log_p_BVK = F.log_softmax(scores_BVK / self.options.temperature, dim=-1)
+        views, total = scores_BVK.shape[1], scores_BVK.new_zeros(())
+        for s in range(_LARGE):
+            q_BK = sinkhorn(scores_BVK[:, s].detach(), self.options.epsilon, self.options.iterations, comm)
+            others = [t for t in range(views) if t != s]
+            total = total - (q_BK[:, None] * log_p_BVK[:, others]).sum(-1).mean()
+        return comm.share(total / _LARGE)
+
+    def chance_loss(self, batch_size: int) -> float:
+        """ln(prototypes): all of them equally likely."""
+        return math.log(self.options.prototypes)
+
+    def on_gradients(self, step: Step) -> None:
+        if step.epoch < self.options.freeze_epochs:
+            self.prototypes.weight.grad = None  # and the optimiser leaves it alone
+
+    def on_step_end(self, step: Step) -> None:
+        self._to_length_1()
+
+    @torch.no_grad()
+    def _to_length_1(self) -> None:
+        self.prototypes.weight.copy_(F.normalize(self.prototypes.weight, dim=1))
+
+
+@torch.no_grad()
+def sinkhorn(scores_BK: Tensor, epsilon: float, iterations: int, comm: Comm = SINGLE) -> Tensor:
+    """Codes [B, K] of this process's images, each adding up to 1, by which all prototypes are used equally often."""
+    q_BK = ((scores_BK - 1) / epsilon).exp()  # cosines are 1 at the most; a common factor cancels
+    for _ in range(iterations):
+        q_BK = q_BK / comm.sum(q_BK.sum(0)).clamp_min(torch.finfo(q_BK.dtype).tiny) / q_BK.shape[1]
+        q_BK = q_BK / q_BK.sum(1, keepdim=True)
+    return q_BK

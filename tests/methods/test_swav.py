@@ -1,0 +1,81 @@
+"""SwAV: codes by Sinkhorn and Knopp by hand, the swapped prediction, prototypes, multi-crop."""
+
+import math
+
+import pytest
+import torch
+
+from lookalike.contract.stand_ins import tiny_method
+from lookalike.methods.base import Step, View
+from lookalike.methods.swav import sinkhorn
+
+
+def test_one_iteration_by_hand():
+    """exp of the scores is [[4, 1], [2, 1]]: columns 4/6, 1/2 and 2/6, 1/2; then rows to 1."""
+    scores = torch.tensor([[4.0, 1.0], [2.0, 1.0]], dtype=torch.float64).log()
+    q = sinkhorn(scores, 1.0, 1)
+    expected = torch.tensor([[4 / 6, 1 / 2], [2 / 6, 1 / 2]], dtype=torch.float64)
+    torch.testing.assert_close(q, expected / expected.sum(1, keepdim=True))
+
+
+def test_codes_use_prototypes_equally_often():
+    scores = torch.randn(64, 8, dtype=torch.float64, generator=torch.Generator().manual_seed(0)).tanh()
+    q = sinkhorn(scores, 0.05, 200)
+    torch.testing.assert_close(q.sum(1), torch.ones(64, dtype=torch.float64))
+    torch.testing.assert_close(q.sum(0), torch.full((8,), 8.0, dtype=torch.float64), rtol=1e-3, atol=0)
+
+
+def test_the_loss_is_the_swapped_prediction():
+    method, _ = tiny_method("swav", prototypes=5, small_crops=1)
+    scores = torch.randn(7, 3, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(1)).tanh()
+    total = 0.0
+    for s in (0, 1):  # codes of the large views, predicted from each other view
+        q = sinkhorn(scores[:, s], 0.05, 3)
+        for t in (t for t in range(3) if t != s):
+            for i in range(7):
+                p = torch.softmax(scores[i, t] / 0.1, 0)
+                total -= sum(float(q[i, k] * p[k].log()) for k in range(5)) / 7
+    assert float(method.loss(scores, torch.arange(7))) == pytest.approx(total / 2 / 2, rel=1e-10)
+
+
+def test_no_gradient_goes_through_codes():
+    method, _ = tiny_method("swav", prototypes=4, small_crops=0)
+    scores = torch.randn(6, 2, 4, dtype=torch.float64).tanh().requires_grad_()
+    method.loss(scores, torch.arange(6)).backward()
+    p, q = torch.softmax(scores[:, 1] / 0.1, -1), sinkhorn(scores[:, 0].detach(), 0.05, 3)
+    torch.testing.assert_close(scores.grad[:, 1], (p - q) / 0.1 / 6 / 2)
+
+
+def test_prototypes_have_length_1_and_stay_in_the_first_epoch():
+    method, _ = tiny_method("swav")
+    weight = method.prototypes.weight
+    torch.testing.assert_close(weight.norm(dim=1), torch.ones(len(weight), dtype=weight.dtype))
+    weight.grad = torch.ones_like(weight)
+    method.on_gradients(Step(3, 10, 0.3, epoch=1))
+    assert weight.grad is not None
+    with torch.no_grad():
+        weight.mul_(3)
+    method.on_step_end(Step(3, 10, 0.3, epoch=1))
+    torch.testing.assert_close(weight.norm(dim=1), torch.ones(len(weight), dtype=weight.dtype))
+    method.on_gradients(Step(0, 10, 0.0, epoch=0))
+    assert weight.grad is None
+
+
+def test_small_views_are_those_of_the_paper():
+    method, _ = tiny_method("swav", image_size=224, small_crops=6)
+    assert tuple(method.views) == (View(count=2), View(count=6, size=96, area=(0.05, 0.14)))
+    assert method.chance_loss(512) == pytest.approx(math.log(100))
+
+
+@pytest.mark.parametrize(
+    ("said", "complaint"),
+    [
+        ({"prototypes": 1}, "--prototypes must be at least 2, got 1"),
+        ({"epsilon": 0.0}, "--epsilon must be positive, got 0.0"),
+        ({"small_crop_min": 0.3}, "--small-crop-min must be in (0, --crop-min or 0.14), got 0.3"),
+    ],
+)
+def test_values_that_cannot_be_are_named(said: dict, complaint: str):
+    from lookalike.contract.stand_ins import tiny_options
+
+    assert list(tiny_options("swav", **said).problems()) == [complaint]
