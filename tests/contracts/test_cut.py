@@ -7,10 +7,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from fakes import FakeCollection, noise, tiny_options
+from fakes import noise
 from followers import Follower, Outputs, follower
 from lookalike import api
-from lookalike.core import registry
 from lookalike.core.options import OWN_VIEWS
 from lookalike.core.own_code import OwnCodeError
 from lookalike.core.ranks import SINGLE, Comm
@@ -19,36 +18,23 @@ from lookalike.engine.distributed import parallel
 from lookalike.engine.resolve import recipe_values
 from lookalike.engine.step import average_statistics, forward_backward
 from lookalike.engine.views import Views
-from lookalike.methods.base import Method, Step, View
-from lookalike.methods.find import find_method
+from lookalike.methods.base import Step, View
 from lookalike.methods.momentum import Momentum, cosine
 from lookalike.optim.groups import parameter_groups
 from processes import in_processes
 
 IMAGES = 12
-METHODS = registry.names("methods")
 
 
-def made(name: str, comm: Comm = SINGLE) -> tuple[Method, Any]:
-    """A tiny method, of the package or that of `followers.py`."""
-    if name == "follower":
-        return follower(IMAGES, comm=comm)
-    _, of = follower(IMAGES)
-    method = find_method(name)(of.encoder, tiny_options(name), IMAGES, 5).double()
-    method.targets_BH = method.plan(0, FakeCollection(method, IMAGES)).targets_NH  # made alone: all have the same
-    method.ranks = comm
-    return method.train(), of
-
-
-def step_in(comm: Comm, name: str, chunk: int | None) -> dict[str, Tensor]:
+def step_in(comm: Comm, chunk: int | None) -> dict[str, Tensor]:
     """Loss and gradients of a batch that is divided among the processes."""
-    method, of = made(name, comm)
+    method, of = follower(IMAGES, comm=comm)
     share = IMAGES // comm.size
     mine = slice(comm.rank * share, (comm.rank + 1) * share)
     x_VBCHW = noise(method.num_views * IMAGES, seed=1).unflatten(0, (method.num_views, IMAGES))[:, mine]
     rows = x_VBCHW.flatten(0, 1)
     parts = [lambda part=part: part for part in rows.split(chunk or len(rows))]
-    targets = getattr(method, "targets_BH", torch.arange(IMAGES)[:, None])[mine]
+    targets = torch.arange(IMAGES)[mine, None]
     loss, _ = forward_backward(
         method, of, parts, targets, chunk is not None, parallel(method) if comm.size > 1 else None
     )
@@ -56,14 +42,14 @@ def step_in(comm: Comm, name: str, chunk: int | None) -> dict[str, Tensor]:
     return {"loss": comm.sum(loss), **{key: p.grad for key, p in method.named_parameters() if p.requires_grad}}
 
 
-def all_steps(comm: Comm) -> dict[str, dict[str, Tensor]]:
-    """Of every method, whole and in chunks: two processes take longer to start than this."""
-    return {f"{name} {chunk}": step_in(comm, name, chunk) for name in (*METHODS, "follower") for chunk in (None, 5)}
+def steps(comm: Comm) -> dict[int | None, dict[str, Tensor]]:
+    """Whole and in chunks."""
+    return {chunk: step_in(comm, chunk) for chunk in (None, 5)}
 
 
 @cache
-def in_two() -> list[dict[str, dict[str, Tensor]]]:
-    return in_processes(all_steps)
+def in_two() -> list[dict[int | None, dict[str, Tensor]]]:
+    return in_processes(steps)
 
 
 def furthest(one: dict[str, Tensor], two: dict[str, Tensor]) -> float:
@@ -73,11 +59,10 @@ def furthest(one: dict[str, Tensor], two: dict[str, Tensor]) -> float:
 
 
 @pytest.mark.parametrize("chunk", [None, 5])
-@pytest.mark.parametrize("name", [*METHODS, "follower"])
-def test_two_processes_have_the_loss_and_gradients_of_one(name: str, chunk: int | None):
-    alone = step_in(SINGLE, name, None)
+def test_a_coupled_loss_is_in_two_processes_what_it_is_alone(chunk: int | None):
+    alone = step_in(SINGLE, None)
     for found in in_two():
-        assert furthest(found[f"{name} {chunk}"], alone) <= 1e-10
+        assert furthest(found[chunk], alone) <= 1e-10
 
 
 def gradients(chunk: int | None, norm: str = "group") -> tuple[Follower, Tensor, Outputs]:

@@ -72,5 +72,7 @@ def test_a_module_that_cannot_be_imported_says_why(room):
 
 def test_the_packages_hold_what_they_offer_and_no_helpers():
     assert registry.names("encoders") == ["alexnet", "convnet", "resnet", "timm-bridge", "torchvision-bridge"]
-    assert registry.names("methods") == ["deepcluster", "deepcluster-v2", "simclr", "supervised"]
+    assert registry.names("methods") == [
+        "byol", "deepcluster", "deepcluster-v2", "simclr", "simsiam", "supervised", "swav", "vicreg",
+    ]  # fmt: skip
     assert registry.names("export") == ["atlas", "huggingface", "onnx", "tensorboard", "timm", "torchvision"]

@@ -12,7 +12,6 @@ from fakes import FakeCollection, noise, signal_after, tiny_options
 from heard import Heard
 from lookalike import api
 from lookalike.cli.main import main
-from lookalike.core import registry
 from lookalike.core.errors import ConfigurationError, Interrupted, LookalikeError
 from lookalike.core.machine import parse_bytes
 from lookalike.encoders.base import EncoderSpec, build_encoder
@@ -54,15 +53,6 @@ def gradients(name: str, rows: int | None, **said: str) -> tuple[Tensor, dict[st
 def furthest(one: dict[str, Tensor], two: dict[str, Tensor]) -> float:
     """The largest difference of two gradients, relative to the largest gradient of the parameter."""
     return max(float((one[key] - two[key]).abs().max() / two[key].abs().max().clamp_min(1e-30)) for key in two)
-
-
-@pytest.mark.parametrize("rows", [1, 5, 8])
-@pytest.mark.parametrize("name", registry.names("methods"))
-def test_chunks_give_the_gradients_of_the_whole_batch(name: str, rows: int):
-    whole_loss, whole, _ = gradients(name, None)
-    loss, chunked, _ = gradients(name, rows)
-    assert float(loss) == pytest.approx(float(whole_loss), rel=1e-12)
-    assert furthest(chunked, whole) <= 1e-10
 
 
 def test_with_batchnorm_a_chunk_is_normalised_by_itself():
@@ -109,24 +99,6 @@ def test_without_putting_back_the_passes_differ(encoder: str, monkeypatch: pytes
     assert torch.equal(*passes())
     monkeypatch.setattr(step, "unchanged", lambda method, but: nullcontext())
     assert not torch.equal(*passes())
-
-
-@pytest.mark.parametrize("name", registry.names("methods"))
-def test_a_whole_run_in_chunks_equals_one_without(name: str, tmp_path: Path):
-    """Weights after a few steps: float64 and a norm that does not look at the batch."""
-    images = api.load_images("digits")
-    images = images.of_rows(images.training[:300])  # few are looked at, and three batches are trained on
-    weights = []
-    for micro in ("auto", "24", "64"):
-        options = tiny_options(
-            name, data="digits", out=str(tmp_path / micro), batch_size=64, micro_batch=micro, threads=1,
-            image_size=None, precision="float64", norm="group", max_steps=3, augment="digits", check_every=100,
-        )  # fmt: skip
-        weights.append(load_checkpoint(api.train(name, options, images=images).checkpoint)["method"])
-    for other in weights[1:]:
-        for key, value in weights[0].items():
-            if value.dtype.is_floating_point and key.startswith(("encoder.", "head.")):
-                torch.testing.assert_close(other[key], value, rtol=1e-9, atol=1e-11, msg=key)
 
 
 def test_memory_that_does_not_do_for_the_batch_makes_chunks_and_says_so(
@@ -227,7 +199,7 @@ def test_a_gpu_that_does_not_hold_one_image_ends_the_run(tmp_path: Path, monkeyp
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", registry.names("methods"))
+@pytest.mark.parametrize("name", ["simclr", "deepcluster-v2"])
 def test_a_batch_of_512_in_chunks_of_64(name: str, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(sys.modules[__name__], "IMAGES", 512)
     _, whole, _ = gradients(name, None)

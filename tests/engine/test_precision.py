@@ -58,7 +58,8 @@ def train(method: str, images: Images, out: Path, **said: object) -> RunFolder:
 @pytest.mark.parametrize("method", METHODS)
 def test_every_augmentation_trains_in_both_precisions(method: str, channels: int, tmp_path: Path):
     images = pictures(channels)
-    for augment in recipe_names():
+    # the others are trained with one that blurs, turns colours and is cut by a border
+    for augment in recipe_names() if method == "simclr" else ("simclr",):
         weights = []
         for precision in PRECISIONS:
             run = train(method, images, tmp_path / f"{augment}-{precision}", augment=augment, precision=precision)
