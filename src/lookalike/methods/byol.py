@@ -40,7 +40,10 @@ class BYOL(Method):
     title = "BYOL"
     views = (View("byol-1"), View("byol-2"))
     views_together = False  # as published: BatchNorm sees one view at a time
-    presets = {"*": {"lr": 0.2}, "digits": {"augment": "digits"}, "mnist": {"augment": "digits"}}
+    presets = {  # a target that is to get anywhere in few steps has to move faster
+        "digits": {"augment": "digits", "target_momentum": 0.9},
+        "mnist": {"augment": "digits", "target_momentum": 0.95},
+    }
 
     @dataclass(kw_only=True)
     class Options(ProjectorOptions):

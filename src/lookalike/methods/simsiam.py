@@ -35,7 +35,6 @@ class SimSiam(Method):
 
     title = "SimSiam"
     views_together = False  # as published: BatchNorm sees one view at a time
-    presets = {"*": {"lr": 0.1}}
 
     @dataclass(kw_only=True)
     class Options(ProjectorOptions):
