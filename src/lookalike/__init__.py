@@ -9,12 +9,19 @@ from lookalike.core.method_facts import class_names
 from lookalike.core.version import VERSION
 
 if TYPE_CHECKING:
+    from lookalike.core.errors import LookalikeError
     from lookalike.estimators import Estimator
     from lookalike.run import load
     from lookalike.training import train
 
 __version__ = VERSION
 # imported when they are asked for: the command line answers --help without torch and scikit-learn
-_LATER = {**dict.fromkeys(class_names(), "estimators"), "Estimator": "estimators", "load": "run", "train": "training"}
-__all__ = ["Estimator", "__version__", "load", "train", *class_names()]
+_LATER = {
+    **dict.fromkeys(class_names(), "estimators"),
+    "Estimator": "estimators",
+    "LookalikeError": "core.errors",
+    "load": "run",
+    "train": "training",
+}
+__all__ = ["Estimator", "LookalikeError", "__version__", "load", "train", *class_names()]
 __getattr__, __dir__ = later(__name__, _LATER, globals())
