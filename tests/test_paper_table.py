@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from lookalike.engine import choose_views, looks, watch
+from lookalike.engine.extent import Extent
 from lookalike.evaluate import choose_k, health, judging, knn, linear, map
 from lookalike.methods import deepcluster
 from lookalike.report import cleaning, verdict
@@ -58,7 +59,7 @@ def test_the_table_is_there():
         ("verdict.md", f"`--crop-min` below {judging._TINY}"),
         ("verdict.md", f"its own image {judging._RISING} times as often as half-way"),
         ("verdict.md", f"correlate by {health._COPY}"),
-        ("verdict.md", f"Among up to {health.GALLERY:,} images"),
+        ("verdict.md", f"Among up to {Extent().gallery:,} images"),
         ("verdict.md", f"*stable* from {verdict._STABLE}, *still moving* from {verdict._LOOSE}"),
         ("verdict.md", f"within {verdict._CLOSE} of pixels or of the untrained network"),
         ("verdict.md", {0.5: "If one cluster holds more than half of the images"}[watch._HALF]),

@@ -6,16 +6,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from lookalike.augment.color import (
-    ORDERS,
-    ColorJitter,
-    adjust_brightness,
-    adjust_contrast,
-    adjust_saturation,
-    color_jitter,
-)
+import plain_color
+from jitter import jittered
+from lookalike.augment.color import ORDERS, ColorJitter, color_jitter
 from lookalike.augment.grayscale import luma
-from lookalike.augment.hue import adjust_hue
 from lookalike.core import rng
 
 SHAPE = (3, 8, 8)
@@ -23,10 +17,6 @@ SHAPE = (3, 8, 8)
 
 def images(channels: int = 3, n: int = 4) -> Tensor:
     return torch.rand(n, channels, 8, 8, generator=torch.Generator().manual_seed(0))
-
-
-def factor(value: float, n: int = 4) -> Tensor:
-    return torch.full((n, 1, 1, 1), value)
 
 
 def draw(jitter: ColorJitter, n: int = 10_000) -> tuple[Tensor, Tensor]:
@@ -62,32 +52,32 @@ def test_factors_are_drawn_apart():
 
 def test_brightness_multiplies_and_clamps():
     x_BCHW = torch.tensor([0.0, 0.25, 0.75]).view(1, 3, 1, 1)
-    assert adjust_brightness(x_BCHW, factor(2.0, 1)).flatten().tolist() == [0.0, 0.5, 1.0]
+    assert jittered(x_BCHW, brightness=2.0).flatten().tolist() == pytest.approx([0.0, 0.5, 1.0], abs=1e-6)
 
 
 def test_contrast_pivots_on_the_mean_grey():
     x_BCHW = images()
     mean_B111 = luma(x_BCHW).mean((1, 2, 3), keepdim=True)
-    assert torch.allclose(adjust_contrast(x_BCHW, factor(0.0)), mean_B111.expand_as(x_BCHW), atol=1e-6)
-    assert torch.allclose(adjust_contrast(x_BCHW, factor(0.5)), (x_BCHW + mean_B111) / 2, atol=1e-6)
+    assert torch.allclose(jittered(x_BCHW, contrast=0.0), mean_B111.expand_as(x_BCHW), atol=1e-6)
+    assert torch.allclose(jittered(x_BCHW, contrast=0.5), (x_BCHW + mean_B111) / 2, atol=1e-6)
 
 
 def test_contrast_of_other_channels_pivots_on_their_mean():
     x_BCHW = images(2)
     mean_B111 = x_BCHW.mean((1, 2, 3), keepdim=True)
-    assert torch.allclose(adjust_contrast(x_BCHW, factor(0.0)), mean_B111.expand_as(x_BCHW), atol=1e-6)
+    assert torch.allclose(jittered(x_BCHW, contrast=0.0), mean_B111.expand_as(x_BCHW), atol=1e-6)
 
 
 def test_saturation_blends_with_grey():
     x_BCHW = images()
-    assert torch.allclose(adjust_saturation(x_BCHW, factor(0.0)), luma(x_BCHW).expand_as(x_BCHW), atol=1e-6)
-    assert torch.allclose(adjust_saturation(x_BCHW, factor(0.5)), (x_BCHW + luma(x_BCHW)) / 2, atol=1e-6)
+    assert torch.allclose(jittered(x_BCHW, saturation=0.0), luma(x_BCHW).expand_as(x_BCHW), atol=1e-6)
+    assert torch.allclose(jittered(x_BCHW, saturation=0.5), (x_BCHW + luma(x_BCHW)) / 2, atol=1e-6)
 
 
 @pytest.mark.parametrize("shift", [-0.37, 0.1, 0.5])
 def test_hue_turns_as_the_standard_library_does(shift):
     x_BCHW = images(n=1)
-    ours = adjust_hue(x_BCHW, factor(shift, 1))[0].flatten(1).T.tolist()
+    ours = jittered(x_BCHW, hue=shift)[0].flatten(1).T.tolist()
     for before, after in zip(x_BCHW[0].flatten(1).T.tolist(), ours, strict=True):
         h, s, v = colorsys.rgb_to_hsv(*before)
         assert after == pytest.approx(colorsys.hsv_to_rgb((h + shift) % 1.0, s, v), abs=1e-5)
@@ -95,7 +85,7 @@ def test_hue_turns_as_the_standard_library_does(shift):
 
 def test_hue_leaves_grey_black_and_white_alone():
     x_BCHW = torch.tensor([0.0, 0.4, 1.0]).view(3, 1, 1, 1).expand(3, 3, 2, 2)
-    assert torch.equal(adjust_hue(x_BCHW, factor(0.3, 3)), x_BCHW)
+    assert torch.equal(jittered(x_BCHW, hue=0.3), x_BCHW)
 
 
 @pytest.mark.parametrize(("channels", "tolerance"), [(1, 0), (2, 0), (3, 1e-6), (5, 0)])
@@ -114,7 +104,12 @@ def test_probability_zero_is_the_identity_bit_by_bit():
 def test_each_image_gets_its_factors_in_its_order():
     x_BCHW = images(n=25)
     factors_B4 = torch.tensor([1.7, 0.4, 1.5, 0.15]).repeat(25, 1)
-    parts = (adjust_brightness, adjust_contrast, adjust_saturation, adjust_hue)
+    parts = (
+        plain_color.adjust_brightness,
+        plain_color.adjust_contrast,
+        plain_color.adjust_saturation,
+        plain_color.adjust_hue,
+    )
     out = color_jitter(x_BCHW, factors_B4, torch.arange(25) - 1)
     assert torch.equal(out[0], x_BCHW[0])
     for k, order in enumerate(ORDERS):
@@ -128,7 +123,9 @@ def test_without_colour_only_brightness_and_contrast_act():
     x_B1HW = images(1)
     order_B = torch.zeros(4, dtype=torch.int64)  # brightness, contrast, saturation, hue
     out = color_jitter(x_B1HW, torch.tensor([1.7, 0.4, 1.5, 0.15]).repeat(4, 1), order_B)
-    assert torch.allclose(out, adjust_contrast(adjust_brightness(x_B1HW, factor(1.7)), factor(0.4)), atol=1e-6)
+    bright_B1HW = (1.7 * x_B1HW).clamp(0, 1)
+    mean_B111 = bright_B1HW.mean((1, 2, 3), keepdim=True)
+    assert torch.allclose(out, (0.4 * bright_B1HW + 0.6 * mean_B111).clamp(0, 1), atol=1e-6)
 
 
 def test_inputs_are_not_written_to():

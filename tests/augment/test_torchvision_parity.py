@@ -2,12 +2,13 @@
 
 import json
 import math
+from functools import partial
 
 import pytest
 import torch
 from torch import Tensor
 
-from lookalike.augment import color, hue
+from jitter import jittered
 from lookalike.augment.affine import affine, rotation
 from lookalike.augment.blur import gaussian_blur
 from lookalike.augment.crop import resized_crop
@@ -24,23 +25,21 @@ from make_pinned import (
     torchvision_result,
 )
 
+JITTERED = ("brightness", "contrast", "saturation", "hue")
 TOLERANCE = 1e-5  # one grey level is 4e-3
 
 
 def our_result(operation: str, x_BCHW: Tensor, parameter, size: int, taps: int) -> Tensor:
     """The same call as `torchvision_result`, by this package."""
     n = len(x_BCHW)
-    parameter_B111 = torch.full((n, 1, 1, 1), parameter) if isinstance(parameter, float) else None
+    parameter_B = torch.full((n,), parameter) if isinstance(parameter, float) else None
     calls = {
         "resized_crop": lambda: resized_crop(x_BCHW, torch.tensor(parameter).repeat(n, 1), size),
         "hflip": lambda: horizontal_flip(x_BCHW, torch.arange(n)),
-        "rotate": lambda: affine(x_BCHW, rotation(parameter_B111.view(n) * math.pi / 180), torch.zeros(n, 2)),
-        "brightness": lambda: color.adjust_brightness(x_BCHW, parameter_B111),
-        "contrast": lambda: color.adjust_contrast(x_BCHW, parameter_B111),
-        "saturation": lambda: color.adjust_saturation(x_BCHW, parameter_B111),
-        "hue": lambda: hue.adjust_hue(x_BCHW, parameter_B111),
+        "rotate": lambda: affine(x_BCHW, rotation(parameter_B * math.pi / 180), torch.zeros(n, 2)),
+        **{name: partial(jittered, x_BCHW, **{name: parameter}) for name in JITTERED},
         "grayscale": lambda: grayscale(x_BCHW, torch.arange(n)),
-        "blur": lambda: gaussian_blur(x_BCHW, parameter_B111.view(n), taps),
+        "blur": lambda: gaussian_blur(x_BCHW, parameter_B, taps),
     }
     return calls[operation]()
 

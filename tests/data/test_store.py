@@ -108,10 +108,8 @@ def test_without_a_store_all_is_the_same(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_images_decoded_on_the_fly_are_kept_for_a_while_and_begun_early(tmp_path: Path, monkeypatch):
-    monkeypatch.setattr("lookalike.data.fly._KEPT", 0)
-    monkeypatch.setattr("lookalike.data.fly._FEWEST", 8)
     listing = listing_of_photos(tmp_path / "photos", N)
-    decoded = Decoded(listing.entries, Shape(3, 32))
+    decoded = Decoded(listing.entries, Shape(3, 32), kept=0, fewest=8)
     asked, lock = [], threading.Lock()
 
     def counting(entry: Entry, side: int, channels: int):

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from lookalike.core.errors import LookalikeError
 from lookalike.encoders.alexnet import AlexNet, Dropout, Sobel
 from lookalike.encoders.base import EncoderSpec, build_encoder
-from lookalike.encoders.weights import load_weights
+from lookalike.encoders.weights import fit_weights, read_weights
 
 
 def alexnet(image_size: int = 32, channels: int = 3, seed: int = 0, **options) -> AlexNet:
@@ -190,7 +190,7 @@ def test_weights_load_strictly_and_completely(tmp_path):
     first, second = alexnet(seed=0), alexnet(seed=1)
     first(images(4, 3, 32, 32))  # the counters of dropout move as well
     save_file(first.state_dict(), tmp_path / "w.safetensors")
-    load_weights(second, tmp_path / "w.safetensors")
+    fit_weights(second, read_weights(tmp_path / "w.safetensors"), "FILE")
     assert all(torch.equal(t, first.state_dict()[name]) for name, t in second.state_dict().items())
 
 

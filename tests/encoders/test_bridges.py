@@ -14,7 +14,7 @@ from lookalike.core import optional
 from lookalike.core.errors import LookalikeError
 from lookalike.encoders import timm_bridge, torchvision_bridge
 from lookalike.encoders.base import EncoderSpec, build_encoder, encoder_names, name_problem
-from lookalike.encoders.weights import fit_weights, load_weights
+from lookalike.encoders.weights import fit_weights, read_weights
 
 SIDE = 32
 
@@ -70,7 +70,7 @@ def test_a_file_of_timm_gives_the_features_of_timm(timm: Any, name: str, tmp_pat
     file = tmp_path / "weights.safetensors"
     save_file(theirs.state_dict(), file)
     encoder = build_encoder(spec(f"timm:{name}"), 0).eval()
-    load_weights(encoder, file)
+    fit_weights(encoder, read_weights(file), "FILE")
     with torch.no_grad():
         expected = theirs.forward_head(theirs.forward_features(images()), pre_logits=True)
         assert torch.equal(encoder(images()), expected)
@@ -86,7 +86,7 @@ def test_a_file_of_torchvision_gives_what_its_classifier_sees(models: Any, name:
     file = tmp_path / "weights.pth"
     torch.save(theirs.state_dict(), file)
     encoder = build_encoder(spec(f"torchvision:{name}"), 0).eval()
-    load_weights(encoder, file)
+    fit_weights(encoder, read_weights(file), "FILE")
     with torch.no_grad():
         theirs(images())
         assert torch.equal(encoder(images()), seen[0].flatten(1))
@@ -108,7 +108,7 @@ def test_our_resnet_and_that_of_torchvision_are_one(models: Any, tmp_path: Path)
     ours = build_encoder(spec("resnet18", stem="large"), 0).eval()
     theirs = build_encoder(spec("torchvision:resnet18"), 0).eval()
     for encoder in (ours, theirs):
-        load_weights(encoder, file)
+        fit_weights(encoder, read_weights(file), "FILE")
     with torch.no_grad():
         assert torch.allclose(ours(images()), theirs(images()), atol=1e-5)
 

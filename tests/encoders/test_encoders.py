@@ -10,9 +10,9 @@ from safetensors.torch import save_file
 from torch import nn
 
 from lookalike.core.errors import LookalikeError
-from lookalike.encoders.base import EncoderSpec, build_encoder, encoder_names
+from lookalike.encoders import Encoder, EncoderSpec, StagedEncoder, build_encoder, encoder_names
 from lookalike.encoders.heads import projection_head
-from lookalike.encoders.weights import load_weights, read_weights
+from lookalike.encoders.weights import fit_weights, read_weights
 from make_keys import KEYS, torchvision_keys
 
 
@@ -48,6 +48,18 @@ def assert_holds(encoder: nn.Module, expected: dict[str, torch.Tensor]) -> None:
 
 
 # architecture
+
+
+@pytest.mark.parametrize("name", encoder_names())
+def test_every_encoder_keeps_the_protocol(name):
+    encoder = meta(small(name, image_size=64))
+    assert isinstance(encoder, Encoder)
+    assert isinstance(encoder, StagedEncoder) is (name != "alexnet")
+    assert encoder(torch.zeros(2, 3, 64, 64, device="meta")).shape == (2, encoder.out_features)
+
+
+def test_a_module_without_a_width_is_no_encoder_yet():
+    assert not isinstance(nn.Flatten(), Encoder)
 
 
 @pytest.mark.parametrize(
@@ -216,7 +228,7 @@ def test_safetensors_load_strictly(tmp_path):
     encoder = build_encoder(small(), 0)
     expected = weights(encoder)
     save_file(expected, tmp_path / "w.safetensors")
-    load_weights(encoder, tmp_path / "w.safetensors")
+    fit_weights(encoder, read_weights(tmp_path / "w.safetensors"), "FILE")
     assert_holds(encoder, expected)
 
 
@@ -227,7 +239,7 @@ def test_wrappers_prefixes_and_classifiers_are_taken_off(tmp_path, wrapper, pref
     expected = weights(encoder)
     saved = {prefix + name: t for name, t in expected.items()} | {prefix + "fc.weight": torch.ones(10, 32)}
     torch.save({wrapper: saved, "epoch": 7} if wrapper else saved, tmp_path / "w.pt")
-    load_weights(encoder, tmp_path / "w.pt")
+    fit_weights(encoder, read_weights(tmp_path / "w.pt"), "FILE")
     assert_holds(encoder, expected)
 
 
@@ -236,7 +248,7 @@ def test_each_name_of_a_classifier_is_dropped(tmp_path, name):
     encoder = build_encoder(small(), 0)
     expected = weights(encoder)
     save_file(expected | {f"{name}.weight": torch.ones(3), f"{name}.bias": torch.ones(1)}, tmp_path / "w.safetensors")
-    load_weights(encoder, tmp_path / "w.safetensors")
+    fit_weights(encoder, read_weights(tmp_path / "w.safetensors"), "FILE")
     assert_holds(encoder, expected)
 
 
@@ -244,7 +256,7 @@ def test_half_precision_weights_load_as_float32(tmp_path):
     encoder = build_encoder(small(), 0)
     expected = {name: t.half() if t.is_floating_point() else t for name, t in weights(encoder).items()}
     save_file(expected, tmp_path / "w.safetensors")
-    load_weights(encoder, tmp_path / "w.safetensors")
+    fit_weights(encoder, read_weights(tmp_path / "w.safetensors"), "FILE")
     assert encoder.conv1.weight.dtype == torch.float32
     assert torch.equal(encoder.conv1.weight, expected["conv1.weight"].float())
 
@@ -253,7 +265,7 @@ def test_old_files_without_the_counter_of_batches_load(tmp_path):
     encoder = build_encoder(small(), 0)
     expected = weights(encoder)
     save_file({n: t for n, t in expected.items() if not n.endswith("num_batches_tracked")}, tmp_path / "w.safetensors")
-    load_weights(encoder, tmp_path / "w.safetensors")
+    fit_weights(encoder, read_weights(tmp_path / "w.safetensors"), "FILE")
     assert torch.equal(encoder.layer4.bn2.running_var, expected["layer4.bn2.running_var"])
 
 
@@ -266,7 +278,7 @@ def test_every_tensor_that_does_not_fit_is_named_and_nothing_is_loaded(tmp_path)
     saved["layer9.conv1.weight"] = torch.ones(2, 2)
     save_file(saved, tmp_path / "w.safetensors")
     with pytest.raises(LookalikeError) as caught:
-        load_weights(encoder, tmp_path / "w.safetensors")
+        fit_weights(encoder, read_weights(tmp_path / "w.safetensors"), "FILE")
     message = str(caught.value)
     assert "does not fit ConvNet: 3 tensors differ" in message
     assert "missing bn1.bias [4]" in message
@@ -279,7 +291,7 @@ def test_a_long_list_of_misfits_is_cut(tmp_path):
     encoder = build_encoder(small(), 0)
     save_file({"weight": torch.ones(1)}, tmp_path / "w.safetensors")
     with pytest.raises(LookalikeError, match=r"- and \d+ more") as caught:
-        load_weights(encoder, tmp_path / "w.safetensors")
+        fit_weights(encoder, read_weights(tmp_path / "w.safetensors"), "FILE")
     assert len(str(caught.value).splitlines()) == 13
 
 

@@ -1,18 +1,17 @@
 """The proposal for a number of groups: right where there is a right answer, and the same every time."""
 
+from functools import partial
+
 import pytest
 import torch
 
 from lookalike.core.errors import LookalikeError
 from lookalike.evaluate import choose_k
-from lookalike.evaluate.choose_k import CANDIDATES, Score, propose, score_k
+from lookalike.evaluate.choose_k import CANDIDATES, Score, fitting_candidates, propose
 from lookalike.evaluate.clusters import WAYS
 
-
-@pytest.fixture(autouse=True)
-def one_pair_of_halves(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is judged here is clear enough for one."""
-    monkeypatch.setattr(choose_k, "_PAIRS", 1)
+score_k = partial(choose_k.score_k, pairs=1)
+"""What is judged here is clear enough for one pair of halves."""
 
 
 def blobs(n: int, k: int, seed: int = 0) -> torch.Tensor:
@@ -50,10 +49,9 @@ def test_it_is_a_function_of_its_seed():
     assert score_k(x, "kmeans", seed=2, candidates=(4,)) != first
 
 
-def test_candidates_are_what_the_number_of_rows_allows(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(choose_k, "_score", lambda x, k, way, seed: Score(k, 0.0, 0.0))
-    assert [score.k for score in score_k(torch.rand(2000, 3), "kmeans")] == list(CANDIDATES)
-    assert [score.k for score in score_k(blobs(100, 3), "kmeans")] == [2, 3, 4, 5]
+def test_candidates_are_what_the_number_of_rows_allows():
+    assert fitting_candidates(2000) == list(CANDIDATES)
+    assert fitting_candidates(100) == [2, 3, 4, 5]
     assert [score.k for score in score_k(blobs(10, 3), "kmeans")] == [2]
 
 
@@ -98,7 +96,7 @@ def test_where_time_is_short_numbers_that_lie_far_apart_are_tried():
 def test_a_number_that_would_take_longer_than_is_left_is_passed_over(monkeypatch):
     clock, tried = [0.0], []
 
-    def scored(x, k, way, seed):
+    def scored(x, k, way, seed, pairs):
         tried.append(k)
         clock[0] += k  # seconds: as long as it is large
         return Score(k, 0.0, 0.0)

@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
-from lookalike.evaluate import map as map_module
-from lookalike.evaluate.map import aligned_maps, common_neighbours, common_per_image, fingerprint
+from lookalike.evaluate.map import aligned_maps, common_neighbours, common_per_image, fingerprint, principal_layout
 from lookalike.neighbors.numpy_backend import nearest_rows, unit_rows
 
 
@@ -149,10 +148,9 @@ def test_no_torch():
     assert subprocess.run([sys.executable, "-c", code], check=True, capture_output=True).stdout == b"False\n"
 
 
-def test_wide_features_begin_along_the_same_axes(monkeypatch: pytest.MonkeyPatch):
+def test_wide_features_begin_along_the_same_axes():
     x_ND = np.random.default_rng(0).normal(size=(40, 30)) * np.geomspace(1, 0.01, 30)
-    whole = map_module._axes(x_ND, None, 0)
-    monkeypatch.setattr(map_module, "_WIDE", 20)
-    np.testing.assert_allclose(map_module._axes(x_ND, None, 0), whole, atol=1e-4 * np.abs(whole).max())
+    whole = principal_layout(x_ND, None, 0)
+    np.testing.assert_allclose(principal_layout(x_ND, None, 0, wide=20), whole, atol=1e-4 * np.abs(whole).max())
     for rows in (x_ND[:1], x_ND[:2], np.repeat(x_ND[:1], 9, 0), np.repeat(x_ND[:2], 9, 0)):
-        assert np.isfinite(map_module._axes(rows, None, 0)).all()
+        assert np.isfinite(principal_layout(rows, None, 0, wide=20)).all()

@@ -8,7 +8,7 @@ import torch
 
 from lookalike.evaluate import propagate as module
 from lookalike.evaluate.knn import knn_predict
-from lookalike.evaluate.propagate import left_out_right, propagate
+from lookalike.evaluate.propagate import Graph, left_out_right, propagate
 
 
 def rings(n: int = 300, classes: int = 3, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
@@ -67,20 +67,12 @@ def test_the_same_call_gives_the_same_bits():
     assert torch.equal(propagate(x, known, label[known], 3), propagate(x, known, label[known], 3))
 
 
-def test_of_more_rows_than_a_graph_takes_a_sample_speaks_for_the_others(monkeypatch: pytest.MonkeyPatch):
+def test_of_more_rows_than_a_graph_takes_a_sample_speaks_for_the_others():
     x, label = rings(600)
     known = torch.tensor([590, 591, 592, 100, 101, 102])
-    sizes, system = [], module._system
-
-    def spy(x_MD: torch.Tensor):
-        sizes.append(len(x_MD))
-        return system(x_MD)
-
-    monkeypatch.setattr(module, "_system", spy)
     whole = propagate(x, known, label[known], 3)
-    monkeypatch.setattr(module, "_GRAPH_ROWS", 250)
-    part = propagate(x, known, label[known], 3)
-    assert sizes == [600, 250]
+    part = propagate(x, known, label[known], 3, graph_rows=250)
+    assert [len(Graph(x, known, graph_rows=rows).rows_M) for rows in (600, 250)] == [600, 250]
     assert torch.equal(part[known], whole[known])
     assert torch.allclose(part.sum(1), torch.ones(600), atol=1e-5)
     assert (part.argmax(1) == label).double().mean() > 0.95
@@ -136,10 +128,9 @@ def test_labels_left_out_are_guessed_as_often_as_labels_of_others():
     assert left_out_right(x, known[:4], label[:4], 4) == 0  # one of each: nothing is left to spread
 
 
-def test_where_the_graph_is_of_a_sample_labels_left_out_are_in_it(monkeypatch: pytest.MonkeyPatch):
+def test_where_the_graph_is_of_a_sample_labels_left_out_are_in_it():
     x, label = rings(900)
     known = torch.arange(100, 160)
     whole = left_out_right(x, known, label[known], 3)
-    monkeypatch.setattr(module, "_GRAPH_ROWS", 300)
-    assert left_out_right(x, known, label[known], 3) == pytest.approx(whole, abs=0.1)
+    assert left_out_right(x, known, label[known], 3, graph_rows=300) == pytest.approx(whole, abs=0.1)
     assert whole > 0.9

@@ -1,9 +1,7 @@
 """Images to label next: typical, of different parts, none twice and none that has a label."""
 
-import pytest
 import torch
 
-from lookalike.evaluate import typical as module
 from lookalike.evaluate.typical import typical_rows
 
 NONE = torch.empty(0, dtype=torch.int64)
@@ -58,10 +56,9 @@ def test_copies_of_an_image_are_one_part():
     assert len(set(typical_rows(x, 9, NONE).tolist())) == 9
 
 
-def test_of_a_large_collection_a_sample_is_looked_at(monkeypatch: pytest.MonkeyPatch):
+def test_of_a_large_collection_a_sample_is_looked_at():
     x, of = heaps([120, 90, 60, 200])
-    monkeypatch.setattr(module, "_MOST_ROWS", 100)
-    chosen = typical_rows(x, 2, torch.tensor([0, 300]))
+    chosen = typical_rows(x, 2, torch.tensor([0, 300]), most_rows=100)
     assert sorted(of[chosen].tolist()) == [1, 2]
     assert not set(chosen.tolist()) & {0, 300}
-    assert len(set(typical_rows(x, 400, torch.tensor([0])).tolist())) == 400
+    assert len(set(typical_rows(x, 400, torch.tensor([0]), most_rows=100).tolist())) == 400

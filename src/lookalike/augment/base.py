@@ -138,8 +138,3 @@ def chosen(mask_B: Tensor, device: torch.device) -> Tensor:
     Found on the CPU on purpose: asking a GPU tensor would wait for the GPU.
     """
     return mask_B.nonzero()[:, 0].to(device, non_blocking=True)
-
-
-def per_image(value_B: Tensor, like: Tensor) -> Tensor:
-    """One number per image as [B, 1, 1, 1] on the device and in the dtype of `like`."""
-    return value_B.to(like.device, like.dtype, non_blocking=True).view(-1, 1, 1, 1)

@@ -26,22 +26,6 @@ _PLAIN_STEPS = torch.tensor([[o for o in order if o < _SATURATION] for order in 
 _TOGETHER = 64  # images whose hue is turned at once
 
 
-def adjust_brightness(x_BCHW: Tensor, factor_B111: Tensor) -> Tensor:
-    """Multiply by a factor."""
-    return (x_BCHW * factor_B111).clamp_(0.0, 1.0)
-
-
-def adjust_contrast(x_BCHW: Tensor, factor_B111: Tensor, colour: bool = True) -> Tensor:
-    """Blend with the mean grey of the image; three channels are weighted as the eye does where they mean colour."""
-    return _blend_(x_BCHW.clone(), factor_B111, 1 - factor_B111, None, colour and x_BCHW.shape[1] == 3)
-
-
-def adjust_saturation(x_B3HW: Tensor, factor_B111: Tensor) -> Tensor:
-    """Blend with the grey image."""
-    rest_B111 = 1 - factor_B111
-    return _blend_(x_B3HW.clone(), factor_B111, torch.zeros_like(rest_B111), rest_B111, True)
-
-
 def _blend_(x_BCHW: Tensor, own: Tensor, mean: Tensor, grey: Optional[Tensor], colour: bool) -> Tensor:  # noqa: UP045
     """own * image + mean * its mean grey + grey * the grey image, clamped, in place; shares [B, 1, 1, 1].
 

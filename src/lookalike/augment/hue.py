@@ -32,8 +32,3 @@ def turn_hue_(x_B3HW: Tensor, shift_B111: Tensor) -> Tensor:
     off_B2HW = (hue.unsqueeze(1) + beside).abs_().sub_(1).clamp_(0, 1).mul_(chroma.unsqueeze(1))
     torch.add(low.unsqueeze(1), off_B2HW, out=x_B3HW[:, 1:])
     return x_B3HW
-
-
-def adjust_hue(x_B3HW: Tensor, shift_B111: Tensor) -> Tensor:
-    """Turn the hue by a fraction of the colour circle; float images in [0, 1], which stay as they are."""
-    return turn_hue_(x_B3HW.clone(), shift_B111)

@@ -15,12 +15,18 @@ from lookalike.core.workers import Workers
 
 _CHUNK = 64  # rows added up in the rows' own precision; chunks are then added up in float64
 _CHUNKS = 256  # chunks that a thread takes at a time
-_FEW = 4096  # rows on a CPU that are added up one after the other in float64, as that takes one call
+FEW = 4096
+"""Rows on a CPU up to which they are added up one after the other in float64, as that takes one call."""
 _SPLIT = 1 / 1024  # how far the two halves of a split cluster are moved apart, relative
 
 
 def sums_and_counts(
-    x_ND: Tensor, labels_N: Tensor, k: int, workers: Workers | None = None, weights_N: Tensor | None = None
+    x_ND: Tensor,
+    labels_N: Tensor,
+    k: int,
+    workers: Workers | None = None,
+    weights_N: Tensor | None = None,
+    few: int = FEW,
 ) -> tuple[Tensor, Tensor]:
     """The sum of the rows of each label (float64 [K, D]) and their number (int64 [K]); of weighted rows the weighted
     sum and the sum of the weights (float64 [K]).
@@ -29,7 +35,7 @@ def sums_and_counts(
     one pass without a loop over clusters; chunks of 64 keep float32 from losing small rows to large sums.
     """
     counts_K = torch.bincount(labels_N, minlength=k)
-    if len(x_ND) <= _FEW and x_ND.device.type == "cpu" and weights_N is None:
+    if len(x_ND) <= few and x_ND.device.type == "cpu" and weights_N is None:
         sums_KD = torch.zeros(k, x_ND.shape[1], dtype=torch.float64)
         return sums_KD.index_add_(0, labels_N, x_ND.double()), counts_K
     order_N = labels_N.argsort(stable=True)

@@ -16,16 +16,19 @@ from lookalike.data.health import examine
 from lookalike.data.listing import Entry
 from lookalike.data.store_format import Shape
 
-_KEPT = 2**28  # bytes of decoded canvases that are kept: the batch under way and those that come next
-_FEWEST = 64  # canvases
+KEPT = 2**28
+"""Bytes of decoded canvases that are kept: the batch under way and those that come next."""
+FEWEST = 64
+"""Canvases that are kept in any case."""
 
 
 class Decoded:
     """uint8 [N, C, M, M] of readable images, in worker threads; the same bits as a store of them."""
 
-    def __init__(self, entries: Sequence[Entry], shape: Shape) -> None:
+    def __init__(self, entries: Sequence[Entry], shape: Shape, kept: int = KEPT, fewest: int = FEWEST) -> None:
+        """`kept` are bytes of canvases that are kept, and `fewest` as many canvases in any case."""
         self._entries, self._shape = entries, shape
-        self._most = max(_FEWEST, _KEPT // shape.bytes)
+        self._most = max(fewest, kept // shape.bytes)
         self._kept: OrderedDict[int, Future[Tensor]] = OrderedDict()
         self._begin()
 

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 from lookalike.core.later import later
 
 if TYPE_CHECKING:
-    from lookalike.encoders.base import EncoderSpec, build_encoder, encoder_names
+    from lookalike.encoders.base import Encoder, EncoderSpec, StagedEncoder, build_encoder, encoder_names
 
 OFFERS = "VARIANTS"
 """What a module defines that is an encoder, or a bridge to those of a library (`core/registry.py`)."""
 
-__all__ = ["EncoderSpec", "build_encoder", "encoder_names"]
+__all__ = ["Encoder", "EncoderSpec", "StagedEncoder", "build_encoder", "encoder_names"]
 
 # imported when they are asked for: --help names the encoders without torch
-_LATER = {"EncoderSpec": "base", "build_encoder": "base", "encoder_names": "base"}
+_LATER = dict.fromkeys(__all__, "base")
 __getattr__, __dir__ = later(__name__, _LATER, globals())

@@ -1,7 +1,6 @@
 """Encoders by name, the choice of stem, and weights from files.
 
-An encoder is an `nn.Module` from images [B, C, S, S] to features [B, D] with an attribute
-`out_features` = D. A module of this room offers `VARIANTS` (what may follow its name: `resnet` has
+`Encoder` says what an encoder is. A module of this package offers `VARIANTS` (what may follow its name: `resnet` has
 "18", "34", "50") and `build(variant, ...)`.
 
 The networks of other libraries are called `LIBRARY:NAME`. A module `LIBRARY_bridge` builds them, and says how the
@@ -15,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import ModuleType
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -30,6 +30,38 @@ IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """Of values in [0, 1]; nearly all weights of others were trained on images that were normalised by these."""
 
 SMALL_SIDE = 64  # pixels; up to this side a stem without pooling keeps the resolution
+
+
+@runtime_checkable
+class Encoder(Protocol):
+    """An `nn.Module` from images [B, C, S, S] to features [B, D] that knows its D.
+
+    A network without `out_features` is asked for its width once and given the attribute (`output_width`).
+    """
+
+    out_features: int
+
+    def __call__(self, x_BCHW: Tensor, /) -> Tensor:
+        """Features, floating [B, D]."""
+        ...
+
+
+@runtime_checkable
+class StagedEncoder(Encoder, Protocol):
+    """An encoder of stages, whose outputs are maps (`feature_maps.py`)."""
+
+    map_channels: tuple[int, ...]
+    """Channels of the maps."""
+
+    def maps(self, x_BCHW: Tensor) -> Iterator[Tensor]:
+        """The outputs of the stages [B, C, H, W], one after the other."""
+        ...
+
+
+def width_of(encoder: nn.Module) -> int:
+    """D of an encoder."""
+    assert isinstance(encoder, Encoder), f"{type(encoder).__name__} does not know its width"
+    return encoder.out_features
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping
-from typing import Any
 
 from torch import Tensor, nn
 
 from lookalike.core.errors import LookalikeError
+from lookalike.encoders.base import StagedEncoder
 
 STAGES = ("layer1", "layer2", "layer3", "layer4")
 PYRAMID = {"layer1": "0", "layer2": "1", "layer3": "2", "layer4": "3"}
@@ -38,7 +38,7 @@ class FeatureMaps(nn.Module):
             LookalikeError: an encoder that has no such stages, or a name of no stage.
         """
         super().__init__()
-        if not hasattr(encoder, "maps"):
+        if not isinstance(encoder, StagedEncoder):
             raise LookalikeError(
                 f"{type(encoder).__name__} has no feature maps to give: convnet and the resnets have "
                 f"{', '.join(STAGES)}; train with --encoder resnet18"
@@ -46,8 +46,8 @@ class FeatureMaps(nn.Module):
         strange = [name for name in layers if name not in STAGES]
         if strange or not layers:
             raise LookalikeError(f"no stage {', '.join(map(repr, strange))}: valid: {', '.join(STAGES)}")
-        self.encoder: Any = encoder
-        widths: Any = encoder.map_channels
+        self.encoder = encoder
+        widths = encoder.map_channels
         self.names = {STAGES.index(stage): name for stage, name in layers.items()}
         chosen = sorted(self.names)
         self.channels = [int(widths[i]) for i in chosen]

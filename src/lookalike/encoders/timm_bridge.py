@@ -6,7 +6,7 @@ They take any number of channels, have the parameter names of timm, and need tim
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from types import ModuleType
 
 from torch import Tensor, nn
 
@@ -45,7 +45,7 @@ def channels(found: int) -> int:
 
 def _create(model: str, spec: EncoderSpec, pretrained: bool) -> nn.Module:
     timm = _timm(model)
-    how: dict[str, Any] = {"num_classes": 0, "in_chans": spec.channels}
+    how: dict[str, object] = {"num_classes": 0, "in_chans": spec.channels}
     config = timm.models.get_pretrained_cfg(model, allow_unregistered=True)
     if config is not None and config.fixed_input_size:  # a transformer learns a vector for each place of an image
         how["img_size"] = spec.image_size
@@ -58,7 +58,7 @@ def _create(model: str, spec: EncoderSpec, pretrained: bool) -> nn.Module:
         ) from error
 
 
-def _timm(model: str) -> Any:
+def _timm(model: str) -> ModuleType:
     timm = need_vision("timm", f"--encoder timm:{model}")
     if not timm.is_model(model):
         raise LookalikeError(f"timm has no network {model!r}: {did_you_mean(model.split('.')[0], timm.list_models())}")

@@ -7,7 +7,7 @@ need it only where they are asked for.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from types import ModuleType
 
 from torch import Tensor, nn
 
@@ -72,7 +72,7 @@ def _without_classifier(network: nn.Module, model: str) -> None:
     raise LookalikeError(f"torchvision:{model} does not end in a linear classifier of features; choose another network")
 
 
-def _models(model: str) -> Any:
+def _models(model: str) -> ModuleType:
     models = need_vision("torchvision.models", f"torchvision's {model}")
     names = models.list_models(module=models)
     if model not in names:

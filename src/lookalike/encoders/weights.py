@@ -43,20 +43,16 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     return loaded
 
 
-def load_weights(encoder: nn.Module, path: Path) -> None:
-    """Load weights of a file into an encoder; all must be there and fit, a classifier is left out.
-
-    Raises:
-        LookalikeError: naming each tensor that is missing, left over or of another shape.
-    """
-    fit_weights(encoder, read_weights(path), str(path))
-
-
 def fit_weights(encoder: nn.Module, tensors: Mapping[str, Tensor], source: str) -> None:
-    """Put tensors into an encoder, as `load_weights`; `source` says what followed --init.
+    """Put tensors into an encoder; all must be there and fit, a classifier is left out.
+
+    Args:
+        encoder: stays as it was where a tensor does not fit.
+        tensors: by their names, which may have what trainers put before them.
+        source: what followed --init, for the message.
 
     Raises:
-        LookalikeError: as `load_weights`; or a weight is not finite.
+        LookalikeError: naming each tensor that is missing, left over or of another shape; or a weight is not finite.
     """
     expected = encoder.state_dict()
     weights = {_strip(name, expected): tensor for name, tensor in tensors.items()}

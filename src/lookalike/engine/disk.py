@@ -14,7 +14,6 @@ import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from torch import nn
 
@@ -23,6 +22,7 @@ from lookalike.core.files import machine_faults
 from lookalike.core.full_disk import is_full
 from lookalike.core.machine import size_words
 from lookalike.core.options import TrainOptions
+from lookalike.encoders.base import width_of
 from lookalike.engine.budget import LOOKS
 from lookalike.engine.pacing import CLOCK
 from lookalike.engine.snapshots import SUBSET, THUMBNAILS
@@ -38,7 +38,7 @@ _COPIES = {"sgd": 1, "lars": 1}  # of the weights in an optimiser's state; other
 
 def foreseen(learner: nn.Module, encoder: nn.Module, options: TrainOptions, n: int) -> dict[str, int]:
     """Bytes that a run on n images will write, by what they are."""
-    width: Any = encoder.out_features
+    width = width_of(encoder)
     weights, state = _bytes(encoder), _bytes(learner)
     if getattr(learner, "needs_labels", False):  # the classifier is kept too
         weights = state

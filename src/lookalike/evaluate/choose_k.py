@@ -31,8 +31,9 @@ CANDIDATES = (2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 14, 16, 20, 25, 30, 40, 50)
 _ROWS = 6000  # rows looked at, at the most
 _SILHOUETTE_ROWS = 2000
 _RESTARTS = 5  # of each grouping: there are ten for every k
-_PAIRS = 4  # pairs of halves
 _AXES = 64  # principal axes that are kept
+PAIRS = 4
+"""Pairs of halves whose groups are compared."""
 ROWS_PER_GROUP = 10  # fewer in a half, and stability is chance
 
 
@@ -56,6 +57,7 @@ def score_k(
     seed: int = 0,
     candidates: tuple[int, ...] = CANDIDATES,
     left: Callable[[], float] = lambda: math.inf,
+    pairs: int = PAIRS,
 ) -> list[Score]:
     """Scores of each candidate that the number of rows allows (2 always), smallest first.
 
@@ -65,21 +67,26 @@ def score_k(
         seed: of the groupings.
         candidates: numbers of groups.
         left: seconds that are left; where they do not do for all, those are scored that lie farthest apart.
+        pairs: of halves whose groups are compared.
     """
     chosen = rng.permutation(seed, "choose-k", 0, len(x_ND))[:_ROWS]
     x = _main_axes(F.normalize(x_ND[chosen].float(), dim=1))
-    half = len(x) // 2
-    fitting = [k for k in candidates if k == 2 or k * ROWS_PER_GROUP <= half]
+    fitting = fitting_candidates(len(x), candidates)
     scores: list[Score] = []
     rate = 0.0  # seconds for each group of a number that is tried, at the most
     with phase("choosing the number of groups", len(fitting)) as p:
         for k in p.over(_apart(fitting)):
             if scores and left() < rate * k:
                 continue
-            score, seconds = timed(partial(_score, x, k, way, seed))
+            score, seconds = timed(partial(_score, x, k, way, seed, pairs))
             scores.append(score)
             rate = max(rate, seconds / k)
     return sorted(scores, key=lambda score: score.k)
+
+
+def fitting_candidates(rows: int, candidates: tuple[int, ...] = CANDIDATES) -> list[int]:
+    """The numbers of groups that so many rows allow, 2 always."""
+    return [k for k in candidates if k == 2 or k * ROWS_PER_GROUP <= rows // 2]
 
 
 def _apart(values: list[int]) -> list[int]:
@@ -107,7 +114,7 @@ def propose(scores: list[Score]) -> Score:
     return max(scores, key=lambda score: (score.total, -score.k))
 
 
-def _score(x: Tensor, k: int, way: str, seed: int) -> Score:
+def _score(x: Tensor, k: int, way: str, seed: int, pairs: int) -> Score:
     with generator_kept():
         from sklearn.metrics import silhouette_score  # a training begins without it
 
@@ -116,13 +123,13 @@ def _score(x: Tensor, k: int, way: str, seed: int) -> Score:
     apart = (
         float(silhouette_score(x[rows].numpy(), labels.numpy(), metric="cosine")) if len(labels.unique()) > 1 else 0.0
     )
-    return Score(k, stability(x, k, way, seed), apart)
+    return Score(k, stability(x, k, way, seed, pairs), apart)
 
 
-def stability(x_ND: Tensor, k: int, way: str, seed: int = 0) -> float:
+def stability(x_ND: Tensor, k: int, way: str, seed: int = 0, pairs: int = PAIRS) -> float:
     """How far groups made of one half of the rows and of the other agree on all (adjusted Rand index, a mean)."""
     agreements = []
-    for pair in range(_PAIRS):
+    for pair in range(pairs):
         order = rng.permutation(seed, "choose-k/halves", pair, len(x_ND))
         halves = order[: len(x_ND) // 2], order[len(x_ND) // 2 :]
         one, other = (groups(way, x_ND[rows], k, seed, _RESTARTS)[1](x_ND) for rows in halves)

@@ -19,7 +19,6 @@ from torch import Tensor
 
 from lookalike.neighbors.exact import own_ranks
 
-GALLERY = 2048  # images among which a view has to find its own
 _COPY = 0.99  # correlation of pixels from which two images are copies, but for light and compression
 _EPS = torch.finfo(torch.float64).eps
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -27,7 +27,8 @@ FEWEST = 12  # images below which principal axes say as much
 _EXAGGERATED, _PLAIN = 100, 300  # iterations of the first frame
 _PULLED, _RELEASED = 75, 50  # of a frame whose neighbours are others than those of the frame before
 FIRST, FOLLOWING = _EXAGGERATED + _PLAIN, _PULLED + _RELEASED  # iterations at the most
-_WIDE = 2_048  # features above which not all principal axes are computed
+WIDE = 2_048
+"""Features above which not all principal axes are computed."""
 _CLOSE = 1e-4  # relative error of their lengths: a layout only begins there
 _ASKED = 10  # iterations between two looks at the clock
 _SETTLED, _RELATED = 0.9, 0.5  # shares of common neighbours
@@ -70,7 +71,7 @@ def aligned_maps(
             beside = None if at == first else at - 1 if at > first else at + 1
             before = None if beside is None else found[beside]
             if n < FEWEST or _spread(frames[at]) == 0:
-                found[at] = _axes(frames[at], before, seed)
+                found[at] = principal_layout(frames[at], before, seed)
                 continue
             shared = 0.0 if beside is None else common_neighbours(known[at][0], known[beside][0])
             found[at] = _tsne(frames[at], known[at], before, shared, seed, threads, stop)
@@ -110,7 +111,7 @@ def begun(x_ND: np.ndarray, near: Neighbours, before: np.ndarray | None, seed: i
     distances = np.sqrt(np.maximum(0.0, 2.0 - 2.0 * cosines.astype(np.float64)))
     index = PrecomputedNeighbors(np.ascontiguousarray(rows), np.ascontiguousarray(distances))
     affinities = PerplexityBasedNN(perplexity=min(PERPLEXITY, k / 3), knn_index=index, n_jobs=threads)
-    start = _axes(x_ND, None, seed) if before is None else before.copy()
+    start = principal_layout(x_ND, None, seed) if before is None else before.copy()
     if before is None:
         start *= 1e-4 / max(start[:, 0].std(), 1e-12)
     return TSNEEmbedding(
@@ -128,7 +129,7 @@ def _tsne(
     stop: Callable[[], bool] | None,
 ) -> np.ndarray:
     layout = begun(x_ND, near, before, seed, threads)
-    rules: dict[str, Any] = {"momentum": 0.8}
+    rules: dict[str, object] = {"momentum": 0.8}
     if stop is not None:
         rules |= {"callbacks": lambda *_: stop(), "callbacks_every_iters": _ASKED}
     if before is None:
@@ -150,13 +151,13 @@ def _spread(x_ND: np.ndarray) -> float:
     return widest if widest > 1e-5 else 0.0
 
 
-def _axes(x_ND: np.ndarray, before: np.ndarray | None, seed: int) -> np.ndarray:
+def principal_layout(x_ND: np.ndarray, before: np.ndarray | None, seed: int, wide: int = WIDE) -> np.ndarray:
     """The two principal axes (float64 [n, 2]), turned towards `before`; where there are none, little but noise."""
     x = unit_rows(x_ND).astype(np.float64)
     if _spread(x_ND) == 0 and before is not None:
         return before.copy()
     with threadpool_limits(1):  # several threads of BLAS round otherwise, and a layout makes much of little
-        y = _along_principal_axes(x - x.mean(0))
+        y = _along_principal_axes(x - x.mean(0), wide)
     y = np.pad(y, ((0, 0), (0, 2 - y.shape[1])))
     side = np.sign(y[np.abs(y).argmax(0), [0, 1]])
     y *= np.where(side == 0, 1.0, side)
@@ -168,10 +169,10 @@ def _axes(x_ND: np.ndarray, before: np.ndarray | None, seed: int) -> np.ndarray:
     return y
 
 
-def _along_principal_axes(x_ND: np.ndarray) -> np.ndarray:
+def _along_principal_axes(x_ND: np.ndarray, wide: int) -> np.ndarray:
     """Centred rows along their two principal axes, float64 [n, 2], or [n, 1] where there is one."""
     n, width = x_ND.shape
-    if width > _WIDE and x_ND.any():  # all axes of pixels in colour take longer than the map
+    if width > wide and x_ND.any():  # all axes of pixels in colour take longer than the map
         from scipy.sparse.linalg import LinearOperator, eigsh
 
         scatter = LinearOperator((width, width), lambda v: x_ND.T @ (x_ND @ v), dtype=x_ND.dtype)

@@ -10,8 +10,10 @@ from lookalike.neighbors.exact import Neighbors as Near
 from lookalike.neighbors.exact import nearest
 
 
-def same_class_rate(bank_ND: Tensor, labels_N: Tensor, query_QD: Tensor, labels_Q: Tensor, k: int = K) -> float:
-    """The share, in [0, 1], of the queries' k nearest rows of the bank (by cosine) that have the query's label.
+def accuracy_and_same_class(
+    bank_ND: Tensor, labels_N: Tensor, query_QD: Tensor, labels_Q: Tensor, k: int = K
+) -> tuple[float, float]:
+    """kNN accuracy, and the share of the nearest rows that have the query's label; both are of the same neighbours.
 
     Args:
         bank_ND: floating features to look among; the queries are not in it.
@@ -19,14 +21,10 @@ def same_class_rate(bank_ND: Tensor, labels_N: Tensor, query_QD: Tensor, labels_
         query_QD: floating features.
         labels_Q: int64 labels.
         k: neighbours of a query, at most N.
+
+    Returns:
+        Two shares in [0, 1].
     """
-    return _same_class(nearest(bank_ND, query_QD, k), labels_N, labels_Q)
-
-
-def accuracy_and_same_class(
-    bank_ND: Tensor, labels_N: Tensor, query_QD: Tensor, labels_Q: Tensor, k: int = K
-) -> tuple[float, float]:
-    """`knn_accuracy` and `same_class_rate`, whose neighbours are the same and are looked for once."""
     near = nearest(bank_ND, query_QD, k)
     return float((vote(near, labels_N) == labels_Q).double().mean()), _same_class(near, labels_N, labels_Q)
 

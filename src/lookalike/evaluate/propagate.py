@@ -29,12 +29,15 @@ ALPHA = 0.99
 FOLDS = 5
 """Of the labels, each of which is left out once where it is asked how far they can be trusted when spread."""
 _SHARPNESS = 3  # power of the cosines
-_GRAPH_ROWS = 20_000  # in the graph at the most: its neighbours are exact, which takes the square of it
+GRAPH_ROWS = 20_000
+"""Rows in the graph at the most: its neighbours are exact, which takes the square of it."""
 _HUNCH = 0.01  # how little more than an even guess is said where no label leads to
 _TOLERANCE, _ITERATIONS = 1e-5, 500  # of the conjugate gradients
 
 
-def propagate(x_ND: Tensor, labelled_L: Tensor, code_L: Tensor, classes: int, seed: int = 0) -> Tensor:
+def propagate(
+    x_ND: Tensor, labelled_L: Tensor, code_L: Tensor, classes: int, seed: int = 0, graph_rows: int = GRAPH_ROWS
+) -> Tensor:
     """Probabilities of the classes, float32 [N, K]; the labelled rows have 1 at their own.
 
     Args:
@@ -43,18 +46,19 @@ def propagate(x_ND: Tensor, labelled_L: Tensor, code_L: Tensor, classes: int, se
         code_L: int64, their classes 0..K-1.
         classes: K; each should have a row.
         seed: of the sample, where there are more rows than a graph takes.
+        graph_rows: rows that a graph takes, at the most.
     """
-    return Graph(x_ND, labelled_L, seed).spread(labelled_L, code_L, classes)
+    return Graph(x_ND, labelled_L, seed, graph_rows).spread(labelled_L, code_L, classes)
 
 
 class Graph:
     """Nearest neighbours of rows, along which labels are spread, as often as wanted."""
 
-    def __init__(self, x_ND: Tensor, kept_L: Tensor, seed: int = 0) -> None:
+    def __init__(self, x_ND: Tensor, kept_L: Tensor, seed: int = 0, graph_rows: int = GRAPH_ROWS) -> None:
         """`kept_L` (int64) are rows that must be in the graph: all that will have labels."""
         x = x_ND.float()
         self.x_ND = F.normalize(x - x.mean(0), dim=1)
-        self.rows_M = _graph_rows(len(x), kept_L, seed)
+        self.rows_M = _sample(len(x), kept_L, seed, graph_rows)
         self.place_N = torch.full((len(x),), -1)
         self.place_N[self.rows_M] = torch.arange(len(self.rows_M))
         self.system = _system(self.x_ND[self.rows_M])
@@ -81,21 +85,25 @@ class Graph:
         return found
 
 
-def left_out_right(x_ND: Tensor, labelled_L: Tensor, code_L: Tensor, classes: int, seed: int = 0) -> float:
+def left_out_right(
+    x_ND: Tensor, labelled_L: Tensor, code_L: Tensor, classes: int, seed: int = 0, graph_rows: int = GRAPH_ROWS
+) -> float:
     """How often given labels are guessed right: the mean of `left_out`."""
-    return float(left_out(x_ND, labelled_L, code_L, classes, seed).double().mean())
+    return float(left_out(x_ND, labelled_L, code_L, classes, seed, graph_rows).double().mean())
 
 
-def left_out(x_ND: Tensor, labelled_L: Tensor, code_L: Tensor, classes: int, seed: int = 0) -> Tensor:
+def left_out(
+    x_ND: Tensor, labelled_L: Tensor, code_L: Tensor, classes: int, seed: int = 0, graph_rows: int = GRAPH_ROWS
+) -> Tensor:
     """Which given labels are guessed right, each fifth of them spread from the others (cross-validation); bool [L].
 
     Args are those of `propagate`. None where no class has two labels, as nothing is left to spread then.
     """
-    rows_M = _graph_rows(len(x_ND), labelled_L, seed)  # the others would be looked up and not be asked for
+    rows_M = _sample(len(x_ND), labelled_L, seed, graph_rows)  # the others would be looked up and not be asked for
     place_N = torch.full((len(x_ND),), -1)
     place_N[rows_M] = torch.arange(len(rows_M))
     place_L = place_N[labelled_L]
-    graph = Graph(x_ND[rows_M], place_L, seed)
+    graph = Graph(x_ND[rows_M], place_L, seed, graph_rows)
     fold_L = torch.empty_like(code_L)
     for code in code_L.unique():  # a fifth of every class
         of_it = (code_L == code).nonzero()[:, 0]
@@ -110,13 +118,13 @@ def left_out(x_ND: Tensor, labelled_L: Tensor, code_L: Tensor, classes: int, see
     return right_L
 
 
-def _graph_rows(n: int, labelled_L: Tensor, seed: int) -> Tensor:
+def _sample(n: int, labelled_L: Tensor, seed: int, graph_rows: int) -> Tensor:
     """The labelled rows and a sample of the others, ascending."""
-    if n <= _GRAPH_ROWS:
+    if n <= graph_rows:
         return torch.arange(n)
     order = rng.permutation(seed, "propagate/sample", 0, n)
     others = order[~torch.isin(order, labelled_L)]
-    return torch.cat([labelled_L, others[: max(0, _GRAPH_ROWS - len(labelled_L))]]).sort().values
+    return torch.cat([labelled_L, others[: max(0, graph_rows - len(labelled_L))]]).sort().values
 
 
 def _system(x_MD: Tensor) -> scipy.sparse.csr_matrix:

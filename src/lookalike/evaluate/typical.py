@@ -16,15 +16,16 @@ from lookalike.clustering.lloyd import lloyd
 from lookalike.core import rng
 from lookalike.neighbors.exact import nearest
 
+MOST_ROWS = 20_000
+"""Rows looked at, of larger collections a sample."""
 _NEIGHBOURS = 20  # whose mean distance is an image's typicality
 _MOST_CLUSTERS = 500  # more are neither needed nor cheap; then a cluster gives several
-_MOST_ROWS = 20_000  # looked at, of larger collections a sample
 _FEWEST = 5  # rows of a cluster below which it is left for the last, as an accident
 _ITERATIONS = 50
 _RESTARTS = 3
 
 
-def typical_rows(x_ND: Tensor, count: int, labelled_L: Tensor, seed: int = 0) -> Tensor:
+def typical_rows(x_ND: Tensor, count: int, labelled_L: Tensor, seed: int = 0, most_rows: int = MOST_ROWS) -> Tensor:
     """Rows to label next (int64), the most useful first; none of the labelled, all that are left where fewer are.
 
     Args:
@@ -32,13 +33,14 @@ def typical_rows(x_ND: Tensor, count: int, labelled_L: Tensor, seed: int = 0) ->
         count: rows to choose.
         labelled_L: int64 rows that have labels already.
         seed: of the clusters.
+        most_rows: looked at, or twice as many as are chosen.
     """
-    most = max(_MOST_ROWS, 2 * count)
+    most = max(most_rows, 2 * count)
     if len(x_ND) > most + len(labelled_L):
         order = rng.permutation(seed, "typical/sample", 0, len(x_ND))
         others = order[~torch.isin(order, labelled_L)][:most]
         rows = torch.cat([labelled_L, others])
-        return rows[typical_rows(x_ND[rows], count, torch.arange(len(labelled_L)), seed)]
+        return rows[typical_rows(x_ND[rows], count, torch.arange(len(labelled_L)), seed, most_rows)]
     x = F.normalize(x_ND.float() - x_ND.float().mean(0), dim=1)
     count = min(count, len(x) - len(labelled_L))
     if count <= 0:

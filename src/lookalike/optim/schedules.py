@@ -24,14 +24,6 @@ def warmup_steps(n: int, batch_size: int, epochs: float) -> int:
     return round(epochs * n // batch_size)
 
 
-def total_steps(n: int, batch_size: int, epochs: int) -> int:
-    """Steps of a run over an endless stream of the n images, as the released code counts them.
-
-    A loop that starts each epoch afresh and drops the incomplete batch makes epochs * (n // B).
-    """
-    return n * epochs // batch_size + 1
-
-
 def warmup_cosine(step: int, peak: float, warmup: int, total: int) -> float:
     """The rate of step 0, 1, ...: linear from 0 to `peak` at step `warmup`, then a cosine to 0 at `total`."""
     if step < warmup:
