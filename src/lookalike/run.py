@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from lookalike.core import machine
 from lookalike.core.metrics import read_metrics
 from lookalike.core.process import threads_kept
+from lookalike.core.record_types import Event, Record
 from lookalike.data.base import Images
 from lookalike.data.canvas import Squares
 from lookalike.encoders.feature_maps import PYRAMID, FeatureMaps
@@ -80,11 +81,11 @@ class Run:
     # -- what the run holds -----------------------------------------------------------------------
 
     @cached_property
-    def settings(self) -> dict[str, Any]:
+    def settings(self) -> Record:
         """The configuration as it was resolved (config.toml)."""
         return self.folder.settings()
 
-    def metrics(self, kind: str | None = None) -> list[dict[str, Any]]:
+    def metrics(self, kind: str | None = None) -> list[Event]:
         """The events of metrics.jsonl, all or those of one kind (`epoch`, `look`, `clustering`)."""
         events = read_metrics(self.folder.metrics)
         return [event for event in events if kind in (None, event.get("event"))]
@@ -146,7 +147,7 @@ class Run:
         place = None if out is None else Path(out)
         return export(self.folder, to, place, most=images, encoder=self._given)
 
-    def preprocess(self, images: Any) -> Tensor:
+    def preprocess(self, images: object) -> Tensor:
         """What the encoder takes (float [N, C, S, S], normalised, on its device) from images in any form.
 
         Args:
@@ -155,7 +156,7 @@ class Run:
         return self.backbone.prepare(self._pixels(images)[:])
 
     @threads_kept()
-    def embed(self, images: Any) -> np.ndarray:
+    def embed(self, images: object) -> np.ndarray:
         """Features (float32 [N, D]) of images in any form, as `preprocess` takes them.
 
         Raises:
@@ -164,12 +165,12 @@ class Run:
         machine.use_threads(None)
         return self.backbone.features(self._pixels(images)).numpy()
 
-    def _pixels(self, images: Any) -> Tensor | Squares:
+    def _pixels(self, images: object) -> Tensor | Squares:
         pixels, said = entering(self.read(images), self.backbone.spec.channels)
         warn(said)
         return pixels
 
-    def read(self, images: Any, broken: dict[int, str] | None = None) -> Images:
+    def read(self, images: object, broken: dict[int, str] | None = None) -> Images:
         """Images in any form as squares of the network's size, their channels as they were.
 
         Args:
@@ -195,7 +196,7 @@ class Run:
         """The features as an index to search in."""
         return Index(self.features)
 
-    def search(self, images: Any, n: int = 20) -> Any:
+    def search(self, images: object, n: int = 20) -> Any:
         """The images of the run that are nearest to new images.
 
         Args:

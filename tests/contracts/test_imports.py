@@ -18,7 +18,7 @@ ALLOWED = {
     **dict.fromkeys(MIDDLE, BELOW),
     "runs": BELOW | {"data"},  # of which types alone: it needs no PyTorch
     "methods": BELOW | MIDDLE,
-    "evaluate": BELOW | MIDDLE,
+    "evaluate": BELOW | MIDDLE | {"runs"},
     "report": BELOW
     | {"neighbors", "evaluate", "runs"},  # of which nothing that needs PyTorch: tests/report/test_collect.py
     "engine": BELOW | MIDDLE | {"runs", "methods", "evaluate"},

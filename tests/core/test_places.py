@@ -49,10 +49,10 @@ def test_the_first_folder_counts_and_the_working_folder_is_said_short(project: P
 
 def test_folders_of_a_run(project: Path):
     run, here = project / "runs" / "a", str(project / "else")
-    assert folders_of({"folder": "/gone"}, {"out": "runs/a"}, run) == ["/gone", here, str(project)]
-    assert folders_of({}, {"out": "elsewhere/a"}, run) == [here]
-    assert folders_of({}, {"out": "../runs/a"}, run) == [here]
-    assert folders_of({}, {}, run) == [here]
+    assert folders_of("/gone", {"out": "runs/a"}, run) == ["/gone", here, str(project)]
+    assert folders_of(None, {"out": "elsewhere/a"}, run) == [here]
+    assert folders_of(None, {"out": "../runs/a"}, run) == [here]
+    assert folders_of(None, {}, run) == [here]
 
 
 def test_one_place_said_in_two_folders(project: Path):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from lookalike.evaluate.comparison import chance, compared, training_paid
+from lookalike.runs.evaluation import Evaluation, Scores
 
 
 @pytest.mark.parametrize("images", [50, 1000])
@@ -21,9 +22,9 @@ def test_a_large_difference_is_seen_and_nothing_is_certain_at_the_ends():
     assert chance(0.2, 0.4, 100) == chance(0.4, 0.2, 100)
 
 
-def found(now: float, before: float, images: int) -> dict:
+def found(now: float, before: float, images: int) -> Evaluation:
     figures = {"linear": now, "init.linear": before, "knn": now, "init.knn": before}
-    return {**figures, "protocol": {"test_rows": images}}
+    return Evaluation.from_json({**figures, "protocol": {"test_rows": images}})
 
 
 def test_the_three_answers():
@@ -34,9 +35,10 @@ def test_the_three_answers():
 
 
 def test_nothing_is_said_without_the_weights_it_began_with():
-    assert training_paid({"linear": 0.5, "knn": 0.4, "protocol": {"test_rows": 100}}) == ""
-    assert training_paid({}) == ""
-    assert "kNN" in training_paid({"knn": 0.9, "init.knn": 0.1, "protocol": {"test_rows": 100}})
+    protocol = {"test_rows": 100}
+    assert training_paid(Evaluation({"trained": Scores(0.4, 0.5)}, protocol)) == ""
+    assert training_paid(None) == ""
+    assert "kNN" in training_paid(Evaluation({"trained": Scores(0.9), "init": Scores(0.1)}, protocol))
 
 
 def test_words_name_what_is_compared():

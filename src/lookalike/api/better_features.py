@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import torch
@@ -12,8 +11,8 @@ from torch import Tensor
 from lookalike.api.other_features import TRAINED, UNTRAINED, other_features, raise_other_images
 from lookalike.core import rng
 from lookalike.core.errors import LookalikeError
-from lookalike.core.files import read_json
 from lookalike.core.metrics import read_metrics
+from lookalike.core.record_types import Record
 from lookalike.core.words import counted
 from lookalike.evaluate.baselines import BASELINES
 from lookalike.evaluate.choose_k import stability
@@ -21,7 +20,7 @@ from lookalike.evaluate.clusters import agreement, groups
 from lookalike.evaluate.comparison import better_baseline
 from lookalike.evaluate.propagate import left_out
 from lookalike.runs.folder import RunFolder
-from lookalike.runs.reader import features_and_index
+from lookalike.runs.reader import evaluation_of, features_and_index
 
 _SAMPLE = 2000  # images by which features are compared, beside those with labels
 _AHEAD = 0.1  # agreement by which other groups must be ahead to be spoken of
@@ -33,7 +32,7 @@ def better_for_labels(
     labelled_L: Tensor,
     code_L: Tensor,
     classes: int,
-    load_options: Mapping[str, Any] | None = None,
+    load_options: Mapping[str, object] | None = None,
 ) -> tuple[str, str] | None:
     """Which features guess more of the given labels, each fifth left out in turn, and a sentence on it.
 
@@ -71,7 +70,7 @@ def better_for_labels(
 
 
 def better_for_groups(
-    run: RunFolder, found: Mapping[str, Any], load_options: Mapping[str, Any] | None = None
+    run: RunFolder, found: Record, load_options: Mapping[str, object] | None = None
 ) -> tuple[str, str] | None:
     """Which features give groups that agree better with labels, or where there are none, that are steadier.
 
@@ -104,8 +103,7 @@ def better_for_groups(
 def better_for_search(run: RunFolder) -> tuple[str, str] | None:
     """Which features the records of a run put ahead of the trained ones, and why."""
     looks = {event.get("of"): event for event in read_metrics(run.metrics) if event.get("event") == "look"}
-    evaluation = read_json(run.evaluation) if run.evaluation.exists() else {}
-    found = better_baseline(evaluation, looks)
+    found = better_baseline(evaluation_of(run), looks)
     return None if found is None else (UNTRAINED if found[0] == "random" else found[0], found[1])
 
 
@@ -113,7 +111,7 @@ def _count(run: RunFolder) -> int:
     return len(features_and_index(run)[1])
 
 
-def _features(run: RunFolder, rows: Tensor, load_options: Mapping[str, Any] | None) -> list[tuple[str, np.ndarray]]:
+def _features(run: RunFolder, rows: Tensor, load_options: Mapping[str, object] | None) -> list[tuple[str, np.ndarray]]:
     """The trained features of some rows, and the others; nothing where the images are gone."""
     features, index = features_and_index(run)
     found = [(TRAINED, features[rows.numpy()])]

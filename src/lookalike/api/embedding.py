@@ -6,7 +6,6 @@ import time
 from collections.abc import Mapping
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
 
 from torch import Tensor, nn
 
@@ -32,7 +31,7 @@ def embed(
     encoder: nn.Module | None = None,
     images: Images | None = None,
     features: Tensor | None = None,
-    load_options: Mapping[str, Any] | None = None,
+    load_options: Mapping[str, object] | None = None,
 ) -> Path:
     """Features of images as embeddings.npy (float32 [N, D], file order) and index.csv.
 
@@ -67,7 +66,7 @@ def _embed(
     encoder: nn.Module | None,
     images: Images | None,
     features: Tensor | None,
-    load_options: Mapping[str, Any] | None,
+    load_options: Mapping[str, object] | None,
 ) -> Path:
     begun = time.monotonic()
     machine.use_threads(threads)

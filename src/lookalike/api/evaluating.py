@@ -32,6 +32,7 @@ from lookalike.evaluate.knn import K
 from lookalike.evaluate.protocol import measure, protocol
 from lookalike.methods.base import Projections
 from lookalike.methods.find import find_method
+from lookalike.runs.evaluation import TRAINED, Evaluation, Scores
 
 OTHERS = ("few_labels", "finetune")
 """Keys of evaluation.json that other jobs write, and `evaluate` leaves as they are."""
@@ -105,32 +106,31 @@ def _evaluate(
     method, options = options_of(run)
     images = images or images_of(run, options, load_options)
     bank, test = split_of(images, options.data)
-    of_all: dict[str, Any] = {}
+    of_all: dict[str, dict[str, int]] = {}
     if most is not None and most < len(bank) + len(test):
         of_all["sample_of"] = {"learning_rows": len(bank), "test_rows": len(test)}
         rows = sampled(images, bank, test, most)
         images, features = images.of_rows(rows), None if features is None else features[rows]
         bank, test = split_of(images, options.data)
     assert images.labels is not None
-    scores: dict[str, dict[str, Any]] = {}
+    scores: dict[str, Scores] = {}
     if baselines:  # the untrained network comes first: from Python, one instance serves as both
-        known = read_json(run.baselines) if run.baselines.exists() and encoder is None else None
         channels = None if encoder is not None else load_backbone(run.encoder, device).spec.channels
-        scores = known or baseline_scores(options, images, device, encoder, ranks, channels)
+        scores = baseline_scores(options, images, device, encoder, ranks, channels)
     if features is None:
         features = load_backbone(run.encoder, device, encoder).features(images.squares, ranks)
-    scores = {"trained": measure(features, images.labels, bank, test, len(images.classes), ranks), **scores}
+    scores = {TRAINED: measure(features, images.labels, bank, test, len(images.classes), ranks), **scores}
     begun_with: dict[str, str] = {}
     if baselines and encoder is None and options.init is not None and options.epochs:
         backbone, begun_with["init"] = begun_from(run, options, images, device)
         if backbone is not None:
             features = backbone.features(images.squares, ranks)
             scores["init"] = measure(features, images.labels, bank, test, len(images.classes), ranks)
-    result, penalties = named_scores(scores)
+    classifier = None
     if find_method(method).needs_labels:
-        result["classifier"] = _classifier_accuracy(run, method, options, images, device)
-    result["protocol"] = {
-        **protocol(bank, test, len(images.classes), penalties),
+        classifier = _classifier_accuracy(run, method, options, images, device)
+    rules = {
+        **protocol(bank, test, len(images.classes), penalties(scores)),
         "split": "the data's own" if images.split is not None else "20 % held out by a hash of the path",
         "training_saw": _training_saw(method, options, images)
         if options.epochs
@@ -138,6 +138,7 @@ def _evaluate(
         **begun_with,
         **of_all,
     }
+    result = Evaluation(scores, rules, classifier).to_json()
     if ranks.first:
         before = read_json(run.evaluation) if run.evaluation.exists() else {}
         result |= {key: before[key] for key in OTHERS if key in before}
@@ -176,14 +177,9 @@ def sampled(images: Images, bank: Tensor, test: Tensor, most: int) -> Tensor:
     return torch.cat(kept).sort().values
 
 
-def named_scores(scores: dict[str, dict[str, Any]]) -> tuple[dict[str, Any], dict[str, float]]:
-    """Scores of networks under the keys of evaluation.json, and apart from them the penalties that were chosen."""
-    penalties = {name: found["penalty"] for name, found in scores.items()}
-    result: dict[str, Any] = {}
-    for name, found in scores.items():
-        prefix = "" if name == "trained" else f"{name}."
-        result |= {prefix + key: value for key, value in found.items() if key != "penalty"}
-    return result, penalties
+def penalties(scores: Mapping[str, Scores]) -> dict[str, float]:
+    """The penalties of the linear probes, by the kinds of features."""
+    return {kind: found.penalty for kind, found in scores.items() if found.penalty is not None}
 
 
 def begun_from(run: RunFolder, options: TrainOptions, images: Images, device: str) -> tuple[Backbone | None, str]:
@@ -209,7 +205,7 @@ def baseline_scores(
     encoder: nn.Module | None,
     ranks: Ranks,
     channels: int | None = None,
-) -> dict[str, dict[str, Any]]:
+) -> dict[str, Scores]:
     """What `measure` finds with raw pixels (`pixels`), colour histograms with coarse thumbnails (`histograms`) and the
     untrained network (`random`): no training changes it.
 

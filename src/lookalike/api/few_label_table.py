@@ -9,7 +9,6 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -25,6 +24,7 @@ from lookalike.core.files import read_json, write_json
 from lookalike.core.options import spoken
 from lookalike.core.process import threads_kept
 from lookalike.core.progress import phase
+from lookalike.core.record_types import Record
 from lookalike.data.base import Images, by_content
 from lookalike.engine.backbone import load_backbone
 from lookalike.evaluate.baselines import BASELINES
@@ -49,8 +49,8 @@ def few_labels(
     device: str = "auto",
     threads: int | None = None,
     encoder: nn.Module | None = None,
-    load_options: Mapping[str, Any] | None = None,
-) -> dict[str, Any]:
+    load_options: Mapping[str, object] | None = None,
+) -> Record:
     """Accuracy from so many labels of each class, over `seeds` drawings.
 
     Args:
@@ -98,7 +98,7 @@ def few_labels(
         features |= {name: of(squares) for name, of in BASELINES.items()}
     place = torch.full((len(images),), -1)
     place[rows] = torch.arange(len(rows))  # of a row of the data among those that have features
-    result: dict[str, Any] = {}
+    result: Record = {}
     with phase("learning from a few labels", len(features) * len(per_class)) as p:
         for name, x_RD in features.items():
             ways = {"": smoothed(x_RD[place[some]], x_RD), "plain.": (x_RD[place[some]], x_RD)}
@@ -132,7 +132,7 @@ def few_labels(
 
 def _of_features(
     kinds: dict[str, tuple[Tensor, Tensor]], place_N: Tensor, labels_N: Tensor, test: Tensor, draws: list[Tensor]
-) -> dict[str, dict[str, Any]]:
+) -> dict[str, Record]:
     """Figures of frozen features of several kinds: rows of the bank, and those that `place_N` leads to."""
     reached: dict[str, list[float]] = {}
     for kind, (bank_MD, x_RD) in kinds.items():
@@ -144,7 +144,7 @@ def _of_features(
     return {way: _summary(each) for way, each in reached.items()}
 
 
-def _summary(each: list[float]) -> dict[str, Any]:
+def _summary(each: list[float]) -> Record:
     spread = statistics.stdev(each) if len(each) > 1 else 0.0
     return {"mean": statistics.fmean(each), "std": spread, "each": [round(value, 5) for value in each]}
 

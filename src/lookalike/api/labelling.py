@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -59,7 +58,7 @@ def label(
     out: Path | None = None,
     threads: int | None = None,
     features: str = TRAINED,
-    load_options: Mapping[str, Any] | None = None,
+    load_options: Mapping[str, object] | None = None,
 ) -> Labelled:
     """Spread a few labels to all images of a run, with a confidence each.
 
@@ -90,7 +89,7 @@ def _spread(
     out: Path | None,
     threads: int | None,
     kind: str,
-    load_options: Mapping[str, Any] | None,
+    load_options: Mapping[str, object] | None,
 ) -> Labelled:
     machine.use_threads(threads)
     features, rows = features_of_kind(run, kind, load_options)

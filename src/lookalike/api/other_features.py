@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -38,7 +37,7 @@ class OtherFeatures:
 
 
 def other_features(
-    run: RunFolder, kind: str, device: str = "auto", load_options: Mapping[str, Any] | None = None
+    run: RunFolder, kind: str, device: str = "auto", load_options: Mapping[str, object] | None = None
 ) -> OtherFeatures:
     """Features of another kind for a run, from its images.
 
@@ -68,7 +67,7 @@ def other_features(
 
 
 def features_of_kind(
-    run: RunFolder, kind: str, load_options: Mapping[str, Any] | None = None
+    run: RunFolder, kind: str, load_options: Mapping[str, object] | None = None
 ) -> tuple[np.ndarray, list[dict[str, str]]]:
     """Features (float32 [N, D]) of a kind, `trained` or one of `OTHERS`, and the rows of index.csv.
 

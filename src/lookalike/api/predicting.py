@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from torch import Tensor
 
@@ -50,7 +49,7 @@ def predict(
     out: Path | None = None,
     device: str = "auto",
     threads: int | None = None,
-    load_options: Mapping[str, Any] | None = None,
+    load_options: Mapping[str, object] | None = None,
 ) -> Predictions:
     """Classes of any images, as a CSV file: path, split, label, predicted, confidence.
 

@@ -80,7 +80,7 @@ def images_of(run: RunFolder, options: TrainOptions, load_options: Mapping[str, 
 
 def folders(run: RunFolder) -> list[str]:
     """The folders that relative places in the configuration of a run are tried from (`core/places.py`)."""
-    return folders_of(run.status(), run.settings(), run.path)
+    return folders_of(run.status().get("folder"), run.settings(), run.path)
 
 
 def data_of(run: RunFolder, options: TrainOptions, download: bool = False) -> str | tuple[str, ...]:

@@ -7,11 +7,10 @@ import re
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from torch import nn
 
-from lookalike.api.evaluating import baseline_scores, named_scores, split_of
+from lookalike.api.evaluating import baseline_scores, penalties, split_of
 from lookalike.api.records import loading, options_of
 from lookalike.core import machine
 from lookalike.core.arithmetic import outside_autocast
@@ -20,10 +19,12 @@ from lookalike.core.options import spoken
 from lookalike.core.process import threads_kept
 from lookalike.core.progress import tell
 from lookalike.core.ranks import ALONE
+from lookalike.core.record_types import Record
 from lookalike.data.loading import load as load_images
 from lookalike.engine.backbone import load_backbone
 from lookalike.evaluate.protocol import measure, protocol
 from lookalike.inputs import entering
+from lookalike.runs.evaluation import TRAINED, Evaluation
 from lookalike.runs.folder import RunFolder
 
 
@@ -37,8 +38,8 @@ def evaluate_on(
     device: str = "auto",
     threads: int | None = None,
     encoder: nn.Module | None = None,
-    load_options: Mapping[str, Any] | None = None,
-) -> tuple[Path, dict[str, Any]]:
+    load_options: Mapping[str, object] | None = None,
+) -> tuple[Path, Record]:
     """kNN, linear and cluster accuracy of a run's frozen encoder on other data than it was trained on.
 
     Images of another size are brought to the network's, and grey and colour into each other, which is said. Nothing
@@ -72,14 +73,13 @@ def evaluate_on(
     if said:
         tell(said)
     classes = len(images.classes)
-    scores = {"trained": measure(backbone.features(pixels), images.labels, bank, test, classes)}
+    scores = {TRAINED: measure(backbone.features(pixels), images.labels, bank, test, classes)}
     if baselines:
         channels = backbone.spec.channels if images.shape[0] == 1 else None
         scores |= baseline_scores(options, images, device, encoder, ALONE, channels)
-    result, penalties = named_scores(scores)
     own = images.fingerprint == run.status().get("fingerprint")
-    result["protocol"] = {
-        **protocol(bank, test, classes, penalties),
+    rules = {
+        **protocol(bank, test, classes, penalties(scores)),
         "split": "the data's own" if images.split is not None else "20 % held out by a hash of the path",
         "data": spoken(data),
         "fingerprint": images.fingerprint,
@@ -87,6 +87,7 @@ def evaluate_on(
         "converted": said,
         "seconds": round(time.monotonic() - begun, 2),
     }
+    result = Evaluation(scores, rules).to_json()
     path = _place(run, images.name, images.fingerprint)
     write_json(path, result)
     return path, result

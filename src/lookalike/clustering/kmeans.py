@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from numbers import Real
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import torch
@@ -57,12 +57,12 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         self,
         n_clusters: int = 8,
         *,
-        init: Any = "k-means++",
+        init: object = "k-means++",
         n_init: int | str = 1,
         max_iter: int = 300,
         tol: float = 1e-4,
         spherical: bool = False,
-        random_state: Any = 0,
+        random_state: object = 0,
     ) -> None:
         self.n_clusters = n_clusters
         self.init = init
@@ -72,7 +72,7 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         self.spherical = spherical
         self.random_state = random_state
 
-    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
+    def fit(self, X: object, y: object = None, sample_weight: object = None) -> Self:
         """Find the clusters of the rows of X.
 
         Args:
@@ -103,17 +103,17 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         self._n_features_out = self.n_clusters
         return self
 
-    def predict(self, X: Any) -> Any:
+    def predict(self, X: object) -> np.ndarray | Tensor:
         """Labels (int64 [N]) of the nearest centroids."""
         return _like(self._assigned(X)[1], X)
 
-    def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
+    def score(self, X: object, y: object = None, sample_weight: object = None) -> float:
         """The negative inertia of these rows: of their squared distances to the nearest centroids, the weighted sum."""
         x, _, distance_N = self._assigned(X)
         weights = self._weights(sample_weight, x)
         return -float((distance_N.double() if weights is None else distance_N.double() * weights).sum())
 
-    def transform(self, X: Any) -> Any:
+    def transform(self, X: object) -> np.ndarray | Tensor:
         """Distances [N, n_clusters] to the centroids, of rows scaled to length 1 where spherical."""
         check_is_fitted(self)
         x = self._rows(X, reset=False)
@@ -127,12 +127,12 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
             parts.append(torch.cdist(part, c.double(), compute_mode="donot_use_mm_for_euclid_dist").to(x.dtype))
         return _like(torch.cat(parts), X)
 
-    def __sklearn_tags__(self) -> Any:
+    def __sklearn_tags__(self) -> object:
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
 
-    def _rows(self, X: Any, reset: bool) -> Tensor:
+    def _rows(self, X: object, reset: bool) -> Tensor:
         """X as a tensor, checked as scikit-learn does."""
         if not isinstance(X, Tensor):
             array = validate_data(self, X, reset=reset, dtype=[np.float64, np.float32], order="C")
@@ -149,7 +149,7 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
             )
         return X.detach() if X.dtype == torch.float64 else X.detach().float()
 
-    def _assigned(self, X: Any) -> tuple[Tensor, Tensor, Tensor]:
+    def _assigned(self, X: object) -> tuple[Tensor, Tensor, Tensor]:
         """The rows, their labels, and their squared distances to the nearest centroids."""
         check_is_fitted(self)
         x = self._rows(X, reset=False)
@@ -158,7 +158,7 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         except LookalikeError as error:
             raise ClusteringError(str(error)) from error
 
-    def _weights(self, sample_weight: Any, x: Tensor) -> Tensor | None:
+    def _weights(self, sample_weight: object, x: Tensor) -> Tensor | None:
         """float64 [N], or None."""
         if sample_weight is None:
             return None
@@ -235,6 +235,6 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         )
 
 
-def _like(result: Tensor, X: Any) -> Any:
+def _like(result: Tensor, X: object) -> np.ndarray | Tensor:
     """A tensor where X was one, else an array."""
     return result if isinstance(X, Tensor) else result.numpy()

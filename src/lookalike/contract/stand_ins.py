@@ -84,7 +84,7 @@ def parts_of(
     return [lambda part=part: part for part in parts]  # type: ignore[misc]  # a default binds it
 
 
-def in_processes(work: Callable[..., Any], *arguments: Any, size: int = 2) -> list[Any]:
+def in_processes(work: Callable[..., object], *arguments: object, size: int = 2) -> list[Any]:
     """What `work(comm, *arguments)` returned in each of `size` processes; `work` is a function of a module."""
     with tempfile.TemporaryDirectory() as folder:
         context = multiprocessing.get_context("spawn")
@@ -100,7 +100,7 @@ def in_processes(work: Callable[..., Any], *arguments: Any, size: int = 2) -> li
         return [torch.load(Path(folder, f"{rank}.pt"), weights_only=False) for rank in range(size)]
 
 
-def _enter(rank: int, size: int, folder: str, work: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+def _enter(rank: int, size: int, folder: str, work: Callable[..., object], arguments: tuple[object, ...]) -> None:
     machine.prepare(1)
     dist.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=size)
     found = work(Group(), *arguments)

@@ -9,12 +9,12 @@ import json
 import shlex
 import tomllib
 from pathlib import Path
-from typing import Any
 
 from lookalike.core.errors import LookalikeError
+from lookalike.core.record_types import Record
 
 
-def read_object(path: Path) -> dict[str, Any]:
+def read_object(path: Path) -> Record:
     """A JSON file that holds an object.
 
     Raises:
@@ -33,7 +33,7 @@ def read_object(path: Path) -> dict[str, Any]:
     return found
 
 
-def read_toml(path: Path) -> dict[str, Any]:
+def read_toml(path: Path) -> Record:
     """The table of a TOML file.
 
     Raises:
@@ -80,7 +80,6 @@ def way_out(path: Path) -> str:
     made_by = {
         "evaluation.json": f"lookalike evaluate {place} writes it anew",
         "clusters.json": f"lookalike cluster {place} writes it anew",
-        "baselines.json": f"lookalike evaluate {place} writes it anew",
         "index.csv": f"lookalike embed {place} writes it anew",
         "embeddings.npy": f"lookalike embed {place} writes it anew",
     }.get(path.name)

@@ -6,10 +6,9 @@ import ast
 import dataclasses
 import inspect
 import textwrap
-from typing import Any
 
 
-def field_docs(kind: type[Any]) -> dict[str, str]:
+def field_docs(kind: type[object]) -> dict[str, str]:
     """The docstring below each field of a dataclass and of those it inherits from, on one line."""
     found: dict[str, str] = {}
     for base in reversed(kind.__mro__):

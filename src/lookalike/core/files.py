@@ -12,13 +12,14 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from lookalike.core.damaged import read_object
 from lookalike.core.errors import MachineError
+from lookalike.core.record_types import Record
 
 _NOT_OFFERED = (errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
 """What a file system says of an operation that it does not have."""
@@ -96,24 +97,24 @@ def write_text(path: Path, text: str) -> None:
     write_atomically(path, lambda file: file.write(text.encode(errors="surrogateescape")))
 
 
-def write_json(path: Path, value: Any, indent: int | None = 2) -> None:
+def write_json(path: Path, value: object, indent: int | None = 2) -> None:
     """Write JSON atomically, indented where it is for reading."""
     write_text(path, json.dumps(value, indent=indent, ensure_ascii=False) + "\n")
 
 
-def read_json(path: Path) -> dict[str, Any]:
+def read_json(path: Path) -> Record:
     """Read a JSON file that holds an object; of a broken one it is said what to do."""
     return read_object(path)
 
 
-def write_toml(path: Path, table: dict[str, Any], head: str = "") -> None:
+def write_toml(path: Path, table: Mapping[str, object], head: str = "") -> None:
     """Write a flat table of strings, numbers and booleans as TOML; None is left out, as TOML has none."""
     lines = [f"# {line}" for line in head.splitlines()]
     lines += [f"{key} = {_toml_value(value)}" for key, value in table.items() if value is not None]
     write_text(path, "\n".join(lines) + "\n")
 
 
-def _toml_value(value: Any) -> str:
+def _toml_value(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int | float):

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from lookalike.core.process import generator_kept
 
 
-def later(package: str, where: Mapping[str, str], here: Mapping[str, Any]) -> tuple[Callable, Callable]:
+def later(package: str, where: Mapping[str, str], here: Mapping[str, object]) -> tuple[Callable, Callable]:
     """The functions `__getattr__` and `__dir__` of a package.
 
     Args:
@@ -21,7 +20,7 @@ def later(package: str, where: Mapping[str, str], here: Mapping[str, Any]) -> tu
         Both; the first raises AttributeError for names that are not in `where`.
     """
 
-    def get(name: str) -> Any:
+    def get(name: str) -> object:
         if name not in where:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         with generator_kept():  # scikit-learn and PyTorch's compiler import rich

@@ -8,11 +8,14 @@ import re
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from lookalike.core import container
 from lookalike.core.errors import LookalikeError
 from lookalike.core.process import after_fork, keep_freed_memory
+
+if TYPE_CHECKING:  # importing it takes seconds
+    import torch
 
 Precision = Literal["auto", "bf16", "float32", "float64"]
 
@@ -135,7 +138,7 @@ def available_bytes() -> int:
     return free if left is None else min(free, left)
 
 
-def free_bytes(device: Any) -> int:
+def free_bytes(device: torch.device | str) -> int:
     """Memory that is free on a device (a name or a torch.device); of anything but CUDA what the system says is free."""
     import torch
 

@@ -58,18 +58,18 @@ def class_names() -> tuple[str, ...]:
     return tuple(facts.class_name for facts in built_in_methods().values())
 
 
-def title_of(name: str, record: dict[str, object] | None = None) -> str:
-    """The name of a method as people write it; `record` is run.json, which says it of a method from elsewhere."""
+def title_of(name: str, elsewhere: str | None = None) -> str:
+    """The name of a method as people write it; `elsewhere` is what run.json says of one that is not built in."""
     if name in built_in_methods():
         return built_in_methods()[name].title
-    return str((record or {}).get("method_title") or name)
+    return elsewhere or name
 
 
-def learns_from_labels(name: str, record: dict[str, object] | None = None) -> bool:
-    """Whether a method learns from labels; `record` as in `title_of`."""
+def learns_from_labels(name: str, elsewhere: bool = False) -> bool:
+    """Whether a method learns from labels; `elsewhere` is what run.json says of a method that is not built in."""
     if name in built_in_methods():
         return built_in_methods()[name].needs_labels
-    return bool((record or {}).get("with_labels"))
+    return elsewhere
 
 
 def in_the_demo() -> dict[str, str]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+
+from lookalike.core.record_types import Event
 
 
-def read_metrics(path: Path) -> list[dict[str, Any]]:
+def read_metrics(path: Path) -> list[Event]:
     """The events of a metrics.jsonl, up to a line that is none: the last one may be cut short by a kill."""
     if not path.exists():
         return []

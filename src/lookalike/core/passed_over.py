@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
 
 _MOST_SUFFIXES = 40  # of a reason; the files of all further ones are counted together
 FOLDER = "(folder)"
@@ -80,7 +79,7 @@ class PassedOver:
         """Whether somebody may miss them."""
         return bool(_of(self.reason).remedy)
 
-    def record(self) -> dict[str, Any]:
+    def record(self) -> dict[str, object]:
         """Plain JSON, of which `from_records` makes the same."""
         return asdict(self)
 

@@ -11,7 +11,6 @@ import glob
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from lookalike.core.braces import expanded
 from lookalike.core.home import expand_user
@@ -64,15 +63,15 @@ def absolute_places(data: str | Sequence[str]) -> list[str]:
     return [joined(place, Path.cwd()) for place in ([data] if isinstance(data, str) else data) if place]
 
 
-def folders_of(record: Mapping[str, Any], settings: Mapping[str, Any], run: Path) -> list[str]:
+def folders_of(folder: str | None, settings: Mapping[str, object], run: Path) -> list[str]:
     """The folders that the relative places of a run are tried from, in order, each once.
 
     Args:
-        record: run.json.
+        folder: the working folder that its record names, where it does.
         settings: config.toml.
         run: where the run folder is now.
     """
-    found = [str(record["folder"])] if record.get("folder") else []
+    found = [folder] if folder else []
     found.append(str(Path.cwd()))
     out = Path(str(settings.get("out") or ""))
     parts, now = out.parts, run.resolve().parts

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from torch import Tensor
 
 from lookalike.core.ranks import ALONE, Ranks
+from lookalike.core.record_types import Event
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Plan:
     """int64: what tells image n apart for head h (itself, its label, its cluster)."""
     reset_params: tuple[str, ...] = ()
     """Names of parameters that were initialised anew for this plan: their optimiser state is stale."""
-    metrics: tuple[dict[str, Any], ...] = ()
+    metrics: tuple[Event, ...] = ()
     """For the record, where images were clustered for this plan: one dictionary per head."""
 
     @property
@@ -29,7 +29,7 @@ class Plan:
         return self.reset_params
 
     @property
-    def notes(self) -> tuple[dict[str, Any], ...]:
+    def notes(self) -> tuple[Event, ...]:
         """The earlier name of `metrics`."""
         return self.metrics
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -99,7 +98,7 @@ def permutation(seed: int, purpose: str, epoch: int, n: int) -> Tensor:
     return torch.argsort(key_N, stable=True)
 
 
-def drawn_seed(state: Any) -> int:
+def drawn_seed(state: object) -> int:
     """A seed drawn from one of NumPy's generators.
 
     Raises:

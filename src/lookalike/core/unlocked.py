@@ -10,18 +10,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache, wraps
-from typing import Any
+from typing import ParamSpec, TypeVar
 
 import torch
 
 from lookalike.core.process import warnings_ignored
 
+P = ParamSpec("P")
+T = TypeVar("T")
 
-def unlocked(function: Callable[..., Any]) -> Callable[..., Any]:
+
+def unlocked(function: Callable[P, T]) -> Callable[P, T]:
     """The function as TorchScript, translated when it is first called (some hundredths of a second)."""
 
     @cache
-    def translated() -> Callable[..., Any]:
+    def translated() -> Callable[P, T]:
         with warnings_ignored(category=DeprecationWarning):
             try:
                 return torch.jit.script(function)
@@ -29,7 +32,7 @@ def unlocked(function: Callable[..., Any]) -> Callable[..., Any]:
                 return function
 
     @wraps(function)
-    def run(*arguments: Any) -> Any:
-        return translated()(*arguments)
+    def run(*arguments: P.args, **named: P.kwargs) -> T:
+        return translated()(*arguments, **named)
 
     return run

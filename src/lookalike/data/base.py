@@ -10,7 +10,6 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import torch
@@ -19,6 +18,7 @@ from torch import Tensor
 
 from lookalike.core.words import counted
 from lookalike.data.canvas import Canvases, Squares, digests, places
+from lookalike.data.examined import Examined
 from lookalike.data.listing import Listing
 
 _LOOKED_AT = 256  # training images that tell whether there are colours
@@ -73,8 +73,8 @@ class Images:
     """Whether three channels mean red, green and blue."""
     known_digests: np.ndarray | None = None
     """`digests`, where whoever made the images has them."""
-    examined: Sequence[Any] = ()
-    """What decoding told of each image that was listed, readable or not (`health.Examined`), where it was decoded."""
+    examined: Sequence[Examined] = ()
+    """What decoding told of each image that was listed, readable or not , where it was decoded."""
     listed: Listing | None = None
     """The listing that they were decoded from; its health is `health_of(listed, examined)`."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from lookalike.core.passed_over import PassedOver, sentences
 from lookalike.core.words import agreeing, counted
 from lookalike.data import canvas
 from lookalike.data.decode import Header, Unreadable, decode_all, header, reason_of
+from lookalike.data.examined import Examined
 from lookalike.data.listing import Entry, Listing, NoneReadable, Raw
 
 if TYPE_CHECKING:
@@ -25,21 +26,6 @@ _FLAT = 2.0  # grey levels of standard deviation below which an image shows next
 _EXAMPLES = 3
 _THIN = 8.0  # longer side over shorter from which an image is called thin
 _UNEVEN = 10.0  # largest class over smallest from which classes are called uneven
-
-
-@dataclass(frozen=True)
-class Examined:
-    """What decoding told of one image."""
-
-    name: str
-    header: Header | None
-    """None where not even the header can be read."""
-    reason: str | None
-    """Why there are no pixels; None where there are."""
-    digest: bytes | None
-    """16 bytes of BLAKE2b over decoded pixels and their shape."""
-    spread: float
-    """Standard deviation of the decoded values, grey levels."""
 
 
 def examine(entry: Entry, side: int, channels: int | None = None) -> tuple[np.ndarray | None, Examined]:
@@ -147,7 +133,7 @@ class Health:
         """Images that cannot be used, among them what was refused before it was opened."""
         return sum(len(names) for _, names in self.unreadable)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Plain JSON; names as they are, examples in full."""
         return {**asdict(self), "bad": self.bad}
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from os import PathLike
-from typing import IO, Any
+from typing import IO
 
 from PIL import Image
 
@@ -51,7 +51,7 @@ def opened(source: str | PathLike[str] | IO[bytes], head: bytes) -> Image.Image 
         raise Unreadable("a HEIC image, which needs pillow-heif: pip install 'lookalike[heif]'") from error
     if not isinstance(source, str | PathLike):
         source.seek(0)
-    given: Any = source
+    given: object = source
     try:
         image: Image.Image = pillow_heif.HeifImageFile(given, "")
     except Exception as error:  # it raises nearly anything

@@ -6,6 +6,7 @@ import importlib
 import io
 from functools import partial
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,10 @@ from lookalike.data.listing import Entry, Listing, Raw
 
 _NAMES = ("image", "img")
 _SAVED = ("dataset_dict.json", "dataset_info.json", "state.json")  # what save_to_disk leaves in a folder
+
+
+Table = Any
+"""A data set of the library, which may not be there."""
 
 
 def listing(place: str) -> Listing:
@@ -59,7 +64,7 @@ def listing(place: str) -> Listing:
     )
 
 
-def _load(library: Any, name: str, part: str) -> dict[str, Any]:
+def _load(library: ModuleType, name: str, part: str) -> dict[str, Table]:
     """Tables by the names of their splits."""
     try:
         if Path(name).is_dir() and any((Path(name) / file).exists() for file in _SAVED):
@@ -74,7 +79,7 @@ def _load(library: Any, name: str, part: str) -> dict[str, Any]:
     return dict(sorted(found.items())) if isinstance(found, dict) else {part or "train": found}
 
 
-def _image_column(table: Any, name: str) -> str:
+def _image_column(table: Table, name: str) -> str:
     features = dict(table.features)
     typed = [column for column, kind in features.items() if type(kind).__name__ == "Image"]
     named = [column for column in features if column in _NAMES]
@@ -83,7 +88,7 @@ def _image_column(table: Any, name: str) -> str:
     return (typed or named)[0]
 
 
-def _undecoded(library: Any, table: Any, column: str) -> Any:
+def _undecoded(library: ModuleType, table: Table, column: str) -> Table:
     """The table with the image column alone, as files where it can be, so that they are decoded as all others are."""
     table = table.select_columns([column])
     if type(table.features[column]).__name__ == "Image":
@@ -91,7 +96,7 @@ def _undecoded(library: Any, table: Any, column: str) -> Any:
     return table
 
 
-def _labels(table: Any) -> list[str | None]:
+def _labels(table: Table) -> list[str | None]:
     column = next((c for c, kind in dict(table.features).items() if type(kind).__name__ == "ClassLabel"), None)
     if column is None:
         return [None] * len(table)
@@ -100,7 +105,7 @@ def _labels(table: Any) -> list[str | None]:
     return [names[code] if isinstance(code, int) and 0 <= code < len(names) else None for code in codes]
 
 
-def _open(table: Any, column: str, row: int) -> Raw:
+def _open(table: Table, column: str, row: int) -> Raw:
     value = table[row][column]
     if isinstance(value, dict):
         if value.get("bytes"):

@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from PIL import Image
@@ -23,7 +23,7 @@ class Items(Protocol):
 
     def __len__(self) -> int: ...
 
-    def __getitem__(self, index: int, /) -> Any: ...
+    def __getitem__(self, index: int, /) -> object: ...
 
 
 def from_sequence(items: Items, name: str = "images") -> Listing:
@@ -61,10 +61,11 @@ def from_sequence(items: Items, name: str = "images") -> Listing:
     for i in range(n):
         item = _peek(items, i, look)
         entry: Entry | str = Entry(f"{name}/{i:07d}", (token, i), partial(_open, items, i))
-        if isinstance(_picture(item), str | os.PathLike):
-            entry = file_entry(f"{name}/{i:07d}", os.fspath(_picture(item)))
+        picture = _picture(item)
+        if isinstance(picture, str | os.PathLike):
+            entry = file_entry(f"{name}/{i:07d}", os.fspath(picture))
         if isinstance(entry, str):
-            refused.append((f"{name}/{i:07d} ({_picture(item)})", entry))
+            refused.append((f"{name}/{i:07d} ({picture})", entry))
             continue
         entries.append(entry)
         labels.append(told[i] if told is not None else _label(item))
@@ -79,14 +80,14 @@ def from_sequence(items: Items, name: str = "images") -> Listing:
     )
 
 
-def _get(items: Items, index: int, name: str) -> Any:
+def _get(items: Items, index: int, name: str) -> object:
     try:
         return items[index]
     except Exception as error:  # whatever the sequence's own code raises
         raise LookalikeError(f"{name}: the first item cannot be had: {type(error).__name__}: {error}") from error
 
 
-def _peek(items: Items, index: int, look: bool) -> Any:
+def _peek(items: Items, index: int, look: bool) -> object:
     """The item where looking at it costs nothing or must be; else None."""
     if not look and not isinstance(items, list | tuple):
         return None
@@ -109,13 +110,13 @@ def _targets(items: Items, n: int) -> list[str | None] | None:
     return [_spoken(code, names) for code in codes] if len(codes) == n else None
 
 
-def _spoken(code: Any, names: list[Any]) -> str | None:
+def _spoken(code: object, names: list[object]) -> str | None:
     if isinstance(code, int) and 0 <= code < len(names):
         return str(names[code])
     return str(code) if isinstance(code, int | str) and code != "" and code != -1 else None
 
 
-def _label(item: Any) -> str | None:
+def _label(item: object) -> str | None:
     if not isinstance(item, tuple | list) or len(item) < 2:
         return None
     value = item[1]
@@ -124,16 +125,21 @@ def _label(item: Any) -> str | None:
     return _spoken(value, [])
 
 
-def _picture(item: Any) -> Any:
+def _picture(item: object) -> object:
     return item[0] if isinstance(item, tuple | list) and len(item) else item
 
 
-def _is_picture(value: Any) -> bool:
-    return isinstance(value, Image.Image | np.ndarray | str | os.PathLike) or _is_tensor(value)
+def _is_picture(value: object) -> bool:
+    return isinstance(value, Image.Image | np.ndarray | str | os.PathLike | _Tensor)
 
 
-def _is_tensor(value: Any) -> bool:
-    return all(hasattr(value, name) for name in ("detach", "cpu", "numpy"))
+@runtime_checkable
+class _Tensor(Protocol):
+    """What is like a tensor of PyTorch."""
+
+    def detach(self) -> _Tensor: ...
+    def cpu(self) -> _Tensor: ...
+    def numpy(self) -> np.ndarray: ...
 
 
 def _open(items: Items, index: int) -> Raw:
@@ -143,9 +149,9 @@ def _open(items: Items, index: int) -> Raw:
         return value.copy()  # decoding closes what it is given, and this is somebody else's
     if isinstance(value, str | os.PathLike):
         return open_file(str(Path(value)))
-    if _is_tensor(value):
-        value = value.detach().cpu().numpy()
-        return value.transpose(1, 2, 0) if value.ndim == 3 else value
+    if isinstance(value, _Tensor):
+        array = value.detach().cpu().numpy()
+        return array.transpose(1, 2, 0) if array.ndim == 3 else array
     if isinstance(value, np.ndarray):
         return channels_last(value)
     raise Unreadable(f"a {type(value).__name__} is no image")

@@ -24,8 +24,9 @@ from lookalike.core.words import counted
 from lookalike.data.base import Images, Loading
 from lookalike.data.canvas import Canvases
 from lookalike.data.decode import Header, decoders
+from lookalike.data.examined import Examined
 from lookalike.data.fly import Decoded
-from lookalike.data.health import MOST_BAD, Examined, health_of, too_many_bad
+from lookalike.data.health import MOST_BAD, health_of, too_many_bad
 from lookalike.data.listing import Entry, Listing
 from lookalike.data.store_build import begun, build, fill
 from lookalike.data.store_format import FORMAT, GOOD, SKIPPED, Index, Shape

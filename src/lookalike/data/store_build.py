@@ -25,7 +25,8 @@ from lookalike.core.machine import size_words
 from lookalike.core.pieces import in_pieces
 from lookalike.core.progress import phase, tell
 from lookalike.core.words import counted
-from lookalike.data.health import Examined, examine_all
+from lookalike.data.examined import Examined
+from lookalike.data.health import examine_all
 from lookalike.data.listing import Entry
 from lookalike.data.store_format import (
     GOOD,

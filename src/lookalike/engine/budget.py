@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 
@@ -113,7 +112,7 @@ class Behind:
         parts = ", ".join(f"{duration(seconds)} for {name}" for name, seconds in self.parts().items())
         return f"{duration(budget.left())} left of the budget; about {parts}; the training takes the rest"
 
-    def record(self, slowness: float = 1.0) -> dict[str, Any]:
+    def record(self, slowness: float = 1.0) -> dict[str, object]:
         """For run.json."""
         parts = {name: round(seconds, 3) for name, seconds in self.parts(slowness).items()}
         return {"behind": parts, "evaluated": self.evaluated(slowness)}

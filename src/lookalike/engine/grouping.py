@@ -6,13 +6,13 @@ import math
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict
-from typing import Any
 
 import numpy as np
 import torch
 
 from lookalike.core.errors import LookalikeError
 from lookalike.core.files import write_csv, write_json
+from lookalike.core.record_types import Record
 from lookalike.evaluate.choose_k import propose, score_k
 from lookalike.evaluate.clusters import agreement, groups
 from lookalike.runs.folder import RunFolder, writes
@@ -29,7 +29,7 @@ def group_run(
     seed: int = 0,
     given: tuple[str, np.ndarray] | None = None,
     left: Callable[[], float] = lambda: math.inf,
-) -> dict[str, Any]:
+) -> Record:
     """Groups of the images of a run: fills the column `cluster` of index.csv, writes clusters.json.
 
     Args:
@@ -47,7 +47,7 @@ def group_run(
     Raises:
         LookalikeError: no features, features that are not finite or all equal, or no k groups of these.
     """
-    result: dict[str, Any] = {"way": way, "seed": seed}
+    result: Record = {"way": way, "seed": seed}
     if given is None:
         features, rows = features_and_index(run)
     else:
@@ -81,7 +81,7 @@ def record_groups(run: RunFolder, labels_N: np.ndarray) -> None:
     _write(run, rows, found, {"way": "kmeans", "seed": 0, "k": k, "sizes": [Counter(found)[c] for c in range(k)]})
 
 
-def _write(run: RunFolder, rows: list[dict[str, str]], found: list[int], result: dict[str, Any]) -> None:
+def _write(run: RunFolder, rows: list[dict[str, str]], found: list[int], result: Record) -> None:
     head = tuple(rows[0])
     write_csv(
         run.index, head, ([{**row, "cluster": c}[name] for name in head] for row, c in zip(rows, found, strict=True))

@@ -7,7 +7,6 @@ import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 from lookalike.core.files import machine_faults, write_text
 from lookalike.core.full_disk import unless_full
@@ -22,7 +21,7 @@ EARLY = "early"
 class Quiet:
     """The journal of a process that says nothing, as another one does."""
 
-    forward: Callable[[str, int, Mapping[str, Any]], None] | None = None
+    forward: Callable[[str, int, Mapping[str, object]], None] | None = None
 
     def __enter__(self) -> Quiet:
         return self
@@ -30,7 +29,7 @@ class Quiet:
     def __exit__(self, *_: object) -> None:
         pass
 
-    def event(self, kind: str, step: int, **values: Any) -> None: ...
+    def event(self, kind: str, step: int, **values: object) -> None: ...
 
     def say(self, text: str) -> None: ...
 
@@ -54,7 +53,7 @@ class Journal:
     def __init__(self, path: Path, step: int) -> None:
         self.path = path
         self.phase = phase("training")
-        self.forward: Callable[[str, int, Mapping[str, Any]], None] | None = None
+        self.forward: Callable[[str, int, Mapping[str, object]], None] | None = None
         """Is told each event too."""
         self.unwritten: list[str] = []  # lines for which there was no space yet
         kept = [event for event in read_metrics(path) if event.get("step", 0) <= step and EARLY not in event]
@@ -78,7 +77,7 @@ class Journal:
             with unless_full(self.say, f"{self.path.name} lacks its last {counted(len(self.unwritten), 'event')}"):
                 self._append()
 
-    def event(self, kind: str, step: int, **values: Any) -> None:
+    def event(self, kind: str, step: int, **values: object) -> None:
         """Append one event to metrics.jsonl; where the disk is full, with one of the next."""
         self.unwritten.append(json.dumps({"event": kind, "step": step, **values}) + "\n")
         first = len(self.unwritten) == 1

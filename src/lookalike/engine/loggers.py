@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Any, Protocol
+from typing import Protocol
 
 from lookalike.core.optional import need
 from lookalike.core.options import LOGGERS, log_names
@@ -94,7 +94,7 @@ class Loggers:
             with self._left_alone(name):
                 logger.close()
 
-    def event(self, kind: str, step: int, values: Mapping[str, Any]) -> None:
+    def event(self, kind: str, step: int, values: Mapping[str, object]) -> None:
         """Send the numbers of an event to all."""
         if not self.open:
             return
@@ -124,7 +124,7 @@ def need_loggers(names: str | None) -> None:
         need(name, LOGGERS[name], f"--log {name}")
 
 
-def scalars(kind: str, values: Mapping[str, Any]) -> dict[str, float]:
+def scalars(kind: str, values: Mapping[str, object]) -> dict[str, float]:
     """The finite numbers of an event, named as in `epoch/loss`, `look/network/knn` and `clustering/0/inertia`."""
     inner = {"look": "of", "clustering": "head"}.get(kind, "")
     place = f"{kind}/{values[inner]}" if inner in values else kind

@@ -11,7 +11,6 @@ import hashlib
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -26,6 +25,7 @@ from lookalike.core.files import machine_faults, read_json, write_atomically, wr
 from lookalike.core.full_disk import unless_full
 from lookalike.core.made_here import mark
 from lookalike.core.progress import phase, tell
+from lookalike.core.record_types import Record
 from lookalike.data.base import Images
 from lookalike.engine.extent import USUAL
 from lookalike.engine.looks import Once
@@ -75,7 +75,7 @@ class Snapshots(NoSnapshots):
         order = images.squares.by_content[rng.permutation(seed, "snapshots", 0, len(images))]
         self.rows = order[: min(SUBSET, followed)].sort().values
         self.shown = order[:THUMBNAILS].sort().values
-        self.frames: list[dict[str, Any]] = []
+        self.frames: list[Record] = []
 
     def begin(self, step: int) -> None:
         """Called before the first step, or where a run goes on: frames after `step` are dropped.
@@ -124,7 +124,7 @@ class Snapshots(NoSnapshots):
         marked = {"early": True} if early else {}
         self._frame("network", epoch, step, once(self.rows), clusters_N, **marked)
 
-    def _written(self) -> list[dict[str, Any]]:
+    def _written(self) -> list[Record]:
         """The frames in the folder; none where it holds none, or those of another subset."""
         path = self.folder / "index.json"
         try:
@@ -152,7 +152,7 @@ class Snapshots(NoSnapshots):
     ) -> None:
         name = "pixels" if kind == "pixels" else f"{step:06d}"
         name = "initial" if kind == "network" and not step else name  # beside the untrained one's
-        frame: dict[str, Any] = {"file": f"{name}.npy", "kind": kind, "epoch": epoch, "step": step, **marked}
+        frame: Record = {"file": f"{name}.npy", "kind": kind, "epoch": epoch, "step": step, **marked}
         largest = torch.finfo(torch.float16).max
         self._save(frame["file"], features_ND.clamp(-largest, largest).to(torch.float16).numpy())
         if clusters_N is not None:

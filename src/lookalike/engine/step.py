@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -19,7 +18,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.parallel import DistributedDataParallel
 
 from lookalike.engine.backbone import Backbone
-from lookalike.methods.base import Method, Projections, like, tensors_of
+from lookalike.methods.base import Method, Outputs, Projections, like, tensors_of
 from lookalike.methods.checks import checked_loss, checked_outputs, raise_unused
 from lookalike.methods.momentum import Momentum, recorded, replayed
 
@@ -34,7 +33,7 @@ def forward_backward(
     targets_BH: Tensor,
     cached: bool = False,
     parallel: DistributedDataParallel | None = None,
-) -> tuple[Tensor, Any]:
+) -> tuple[Tensor, Outputs]:
     """Add the gradients of one batch to the method's parameters.
 
     Of several processes each is given its images, as many as every other, and all get the gradients of the batch.
@@ -85,15 +84,15 @@ def forward_backward(
     return loss.detach(), like(out, [z.detach() for z in split])
 
 
-def _embed(method: Method, network: nn.Module, backbone: Backbone, parts: Sequence[Part]) -> Any:
+def _embed(method: Method, network: nn.Module, backbone: Backbone, parts: Sequence[Part]) -> Outputs:
     images = [part().contiguous(memory_format=torch.channels_last) for part in parts]
     return checked_outputs(method, backbone.compute(network, *images), sum(map(len, images)))
 
 
-def _without_graph(method: Method, backbone: Backbone, parts: Sequence[Part]) -> tuple[Any, list[bool]]:
+def _without_graph(method: Method, backbone: Backbone, parts: Sequence[Part]) -> tuple[Outputs, list[bool]]:
     """The outputs of all parts, none with its graph, and which of them require gradients."""
     network = Projections(method)
-    outs: list[Any] = []
+    outs: list[Outputs] = []
     learns: list[bool] = []
     with torch.no_grad(), unchanged(method, but=Momentum), recorded(method):
         for part in parts:
@@ -113,7 +112,7 @@ def _leaf(z: Tensor, learns: bool) -> Tensor:
     return z.requires_grad_(learns)
 
 
-def _push(out: Any, gradients: Sequence[Tensor | None]) -> None:
+def _push(out: Outputs, gradients: Sequence[Tensor | None]) -> None:
     """Push the gradients of outputs through the network."""
     known = [(z, g) for z, g in zip(tensors_of(out), gradients, strict=True) if g is not None and z.requires_grad]
     torch.autograd.backward([z for z, _ in known], [g for _, g in known])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lookalike.core.errors import LookalikeError
 from lookalike.core.plan import Plan
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from lookalike.engine.loop import Trainer
 
 
-def state_of(trainer: Trainer) -> dict[str, Any]:
+def state_of(trainer: Trainer) -> dict[str, object]:
     """Everything a checkpoint holds; all processes ask for it together."""
     plan = None if trainer.plan is None else {"order": trainer.plan.order_M, "targets": trainer.plan.targets_NH}
     return {
@@ -38,7 +38,7 @@ def state_of(trainer: Trainer) -> dict[str, Any]:
     }
 
 
-def _architecture(trainer: Trainer) -> dict[str, Any]:
+def _architecture(trainer: Trainer) -> dict[str, object]:
     return {**asdict(trainer.backbone.spec), "method": identity(type(trainer.method))}
 
 

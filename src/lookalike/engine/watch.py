@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from torch import Tensor
 
 from lookalike.clustering.agreement import nmi
+from lookalike.core.record_types import Event
 from lookalike.core.words import counted
 
 _HALF = 0.5  # share of the images in one cluster from which a clustering says little
@@ -22,7 +22,7 @@ class Watch:
         self.unrelated = 0
         self.warned = ""
 
-    def see(self, notes: Sequence[dict[str, Any]], n: int, with_labels: float | None) -> tuple[str, str]:
+    def see(self, notes: Sequence[Event], n: int, with_labels: float | None) -> tuple[str, str]:
         """Words for the progress line, and a warning ("" where all is well or was said before).
 
         Args:

@@ -3,8 +3,6 @@
 `SimCLR`, `DeepCluster` and the others are made from the classes of `lookalike.methods`; `Estimator` takes any method.
 """
 
-from typing import Any
-
 from lookalike.core.method_facts import built_in_methods
 from lookalike.core.process import generator_kept
 
@@ -14,7 +12,7 @@ with generator_kept():  # scikit-learn imports rich
 __all__ = ["Estimator", *(facts.class_name for facts in built_in_methods().values())]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     return estimator_named(name)
 
 

@@ -15,7 +15,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 import numpy as np
 from scipy.sparse import issparse
@@ -33,6 +33,7 @@ from lookalike.core.heartbeat import Heartbeat
 from lookalike.core.options import TrainOptions
 from lookalike.core.process import threads_kept
 from lookalike.core.progress import silence
+from lookalike.core.record_types import Record
 from lookalike.core.rng import drawn_seed
 from lookalike.data.base import Images
 from lookalike.engine.backbone import load_backbone
@@ -46,7 +47,7 @@ from lookalike.methods.base import Method
 from lookalike.runs.folder import RunFolder
 from lookalike.shown import Page, page_of
 
-Own = dict[str, tuple[Any, str]]
+Own = dict[str, tuple[object, str]]
 """Parameters that are no options of a method: default and meaning."""
 
 _SHARED: Own = {
@@ -80,7 +81,7 @@ class Learner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """
     """How it is used, for its docstring."""
 
-    def __init_subclass__(cls, **rest: Any) -> None:
+    def __init_subclass__(cls, **rest: object) -> None:
         super().__init_subclass__(**rest)
         if "options" not in cls.__dict__:
             return
@@ -93,7 +94,7 @@ class Learner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
 
     # -- scikit-learn's verbs ---------------------------------------------------------------------
 
-    def fit(self, X: Any, y: Any = None) -> Self:
+    def fit(self, X: object, y: object = None) -> Self:
         """Train on the images of X; y is ignored.
 
         Args:
@@ -109,11 +110,11 @@ class Learner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         self._learn(X, y)
         return self
 
-    def fit_transform(self, X: Any, y: Any = None, **_: Any) -> np.ndarray:
+    def fit_transform(self, X: object, y: object = None, **_: object) -> np.ndarray:
         """`fit`, then the features (float32 [N, D]) of the same images."""
         return self._learn(X, y)
 
-    def transform(self, X: Any) -> np.ndarray:
+    def transform(self, X: object) -> np.ndarray:
         """Features (float32 [N, D]) of images; each depends on its own image alone.
 
         Args:
@@ -143,7 +144,7 @@ class Learner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     def _repr_html_inner(self) -> str:
         return self._page_or_diagram()
 
-    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+    def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
         shown = {"text/plain": repr(self)}
         return shown | {"text/html": self._page_or_diagram()} if get_config()["display"] == "diagram" else shown
 
@@ -159,12 +160,12 @@ class Learner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
 
     # -- fitting ----------------------------------------------------------------------------------
 
-    def _learn(self, X: Any, y: Any) -> np.ndarray:
+    def _learn(self, X: object, y: object) -> np.ndarray:
         with Heartbeat(sys.stdout) if self.verbose else silence():
             return self._learned(X, y)
 
     @outside_autocast
-    def _learned(self, X: Any, y: Any) -> np.ndarray:
+    def _learned(self, X: object, y: object) -> np.ndarray:
         X = plain(X)
         images = self._with_labels(self._images(X, reset=True), y)
         rows = self._trained_on(images)
@@ -198,7 +199,7 @@ class Learner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             self._after_training(images, features)
         return features.numpy()
 
-    def _with_labels(self, images: Images, y: Any) -> Images:
+    def _with_labels(self, images: Images, y: object) -> Images:
         """The images to train on; y is not looked at."""
         return images
 
@@ -209,7 +210,7 @@ class Learner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     def _after_training(self, images: Images, features_ND: Tensor) -> None:
         """What is found in the features of all images."""
 
-    def _said(self, X: Any, n: int) -> tuple[TrainOptions, set[str]]:
+    def _said(self, X: object, n: int) -> tuple[TrainOptions, set[str]]:
         """The options, and the names of those that somebody said: all that are not None."""
         values = {name: getattr(self, self.renamed.get(name, name)) for name in defaults(self.options)}
         # numpy's numbers, as a grid of parameters gives them, have no place in a configuration file
@@ -254,7 +255,7 @@ class Learner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
 
     # -- images in, features out ------------------------------------------------------------------
 
-    def _images(self, X: Any, reset: bool = False) -> Images:
+    def _images(self, X: object, reset: bool = False) -> Images:
         """X as squares; on `reset` what is found out about it is remembered."""
         X = plain(X)
         array = as_array(X)
@@ -286,7 +287,7 @@ class Learner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "_backbone")
 
-    def __sklearn_tags__(self) -> Any:
+    def __sklearn_tags__(self) -> object:
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
         tags.transformer_tags.preserves_dtype = []  # features are float32 whatever the images were
@@ -294,7 +295,7 @@ class Learner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
 
     # -- pickling ---------------------------------------------------------------------------------
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         """Parameters, the network's weights as arrays, what was found; not the temporary folder."""
         state = dict(super().__getstate__())
         if isinstance(state.get("run_"), TemporaryRun):
@@ -304,7 +305,7 @@ class Learner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             state["_backbone"] = pack(state["_backbone"])
         return state
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
+    def __setstate__(self, state: Record) -> None:
         packed = state.get("_backbone")
         if packed is not None:
             backbone = unpack(packed, self._usable(state.get("device", "auto")))

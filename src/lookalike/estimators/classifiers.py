@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import torch
@@ -33,7 +33,7 @@ class Classifier(ClassifierMixin, Learner):  # type: ignore[misc]  # scikit-lear
     `scale_` (the range of numbers taken as black to white; None for bytes and files).
     """
 
-    def fit(self, X: Any, y: Any = None) -> Self:
+    def fit(self, X: object, y: object = None) -> Self:
         """Train on images and labels.
 
         Args:
@@ -46,16 +46,16 @@ class Classifier(ClassifierMixin, Learner):  # type: ignore[misc]  # scikit-lear
         self._learn(X, y)
         return self
 
-    def predict_proba(self, X: Any) -> np.ndarray:
+    def predict_proba(self, X: object) -> np.ndarray:
         """Probabilities (float64 [N, K]) of `classes_`."""
         return F.softmax(self._logits(X), dim=1).numpy()
 
-    def predict(self, X: Any) -> np.ndarray:
+    def predict(self, X: object) -> np.ndarray:
         """The likeliest class of each image."""
         check_is_fitted(self)
         return self.classes_[self._logits(X).argmax(1).numpy()]
 
-    def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
+    def score(self, X: object, y: object = None, sample_weight: object = None) -> float:
         """Accuracy on images; y as in `fit`."""
         check_is_fitted(self)
         X = plain(X)
@@ -69,14 +69,14 @@ class Classifier(ClassifierMixin, Learner):  # type: ignore[misc]  # scikit-lear
         raise_other_kind(y, self.classes_)
         return float(accuracy_score(y, predicted, sample_weight=sample_weight))
 
-    def _logits(self, X: Any) -> Tensor:
+    def _logits(self, X: object) -> Tensor:
         check_is_fitted(self)
         features_ND = torch.from_numpy(self.transform(X)).double()
         if getattr(self._backbone.encoder, "ends_before_relu", False):
             features_ND = F.relu(features_ND)
         return features_ND @ torch.from_numpy(self._weight).double().T + torch.from_numpy(self._bias).double()
 
-    def _with_labels(self, images: Images, y: Any) -> Images:
+    def _with_labels(self, images: Images, y: object) -> Images:
         if y is None:
             if images.labels is None:
                 raise UnfitError(

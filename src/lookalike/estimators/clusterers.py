@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -38,12 +36,12 @@ class Clusterer(ClusterMixin, Learner):  # type: ignore[misc]  # scikit-learn ha
     bytes and files).
     """
 
-    def predict(self, X: Any) -> np.ndarray:
+    def predict(self, X: object) -> np.ndarray:
         """The group (int64 [N]) of each image: that of the nearest centre."""
         check_is_fitted(self)
         return self._nearest(torch.from_numpy(self.transform(X)))
 
-    def fit_predict(self, X: Any, y: Any = None, **_: Any) -> np.ndarray:
+    def fit_predict(self, X: object, y: object = None, **_: object) -> np.ndarray:
         """`fit`, then `labels_`: the group (int64 [N]) of each of the same images."""
         return self.fit(X, y).labels_
 

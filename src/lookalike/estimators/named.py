@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 from functools import cache
 from types import new_class
-from typing import Any
 
 from lookalike.core.method_facts import built_in_methods
 from lookalike.estimators.base import Learner
@@ -27,7 +26,7 @@ def estimator_of(kind: type[Method]) -> type[Learner]:
     usage = inspect.cleandoc(base.usage).replace("METHOD", kind.__name__)
     about = inspect.cleandoc(kind.Options.__doc__ or kind.title).splitlines()[0]
 
-    def body(namespace: dict[str, Any]) -> None:
+    def body(namespace: dict[str, object]) -> None:
         namespace |= {"method": name, "kind": kind, "options": kind.Options, "__doc__": f"{about}\n\n{usage}"}
         namespace["__module__"] = _PACKAGE if name in facts else kind.__module__
         if name not in facts:  # no module has the class for pickle to find
@@ -49,7 +48,7 @@ def estimator_named(name: str) -> type[Learner]:
     raise AttributeError(f"module {_PACKAGE!r} has no attribute {name!r}")
 
 
-def Estimator(method: str | type[Method], **parameters: Any) -> Learner:  # noqa: N802 - it stands for a class
+def Estimator(method: str | type[Method], **parameters: object) -> Learner:  # noqa: N802 - it stands for a class
     """The estimator of any method, with its parameters: `Estimator(method=BYOL, epochs=50).fit(images)`.
 
     Args:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-from typing import Any
 
 import torch
 
 from lookalike.core.arithmetic import outside_autocast
+from lookalike.core.record_types import Record
 from lookalike.encoders.base import EncoderSpec, build_encoder
 from lookalike.engine.backbone import Backbone, placed
 
 
-def pack(backbone: Backbone) -> dict[str, Any]:
+def pack(backbone: Backbone) -> Record:
     """Architecture, statistics, weights; a network that was given from Python comes along as the module it is."""
     own = backbone.spec.name.startswith("python:")
     on_cpu = backbone.device == "cpu"
@@ -29,7 +29,7 @@ def pack(backbone: Backbone) -> dict[str, Any]:
 
 
 @outside_autocast
-def unpack(packed: dict[str, Any], device: str) -> Backbone:
+def unpack(packed: Record, device: str) -> Backbone:
     """The backbone again, on a device."""
     spec = EncoderSpec(**packed["spec"])
     network = packed["module"] if packed["module"] is not None else build_encoder(spec, seed=0)

@@ -14,7 +14,6 @@ import re
 import textwrap
 from collections.abc import Callable, Mapping
 from inspect import Parameter, Signature
-from typing import Any
 
 from lookalike.core.docs import field_docs
 from lookalike.core.errors import did_you_mean
@@ -24,7 +23,7 @@ LEFT_OUT = frozenset({"data", "seed", "out", "report"})
 """Options that an estimator says in another way: X, random_state, out, report()."""
 
 
-def defaults(options: type[TrainOptions]) -> dict[str, Any]:
+def defaults(options: type[TrainOptions]) -> dict[str, object]:
     """Parameters that are options, with their defaults."""
     plain = options()
     decides = lasting(plain)
@@ -35,10 +34,10 @@ def defaults(options: type[TrainOptions]) -> dict[str, Any]:
     }
 
 
-def constructor(name: str, parameters: Mapping[str, Any]) -> Callable[..., None]:
+def constructor(name: str, parameters: Mapping[str, object]) -> Callable[..., None]:
     """An `__init__` of keyword parameters that stores each and does nothing else."""
 
-    def __init__(self: Any, **given: Any) -> None:  # noqa: N807 - it becomes one
+    def __init__(self: object, **given: object) -> None:  # noqa: N807 - it becomes one
         for key in given:
             if key not in parameters:
                 raise TypeError(f"{name} has no parameter {key!r}: {did_you_mean(key, parameters)}")
@@ -62,7 +61,7 @@ def in_python(text: str, renamed: Mapping[str, str]) -> str:
 
 
 def documentation(
-    text: str | None, own: Mapping[str, tuple[Any, str]], options: type[TrainOptions], renamed: Mapping[str, str]
+    text: str | None, own: Mapping[str, tuple[object, str]], options: type[TrainOptions], renamed: Mapping[str, str]
 ) -> str:
     """The docstring of an estimator: what it is, then every parameter in the words of its option.
 

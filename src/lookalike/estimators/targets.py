@@ -67,13 +67,13 @@ def raise_other_kind(y: np.ndarray, classes: np.ndarray) -> None:
         )
 
 
-def _objects(y: Sequence[Any]) -> np.ndarray:
+def _objects(y: Sequence[object]) -> np.ndarray:
     result = np.empty(len(y), object)
     result[:] = y
     return result
 
 
-def _is_odd(label: Any) -> bool:
+def _is_odd(label: object) -> bool:
     return isinstance(label, str | bytes) or _is_missing(label)
 
 
@@ -93,7 +93,7 @@ def _of_one_kind(y: np.ndarray) -> np.ndarray:
     return y if kind == "text" or kind not in ("number", "boolean") else np.array(y.tolist())
 
 
-def _kind(label: Any) -> str:
+def _kind(label: object) -> str:
     if isinstance(label, bool | np.bool_):
         return "boolean"
     if isinstance(label, int | float | np.number):
@@ -103,7 +103,7 @@ def _kind(label: Any) -> str:
     )
 
 
-def _is_missing(label: Any) -> bool:
+def _is_missing(label: object) -> bool:
     """None, NaN, or what pandas has for them."""
     return (
         label is None

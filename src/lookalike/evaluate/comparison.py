@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
 
+from lookalike.core.record_types import Event
 from lookalike.core.words import counted
-
-ACCURACIES = ("linear", "knn")
-"""Keys of evaluation.json by which networks are compared, the one that decides first."""
+from lookalike.runs.evaluation import Evaluation, Scores
 
 _NAMES = {"linear": "linear", "knn": "kNN"}
 _ERRORS = 2.0  # standard errors; a difference beyond them comes by chance in one case of twenty
@@ -37,14 +35,13 @@ def compared(key: str, a: float, b: float, images: int) -> str:
     return f"{_NAMES.get(key, key)} {a:.1%} against {b:.1%}, {said} (± {room:.1%})"
 
 
-def training_paid(found: Mapping[str, Any]) -> str:
-    """Whether training on the user's own images paid, of an evaluation with `init.` figures; else nothing."""
-    images = found.get("protocol", {}).get("test_rows", 0)
-    known = [key for key in ACCURACIES if _number(found.get(key)) and _number(found.get(f"init.{key}"))]
-    if not known or not images:
+def training_paid(found: Evaluation | None) -> str:
+    """Whether training on the user's own images paid, of an evaluation with figures of `init`; else nothing."""
+    pairs = {} if found is None else _pairs(found.trained, found.of("init"))
+    images = 0 if found is None else found.test_rows
+    if not pairs or not images:
         return ""
-    pairs = {key: (found[key], found[f"init.{key}"]) for key in known}
-    now, before = pairs[known[0]]
+    now, before = next(iter(pairs.values()))
     beyond = abs(now - before) > chance(now, before, images)
     details = "; ".join(compared(key, *pair, images) for key, pair in pairs.items())
     if not beyond:
@@ -61,6 +58,16 @@ def training_paid(found: Mapping[str, Any]) -> str:
     )
 
 
+def common(one: Evaluation | None, other: Evaluation | None) -> dict[str, tuple[float, float]]:
+    """The accuracies of the networks that both evaluations have, `linear` before `knn`: the one that decides first."""
+    return {} if one is None or other is None else _pairs(one.trained, other.trained)
+
+
+def _pairs(one: Scores, other: Scores) -> dict[str, tuple[float, float]]:
+    found = {"linear": (one.linear, other.linear), "knn": (one.knn, other.knn)}
+    return {key: (a, b) for key, (a, b) in found.items() if a is not None and b is not None}
+
+
 BASELINES = {
     "pixels": "pixels",
     "histograms": "histograms",
@@ -70,22 +77,20 @@ BASELINES = {
 """What a trained network is compared with, by prefixes of evaluation.json and names of looks, in a sentence."""
 
 
-def better_baseline(
-    evaluation: Mapping[str, Any], looks: Mapping[str | None, Mapping[str, Any]]
-) -> tuple[str, str] | None:
+def better_baseline(evaluation: Evaluation | None, looks: Mapping[str | None, Event]) -> tuple[str, str] | None:
     """What a run's own records put ahead of its trained features: a key of `BASELINES` and why; None: nothing.
 
     With an evaluation, kNN accuracy beyond chance decides. Without one, a network that the last look found collapsed or
     not learning is no better than pixels or histograms, the one by which more new views find their own image.
 
     Args:
-        evaluation: evaluation.json, or nothing.
+        evaluation: what was evaluated, if anything was.
         looks: the last looks of metrics.jsonl by what they were at.
     """
-    images = evaluation.get("protocol", {}).get("test_rows", 0)
-    if images and _number(evaluation.get("knn")):
-        now = evaluation["knn"]
-        known = {name: evaluation[f"{name}.knn"] for name in BASELINES if _number(evaluation.get(f"{name}.knn"))}
+    images = 0 if evaluation is None else evaluation.test_rows
+    now = None if evaluation is None else evaluation.trained.knn
+    if evaluation is not None and images and now is not None:
+        known = knn_of_baselines(evaluation)
         ahead = {name: value for name, value in known.items() if value - now > chance(value, now, images)}
         if not ahead:
             return None
@@ -102,6 +107,12 @@ def better_baseline(
         return None
     best = max(found, key=found.__getitem__)
     return best, f"the network was found to be {verdict.split(':')[0]}"
+
+
+def knn_of_baselines(evaluation: Evaluation) -> dict[str, float]:
+    """kNN accuracy of what needs no training, by `BASELINES`, where it was measured."""
+    known = {name: evaluation.of(name).knn for name in BASELINES}
+    return {name: knn for name, knn in known.items() if knn is not None}
 
 
 def by_labels(knn: float | None, baselines: Mapping[str, float], images: int) -> str:
@@ -127,7 +138,3 @@ def by_labels(knn: float | None, baselines: Mapping[str, float], images: int) ->
 def _listed(known: Mapping[str, float]) -> str:
     named = [f"{BASELINES[name]} ({value:.1%})" for name, value in known.items()]
     return " and ".join([", ".join(named[:-1]), named[-1]] if len(named) > 1 else named)
-
-
-def _number(value: object) -> bool:
-    return isinstance(value, int | float)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any
 
 from torch import Tensor
 
@@ -12,13 +11,12 @@ from lookalike.core.ranks import ALONE, Ranks
 from lookalike.evaluate.clusters import agreement, groups
 from lookalike.evaluate.knn import TEMPERATURE, K, knn_accuracy
 from lookalike.evaluate.linear import HELD_OUT, PENALTIES, linear_accuracy
+from lookalike.runs.evaluation import GroupScores, Scores
 
-_WAYS = {"kmeans": "cluster", "spectral": "cluster.spectral"}  # way of grouping, key of what it reaches
+_WAYS = ("kmeans", "spectral")  # of grouping
 
 
-def measure(
-    x_ND: Tensor, labels_N: Tensor, bank: Tensor, test: Tensor, classes: int, ranks: Ranks = ALONE
-) -> dict[str, Any]:
+def measure(x_ND: Tensor, labels_N: Tensor, bank: Tensor, test: Tensor, classes: int, ranks: Ranks = ALONE) -> Scores:
     """Accuracies in [0, 1] of frozen features.
 
     Args:
@@ -30,22 +28,23 @@ def measure(
         ranks: processes that share the work, all given the same; groups are made by the first.
 
     Returns:
-        `knn`, `linear`, `penalty` (that of the linear probe), and for both ways of grouping
-        `cluster.accuracy`, `cluster.nmi`, `cluster.ari`, `cluster.purity`.
+        All that `Scores` has; of several processes each has what the first measured.
     """
     learn, asked, y_learn, y_asked = x_ND[bank], x_ND[test], labels_N[bank], labels_N[test]
     with phase("evaluating features", 2 + len(_WAYS)) as p:
-        found: dict[str, Any] = {"knn": knn_accuracy(learn, y_learn, asked, y_asked, ranks=ranks)}
+        knn = knn_accuracy(learn, y_learn, asked, y_asked, ranks=ranks)
         p.step()
-        found["linear"], found["penalty"] = linear_accuracy(learn, y_learn, asked, y_asked, ranks)
+        linear, penalty = linear_accuracy(learn, y_learn, asked, y_asked, ranks)
         p.step()
-        for way, key in p.over(_WAYS.items()) if ranks.first else ():
+        found = {}
+        for way in p.over(_WAYS) if ranks.first else ():
             _, predict = groups(way, learn, classes)
-            found |= {f"{key}.{name}": value for name, value in asdict(agreement(predict(asked), y_asked)).items()}
-    return ranks.objects(found)[0]
+            found[way] = GroupScores(**asdict(agreement(predict(asked), y_asked)))
+    scores: Scores = ranks.objects(Scores(knn, linear, penalty, found.get("kmeans"), found.get("spectral")))[0]
+    return scores
 
 
-def protocol(bank: Tensor, test: Tensor, classes: int, penalties: dict[str, float]) -> dict[str, Any]:
+def protocol(bank: Tensor, test: Tensor, classes: int, penalties: dict[str, float]) -> dict[str, object]:
     """What `measure` did, in words and values."""
     return {
         "k": K,

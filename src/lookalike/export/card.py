@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from lookalike.core.options import TrainOptions, lasting, short
 from lookalike.core.version import VERSION
@@ -12,8 +12,13 @@ from lookalike.core.words import counted
 from lookalike.engine.backbone import Backbone
 from lookalike.export.base import Source, printable
 from lookalike.export.networks import is_resnet
+from lookalike.runs.evaluation import TRAINED, Evaluation, Scores
 
-_FIGURES = {"knn": "kNN accuracy", "linear": "linear accuracy", "cluster.accuracy": "groups, matched with the classes"}
+_FIGURES: dict[str, Callable[[Scores], float | None]] = {
+    "kNN accuracy": lambda scores: scores.knn,
+    "linear accuracy": lambda scores: scores.linear,
+    "groups, matched with the classes": lambda scores: scores.groups,
+}
 
 
 def text(source: Source, backbone: Backbone, options: tuple[str, TrainOptions]) -> str:
@@ -23,7 +28,7 @@ def text(source: Source, backbone: Backbone, options: tuple[str, TrainOptions]) 
     side, channels = spec.image_size, spec.channels
     name = source.kept.method
     needs = "torchvision" if is_resnet(backbone) else "lookalike"
-    trained = record.get("training_images", record.get("images", 0))
+    trained = record.training_images or record.images
     use = 'from load import features\n\nx = features(["photo.jpg"])'
     if channels not in (1, 3):
         use = "from load import model, prepare\n\nx = model(prepare(images))"
@@ -38,8 +43,8 @@ def text(source: Source, backbone: Backbone, options: tuple[str, TrainOptions]) 
         f"`load.py` needs {needs}, safetensors and Pillow. Images enter as their central square, brought to {side} "
         "pixels and normalised by `image_mean` and `image_std` of preprocessor_config.json.",
         "## Training",
-        f"{name} on {counted(trained, 'image')} of {_data(chosen)}, seed {record.get('seed', 0)}; PyTorch "
-        f"{record.get('versions', {}).get('torch', 'unknown')}. The options, as resolved:",
+        f"{name} on {counted(trained, 'image')} of {_data(chosen)}, seed {record.seed}; PyTorch "
+        f"{record.versions.get('torch', 'unknown')}. The options, as resolved:",
         _table(training(chosen)),
         "## Figures",
         _figures(source.kept.evaluation),
@@ -51,7 +56,7 @@ def text(source: Source, backbone: Backbone, options: tuple[str, TrainOptions]) 
     return "\n\n".join(parts) + "\n"
 
 
-def training(options: TrainOptions) -> dict[str, Any]:
+def training(options: TrainOptions) -> dict[str, object]:
     """The options that decide the result, without the place of a file on this machine."""
     found = {name: value for name, value in lasting(options).items() if value is not None}
     return {**found, "init": Path(found["init"]).name} if "init" in found else found
@@ -68,25 +73,24 @@ def _data(options: TrainOptions) -> str:
     return f"`{name}`"
 
 
-def _table(values: dict[str, Any]) -> str:
+def _table(values: dict[str, object]) -> str:
     rows = [f"| {name} | {json.dumps(value)} |" for name, value in values.items()]
     return "\n".join(["| option | value |", "|---|---|", *rows])
 
 
-def _figures(found: dict[str, Any] | None) -> str:
+def _figures(found: Evaluation | None) -> str:
     if found is None:
         return "None were measured."
-    protocol = found.get("protocol", {})
-    columns = [("trained", ""), ("untrained", "random."), ("raw pixels", "pixels."), ("histograms", "histograms.")]
-    columns = [(title, prefix) for title, prefix in columns if f"{prefix}knn" in found]
+    kinds = {"trained": TRAINED, "untrained": "random", "raw pixels": "pixels", "histograms": "histograms"}
+    columns = {title: found.of(kind) for title, kind in kinds.items() if found.of(kind).knn is not None}
     rows = [
-        f"| {title} | " + " | ".join(_number(found.get(prefix + key)) for _, prefix in columns) + " |"
-        for key, title in _FIGURES.items()
-        if key in found
+        f"| {title} | " + " | ".join(_number(of(scores)) for scores in columns.values()) + " |"
+        for title, of in _FIGURES.items()
+        if of(found.trained) is not None
     ]
-    head = "| | " + " | ".join(title for title, _ in columns) + " |"
-    chance = protocol.get("chance")
-    said = f"On {counted(protocol.get('test_rows', 0), 'test image')}" + (f", chance {chance:.1%}:" if chance else ":")
+    head = "| | " + " | ".join(columns) + " |"
+    chance = f", chance {found.chance:.1%}:" if found.chance else ":"
+    said = f"On {counted(found.test_rows, 'test image')}{chance}"
     return "\n".join([said, "", head, "|---|" + "---:|" * len(columns), *rows])
 
 

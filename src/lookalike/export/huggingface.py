@@ -8,7 +8,6 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
-from typing import Any
 
 from safetensors import safe_open
 from safetensors.torch import save
@@ -87,10 +86,10 @@ def _of_timm(backbone: Backbone) -> bool:
     return is_resnet(backbone) and backbone.spec.norm == "batch" and not backbone.spec.small_stem
 
 
-def _configuration(source: Source, backbone: Backbone) -> dict[str, Any]:
+def _configuration(source: Source, backbone: Backbone) -> dict[str, object]:
     spec, (method, options) = backbone.spec, options_of(source.run)
     side = spec.image_size
-    found: dict[str, Any] = {
+    found: dict[str, object] = {
         "library": "lookalike",
         "version": VERSION,
         "encoder": spec.name,
@@ -122,7 +121,7 @@ def _configuration(source: Source, backbone: Backbone) -> dict[str, Any]:
     return found
 
 
-def _preprocessing(backbone: Backbone) -> dict[str, Any]:
+def _preprocessing(backbone: Backbone) -> dict[str, object]:
     side = backbone.spec.image_size
     return {
         "image_processor_type": "CLIPImageProcessor",

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import copy
 import runpy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypeGuard
 
 import numpy as np
 import torch
@@ -52,7 +52,7 @@ def is_resnet(backbone: Backbone) -> bool:
 def torchvision_lines(backbone: Backbone) -> Lines:
     """Lines for torchvision's model, its classifier taken off: images [B, C, S, S] to features [B, D]."""
     spec = backbone.spec
-    norm: Any = backbone.encoder.bn1
+    norm = backbone.encoder.bn1
     groups = f"norm_layer=functools.partial(torch.nn.GroupNorm, {norm.num_groups})" if _grouped(norm) else ""
     build = [f"model = torchvision.models.{spec.name}({groups})"]
     if spec.small_stem or spec.channels != 3:
@@ -67,7 +67,7 @@ def torchvision_lines(backbone: Backbone) -> Lines:
 def timm_lines(backbone: Backbone) -> Lines:
     """Lines for timm's model without a classifier."""
     spec = backbone.spec
-    norm: Any = backbone.encoder.bn1
+    norm = backbone.encoder.bn1
     options = ["num_classes=0"]
     if spec.channels != 3 and not spec.small_stem:
         options.append(f"in_chans={spec.channels}")
@@ -80,7 +80,7 @@ def timm_lines(backbone: Backbone) -> Lines:
     return Lines(tuple(["import functools"] * _grouped(norm) + imports), tuple(build + _double(backbone)))
 
 
-def _grouped(norm: object) -> bool:
+def _grouped(norm: object) -> TypeGuard[nn.GroupNorm]:
     return isinstance(norm, nn.GroupNorm)
 
 
@@ -149,7 +149,7 @@ def parity(backbone: Backbone, loader: Path) -> dict[str, float]:
     return compare(backbone, found["model"], found["prepare"])
 
 
-def compare(backbone: Backbone, model: nn.Module, prepare: Any) -> dict[str, float]:
+def compare(backbone: Backbone, model: nn.Module, prepare: Callable[[Tensor], Tensor]) -> dict[str, float]:
     """`parity` of a model that is there already."""
     x_uint8 = sample(backbone, _IMAGES)
     theirs, ours = prepare(x_uint8), backbone.prepare(x_uint8)

@@ -9,7 +9,6 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from pathlib import PurePath
-from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -25,7 +24,7 @@ FORMS = (
 )
 
 
-def plain(X: Any) -> Any:
+def plain(X: object) -> object:
     """X without its container, in its order: a list of images, or X itself where it is an array of numbers or DATA.
 
     Args:
@@ -54,14 +53,14 @@ def plain(X: Any) -> Any:
     return X
 
 
-def holds_image(item: Any) -> bool:
+def holds_image(item: object) -> bool:
     """Whether an item of a list is an image rather than a row of numbers; of a tuple, its first part."""
     if isinstance(item, tuple) and item:
         return isinstance(item[0], np.ndarray) or holds_image(item[0])
     return isinstance(item, str | bytes | os.PathLike | Image.Image | Tensor)
 
 
-def _raise_no_images(X: Any) -> None:
+def _raise_no_images(X: object) -> None:
     name = type(X).__name__
     if isinstance(X, Mapping):
         keys = ", ".join(map(repr, list(X)[:4]))
@@ -79,7 +78,7 @@ def _raise_no_images(X: Any) -> None:
         raise InputError("some values of a masked array are missing: fill them in, X.filled(0)")
 
 
-def _of_array(X: np.ndarray) -> Any:
+def _of_array(X: np.ndarray) -> object:
     if X.dtype.kind not in "SUTO" or X.ndim == 0:
         return X
     flat = X.ndim == 1 or (X.ndim == 2 and X.shape[1] == 1)
@@ -93,7 +92,7 @@ def _of_array(X: np.ndarray) -> Any:
     return X
 
 
-def _of_table(X: Any) -> Any:
+def _of_table(X: object) -> object:
     try:
         array = np.asarray(X)
     except Exception as error:  # of a GPU, or of what its library cannot lay out
@@ -110,7 +109,7 @@ def _of_table(X: Any) -> Any:
     return result if isinstance(result, list) else X  # scikit-learn takes the names of features from it
 
 
-def _checked(items: Sequence[Any]) -> Any:
+def _checked(items: Sequence[object]) -> object:
     """Items with bytes as paths; each must be something."""
     if not items or not any(map(_is_strange, items)):
         return items
@@ -129,11 +128,11 @@ def _checked(items: Sequence[Any]) -> Any:
     return [_path(item, i) if isinstance(item, bytes) else item for i, item in enumerate(items)]
 
 
-def _is_strange(item: Any) -> bool:
+def _is_strange(item: object) -> bool:
     return isinstance(item, bytes | Mapping) or _is_missing(item)
 
 
-def _is_missing(item: Any) -> bool:
+def _is_missing(item: object) -> bool:
     """None, NaN, or what pandas has for them."""
     return item is None or (isinstance(item, float) and item != item) or type(item).__name__ in ("NAType", "NaTType")
 

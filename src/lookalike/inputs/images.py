@@ -31,7 +31,7 @@ _GREY = (19595, 38470, 7471)  # weights of red, green and blue in 65,536ths, as 
 _NAMED = 3  # unreadable images that a message names
 
 
-def as_array(X: Any) -> np.ndarray | None:
+def as_array(X: object) -> np.ndarray | None:
     """X as an array where it is one: an array, a tensor, a table, nested lists of numbers; None for anything else."""
     if isinstance(X, Tensor):
         x = X.detach().cpu()
@@ -57,7 +57,7 @@ def as_array(X: Any) -> np.ndarray | None:
 
 
 def read(
-    X: Any,
+    X: object,
     image_size: int | None = None,
     scale: Scale | None = None,
     download: bool = False,
@@ -93,7 +93,7 @@ def read(
     return _from_items(items, image_size, scale, broken)
 
 
-def one_image(X: Any) -> bool:
+def one_image(X: object) -> bool:
     """Whether X is a single image: an image file, a PIL image, an array [H, W], [H, W, 1], [H, W, 3] or [H, W, 4]."""
     if isinstance(X, Image.Image):
         return True
@@ -138,19 +138,19 @@ def warn(said: str) -> None:
 # -- sequences ------------------------------------------------------------------------------------
 
 
-def _is_file_of_image(X: Any) -> bool:
+def _is_file_of_image(X: str | os.PathLike[str]) -> bool:
     return is_image(os.fspath(X)) and Path(X).suffix != ".npy" and Path(X).is_file()
 
 
-def _items(X: Any) -> list[Any]:
+def _items(X: Any) -> list[object]:
     if not hasattr(X, "__len__") or not hasattr(X, "__getitem__"):
         raise InputError(f"{type(X).__name__} is not taken as images: {FORMS}")
-    items = plain([X[i] for i in range(len(X))])
+    items: Any = plain([X[i] for i in range(len(X))])
     return [item[0] if isinstance(item, tuple) else item for item in items]
 
 
 def _from_items(
-    items: Sequence[Any], image_size: int | None, scale: Scale | None, broken: dict[int, str] | None
+    items: Sequence[object], image_size: int | None, scale: Scale | None, broken: dict[int, str] | None
 ) -> Images:
     if not items:
         raise InputError("no images: the sequence is empty")
@@ -181,7 +181,7 @@ def _said_of_broken(names: Sequence[str], skipped: Sequence[tuple[str, str]]) ->
     return f"{len(said)} of {counted(len(names), 'image')} cannot be read: {'; '.join(said[:_NAMED])}{more}"
 
 
-def _as_levels(item: Any, row: int, scale: Scale | None) -> Any:
+def _as_levels(item: object, row: int, scale: Scale | None) -> object:
     """Arrays and tensors as bytes; files and pictures as they are."""
     array = None if isinstance(item, str | os.PathLike | Image.Image) else as_array(item)
     if array is None:
@@ -196,7 +196,7 @@ def _as_levels(item: Any, row: int, scale: Scale | None) -> Any:
     return np.ascontiguousarray(found)
 
 
-def _name(item: Any, i: int) -> str:
+def _name(item: object, i: int) -> str:
     return os.fspath(item) if isinstance(item, str | os.PathLike) else f"image {i}"
 
 

@@ -40,6 +40,10 @@ class View:
     """Smallest and largest crop, as fractions of the image's area; None: `--crop-min` or the augmentation's, and 1."""
 
 
+Outputs = Any
+"""What `forward` returns: a tensor, or a NamedTuple of tensors that each method defines for itself."""
+
+
 @dataclass(frozen=True)
 class Step:
     """Where a training is: plain numbers of the CPU, so that nobody has to wait for a GPU to know them."""
@@ -52,12 +56,12 @@ class Step:
     """How much of the training is behind it, in [0, 1]."""
     epoch: int
     """The number of the epoch, from 0."""
-    outputs: Any = None
+    outputs: Outputs = None
     """In `on_step_end`: what `forward` returned, detached, each tensor [B, V, ...] of this process's images."""
     images_B: Tensor | None = None
     """In `on_step_end`: the rows (int64, CPU) of these images among the training images."""
 
-    def ended(self, outputs: Any, images_B: Tensor) -> Step:
+    def ended(self, outputs: Outputs, images_B: Tensor) -> Step:
         """The same step when it is done."""
         return replace(self, outputs=outputs, images_B=images_B)
 
@@ -90,7 +94,7 @@ class Method(nn.Module, ABC):
     """The name that people read; default: that of the class."""
     Options: ClassVar[Any] = TrainOptions
     """Its options, a dataclass that inherits `TrainOptions`: flags, TOML keys and arguments at once."""
-    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    presets: ClassVar[Mapping[str, Mapping[str, object]]] = {}
     """Defaults of its options by the name of a preset, such as "mnist"; "*" for all of them. They win over the values
     that a preset has for every method, and the user wins over both."""
     needs_labels: ClassVar[bool] = False
@@ -120,7 +124,7 @@ class Method(nn.Module, ABC):
         self.ranks = ranks
         self.setup()
 
-    def __init_subclass__(cls, **rest: Any) -> None:
+    def __init_subclass__(cls, **rest: object) -> None:
         super().__init_subclass__(**rest)
         if "title" not in cls.__dict__:
             cls.title = cls.__name__
@@ -134,13 +138,13 @@ class Method(nn.Module, ABC):
         """Make the heads, buffers and `Momentum` copies; `encoder`, `options`, `n` and `classes` are there."""
 
     @abstractmethod
-    def forward(self, x_RCHW: Tensor) -> Any:
+    def forward(self, x_RCHW: Tensor) -> Outputs:
         """What the loss needs of normalised images, row by row (BatchNorm apart): a tensor [R, ...], or a NamedTuple of
         such. Every parameter that learns is used here, and gradients reach it through what requires them; a tensor
         that requires none, as of a `Momentum` copy, reaches the loss as it is."""
 
     @abstractmethod
-    def loss(self, out: Any, targets_BH: Tensor, comm: Comm = SINGLE) -> Tensor:
+    def loss(self, out: Outputs, targets_BH: Tensor, comm: Comm = SINGLE) -> Tensor:
         """The scalar loss; a pure function, in float32 at least.
 
         Args:
@@ -180,7 +184,7 @@ class Method(nn.Module, ABC):
         """The processes, for `plan` and `on_step_end`."""
         return self.ranks
 
-    def embed(self, x_RCHW: Tensor) -> Any:
+    def embed(self, x_RCHW: Tensor) -> Outputs:
         """The earlier name of a call."""
         return self(x_RCHW)
 
@@ -192,19 +196,19 @@ class Projections(nn.Module):
         super().__init__()
         self.method = method
 
-    def forward(self, *x_BCHW: Tensor) -> Any:
+    def forward(self, *x_BCHW: Tensor) -> Outputs:
         outputs = [self.method(x) for x in x_BCHW]
         if len(outputs) == 1:
             return outputs[0]
         return like(outputs[0], [torch.cat(tensors) for tensors in zip(*map(tensors_of, outputs), strict=True)])
 
 
-def tensors_of(out: Any) -> tuple[Tensor, ...]:
+def tensors_of(out: Outputs) -> tuple[Tensor, ...]:
     """The tensors that `forward` returned, in order."""
     return (out,) if isinstance(out, Tensor) else tuple(out)
 
 
-def like(out: Any, tensors: Sequence[Tensor]) -> Any:
+def like(out: Outputs, tensors: Sequence[Tensor]) -> Outputs:
     """Other tensors in the form of `out`: a tensor, or a NamedTuple."""
     if isinstance(out, Tensor):
         return tensors[0]

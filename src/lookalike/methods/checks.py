@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from lookalike.core.own_code import OwnCodeError, place_of, wrong
 from lookalike.core.words import counted
-from lookalike.methods.base import Method, tensors_of
+from lookalike.methods.base import Method, Outputs, tensors_of
 
 
-def checked_outputs(method: Method, out: Any, rows: int) -> Any:
+def checked_outputs(method: Method, out: Outputs, rows: int) -> Outputs:
     """What `forward` returned for so many rows.
 
     Raises:
@@ -38,7 +37,7 @@ def checked_outputs(method: Method, out: Any, rows: int) -> Any:
     return out
 
 
-def checked_loss(method: Method, loss: Any) -> Tensor:
+def checked_loss(method: Method, loss: object) -> Tensor:
     """What `loss` returned.
 
     Raises:
@@ -73,7 +72,7 @@ def _wrong(method: Method, function: str, words: str) -> OwnCodeError:
     return wrong(getattr(type(method), function), f"{type(method).__name__}.{function} {words}")
 
 
-def _names(out: Any) -> Sequence[str]:
+def _names(out: Outputs) -> Sequence[str]:
     if isinstance(out, Tensor):
         return ("a tensor",)
     return getattr(out, "_fields", None) or [f"tensor {k}" for k in range(len(out))]

@@ -62,7 +62,7 @@ def find_method(name: str | type[Method], folders: Sequence[str | Path] = ()) ->
     raise LookalikeError(f"unknown method {name!r}: {did_you_mean(name, method_names())}")
 
 
-def elsewhere(name: str, kind: type[Method]) -> dict[str, Any]:
+def elsewhere(name: str, kind: type[Method]) -> dict[str, object]:
     """What run.json says of a method that is none of this package's, for those who read a run without its code."""
     return {} if name in built_in_methods() else {"method_title": kind.title, "with_labels": kind.needs_labels}
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -18,7 +17,7 @@ _TIDY = 500  # steps between two looks for subnormal numbers
 
 def parameter_groups(
     module: nn.Module, weight_decay: float, own: Mapping[str, Mapping[str, float]] | None = None
-) -> list[dict[str, Any]]:
+) -> list[dict[str, object]]:
     """Matrices and kernels, which decay; then biases and normalisation parameters, which do not.
 
     Each group has `names` beside `params`, in the same order, `lr_factor`, by which the rate is

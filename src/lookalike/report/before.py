@@ -12,7 +12,7 @@ from lookalike.runs.reader import RunReader
 def has_learned(run: RunReader) -> bool:
     """Whether anything on the page is of a network: features, or a look at one."""
     return (
-        run.record.get("status") in ("trained", "finished")
+        run.record.complete
         or run.embeddings is not None
         or any(frame.kind != "pixels" for frame in run.frames)
         or bool(run.of("look") or run.of("epoch"))
@@ -21,12 +21,12 @@ def has_learned(run: RunReader) -> bool:
 
 def opening(run: RunReader) -> str:
     """What the run is of, and what this page is."""
-    channels, side = (run.record.get("shape") or [0, 0, 0])[:2]
+    channels, side = (run.record.shape or [0, 0, 0])[:2]
     kind = {1: "grey", 3: "colour"}.get(channels, counted(channels, "channel"))
-    words = f"{counted(run.record.get('training_images') or run.images, 'image')} of "
+    words = f"{counted(run.record.training_images or run.images, 'image')} of "
     words += short(run.config.get("data") or "images") + (f" ({side} x {side} pixels, {kind})" if side else "")
     what = f"to be learned from by {run.method}" if run.method else "to be learned from"
-    status = run.record.get("status", "unknown")
+    status = run.record.status or "unknown"
     state = "" if status == "started" else f" The run is not complete (status: {status})."
     return (
         f"{words}, {what}. This page is from before the first step of training: it shows what can be known of the "
@@ -36,8 +36,7 @@ def opening(run: RunReader) -> str:
 
 def survey(run: RunReader) -> list[str]:
     """What was found when the images were listed and decoded, as sentences; nothing where it was not kept."""
-    lines = run.record.get("survey")
-    kept = [line for line in lines if isinstance(line, str) and line] if isinstance(lines, list) else []
+    kept = [line for line in run.record.survey if isinstance(line, str) and line]
     return [f"{line[:1].upper()}{line[1:]}." for line in kept]
 
 
@@ -54,7 +53,7 @@ def to_come(run: RunReader) -> str:
 def go_on(run: RunReader) -> str:
     """The command that goes on with a run that was stopped."""
     config = shlex.quote(str(run.path / "config.toml"))
-    when = ", should it have been stopped" if run.record.get("status") == "started" else ""
+    when = ", should it have been stopped" if run.record.status == "started" else ""
     return f"Go on with the run{when}: lookalike train --config {config}"
 
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import shlex
-from typing import Any
 
 from lookalike.report.before import has_learned
 from lookalike.runs.reader import RunReader
 
 
-def card(run: RunReader) -> dict[str, Any]:
+def card(run: RunReader) -> dict[str, object]:
     """`card` of docs/page.md."""
     record, place = run.record, shlex.quote(str(run.path))
     begin = ("go on with it, or repeat it", f"lookalike train --config {shlex.quote(str(run.path / 'config.toml'))}")
@@ -23,14 +22,14 @@ def card(run: RunReader) -> dict[str, Any]:
     again = ("this page again", f"lookalike report {place}")
     steps = [begin, *(network if has_learned(run) else ()), again]
     return {
-        "command": str(record.get("command", "")),
+        "command": record.command,
         "config": run.config,
-        "versions": record.get("versions", {}),
-        "machine": record.get("machine", {}),
-        "seed": record.get("seed", 0),
-        "fingerprint": str(record.get("fingerprint", "")),
+        "versions": record.versions,
+        "machine": record.machine,
+        "seed": record.seed,
+        "fingerprint": record.fingerprint or "",
         "images": run.images,
-        "started": str(record.get("started", "")),
-        "seconds": record.get("seconds", {}),
+        "started": record.started,
+        "seconds": record.seconds,
         "commands": [{"what": what, "line": line} for what, line in steps],
     }

@@ -5,9 +5,9 @@ from __future__ import annotations
 import shlex
 from collections import defaultdict
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from lookalike.core.words import counted
 from lookalike.neighbors.numpy_backend import nearest_rows
@@ -71,7 +71,7 @@ class Cleaning:
         tiles[images] = contents(images)
         return tiles
 
-    def duplicates(self) -> dict[str, Any] | None:
+    def duplicates(self) -> dict[str, object] | None:
         """`duplicates` of docs/page.md; None where there is nothing to compare.
 
         Exact: the pixels that the network is given are the same. Near: each other's neighbours, whose thumbnails
@@ -87,7 +87,7 @@ class Cleaning:
         exact = [group for group in alike.values() if len(group) > 1]
         return {"exact": exact, "near": self._near(exact), "by": "pixels" if self.by_pixels else "features"}
 
-    def outliers(self) -> list[dict[str, Any]] | None:
+    def outliers(self) -> list[dict[str, object]] | None:
         """`outliers` of docs/page.md: the mean distance (1 - cosine) to the nearest ten, largest first."""
         if self.features is None or self.near is None or not self.near[1].size:
             return None
@@ -147,7 +147,7 @@ def _fitting(n: int, power: int, limit: TimeLimit, work: Callable[[np.ndarray], 
     return min(n, int(len(few) * (limit.planned() / max(seconds, 1e-9)) ** (1 / power)))
 
 
-def _contents(tiles: list[Any]) -> np.ndarray:
+def _contents(tiles: list[Image.Image | None]) -> np.ndarray:
     """Thumbnails as rows of length 1 around their mean (float32), whose products are correlations; 0 for none."""
     x = np.zeros((len(tiles), _SMALL * _SMALL), np.float32)
     for i, tile in enumerate(tiles):

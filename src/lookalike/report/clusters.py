@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 
@@ -17,7 +16,7 @@ TYPICAL, BORDER = 24, 12  # images shown of a group
 _MOST_FLOWS = 1_000  # of a pair of clusterings; the largest are kept
 
 
-def clusters(run: RunReader, page_rows: np.ndarray, time: Timeline) -> dict[str, Any] | None:
+def clusters(run: RunReader, page_rows: np.ndarray, time: Timeline) -> dict[str, object] | None:
     """`clusters` of docs/page.md: those of index.csv, else those that the method ended with; None without any."""
     every = np.array([_number(row.get("cluster", "")) for row in run.index], np.int64)
     label_N = [row.get("label", "") for row in run.index]
@@ -55,7 +54,7 @@ def clusters(run: RunReader, page_rows: np.ndarray, time: Timeline) -> dict[str,
     return {"k": k, "way": way, "of": packed(own, "int32"), "groups": groups, "flow": flows(time)}
 
 
-def flows(time: Timeline) -> list[dict[str, Any]] | None:
+def flows(time: Timeline) -> list[dict[str, object]] | None:
     """How images went from clusters to clusters between the snapshots of a method that finds clusters.
 
     Triples (from, to, images), the largest first, at most 1,000 of a pair.

@@ -6,13 +6,13 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from lookalike.core.errors import LookalikeError
 from lookalike.core.machine import cores
 from lookalike.core.options import AUTO, short
+from lookalike.core.record_types import Record
 from lookalike.core.version import VERSION
 from lookalike.core.words import counted
 from lookalike.report import before
@@ -34,7 +34,7 @@ _CLEANING = 0.3  # of that is for comparing images with each other
 
 def collect(
     paths: Sequence[Path], max_thumbs: int = 20_000, threads: int | None = None, seconds: float | None = None
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """What the page of these runs shows, as plain JSON; docs/page.md says what is in it.
 
     Args:
@@ -89,7 +89,7 @@ def collect(
 
 def _run(
     run: RunReader, rows: np.ndarray, label: np.ndarray, thumbnails: Thumbnails, threads: int, limit: TimeLimit
-) -> dict[str, Any]:
+) -> Record:
     moments = timeline(run, rows)
     cleaning = Cleaning(run, rows, moments, thumbnails, limit.share(_CLEANING))
     mapped, threads = reduced(moments, limit, threads)
@@ -106,7 +106,7 @@ def _run(
         "outliers": cleaning.outliers(),
         "skipped": run.skipped,
         "curves": {kind: run.of(kind) for kind in ("epoch", "look", "clustering")},
-        "evaluation": run.evaluation,
+        "evaluation": None if run.evaluation is None else run.evaluation.to_json(),
         "views": _views(run),
         "views_said": _views_said(run),
         "reduced": {"map": map_words(run, moments, mapped, settled), "duplicates": cleaning.words()},
@@ -119,7 +119,7 @@ def _missing(run: RunReader, name: str, runs: int) -> list[str]:
     of = f" of {name}" if runs > 1 else ""
     early = [] if before.has_learned(run) else before.missing(run, of)  # before what reading has complained about
     found = list(run.missing)
-    ours, theirs = _numbers(VERSION), _numbers(str(run.record.get("versions", {}).get("lookalike", "")))
+    ours, theirs = _numbers(VERSION), _numbers(str(run.record.versions.get("lookalike", "")))
     if theirs > ours:
         found.append(f"The run{of} was written by lookalike {'.'.join(map(str, theirs))}, this is {VERSION}.")
     if early:
@@ -154,7 +154,7 @@ def _missing(run: RunReader, name: str, runs: int) -> list[str]:
 def _raise_different_images(runs: Sequence[RunReader]) -> None:
     first = runs[0]
     for run in runs[1:]:
-        if run.record.get("fingerprint") != first.record.get("fingerprint"):
+        if run.record.fingerprint != first.record.fingerprint:
             raise LookalikeError(
                 f"{first.path} and {run.path} are of different images ({first.images:,} and {run.images:,}, other "
                 "content or names); a page compares runs on the same images. Write a page for each."
@@ -170,10 +170,10 @@ def _views(run: RunReader) -> str | None:
 
 def _views_said(run: RunReader) -> str | None:
     """What the views are, and why these, where they were chosen for the images."""
-    name, choice = run.config.get("augment"), run.record.get("views")
+    name, choice = run.config.get("augment"), run.record.views or {}
     if not isinstance(name, str) or name == AUTO:  # not chosen yet
         return None
-    if not isinstance(choice, dict) or not isinstance(choice.get("reason"), str):
+    if not isinstance(choice.get("reason"), str):
         return f"Recipe {name}."
     return f"Recipe {name}, chosen for these images: {choice['reason']}."
 

@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lookalike.core.options import TrainOptions
+from lookalike.core.record_types import Event
 from lookalike.evaluate.comparison import chance
 from lookalike.report.scores import last_looks
 from lookalike.runs.reader import RunReader
+from lookalike.runs.values import number
 
 PARTS = ("configuration", "images", "versions", "machine", "figures")
 """What is compared, in the order in which one looks for a reason."""
@@ -28,7 +30,7 @@ class Differences:
     by_chance: dict[str, float] = field(default_factory=dict)
     """Of figures on the same test images: how far they may differ by chance."""
 
-    def event(self) -> dict[str, Any]:
+    def event(self) -> dict[str, object]:
         """As JSON."""
         return {"runs": list(self.names), **dataclasses.asdict(self)["parts"], "by_chance": self.by_chance}
 
@@ -41,11 +43,11 @@ class Differences:
 def differences(a: RunReader, b: RunReader) -> Differences:
     """What differs between two runs."""
     found = Differences((str(a.path), str(b.path)))
-    tables = {
+    tables: dict[str, tuple[Mapping[str, Any], Mapping[str, Any]]] = {
         "configuration": (_configuration(a), _configuration(b)),
         "images": _images(a, b),
-        "versions": (a.record.get("versions", {}), b.record.get("versions", {})),
-        "machine": (a.record.get("machine", {}), b.record.get("machine", {})),
+        "versions": (a.record.versions, b.record.versions),
+        "machine": (a.record.machine, b.record.machine),
         "figures": (_figures(a), _figures(b)),
     }
     for part in PARTS:
@@ -60,25 +62,25 @@ def differences(a: RunReader, b: RunReader) -> Differences:
     return found
 
 
-def _configuration(run: RunReader) -> dict[str, Any]:
+def _configuration(run: RunReader) -> dict[str, object]:
     """The settings that decide the result, and what the weights were that it began with."""
     runtime = {f.name for f in dataclasses.fields(TrainOptions) if f.metadata.get("runtime")}
     settings = {key: value for key, value in run.config.items() if key not in {*runtime, *_PLACES}}
-    begun = run.record.get("init")
-    if isinstance(begun, dict) and begun.get("sha256"):
+    begun = run.record.init or {}
+    if begun.get("sha256"):
         settings["init (sha256)"] = str(begun["sha256"])[:12]
-    if run.record.get("ended_at"):
-        settings["ended early, after step"] = run.record["ended_at"]
+    if run.record.ended_at:
+        settings["ended early, after step"] = run.record.ended_at
     return settings
 
 
-def _images(a: RunReader, b: RunReader) -> tuple[dict[str, Any], dict[str, Any]]:
+def _images(a: RunReader, b: RunReader) -> tuple[dict[str, object], dict[str, object]]:
     tables = []
     for run, other in ((a, b), (b, a)):
         record = run.record
         keys = ("images", "training_images", "shape", "skipped", "fingerprint")
-        table = {key: record[key] for key in keys if key in record}
-        if record.get("fingerprint") != other.record.get("fingerprint"):
+        table: dict[str, object] = {key: getattr(record, key) for key in keys}
+        if record.fingerprint != other.record.fingerprint:
             table["data"] = run.config.get("data")
             theirs = {row.get("path") for row in other.index}
             table["only here"] = sum(row.get("path") not in theirs for row in run.index)
@@ -88,20 +90,17 @@ def _images(a: RunReader, b: RunReader) -> tuple[dict[str, Any], dict[str, Any]]
 
 def _figures(run: RunReader) -> dict[str, float]:
     """Numbers of the evaluation, of the last look and of the last epoch."""
-    found = {f"evaluation.{key}": value for key, value in (run.evaluation or {}).items() if _number(value)}
+    measured = {} if run.evaluation is None else run.evaluation.to_json()
+    found = {f"evaluation.{key}": number(value) for key, value in measured.items()}
     look = last_looks(run).get("network", {})
-    found |= {f"look.{key}": look[key] for key in ("retrieval", "effective_rank") if _number(look.get(key))}
-    last: Mapping[str, Any] = (run.of("epoch") or [{}])[-1]
-    found |= {key: last[key] for key in ("epoch", "loss") if _number(last.get(key))}
-    return found
+    found |= {f"look.{key}": number(look.get(key)) for key in ("retrieval", "effective_rank")}
+    last: Event = (run.of("epoch") or [{}])[-1]
+    found |= {key: number(last.get(key)) for key in ("epoch", "loss")}
+    return {key: value for key, value in found.items() if value is not None}
 
 
 def tested_alike(a: RunReader, b: RunReader) -> int:
     """Test images that both were evaluated on; 0 where those are others."""
-    rows = [(run.evaluation or {}).get("protocol", {}).get("test_rows") for run in (a, b)]
-    same = a.record.get("fingerprint") is not None and a.record.get("fingerprint") == b.record.get("fingerprint")
-    return int(rows[0]) if same and rows[0] and rows[0] == rows[1] else 0
-
-
-def _number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    rows = [0 if run.evaluation is None else run.evaluation.test_rows for run in (a, b)]
+    same = a.record.fingerprint is not None and a.record.fingerprint == b.record.fingerprint
+    return rows[0] if same and rows[0] == rows[1] else 0

@@ -11,6 +11,7 @@ import numpy as np
 from lookalike.core.errors import LookalikeError
 from lookalike.core.files import write_atomically
 from lookalike.core.made_here import KEY, MARK
+from lookalike.core.record_types import Record
 from lookalike.report.packing import unpacked
 
 # Okabe and Ito's palette: told apart without full colour vision.
@@ -42,7 +43,7 @@ def need_matplotlib() -> None:
         ) from error
 
 
-def write_figures(data: dict[str, Any], folder: Path) -> list[Path]:
+def write_figures(data: Record, folder: Path) -> list[Path]:
     """Write the curves of all runs and the map frames of each, as PNG and PDF.
 
     Args:
@@ -79,7 +80,7 @@ def write_figures(data: dict[str, Any], folder: Path) -> list[Path]:
     return written
 
 
-def _maps(images: dict[str, Any], run: dict[str, Any], folder: Path, name: str) -> list[Path]:
+def _maps(images: Record, run: Record, folder: Path, name: str) -> list[Path]:
     from matplotlib.figure import Figure
 
     if run["map"] is None:

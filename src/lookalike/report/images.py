@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -86,7 +85,7 @@ def evenly(rows: np.ndarray, most: int) -> np.ndarray:
     return rows[(np.arange(most) * len(rows)) // most] if most > 0 else rows[:0]
 
 
-def described(run: RunReader, rows: np.ndarray) -> dict[str, Any]:
+def described(run: RunReader, rows: np.ndarray) -> dict[str, object]:
     """`images` of docs/page.md without the sheets."""
     index = [run.index[row] for row in rows] if run.index else []
     names = sorted({row["label"] for row in run.index if row.get("label")})
@@ -102,7 +101,7 @@ def described(run: RunReader, rows: np.ndarray) -> dict[str, Any]:
     }
 
 
-def sprite_sheets(thumbnails: Thumbnails, rows: np.ndarray) -> list[dict[str, Any]]:
+def sprite_sheets(thumbnails: Thumbnails, rows: np.ndarray) -> list[dict[str, object]]:
     """Sheets of the thumbnails of these images, as data URIs; those of the run itself where they are the same."""
     table = next((run.thumbs for run in thumbnails.runs if run.thumbs is not None), None)
     if table is None or not len(rows):
@@ -125,7 +124,7 @@ def sprite_sheets(thumbnails: Thumbnails, rows: np.ndarray) -> list[dict[str, An
     return [_cut(thumbnails, rows, first, table["side"]) for first in range(0, len(rows), _COLUMNS * _LINES)]
 
 
-def _cut(thumbnails: Thumbnails, rows: np.ndarray, first: int, side: int) -> dict[str, Any]:
+def _cut(thumbnails: Thumbnails, rows: np.ndarray, first: int, side: int) -> dict[str, object]:
     part = rows[first : first + _COLUMNS * _LINES]
     tiles = [thumbnails.tile(int(row)) for row in part]
     mode = "L" if all(tile is None or tile.mode == "L" for tile in tiles) else "RGB"

@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import base64
 import math
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 
 
-def packed(array: np.ndarray, dtype: str) -> dict[str, Any]:
-    """{"dtype", "shape", "base64"}, little-endian."""
+class Packed(TypedDict):
+    """An array, little-endian."""
+
+    dtype: str
+    shape: list[int]
+    base64: str
+
+
+def packed(array: np.ndarray, dtype: str) -> Packed:
+    """An array as an object of JSON."""
     plain = np.ascontiguousarray(array, np.dtype(dtype).newbyteorder("<"))
     return {"dtype": dtype, "shape": list(plain.shape), "base64": base64.b64encode(plain.tobytes()).decode()}
 
 
-def unpacked(value: dict[str, Any]) -> np.ndarray:
+def unpacked(value: Packed) -> np.ndarray:
     """The array of what `packed` made."""
     data = base64.b64decode(value["base64"])
     return np.frombuffer(data, np.dtype(value["dtype"]).newbyteorder("<")).reshape(value["shape"])
@@ -26,7 +34,7 @@ def data_uri(kind: str, data: bytes) -> str:
     return f"data:{kind};base64,{base64.b64encode(data).decode()}"
 
 
-def plain(value: Any) -> Any:
+def plain(value: object) -> Any:
     """The same with NaN and infinite numbers as null, as JSON has none."""
     if isinstance(value, dict):
         return {str(key): plain(item) for key, item in value.items()}

@@ -14,13 +14,13 @@ import json
 import math
 from functools import cache
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from lookalike.core.files import write_atomically, write_text
+from lookalike.core.record_types import Record
 
 SINGLE_FILE = 20_000
 """Images up to which thumbnails are part of the file; above, they lie in a folder beside it."""
@@ -52,7 +52,7 @@ _SCRIPTS = (
 _SUFFIX = {"image/jpeg": ".jpg", "image/png": ".png", "image/webp": ".webp"}
 
 
-def write_page(data: dict[str, Any], path: Path) -> None:
+def write_page(data: Record, path: Path) -> None:
     """Write the page of `data` to `path`, atomically.
 
     Above `SINGLE_FILE` images the sheets of thumbnails are written into a folder beside the page, which is named
@@ -66,7 +66,7 @@ def write_page(data: dict[str, Any], path: Path) -> None:
     write_text(path, render(data))
 
 
-def render(data: dict[str, Any]) -> str:
+def render(data: Record) -> str:
     """The page of `data` as text."""
     styles, scripts = _parts()
     allowed = " ".join(f"'sha256-{_digest(script)}'" for script in scripts)
@@ -91,7 +91,7 @@ def render(data: dict[str, Any]) -> str:
     )
 
 
-def as_json(value: Any) -> str:
+def as_json(value: object) -> str:
     """JSON that can stand in a script element: ASCII without any `<`. Numbers that are not finite become null."""
     try:
         text = json.dumps(value, allow_nan=False, separators=(",", ":"))
@@ -100,7 +100,7 @@ def as_json(value: Any) -> str:
     return text.replace("<", "\\u003c")
 
 
-def _finite(value: Any) -> Any:
+def _finite(value: object) -> object:
     """`value` with null for what JSON has no number for."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
@@ -111,7 +111,7 @@ def _finite(value: Any) -> Any:
     return value
 
 
-def _sentences(run: dict[str, Any]) -> list[str]:
+def _sentences(run: Record) -> list[str]:
     return (run.get("verdict") or {}).get("sentences") or []
 
 
@@ -120,7 +120,7 @@ def _printable(text: str) -> str:
     return text.encode(errors="surrogateescape").decode(errors="replace")
 
 
-def _sheets_beside(sheets: list[dict[str, Any]], path: Path) -> list[dict[str, Any]]:
+def _sheets_beside(sheets: list[Record], path: Path) -> list[Record]:
     """The sheets with what was in their data URIs written to files beside the page."""
     placed = []
     for number, sheet in enumerate(sheets):

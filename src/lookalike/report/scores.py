@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Any
 
+from lookalike.core.record_types import Event
 from lookalike.core.words import counted
+from lookalike.runs.evaluation import Scores
 from lookalike.runs.reader import RunReader
+from lookalike.runs.values import number
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,7 @@ class Figure:
     histograms: float | None = None
     """With colour histograms and coarse thumbnails; None for runs of before these were measured."""
 
-    def event(self) -> dict[str, Any]:
+    def event(self) -> dict[str, object]:
         """As `figures` of docs/page.md."""
         return asdict(self)
 
@@ -45,18 +48,18 @@ class Figure:
         return ", ".join(f"{name} {value:{form}}" for name, value in known if value is not None)
 
 
-def last_looks(run: RunReader) -> dict[str, dict[str, Any]]:
+def last_looks(run: RunReader) -> dict[str, Event]:
     """The last look at `pixels`, at `histograms`, at the network `untrained`, and at the `network`."""
     return {str(event.get("of")): event for event in run.of("look")}
 
 
-def initial_look(run: RunReader) -> dict[str, Any]:
+def initial_look(run: RunReader) -> Event:
     """The look at the weights that a training began with, where they were trained before; else nothing."""
     looks = [event for event in run.of("look") if event.get("of") == "network"]
     return looks[0] if len(looks) > 1 and not looks[0].get("step") else {}
 
 
-def first_heads(run: RunReader) -> list[dict[str, Any]]:
+def first_heads(run: RunReader) -> list[Event]:
     """The clusterings of the first head."""
     return [event for event in run.of("clustering") if event.get("head", 0) == 0]
 
@@ -99,27 +102,29 @@ def _of_monitor(run: RunReader) -> list[Figure]:
 
 
 def _of_evaluation(run: RunReader) -> list[Figure]:
-    found = run.evaluation or {}
-    rules = found.get("protocol", {})
-    rows = f"accuracy on {counted(rules.get('test_rows', 0), 'held-out image')}"
-    known = (
-        ("kNN", "knn", f"{rows}, by the {rules.get('k', '')} nearest"),
-        ("linear", "linear", f"{rows}, of a linear classifier of the features"),
-        ("groups", "cluster.accuracy", f"{rows}, of {counted(rules.get('clusters', 0), 'group')} made without labels"),
+    found = run.evaluation
+    if found is None:
+        return []
+    rows = f"accuracy on {counted(found.test_rows, 'held-out image')}"
+    groups = counted(int(number(found.protocol.get("clusters")) or 0), "group")
+    known: tuple[tuple[str, Callable[[Scores], float | None], str], ...] = (
+        ("kNN", lambda scores: scores.knn, f"{rows}, by the {found.protocol.get('k', '')} nearest"),
+        ("linear", lambda scores: scores.linear, f"{rows}, of a linear classifier of the features"),
+        ("groups", lambda scores: scores.groups, f"{rows}, of {groups} made without labels"),
     )
     return [
         Figure(
             name,
             what,
-            found[key],
-            rules.get("chance"),
-            found.get(f"pixels.{key}"),
-            found.get(f"random.{key}"),
-            initial=found.get(f"init.{key}"),
-            histograms=found.get(f"histograms.{key}"),
+            value,
+            found.chance,
+            of(found.of("pixels")),
+            of(found.of("random")),
+            initial=of(found.of("init")),
+            histograms=of(found.of("histograms")),
         )
-        for name, key, what in known
-        if found.get(key) is not None
+        for name, of, what in known
+        if (value := of(found.trained)) is not None
     ]
 
 

@@ -54,12 +54,12 @@ class Pictures:
 
 def _folder(run: RunReader) -> Path:
     """The folder that names of a run's images are relative to, wherever the working folder is now."""
-    places = run.record.get("data")
-    if isinstance(places, list) and places and is_there(str(places[0])):
-        return Path(str(places[0]))
+    places = run.record.data
+    if places and is_there(places[0]):
+        return Path(places[0])
     said = run.config.get("data")
     place = str((said[0] if said else ".") if isinstance(said, list) else said or ".")
-    return Path(find_place(place, folders_of(run.record, run.config, run.path)) or place)
+    return Path(find_place(place, folders_of(run.record.folder, run.config, run.path)) or place)
 
 
 def picture_of(path: Path) -> Image.Image | None:

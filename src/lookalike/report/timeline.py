@@ -8,7 +8,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -18,12 +18,19 @@ from lookalike.core.files import write_atomically
 from lookalike.evaluate.map import NEIGHBOURS, aligned_maps, fingerprint
 from lookalike.neighbors.numpy_backend import nearest_rows
 from lookalike.report.images import evenly
-from lookalike.report.packing import packed
+from lookalike.report.packing import Packed, packed
 from lookalike.report.time_limit import NO_LIMIT, TimeLimit
 from lookalike.runs.reader import Frame, RunReader
 
 SHOWN = 20  # nearest images of an image: the paper's figures 3 and 4 show as many
 _MAPPED = 5_000  # images of a map of a run that kept no snapshots
+
+
+class MapData(TypedDict):
+    """`map` of docs/page.md."""
+
+    rows: Packed
+    frames: list[Packed]
 
 
 @dataclass(frozen=True)
@@ -42,11 +49,11 @@ class Timeline:
         """Of each frame the nearest images: positions in `rows`, and cosines."""
         return [nearest_rows(frame.features_ND, NEIGHBOURS) for frame in self.frames]
 
-    def snapshots(self) -> list[dict[str, Any]]:
+    def snapshots(self) -> list[dict[str, object]]:
         """`snapshots` of docs/page.md."""
         return [{"kind": f.kind, "epoch": f.epoch, "step": f.step, "name": f.name} for f in self.frames]
 
-    def neighbours(self, label: np.ndarray) -> dict[str, Any] | None:
+    def neighbours(self, label: np.ndarray) -> dict[str, object] | None:
         """`neighbours` of docs/page.md; `label` int64, of the images of the page, -1 for none."""
         if not self.frames or len(self.rows) < 2:
             return None
@@ -62,7 +69,7 @@ class Timeline:
             "chance": same_label_chance(own),
         }
 
-    def map(self, threads: int, limit: TimeLimit = NO_LIMIT) -> dict[str, Any] | None:
+    def map(self, threads: int, limit: TimeLimit = NO_LIMIT) -> MapData | None:
         """`map` of docs/page.md; kept in the run folder, so that a second page is quick."""
         if not self.frames or not len(self.rows):
             return None

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from lookalike.core.durations import duration
 from lookalike.core.options import short
 from lookalike.core.passed_over import from_records, sentences
 from lookalike.core.words import agreeing, counted
-from lookalike.evaluate.comparison import ACCURACIES, BASELINES, by_labels, compared, training_paid
+from lookalike.evaluate.comparison import by_labels, common, compared, knn_of_baselines, training_paid
 from lookalike.report import before
 from lookalike.report.differences import tested_alike
 from lookalike.report.scores import Figure, first_heads, last_looks, scores
@@ -26,13 +24,13 @@ _HEADS = {
 }
 
 
-def verdict(run: RunReader) -> dict[str, Any]:
+def verdict(run: RunReader) -> dict[str, object]:
     """`verdict` of docs/page.md."""
     if not before.has_learned(run):
         return {"sentences": _before_learning(run), "figures": []}
     known = scores(run)
     said = [_opening(run), _learning(run, known), _by_labels(run)]
-    said += [_accuracy(run, known), training_paid(run.evaluation or {})]
+    said += [_accuracy(run, known), training_paid(run.evaluation)]
     said += [_closest(known), _rank(run, known)]
     said += [_stability(run), _skipped(run), *_passed_over(run), *_advice(run, known)]
     return {
@@ -48,9 +46,9 @@ def _before_learning(run: RunReader) -> list[str]:
 
 def beside(run: RunReader, other: RunReader) -> str:
     """How a run's accuracies differ from those of another on the same test images; nothing where that is not known."""
-    images, mine, theirs = tested_alike(run, other), run.evaluation or {}, other.evaluation or {}
-    known = [key for key in ACCURACIES if key in mine and key in theirs] if images else []
-    said = "; ".join(compared(key, mine[key], theirs[key], images) for key in known)
+    images = tested_alike(run, other)
+    pairs = common(run.evaluation, other.evaluation) if images else {}
+    said = "; ".join(compared(key, *pair, images) for key, pair in pairs.items())
     return f"Beside {other.name}, on {counted(images, 'test image')}: {said}." if said else ""
 
 
@@ -60,12 +58,12 @@ def _is_trained(run: RunReader) -> bool:
 
 def _opening(run: RunReader) -> str:
     config, record = run.config, run.record
-    channels, side = (record.get("shape") or [0, 0, 0])[:2]
+    channels, side = (record.shape or [0, 0, 0])[:2]
     data = short(config.get("data") or "images")
-    parameters = record.get("parameters")
+    parameters = record.parameters
     epochs = run.of("epoch")
     done = epochs[-1].get("epoch", 0) if epochs else 0
-    seconds = (record.get("seconds") or {}).get("train")
+    seconds = record.seconds.get("train")
     network = _with_article(str(config.get("encoder", "network")))
     words = f"{run.method or 'A method'} trained {network}" if _is_trained(run) else f"{network.capitalize()}"
     words += f" of {parameters / 1e6:.2f} M parameters" if parameters else ""
@@ -73,15 +71,15 @@ def _opening(run: RunReader) -> str:
         words += f" with the weights of {config['init']}" if config.get("init") else ", untrained,"
     elif config.get("init"):
         words += f", begun with the weights of {config['init']},"
-    words += f" on {counted(record.get('training_images', run.images), 'image')} of {data}"
+    words += f" on {counted(record.training_images or run.images, 'image')} of {data}"
     words += f" ({side} x {side} pixels, {'colour' if channels == 3 else 'grey'})" if side else ""
     if not _is_trained(run):
         return words + "; it was not trained on them (--epochs 0), and no label was used."
     words += f" for {done} of {counted(config['epochs'], 'epoch') if 'epochs' in config else '? epochs'}"
     words += f" in {duration(seconds)}" if seconds else ""
     words += ", with labels." if run.with_labels else "; no label was used."
-    if record.get("status") not in ("trained", "finished"):
-        words += f" The run is not complete (status: {record.get('status', 'unknown')})."
+    if not record.complete:
+        words += f" The run is not complete (status: {record.status or 'unknown'})."
     return words
 
 
@@ -111,8 +109,7 @@ def _by_labels(run: RunReader) -> str:
     found = run.evaluation
     if found is None:
         return str(last_looks(run).get("network", {}).get("by_labels") or "")
-    baselines = {name: found[f"{name}.knn"] for name in BASELINES if found.get(f"{name}.knn") is not None}
-    return by_labels(found.get("knn"), baselines, found.get("protocol", {}).get("test_rows", 0))
+    return by_labels(found.trained.knn, knn_of_baselines(found), found.test_rows)
 
 
 def _accuracy(run: RunReader, known: dict[str, Figure]) -> str:
@@ -161,9 +158,8 @@ def _skipped(run: RunReader) -> str:
 
 def _passed_over(run: RunReader) -> list[str]:
     """What lay beside the images and was not read, and notes on them; nothing for runs of before these were kept."""
-    loud, quiet = sentences(from_records(run.record.get("passed_over")))
-    notes = run.record.get("notes")
-    noted = [f"note: {note}" for note in notes if isinstance(note, str)] if isinstance(notes, list) else []
+    loud, quiet = sentences(from_records(run.record.passed_over))
+    noted = [f"note: {note}" for note in run.record.notes if isinstance(note, str)]
     return [f"{sentence[:1].upper()}{sentence[1:]}." for sentence in (*loud, *noted, *quiet)]
 
 
@@ -192,7 +188,7 @@ def _advice(run: RunReader, known: dict[str, Figure]) -> list[str]:
             named = " and ".join(filter(None, [", ".join(ahead[:-1]), ahead[-1]]))
             advice.append(f"By {figure.name} accuracy it is no better than {named}{'' if remedy else other}.")
             break
-    notes, training = first_heads(run), run.record.get("training_images") or run.images
+    notes, training = first_heads(run), run.record.training_images or run.images
     if notes and notes[-1].get("largest", 0) > _LARGEST * training:
         advice.append(
             f"One cluster holds {notes[-1]['largest']:,} of {counted(training, 'image')}: try more clusters "
@@ -201,6 +197,6 @@ def _advice(run: RunReader, known: dict[str, Figure]) -> list[str]:
         )
     elif notes and (notes[-1].get("nmi_previous") or 1.0) < _LOOSE:
         advice.append("Clusters that do not last teach little: try more epochs between clusterings (--every).")
-    if run.record.get("status") not in ("trained", "finished"):
+    if not run.record.complete:
         advice.append(f"Go on with the run: lookalike train --config {run.path / 'config.toml'}")
     return advice

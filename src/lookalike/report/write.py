@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from lookalike.core.progress import phase
 from lookalike.report.collect import collect
@@ -20,7 +19,7 @@ def write_report(
     most: int = MOST,
     threads: int | None = None,
     seconds: float | None = None,
-) -> tuple[Path, dict[str, Any]]:
+) -> tuple[Path, dict[str, object]]:
     """Write the page of these runs; where it is, and what it was made of.
 
     Args:

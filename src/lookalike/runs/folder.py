@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
 from lookalike.core import machine
 from lookalike.core.errors import LookalikeError
@@ -21,6 +21,7 @@ from lookalike.core.nearby import meant_run
 from lookalike.core.options import TrainOptions, lasting, spoken
 from lookalike.core.passed_over import printable
 from lookalike.core.places import absolute_places, folders_of, same_place
+from lookalike.core.record_types import Record
 from lookalike.core.words import counted
 from lookalike.runs.records import read_settings, read_status
 
@@ -52,7 +53,6 @@ class RunFolder:
         self.embeddings = path / "embeddings.npy"
         self.index = path / "index.csv"
         self.evaluation = path / "evaluation.json"
-        self.baselines = path / "baselines.json"
         self.clusters = path / "clusters.json"
         self.skipped = path / "skipped.csv"
         self.predictions = path / "predictions.csv"
@@ -76,11 +76,11 @@ class RunFolder:
             raise LookalikeError(f"{path} is no run folder: {what}. {hint or '`lookalike runs ls` lists the runs.'}")
         return run
 
-    def settings(self) -> dict[str, Any]:
+    def settings(self) -> Record:
         """The resolved configuration (config.toml)."""
         return read_settings(self.config)
 
-    def status(self) -> dict[str, Any]:
+    def status(self) -> Record:
         """run.json."""
         return read_status(self.record)
 
@@ -169,12 +169,12 @@ class RunFolder:
                 f"To start over here: remove {self.path} first"
             )
 
-    def _one_place(self, key: str, stored: Any, now: Any) -> bool:
+    def _one_place(self, key: str, stored: object, now: object) -> bool:
         """Whether two values are ways to say one place, from two working folders."""
         if key not in _PLACES or stored is None or now is None:
             return False
         record = self.status() if self.record.exists() else {}
-        return same_place(str(stored), folders_of(record, self.settings(), self.path), str(now))
+        return same_place(str(stored), folders_of(record.get("folder"), self.settings(), self.path), str(now))
 
     def configure(self, method: str, options: TrainOptions, command: str) -> None:
         """Write config.toml; again, when something was chosen or decided after the start."""
@@ -215,7 +215,7 @@ class RunFolder:
         for path in stale:
             path.unlink(missing_ok=True)
 
-    def update(self, status: str | None = None, seconds: dict[str, float] | None = None, **values: Any) -> None:
+    def update(self, status: str | None = None, seconds: dict[str, float] | None = None, **values: object) -> None:
         """Change run.json: the status, seconds of phases, anything else."""
         record = self.status()
         if status is not None:

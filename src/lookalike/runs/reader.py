@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
@@ -21,9 +21,11 @@ from lookalike.core.metrics import read_metrics
 from lookalike.core.nearby import meant_run
 from lookalike.core.option_types import mistyped
 from lookalike.core.options import TrainOptions
+from lookalike.core.record_types import Event, Record
 from lookalike.core.words import counted
+from lookalike.runs.evaluation import Evaluation
 from lookalike.runs.folder import RunFolder
-from lookalike.runs.records import misfits, read_rows
+from lookalike.runs.records import RunRecord, misfits, read_rows
 
 _FORMAT = 1  # of snapshots/index.json
 
@@ -72,6 +74,15 @@ def features_and_index(run: RunFolder, *, mapped: bool = False) -> tuple[np.ndar
     return features, rows
 
 
+def evaluation_of(run: RunFolder) -> Evaluation | None:
+    """evaluation.json; None where nothing was evaluated.
+
+    Raises:
+        LookalikeError: it cannot be read.
+    """
+    return Evaluation.from_json(read_object(run.evaluation)) if run.evaluation.exists() else None
+
+
 @dataclass(frozen=True)
 class Frame:
     """Features of the subset at one moment."""
@@ -117,38 +128,39 @@ class RunReader:
         if self.config.get("epochs") == 0:
             init = self.config.get("init")
             return f"Weights of {Path(str(init)).name}" if init else "An untrained network"
-        return title_of(str(self.config.get("method", "")), self.record)
+        return title_of(str(self.config.get("method", "")), self.record.method_title)
 
     @property
     def with_labels(self) -> bool:
         """Whether the method learned from labels."""
-        return learns_from_labels(str(self.config.get("method", "")), self.record)
+        return learns_from_labels(str(self.config.get("method", "")), self.record.with_labels)
 
     @cached_property
-    def config(self) -> dict[str, Any]:
+    def config(self) -> Record:
         """config.toml, without values that are of another type than the option."""
-        found: dict[str, Any] = self._read("config.toml", read_toml, {})
+        found: Record = self._read("config.toml", read_toml, {})
         wrong = dict(mistyped(found, TrainOptions))
         for key, words in wrong.items():
             self.missing.append(damage(self.path / "config.toml", f"{key} must be {words}"))
         return {key: value for key, value in found.items() if key not in wrong}
 
     @cached_property
-    def record(self) -> dict[str, Any]:
+    def record(self) -> RunRecord:
         """run.json, without values of the wrong kind."""
-        found: dict[str, Any] = self._read("run.json", read_object, {})
+        found: Record = self._read("run.json", read_object, {})
         wrong = misfits(found)
         if wrong:
             self.missing.append(damage(self.path / "run.json", f"of the wrong kind: {', '.join(wrong)}"))
-        return {key: value for key, value in found.items() if key not in wrong}
+        return RunRecord.from_json(found)
 
     @cached_property
-    def evaluation(self) -> dict[str, Any] | None:
-        """evaluation.json."""
-        return self._read("evaluation.json", read_object, None)
+    def evaluation(self) -> Evaluation | None:
+        """evaluation.json; None where nothing was evaluated."""
+        found = self._read("evaluation.json", read_object, None)
+        return None if found is None else Evaluation.from_json(found)
 
     @cached_property
-    def clusters(self) -> dict[str, Any]:
+    def clusters(self) -> Record:
         """clusters.json."""
         return self._read("clusters.json", read_object, {})
 
@@ -164,7 +176,7 @@ class RunReader:
         return [{"path": row.get("path") or "", "reason": row.get("reason") or ""} for row in rows]
 
     @cached_property
-    def events(self) -> list[dict[str, Any]]:
+    def events(self) -> list[Event]:
         """metrics.jsonl, up to a line that was cut."""
         path = self.path / "metrics.jsonl"
         try:
@@ -179,14 +191,14 @@ class RunReader:
             )
         return events
 
-    def of(self, kind: str) -> list[dict[str, Any]]:
+    def of(self, kind: str) -> list[Event]:
         """The events of one kind."""
         return [event for event in self.events if event.get("event") == kind]
 
     @cached_property
     def images(self) -> int:
         """The number of images."""
-        return len(self.index) or int(self.record.get("images") or 0)
+        return len(self.index) or self.record.images
 
     @cached_property
     def embeddings(self) -> np.ndarray | None:
@@ -200,7 +212,7 @@ class RunReader:
         return found
 
     @cached_property
-    def thumbs(self) -> dict[str, Any] | None:
+    def thumbs(self) -> Record | None:
         """snapshots/thumbs.json."""
         found = self._read("snapshots/thumbs.json", read_object, None)
         return found if found is not None and {"side", "columns", "rows", "sheets"} <= found.keys() else None
@@ -213,8 +225,8 @@ class RunReader:
         return found if found is not None and found.shape == (len(rows),) else None
 
     @cached_property
-    def _snapshots(self) -> dict[str, Any]:
-        found: dict[str, Any] = self._read("snapshots/index.json", read_object, {})
+    def _snapshots(self) -> Record:
+        found: Record = self._read("snapshots/index.json", read_object, {})
         if found and found.get("format") != _FORMAT:
             self.missing.append(
                 f"{self.path / 'snapshots'} is of format {found.get('format')!r}, and this version reads {_FORMAT}: "
@@ -256,9 +268,11 @@ class RunReader:
         return absent
 
 
-def _array(path: Path) -> np.ndarray | Any:
-    return np.load(path, allow_pickle=False)
+def _array(path: Path) -> np.ndarray:
+    found: np.ndarray = np.load(path, allow_pickle=False)
+    return found
 
 
-def _mapped(path: Path) -> np.ndarray | Any:
-    return np.load(path, mmap_mode="r", allow_pickle=False)
+def _mapped(path: Path) -> np.ndarray:
+    found: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
+    return found

@@ -15,6 +15,7 @@ from lookalike.core.options import at_least
 from lookalike.core.words import counted
 from lookalike.engine.run_folder import RunFolder
 from lookalike.evaluate.comparison import training_paid
+from lookalike.runs.evaluation import Evaluation
 
 USAGE = "lookalike evaluate RUN"
 _CELL = len("99.9+-9.9")
@@ -133,7 +134,7 @@ def show_result(result: dict[str, Any], title: str) -> None:
     print(f"accuracy on {counted(protocol['test_rows'], 'test image')}{of}, chance {protocol['chance']:.1%}")
     if columns:
         Console().print(table)
-    paid = training_paid(result)
+    paid = training_paid(Evaluation.from_json(result))
     if paid:
         print(paid)
     if "classifier" in result:

@@ -133,7 +133,8 @@ def folders_from(config: Path) -> list[Any]:
     if not is_of_a_run(config):
         return [Path.cwd(), config.parent.absolute()]
     run = RunFolder(config.parent)
-    return list(folders_of(run.status() if run.record.is_file() else {}, run.settings(), run.path))
+    folder = run.status().get("folder") if run.record.is_file() else None
+    return list(folders_of(folder, run.settings(), run.path))
 
 
 def found_from_here(config: Path | None, values: dict[str, Any]) -> dict[str, Any]:
