@@ -7,7 +7,7 @@ from lookalike.core.later import later
 if TYPE_CHECKING:
     from lookalike.core.ranks import SINGLE, Comm
     from lookalike.methods.base import Collection, Method, Step, View
-    from lookalike.methods.find import find_method
+    from lookalike.methods.find import find_method, method_names
     from lookalike.methods.momentum import Momentum, cosine
 
 __all__ = [
@@ -26,7 +26,7 @@ __all__ = [
 # imported when they are asked for: the command line reads the names of methods without torch
 _LATER = {
     **dict.fromkeys(("Collection", "Comm", "Method", "SINGLE", "Step", "View"), "base"),
-    "find_method": "find",
+    **dict.fromkeys(("find_method", "method_names"), "find"),
     **dict.fromkeys(("Momentum", "cosine"), "momentum"),
 }
 __getattr__, __dir__ = later(__name__, _LATER, globals())
