@@ -86,7 +86,10 @@ def test_mistakes_end_with_status_2_and_a_remedy(
     if not message:  # no method at all prints the usage
         with pytest.raises(SystemExit):
             main(words)
-        assert "METHOD: deepcluster, deepcluster-v2, simclr, supervised" in capsys.readouterr().out
+        assert (
+            "METHOD: byol, deepcluster, deepcluster-v2, simclr, simsiam, supervised, swav, vicreg"
+            in capsys.readouterr().out
+        )
         return
     assert main(words) == 2
     shown = capsys.readouterr().err

@@ -10,5 +10,5 @@ def name(request: pytest.FixtureRequest) -> str:
     """The method named with `--method`."""
     method = request.config.getoption("--method", default=None)
     if method is None:
-        pytest.fail("name a method: pytest --pyargs lookalike.contract --method mine.py:BYOL", pytrace=False)
+        pytest.fail("name a method: pytest --pyargs lookalike.contract --method FILE.py:CLASS", pytrace=False)
     return str(method)

@@ -8,5 +8,5 @@ from typing import Any
 def pytest_addoption(parser: Any) -> None:
     """`--method`, as `lookalike train` takes it."""
     parser.getgroup("lookalike").addoption(
-        "--method", help="the method that lookalike.contract tests, such as mine.py:BYOL", default=None
+        "--method", help="the method that lookalike.contract tests, such as FILE.py:CLASS", default=None
     )
