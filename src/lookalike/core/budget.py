@@ -17,7 +17,7 @@ Clock = Callable[[], float]
 FEATURES, EVALUATION, GROUPS, PAGE = "features", "evaluation", "groups", "page"
 """What may come after a training, in its time."""
 
-EVALUATED, GROUPED = 0.12, 0.08
+EVALUATED, GROUPED = 0.10, 0.05
 """Shares of a budget that an evaluation, and finding the number of groups, may take."""
 
 
