@@ -10,7 +10,6 @@ import dataclasses
 import json
 import math
 import statistics
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -28,9 +27,7 @@ from lookalike.core.durations import duration
 from lookalike.data.base import Images
 from lookalike.engine.backbone import load_backbone, placed
 from lookalike.engine.classifier import load_classifier
-from lookalike.engine.journal import Journal
 from lookalike.engine.loop import Trainer
-from lookalike.engine.run_folder import RunFolder
 from lookalike.evaluate.knn import knn_accuracy
 from lookalike.methods.find import find_method
 from lookalike.objectives.nt_xent import nt_xent
@@ -185,7 +182,7 @@ def k_means(at: At) -> dict[str, Any]:
     return {"seconds": took, "floor_s": floor, "rows": n, "measured": words, "remark": remark, "reached": reached}
 
 
-def trainer(at: At, method: str, folder: Path, **said: Any) -> Trainer:
+def trainer(at: At, method: str, **said: Any) -> Trainer:
     """The training of a method on random images of CIFAR-10's size, before its first step."""
     n, side = (64, 16) if at.tiny else (50_000, 32)
     kind = find_method(method)
@@ -197,36 +194,31 @@ def trainer(at: At, method: str, folder: Path, **said: Any) -> Trainer:
     images = Images(pixels, tuple(map(str, range(n))))
     backbone = api.untrained_backbone(options, images, at.device)
     learner = placed(kind.Learner(backbone.encoder, options, n), at.device).train()
-    run = RunFolder(folder)
-    made = Trainer(learner, backbone, options, images, images.training, run)
-    made.journal = Journal(run.metrics, 0)
-    return made
+    return Trainer(learner, backbone, options, images, images.training)
 
 
 def one_epoch(made: Trainer, epoch: int) -> None:
     """All steps of an epoch whose plan is made."""
     for k in range(made.batches):
         made._step(epoch, k)
-    made._settle()
+    made.losses.read()
 
 
 def epoch(at: At, compiled: bool = False) -> dict[str, Any]:
     """An epoch of SimCLR: views, network, loss, optimiser; what a look and a checkpoint take is not in it."""
-    with tempfile.TemporaryDirectory() as folder:
-        made = trainer(at, "simclr", Path(folder))
-        if compiled:
-            made.backbone.encoder.compile()
-        made.plan = made.method.plan(0, made.data)
-        rounds = 1 if at.tiny else 3
-        took = seconds(lambda: one_epoch(made, 0), at, rounds, warm=1)
-        order = made.plan.order_M
+    made = trainer(at, "simclr")
+    if compiled:
+        made.backbone.encoder.compile()
+    plan = made.plan = made.method.plan(0, made.data)
+    rounds = 1 if at.tiny else 3
+    took = seconds(lambda: one_epoch(made, 0), at, rounds, warm=1)
 
-        def views() -> None:
-            for k in range(made.batches):
-                for part in made.views.parts(0, made.rows[order[k * made.share : (k + 1) * made.share]]):
-                    part()
+    def views() -> None:
+        for k in range(made.batches):
+            for part in made.views.parts(0, made.rows[plan.batch(k, made.size)]):
+                part()
 
-        of_views = seconds(views, at, rounds, warm=1)
+    of_views = seconds(views, at, rounds, warm=1)
     words = f"{took:.2f} s an epoch, of which making the views alone takes {of_views:.2f} s"
     return {"seconds": took, "views_s": of_views, "measured": words, "reached": took <= 1.3}
 
@@ -238,18 +230,17 @@ def compiled(at: At) -> dict[str, Any]:
 
 def clustering(at: At) -> dict[str, Any]:
     """What clustering takes of an epoch of DeepCluster-v2."""
-    with tempfile.TemporaryDirectory() as folder:
-        made = trainer(at, "deepcluster-v2", Path(folder), n_clusters=4 if at.tiny else 1500)
-        made.plan = made.method.plan(0, made.data)
-        one_epoch(made, 0)
-        at.wait()
-        begun = time.perf_counter()
-        made.plan = made.method.plan(1, made.data)
-        at.wait()
-        planned = time.perf_counter()
-        one_epoch(made, 1)
-        at.wait()
-        took = time.perf_counter() - planned
+    made = trainer(at, "deepcluster-v2", n_clusters=4 if at.tiny else 1500)
+    made.plan = made.method.plan(0, made.data)
+    one_epoch(made, 0)
+    at.wait()
+    begun = time.perf_counter()
+    made.plan = made.method.plan(1, made.data)
+    at.wait()
+    planned = time.perf_counter()
+    one_epoch(made, 1)
+    at.wait()
+    took = time.perf_counter() - planned
     share = (planned - begun) / (planned - begun + took)
     words = f"{share:.1%}: {planned - begun:.2f} s beside {took:.2f} s of training (three heads of 1,500 clusters)"
     return {"share": share, "measured": words, "reached": share <= 0.03}

@@ -25,14 +25,14 @@ import torch
 from PIL import Image
 
 import common
-from lookalike.api import untrained_backbone
+from lookalike.api import configure, untrained_backbone
 from lookalike.core import machine
+from lookalike.core.config import Config
 from lookalike.data import sources, store
 from lookalike.data.base import Images, Loading
 from lookalike.data.jpeg import Jpeg
 from lookalike.data.listing import Listing
 from lookalike.engine.backbone import placed
-from lookalike.engine.resolve import resolve
 from lookalike.engine.step import forward_backward
 from lookalike.engine.views import Views
 from lookalike.methods.simclr import Learner, Options
@@ -61,7 +61,8 @@ def seconds(work: Callable[[], object]) -> float:
 def steps(images: Images, batch: int = BATCH) -> Callable[[int], None]:
     """A function that makes a training step on the k-th batch."""
     rows = images.training
-    options = resolve(Options(lr=0.01, batch_size=batch), "simclr", {"lr", "batch_size"}, images, rows)
+    asked = Config.asked("simclr", Options(lr=0.01, batch_size=batch), ("lr", "batch_size"))
+    options = configure(asked, images, rows).options
     backbone = untrained_backbone(options, images, "cpu")
     learner = placed(Learner(backbone.encoder, options, len(rows)), "cpu").train()
     views = Views(learner, backbone, options, images)

@@ -44,10 +44,8 @@ from lookalike.core.progress import silence
 from lookalike.data.base import Images
 from lookalike.encoders.base import EncoderSpec, build_encoder
 from lookalike.engine.backbone import Backbone, load_backbone, placed
-from lookalike.engine.journal import Journal
 from lookalike.engine.loop import Trainer
-from lookalike.engine.resolve import recipe_values
-from lookalike.engine.run_folder import RunFolder
+from lookalike.engine.presets import preset_values
 from lookalike.evaluate.linear import linear_accuracy
 from lookalike.methods.simclr import Learner, Options
 
@@ -88,7 +86,7 @@ TINY = {
 
 def options_of(case: Case, **more: Any) -> Options:
     """The recipe's options for SimCLR; the precision is the one that this machine trains in."""
-    values = recipe_values(case.recipe, "simclr") | {"width": case.width, "batch_size": case.batch} | more
+    values = preset_values(case.recipe, "simclr") | {"width": case.width, "batch_size": case.batch} | more
     fields = {f.name for f in dataclasses.fields(Options)}
     options = Options(**{key: value for key, value in values.items() if key in fields})
     return dataclasses.replace(options, precision=machine.resolve_precision("auto", "cpu"))
@@ -97,7 +95,7 @@ def options_of(case: Case, **more: Any) -> Options:
 # What the workers do
 
 
-def our_steps(case: Case, folder: Path, **more: Any) -> Callable[[], None]:
+def our_steps(case: Case, **more: Any) -> Callable[[], None]:
     """A function that makes `case.steps` steps of the engine, on random images: speed does not depend on them.
 
     `more` are options in place of the recipe's.
@@ -110,9 +108,7 @@ def our_steps(case: Case, folder: Path, **more: Any) -> Callable[[], None]:
     options = options_of(case, epochs=10**6, **more)
     backbone = api.untrained_backbone(options, images, "cpu")
     learner = placed(Learner(backbone.encoder, options, len(images)), "cpu").train()
-    run = RunFolder(folder)
-    trainer = Trainer(learner, backbone, options, images, images.training, run)
-    trainer.journal = Journal(run.metrics, 0)
+    trainer = Trainer(learner, backbone, options, images, images.training)
     trainer.plan = learner.plan(0, trainer.data)
 
     def steps() -> None:
@@ -129,10 +125,9 @@ def train_ours(case: Case, asked: dict[str, Any]) -> dict[str, Any]:
     images = images_of(asked["data"], asked["cache"])
     total = asked["steps"]
     if total is None:
-        with TemporaryDirectory() as folder:
-            steps = our_steps(dataclasses.replace(case, steps=2), Path(folder))
-            # the first steps wait for memory; the fastest of the others would promise more than minutes of them keep
-            each = float(np.median(seconds(steps, 12)[4:])) / 2
+        steps = our_steps(dataclasses.replace(case, steps=2))
+        # the first steps wait for memory; the fastest of the others would promise more than minutes of them keep
+        each = float(np.median(seconds(steps, 12)[4:])) / 2
         total = max(2, int((AIM * (asked["deadline"] - begun) - (time.time() - begun)) / each))
     batches = len(images.training) // case.batch
     epochs = -(-total // batches)
@@ -155,8 +150,7 @@ def work_of(asked: dict[str, Any]) -> None:
         serve(floors(asked["tiny"]))
     elif asked["task"] == "rate":
         assert case is not None
-        with TemporaryDirectory() as folder:
-            serve(our_steps(case, Path(folder), view_scale=1.0))
+        serve(our_steps(case, view_scale=1.0))
     else:
         assert case is not None
         print(json.dumps(train_ours(case, asked)))
@@ -178,7 +172,7 @@ def peer(case: Case, data: str, python: Path, **asked: Any) -> list[str]:
         np.save(source, images.squares[images.training][:, 0].numpy())
     elif (Path(data) / "train").is_dir():
         source = str(Path(data) / "train")
-    recipe = recipe_values(case.recipe, "simclr")
+    recipe = preset_values(case.recipe, "simclr")
     told = {**dataclasses.asdict(case), **asked, "source": source, "head": recipe["head_width"]}
     return here("lightly_simclr.py", json.dumps(told), python=python)
 

@@ -25,7 +25,7 @@ from lookalike.core.files import read_json, write_json
 from lookalike.data.base import Images
 from lookalike.data.loading import load as load_images
 from lookalike.engine.backbone import load_backbone
-from lookalike.engine.resolve import choose_recipe
+from lookalike.engine.presets import choose_preset
 from lookalike.evaluate.clusters import agreement, groups
 from lookalike.evaluate.knn import knn_accuracy
 from lookalike.evaluate.linear import linear_accuracy
@@ -60,7 +60,7 @@ def main() -> None:
     arguments = parser.parse_args()
     for data in arguments.data:
         images = without_test(load_images(data))
-        recipe = choose_recipe(images)
+        recipe = choose_preset(images)
         for method in arguments.methods.split(","):
             for changes in CANDIDATES[recipe].get(method, []):
                 for seed in SEEDS[recipe]:

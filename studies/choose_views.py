@@ -34,10 +34,10 @@ from torch import Tensor
 from lookalike import api
 from lookalike.augment.recipes import build_recipe
 from lookalike.core import machine, rng
+from lookalike.core.config import Config
 from lookalike.data.base import Images, Loading
 from lookalike.data.loading import load
 from lookalike.engine.choose_views import STEPS, most_worth, recipes_for
-from lookalike.engine.resolve import resolve
 from lookalike.engine.view_trials import Deadline, distance_to_own, rehearsal, small_copies, tells_turns, trained
 from lookalike.engine.views import view_of
 from lookalike.evaluate.baselines import pixel_features
@@ -78,7 +78,9 @@ def study(data: str, seed: int, args: argparse.Namespace) -> None:
     """All recipes on one data set, and what stands beside them."""
     whole = load(data, how=Loading(cache=args.cache))
     images = sample(whole, args.images)
-    options = resolve(Options(data=data, seed=seed, threads=1), "simclr", set(), images, images.training)
+    options = api.configure(
+        Config.asked("simclr", Options(data=data, seed=seed, threads=1), ()), images, images.training
+    ).options
     limit = Deadline(1e9)
     backbones = partial(api.untrained_backbone, device="cpu")
     copies = small_copies(images, images.training, seed, [], limit)

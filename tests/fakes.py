@@ -4,15 +4,29 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Collection
+from typing import TypeVar
 
 import pytest
+from torch import Tensor
 
+from lookalike import api
 from lookalike.contract.stand_ins import TINY, FakeCollection, noise, tiny_options
+from lookalike.core.config import Config
+from lookalike.core.options import TrainOptions
+from lookalike.data.base import Images
 from lookalike.encoders.base import EncoderSpec, build_encoder
 from lookalike.engine.loop import Trainer
 from lookalike.methods.find import find_method
 
-__all__ = ["TINY", "FakeCollection", "noise", "signal_after", "tiny_learner", "tiny_options"]
+O = TypeVar("O", bound=TrainOptions)  # noqa: E741  # O as in options
+
+__all__ = ["TINY", "FakeCollection", "configured", "noise", "signal_after", "tiny_learner", "tiny_options"]
+
+
+def configured(options: O, method: str, said: Collection[str], images: Images, rows: Tensor) -> O:
+    """Options with every value that a run needs."""
+    return api.configure(Config.asked(method, options, said), images, rows).options
 
 
 def tiny_learner(name: str, n: int = 64, classes: int = 5, **said: object):

@@ -10,13 +10,12 @@ from torch import Tensor
 
 from lookalike import api
 from lookalike.core import machine
-from lookalike.core.files import write_json
+from lookalike.core.budget import EVALUATION, FEATURES, GROUPS
+from lookalike.core.files import read_json, write_json
 from lookalike.core.method_facts import in_the_demo
 from lookalike.core.process import threads_kept
 from lookalike.data.base import Images
 from lookalike.data.loading import load as load_images
-from lookalike.engine.backbone import load_backbone
-from lookalike.engine.grouping import group_run
 from lookalike.evaluate.baselines import pixel_features
 from lookalike.evaluate.clusters import kmeans_accuracy
 from lookalike.evaluate.few_labels import few_labels_accuracy
@@ -24,6 +23,7 @@ from lookalike.methods.find import find_method
 
 METHODS = in_the_demo()
 """Methods that learn without labels, with the names of their rows."""
+_TASKS = (FEATURES, EVALUATION, GROUPS)
 COLUMNS = {
     "kmeans": "k-means, 10 clusters",
     "one_label": "1 label a class",
@@ -56,17 +56,15 @@ def run_demo(out: str, seed: int, threads: int | None = None, **changes: Any) ->
         kind = find_method(method).Options
         options = kind(data="digits", out=folders[method], seed=seed, threads=threads, **changes)
         run = api.train(method, options, {"seed", *changes}, images=images, command="lookalike demo")
-        found = api.evaluate(run, images=images, baselines=not rows, threads=threads)
+        wish = api.Wish(_TASKS, baselines=not rows, groups=len(images.classes), seed=seed)
+        features = api.finish(run, wish, images=images, threads=threads).features
+        found = read_json(run.evaluation)
         if not rows:
             untrained = api.untrained_backbone(api.options_of(run)[1], images, device)
             rows["pixels"] = _row(pixel_features(images.squares), images, seed, found, "pixels.")
-            features = api.calibrated(untrained, images).features(images.squares)
-            rows["untrained"] = _row(features, images, seed, found, "random.")
-        features = load_backbone(run.encoder, device).features(images.squares)
+            of_untrained = api.calibrated(untrained, images).features(images.squares)
+            rows["untrained"] = _row(of_untrained, images, seed, found, "random.")
         rows[title] = _row(features, images, seed, found)
-        api.write_features(run.path, images, features)
-        group_run(run, len(images.classes), "kmeans", seed)
-        api.finish(run)
         seconds[method] = run.status()["seconds"]["train"]
     result = {"rows": rows, "seconds": {"demo": round(time.monotonic() - begun, 1), **seconds}}
     write_json(Path(out) / "demo.json", result)

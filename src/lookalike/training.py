@@ -57,8 +57,5 @@ def train(method: str | type[Method], data: Any, *, encoder: str | nn.Module | N
         images = read(data if array is None else levels(array, scale), said.get("image_size"), scale)
     own, command = copy.deepcopy(network), "lookalike.train"
     folder = api.train(method, kind.Options(**said), set(said), images=images, encoder=own, command=command)
-    if folder.status()["status"] != "finished":
-        images = api.images_of(folder, api.options_of(folder)[1])
-        api.write_features(folder.path, images, api.features_of(folder, images, encoder=copy.deepcopy(network)))
-        api.finish(folder)
+    api.finish(folder, encoder=copy.deepcopy(network))
     return load(folder.path, encoder=copy.deepcopy(network))

@@ -37,12 +37,12 @@ def said(*words: str, config: Path | None = None):
 def test_words_become_typed_values_and_are_known_to_be_said():
     parsed = said("photos", "--epochs", "7", "--lr=1e-2", "--no-fast", "--limit", "9")
     assert parsed.options == Some(data="photos", epochs=7, lr=0.01, fast=False, limit=9)
-    assert parsed.explicit == {"data", "epochs", "lr", "fast", "limit"}
+    assert parsed.sources == dict.fromkeys(("data", "epochs", "lr", "fast", "limit"), "command line")
 
 
 def test_nothing_said_gives_the_defaults():
     assert said().options == Some()
-    assert said().explicit == set()
+    assert said().sources == {}
 
 
 def test_a_negative_number_is_a_value():
@@ -62,7 +62,8 @@ def test_flags_win_over_the_file(tmp_path: Path):
     (tmp_path / "c.toml").write_text('data = "d"\nepochs = 9\nlr = 2\nfast = false\n')
     parsed = said("--epochs", "4", config=tmp_path / "c.toml")
     assert parsed.options == Some(data="d", epochs=4, lr=2.0, fast=False)
-    assert parsed.explicit == {"data", "epochs", "lr", "fast"}
+    file = f"config file {tmp_path / 'c.toml'}"
+    assert parsed.sources == {"data": file, "epochs": "command line", "lr": file, "fast": file}
 
 
 def test_all_mistakes_at_once(tmp_path: Path):

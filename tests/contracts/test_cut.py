@@ -15,7 +15,7 @@ from lookalike.core.own_code import OwnCodeError
 from lookalike.core.ranks import SINGLE, Comm
 from lookalike.engine.checkpoint import whole_state
 from lookalike.engine.distributed import parallel
-from lookalike.engine.resolve import recipe_values
+from lookalike.engine.presets import preset_values
 from lookalike.engine.step import average_statistics, forward_backward
 from lookalike.engine.views import Views
 from lookalike.methods.base import Step, View
@@ -213,8 +213,8 @@ def test_a_class_with_views_of_its_own_asks_for_them_and_the_user_may_say_otherw
         presets = {"*": {"augment": "digits"}, "mnist": {"lr": 0.1}}
 
     assert Said.presets == {"*": {"augment": "digits"}, "mnist": {"lr": 0.1}}
-    assert recipe_values("mnist", Said)["lr"] == 0.1 and recipe_values("mnist", Said)["augment"] == "digits"
-    assert recipe_values("photos", Said)["lr"] == 0.35
+    assert preset_values("mnist", Said)["lr"] == 0.1 and preset_values("mnist", Said)["augment"] == "digits"
+    assert preset_values("photos", Said)["lr"] == 0.35
 
 
 def test_a_method_is_told_the_step(tmp_path):

@@ -11,8 +11,10 @@ import torch
 from PIL import Image
 
 from horrors import encoded, picture
+from lookalike import api
 from lookalike.augment.recipes import build_recipe
 from lookalike.cli.main import main
+from lookalike.core.config import Config
 from lookalike.core.errors import LookalikeError
 from lookalike.core.files import write_json
 from lookalike.core.made_here import mark
@@ -22,7 +24,6 @@ from lookalike.data.base import Loading
 from lookalike.data.health import examine
 from lookalike.data.listing import Listing
 from lookalike.data.loading import load
-from lookalike.engine.resolve import resolve
 from lookalike.engine.run_folder import RunFolder
 from lookalike.engine.snapshots import Snapshots
 from lookalike.methods.simclr import Options
@@ -99,7 +100,7 @@ def test_too_few_images_beside_many_that_are_not_read(photos):
     with pytest.raises(
         LookalikeError, match=r"has 4 training images, fewer than .* 30 raw files of cameras are passed"
     ):
-        resolve(Options(data=str(photos)), "simclr", set(), images, images.training)
+        api.configure(Config.asked("simclr", Options(data=str(photos)), ()), images, images.training)
 
 
 def test_a_run_whose_record_is_lost_or_changed_is_one(photos):

@@ -10,7 +10,7 @@ import pytest
 
 from fakes import tiny_options
 from lookalike import api
-from lookalike.api import training
+from lookalike.api import starting
 from lookalike.core.budget import Budget
 from lookalike.core.errors import Interrupted
 from lookalike.core.options import AUTO
@@ -77,12 +77,12 @@ def test_the_first_page_comes_before_views_are_chosen_and_once(
     tmp_path: Path, images: Images, monkeypatch: pytest.MonkeyPatch
 ):
     out, pages, heard = tmp_path / "run", Pages(), Heard()
-    kept = training.settle_views
+    kept = starting.settle_views
 
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(training, "settle_views", interrupted)
+    monkeypatch.setattr(starting, "settle_views", interrupted)
     with (
         listening(heard),
         pytest.raises(Interrupted, match="SIGINT before the first step; kept: the run folder") as told,
@@ -95,7 +95,7 @@ def test_the_first_page_comes_before_views_are_chosen_and_once(
     assert RunFolder(out).settings()["augment"] == AUTO
     used = RunFolder(out).status()["used"]
 
-    monkeypatch.setattr(training, "settle_views", kept)
+    monkeypatch.setattr(starting, "settle_views", kept)
     run = start(out, images, pages)
     assert len(pages.asked) == 1  # it is there already
     assert 0 < pages.asked[0][1] <= 4
@@ -112,7 +112,7 @@ def test_a_signal_while_views_are_chosen_stops_and_keeps_the_run(
         os.kill(os.getpid(), signal.SIGTERM)
         raise Interrupted("while choosing", signal.SIGTERM)
 
-    monkeypatch.setattr(training, "settle_views", signalled)
+    monkeypatch.setattr(starting, "settle_views", signalled)
     with pytest.raises(Interrupted, match="SIGTERM before the first step") as told:
         start(tmp_path / "run", images, Pages())
     assert told.value.exit_status == 128 + signal.SIGTERM
@@ -123,7 +123,7 @@ def test_from_python_ctrl_c_is_what_it_is(tmp_path: Path, images: Images, monkey
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(training, "settle_views", interrupted)
+    monkeypatch.setattr(starting, "settle_views", interrupted)
     options = tiny_options("simclr", data="digits", batch_size=64, epochs=1, out=str(tmp_path / "run"), image_size=None)
     with pytest.raises(KeyboardInterrupt) as told:
         api.train("simclr", options, images=images)

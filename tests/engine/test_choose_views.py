@@ -24,7 +24,7 @@ from lookalike.data.base import Images
 from lookalike.engine import choose_views as module
 from lookalike.engine.backbone import Backbone
 from lookalike.engine.choose_views import choose_views, few_labels, read_labels
-from lookalike.engine.rehearsal import Rehearsal
+from lookalike.engine.loop import Trainer
 from lookalike.engine.view_trials import Deadline, Exam, Result, distance_to_own, knn_among, small_copies, tells_turns
 from lookalike.methods.simclr import Options
 
@@ -140,14 +140,14 @@ class Clock:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, step: Callable[[int], float] = lambda _: 1.0) -> None:
         self.now, self.steps = 0.0, 0
-        made = Rehearsal._step
+        made = Trainer._step
 
-        def stepping(trainer: Rehearsal, epoch: int, k: int) -> None:
+        def stepping(trainer: Trainer, epoch: int, k: int) -> None:
             made(trainer, epoch, k)
             self.steps += 1
             self.now += step(self.steps)
 
-        monkeypatch.setattr(Rehearsal, "_step", stepping)
+        monkeypatch.setattr(Trainer, "_step", stepping)
 
     def __call__(self) -> float:
         return self.now

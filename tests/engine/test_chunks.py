@@ -108,7 +108,7 @@ def test_memory_that_does_not_do_for_the_batch_makes_chunks_and_says_so(
     words += ["--max-steps=2", "--precision=float32", "--no-report", "--out", str(tmp_path / "run")]
     seen: list[int | None] = []
     fit = Trainer.fit
-    monkeypatch.setattr(Trainer, "fit", lambda self, resumed: (fit(self, resumed), seen.append(self.chunk)))
+    monkeypatch.setattr(Trainer, "fit", lambda self, resumed: (fit(self, resumed), seen.append(self.gradients.chunk)))
     assert main([*words, "--memory=8MB"]) == 0
     assert seen[0] is not None and seen[0] < 256
     assert f"batches of 256 in chunks of {seen[0]}" in capsys.readouterr().out

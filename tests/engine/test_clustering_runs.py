@@ -17,6 +17,7 @@ from lookalike.core.plan import Plan
 from lookalike.data.base import Images
 from lookalike.engine.journal import Journal
 from lookalike.engine.loop import Trainer
+from lookalike.engine.saving import Checkpoint
 from lookalike.methods import deepcluster
 from lookalike.runs.folder import RunFolder
 from test_resume import Killed, assert_same_run
@@ -233,7 +234,7 @@ def test_features_that_are_not_finite_are_told_so(name: str, tmp_path: Path, mon
                         buffer.fill_(torch.nan)
 
     monkeypatch.setattr(Trainer, "_step", stepping)
-    monkeypatch.setattr(Trainer, "save", lambda self: None)
+    monkeypatch.setattr(Checkpoint, "save", lambda self, end: None)
     with pytest.raises(LookalikeError, match="NaN or infinite values"):
         train(name, tmp_path / "run", check_every=4)
     assert RunFolder(tmp_path / "run").status()["status"] == "failed"

@@ -67,7 +67,7 @@ def test_the_space_of_the_weights_is_kept_until_they_are_written(photos: Path, t
     step, seen = Trainer._step, []
 
     def watched(self: Trainer, epoch: int, k: int) -> None:
-        seen.append((self.run.path / RESERVED).stat().st_size)
+        seen.append((tmp_path / "run" / RESERVED).stat().st_size)
         step(self, epoch, k)
 
     monkeypatch.setattr(Trainer, "_step", watched)

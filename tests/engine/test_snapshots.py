@@ -17,6 +17,7 @@ from lookalike.data.loading import load as load_images
 from lookalike.engine import snapshots as module
 from lookalike.engine.backbone import Backbone, load_backbone
 from lookalike.engine.loop import Trainer
+from lookalike.engine.saving import Checkpoint
 from lookalike.engine.snapshots import SIDE, pixel_hashes, sprite_sheet
 from lookalike.engine.views import recipe_of
 from lookalike.evaluate.baselines import pixel_features
@@ -120,8 +121,8 @@ def test_frames_after_the_checkpoint_are_written_again(
 
         monkeypatch.setattr(module.Snapshots, "_write_index", writing)
     else:
-        save = Trainer.save
-        monkeypatch.setattr(Trainer, "save", lambda self: save(self) if self.step < 6 else killed(self))
+        save = Checkpoint.save
+        monkeypatch.setattr(Checkpoint, "save", lambda self, end: save(self, end) if end.step < 6 else killed(self))
     with pytest.raises(Killed):
         train(tmp_path / "run")
     assert (tmp_path / "run" / "snapshots" / "000006.npy").exists()

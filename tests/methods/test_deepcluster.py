@@ -7,7 +7,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from fakes import FakeCollection, noise, tiny_learner, tiny_options
+from fakes import FakeCollection, configured, noise, tiny_learner, tiny_options
 from lookalike import api
 from lookalike.clustering.agreement import nmi
 from lookalike.clustering.lloyd import Clustering
@@ -15,7 +15,6 @@ from lookalike.core.errors import ConfigurationError
 from lookalike.engine.backbone import Backbone
 from lookalike.engine.collection import TrainingImages
 from lookalike.engine.loop import Trainer
-from lookalike.engine.run_folder import RunFolder
 from lookalike.methods import deepcluster
 
 
@@ -67,14 +66,14 @@ def test_the_head_starts_anew_at_each_clustering_and_only_then():
 def test_features_are_those_of_the_encoder_un_augmented_in_eval_mode_and_in_order(monkeypatch: pytest.MonkeyPatch):
     given = found(monkeypatch, [0, 1] * 20)
     images = api.load_images("digits")
-    options = api.resolve(
+    options = configured(
         tiny_options("deepcluster", norm="batch", image_size=None, pca=8, n_clusters=2, precision="float32"),
         "deepcluster", {"norm", "width", "pca", "n_clusters", "precision"}, images, torch.arange(40),
     )  # fmt: skip
     backbone = api.untrained_backbone(options, images, "cpu")
     learner = deepcluster.DeepCluster(backbone.encoder, options, 40).train()
     rows = torch.arange(100, 180, 2)
-    trainer = Trainer(learner, backbone, options, images, rows, RunFolder(Path("nowhere")))
+    trainer = Trainer(learner, backbone, options, images, rows)
     learner.plan(0, trainer.data)
     assert learner.training
     expected = F.normalize(deepcluster.pca_whiten(backbone.features(images.pixels[rows]), 8), dim=1)
@@ -175,10 +174,10 @@ def trainer_of(options: deepcluster.Options) -> Trainer:
     """A trainer of these options on digits, before its first step."""
     images = api.load_images("digits")
     said = set(vars(options))
-    options = api.resolve(options, "deepcluster", said, images, images.training)
+    options = configured(options, "deepcluster", said, images, images.training)
     backbone: Backbone = api.untrained_backbone(options, images, "cpu")
     learner = deepcluster.DeepCluster(backbone.encoder, options, len(images))
-    return Trainer(learner, backbone, options, images, images.training, RunFolder(Path(str(options.out))))
+    return Trainer(learner, backbone, options, images, images.training)
 
 
 def test_the_optimiser_forgets_the_old_head_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

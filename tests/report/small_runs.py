@@ -6,9 +6,9 @@ from pathlib import Path
 import torch
 
 from lookalike import api
+from lookalike.core.budget import EVALUATION, FEATURES, GROUPS
 from lookalike.data.base import Images
 from lookalike.data.loading import load as load_images
-from lookalike.engine.grouping import group_run
 from lookalike.methods import deepcluster, simclr
 from lookalike.runs.folder import RunFolder
 
@@ -39,10 +39,4 @@ def small_run(out: Path, method: str = "deepcluster", images: Images | None = No
     kind = deepcluster.Options if method == "deepcluster" else simclr.Options
     options = kind(data="digits", out=str(out), threads=1, **said)
     run = api.train(method, options, set(said), images=images, command="lookalike train ...")
-    if api.can_evaluate(images):
-        api.evaluate(run, images=images, threads=1)
-    backbone = api.load_backbone(run.encoder, "cpu")
-    api.write_features(run.path, images, backbone.features(images.pixels))
-    group_run(run, 10, "kmeans")
-    api.finish(run)
-    return run
+    return api.finish(run, api.Wish((FEATURES, EVALUATION, GROUPS), groups=10), images=images, threads=1).run

@@ -1,11 +1,14 @@
 """Whole jobs: train, evaluate, embed. The command line and the Python face both call these."""
 
 from lookalike.api.better_features import better_for_groups, better_for_labels, better_for_search
+from lookalike.api.configure import configure
 from lookalike.api.embedding import embed, features_of
 from lookalike.api.evaluating import baseline_scores, can_evaluate, evaluate
 from lookalike.api.few_label_table import few_labels
 from lookalike.api.finetuning import Schedule, finetune
+from lookalike.api.finish import Finished, Wish, finish
 from lookalike.api.labelling import label, select
+from lookalike.api.load import training_rows
 from lookalike.api.networks import calibrated, untrained_backbone
 from lookalike.api.other_features import (
     TRAINED,
@@ -17,7 +20,6 @@ from lookalike.api.other_features import (
 from lookalike.api.predicting import Predictions, predict
 from lookalike.api.records import (
     default_run,
-    finish,
     images_of,
     keep_survey,
     loading,
@@ -25,26 +27,29 @@ from lookalike.api.records import (
     write_features,
     write_index,
 )
-from lookalike.api.training import train, training_rows
+from lookalike.api.training import decide, train
 from lookalike.api.transfer import evaluate_on
 from lookalike.data.loading import load as load_images
 from lookalike.engine.backbone import load_backbone
-from lookalike.engine.resolve import resolve
-from lookalike.engine.run_folder import RunFolder
+from lookalike.runs.folder import RunFolder
 from lookalike.runs.reader import index_of
 
 __all__ = [
     "TRAINED",
+    "Finished",
     "OtherFeatures",
     "Predictions",
     "RunFolder",
     "Schedule",
+    "Wish",
     "baseline_scores",
     "better_for_groups",
     "better_for_labels",
     "better_for_search",
     "calibrated",
     "can_evaluate",
+    "configure",
+    "decide",
     "default_run",
     "embed",
     "evaluate",
@@ -65,7 +70,6 @@ __all__ = [
     "other_features",
     "predict",
     "raise_other_images",
-    "resolve",
     "select",
     "train",
     "training_rows",

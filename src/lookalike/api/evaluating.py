@@ -26,13 +26,13 @@ from lookalike.data.base import Images, by_content
 from lookalike.engine.backbone import Backbone, load_backbone, placed
 from lookalike.engine.checkpoint import load_checkpoint
 from lookalike.engine.distributed import join, own_device
-from lookalike.engine.run_folder import RunFolder
 from lookalike.evaluate.baselines import BASELINES, FeatureFunction
 from lookalike.evaluate.knn import K
 from lookalike.evaluate.protocol import measure, protocol
 from lookalike.methods.base import Projections
 from lookalike.methods.find import find_method
 from lookalike.runs.evaluation import TRAINED, Evaluation, Scores
+from lookalike.runs.folder import RunFolder
 
 OTHERS = ("few_labels", "finetune")
 """Keys of evaluation.json that other jobs write, and `evaluate` leaves as they are."""

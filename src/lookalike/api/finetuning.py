@@ -20,10 +20,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lookalike.api.finish import finish
+from lookalike.api.load import training_rows
 from lookalike.api.more_labels import can_be_spread, others_of, spread_labels
 from lookalike.api.predicting import check_channels, predict_images
-from lookalike.api.records import data_of, finish, images_of, loading, options_of, write_features
-from lookalike.api.training import train, training_rows
+from lookalike.api.records import data_of, images_of, loading, options_of
+from lookalike.api.training import train
 from lookalike.augment.recipes import crops_only
 from lookalike.core import machine
 from lookalike.core.arithmetic import outside_autocast
@@ -35,12 +37,11 @@ from lookalike.core.words import counted
 from lookalike.data.base import Images
 from lookalike.data.loading import load as load_images
 from lookalike.engine.backbone import Backbone, load_backbone, placed
-from lookalike.engine.classifier import load_classifier
 from lookalike.engine.rehearsal import Rehearsal
-from lookalike.engine.run_folder import RunFolder
 from lookalike.methods.base import Projections
 from lookalike.methods.find import find_method
 from lookalike.methods.roles import CLASSIFIER
+from lookalike.runs.folder import RunFolder
 
 LR = 0.05
 """Before scaling with the batch, linearly."""
@@ -263,11 +264,9 @@ def batch_of(n: int) -> int:
 def _finished(run: RunFolder, images: Images, device: str) -> float | None:
     """Features, predictions and accuracy on the test rows of a run that is trained; None where there are no such."""
     device = machine.resolve_device(device)
-    features_ND = load_classifier(run, device).backbone.features(images.squares)
-    write_features(run.path, images, features_ND)
-    finish(run)
+    finished = finish(run, images=images, device=device)
     assert images.evaluation is not None
-    predicted = predict_images(run, images, run.predictions, device, features_ND)
+    predicted = predict_images(run, images, run.predictions, device, finished.features)
     return predicted.accuracy(images.evaluation[1].tolist())
 
 

@@ -6,17 +6,17 @@ fetch them. What such weights say of their network and their images is taken ove
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from lookalike.core.config import Layer
 from lookalike.core.errors import LookalikeError
 from lookalike.core.options import TrainOptions
 from lookalike.core.words import counted
@@ -31,9 +31,7 @@ from lookalike.encoders.base import (
 )
 from lookalike.encoders.weights import fit_weights, read_weights
 from lookalike.engine.backbone import Backbone
-from lookalike.engine.run_folder import RunFolder
-
-O = TypeVar("O", bound=TrainOptions)  # noqa: E741
+from lookalike.runs.folder import RunFolder
 
 _LARGE_KERNEL = 7  # of the first convolution of a ResNet for large images
 _LARGE_SIDE = 224  # pixels of the images that weights with such a convolution were trained on, nearly always
@@ -54,10 +52,14 @@ class Initial:
     channels: int | None = None
     """Of those images, where that is known."""
 
-    def taken_over(self, options: O, explicit: set[str]) -> tuple[O, set[str]]:
-        """Options with the settings of the weights, and the names of those that count as said."""
-        found = {key: value for key, value in self.settings.items() if key not in explicit}
-        return dataclasses.replace(options, **found), explicit | set(found)
+    @property
+    def source(self) -> str:
+        """Where options came from that these weights decided (`core/config.py`)."""
+        return f"weights of {self.said}"
+
+    def layer(self) -> Layer:
+        """The settings, as a layer of a configuration."""
+        return Layer(self.source, self.settings)
 
     def normalization(self, options: TrainOptions, channels: int) -> str:
         """`--normalize` made concrete: data, imagenet or weights.
@@ -132,13 +134,6 @@ class Initial:
                 f"{library} gave no weights for {model}: {reason}. It fetches them over the network; where there is "
                 "none, bring a file of them (.safetensors, .pth) and name it: --init FILE"
             ) from error
-
-
-def meant(options: TrainOptions, explicit: set[str] | None) -> set[str]:
-    """Names of the options that the settings of weights leave alone; None, as from Python, are those off default."""
-    if explicit is not None:
-        return explicit
-    return {f.name for f in dataclasses.fields(options) if getattr(options, f.name) != f.default}
 
 
 def find_initial(options: TrainOptions) -> Initial | None:

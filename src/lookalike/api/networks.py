@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from torch import nn
 
 from lookalike.api.initial import Initial
@@ -31,10 +33,12 @@ def untrained_backbone(
     device: str,
     encoder: nn.Module | None = None,
     channels: int | None = None,
+    normalize: str | None = None,
 ) -> Backbone:
     """The backbone of a run before its first step; a function of options and training images alone.
 
     `channels` is what the network takes, where that is not what the images have: grey ones enter a network for colour.
+    `normalize` is said where it is not that of the options.
     """
     found, side, _ = images.shape
     channels = taken_channels(options.encoder, found) if channels is None else channels
@@ -47,7 +51,7 @@ def untrained_backbone(
     mean, std = channel_statistics(images.squares.take(images.training[:seen]))
     mean, std = (x_C.expand(channels) if found == 1 else x_C for x_C in (mean, std))
     statistics = tuple(mean.tolist()), tuple(std.tolist())
-    by_imagenet = options.normalize == "imagenet"
+    by_imagenet = (normalize or options.normalize) == "imagenet"
     if by_imagenet:
         if channels != _COLOUR:
             raise LookalikeError(f"--normalize imagenet is for images of 3 channels, these have {channels}; take data")
@@ -67,23 +71,40 @@ def started(
     Raises:
         LookalikeError: the weights do not fit.
     """
+    choices = _channel_choices(initial, images, encoder)
+    for channels in choices[:-1]:
+        with suppress(LookalikeError):
+            return _with_weights(initial, options, images, device, encoder, channels)
+    return _with_weights(initial, options, images, device, encoder, choices[-1])
+
+
+def channels_taken(initial: Initial, options: TrainOptions, images: Images, encoder: nn.Module | None = None) -> int:
+    """With how many channels images enter a network that starts from weights of others.
+
+    Raises:
+        LookalikeError: it has to be tried, and the weights do not fit.
+    """
+    choices = _channel_choices(initial, images, encoder)
+    return choices[0] if len(choices) == 1 else started(initial, options, images, "cpu", encoder).spec.channels
+
+
+def _channel_choices(initial: Initial, images: Images, encoder: nn.Module | None) -> tuple[int, ...]:
     found = images.shape[0]
-    choices: tuple[int, ...] = (found,)
     if found == 1 and initial.file is None:  # libraries have weights for colour
-        choices = (_COLOUR,)
-    elif found == 1 and initial.channels is not None:
-        choices = (_COLOUR,) if initial.channels == _COLOUR else (1,)
-    elif found == 1 and encoder is None:  # a file of others does not say
-        choices = (1, _COLOUR)
-    for i, channels in enumerate(choices):
-        backbone = untrained_backbone(options, images, device, encoder, channels)
-        try:
-            initial.put_into(backbone, initial.normalization(options, channels))
-            return backbone
-        except LookalikeError:
-            if i + 1 == len(choices):
-                raise
-    raise AssertionError("there is always a choice")
+        return (_COLOUR,)
+    if found == 1 and initial.channels is not None:
+        return (_COLOUR,) if initial.channels == _COLOUR else (1,)
+    if found == 1 and encoder is None:  # a file of others does not say
+        return (1, _COLOUR)
+    return (found,)
+
+
+def _with_weights(
+    initial: Initial, options: TrainOptions, images: Images, device: str, encoder: nn.Module | None, channels: int
+) -> Backbone:
+    backbone = untrained_backbone(options, images, device, encoder, channels)
+    initial.put_into(backbone, initial.normalization(options, channels))
+    return backbone
 
 
 def taken_channels(encoder: str, found: int) -> int:

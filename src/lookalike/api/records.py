@@ -25,8 +25,8 @@ from lookalike.core.words import counted
 from lookalike.data.base import Images, Loading
 from lookalike.data.health import health_of_images
 from lookalike.data.loading import load as load_images
-from lookalike.engine.run_folder import RunFolder
 from lookalike.methods.find import find_method
+from lookalike.runs.folder import RunFolder
 
 
 def loading(options: TrainOptions, load_options: Mapping[str, Any] | None = None) -> Loading:
@@ -169,8 +169,3 @@ def write_skipped(file: Path, images: Images) -> None:
     write_csv(file, ("path", "reason"), images.skipped)
     n, name = len(images.skipped), images.skipped[0][0]
     tell(f"{counted(n, 'file')} skipped, such as {name!r}; the reasons are in {file}")
-
-
-def finish(run: RunFolder) -> None:
-    """Mark a run as complete."""
-    run.update("finished")

@@ -1,64 +1,152 @@
-"""How a run starts, or goes on: what earlier starts have found, what is shown first, and what is kept."""
+"""What comes between building a network and its first step: the run folder is claimed, a first page is shown."""
 
 from __future__ import annotations
 
 import dataclasses
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any, TypeVar
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
 
+from lookalike.api.build import Built
+from lookalike.api.load import Loaded
+from lookalike.api.networks import untrained_backbone
 from lookalike.api.records import write_index
-from lookalike.core.budget import Budget
+from lookalike.core.budget import Budget, now
+from lookalike.core.config import Config
 from lookalike.core.errors import Interrupted
 from lookalike.core.files import write_csv
-from lookalike.core.options import AUTO, TrainOptions
+from lookalike.core.options import TrainOptions, lasting, raise_problems
 from lookalike.core.progress import tell
+from lookalike.core.ranks import ALONE, Ranks
 from lookalike.data.base import Images
+from lookalike.data.health import health_of
 from lookalike.engine import wording
-from lookalike.engine.backbone import Backbone
-from lookalike.engine.budget import keeps_time
+from lookalike.engine.choose_views import Choice, allowed_seconds, settle_views
+from lookalike.engine.disk import foreseen, release, reserve
+from lookalike.engine.distributed import disagreements
 from lookalike.engine.extent import Extent, extent_in
 from lookalike.engine.pacing import CLOCK
-from lookalike.engine.run_folder import RunFolder
+from lookalike.engine.signals import StopSignals
 from lookalike.engine.snapshots import snapshots
-
-O = TypeVar("O", bound=TrainOptions)  # noqa: E741  # O as in options
+from lookalike.runs.folder import RunFolder
 
 FirstPage = Callable[[RunFolder, Images, float], str]
 
 _PAGE, _PAGE_MOST, _PAGE_LEAST = 0.025, 40.0, 4.0  # share of a budget, and seconds, that the first page may take
 
 
-def as_before(options: O, named: set[str], run: RunFolder) -> O:
-    """The options, with what an earlier start of the same run has chosen or the clock has decided."""
-    changes: dict[str, Any] = {}
-    stored = run.settings() if run.config.exists() else {}
-    if options.augment == AUTO and stored:
-        changes["augment"] = stored.get("augment", AUTO)
-    if keeps_time(options, named):
-        changes["schedule"] = CLOCK
-        if stored.get("schedule", "") != CLOCK and stored:  # it was trained to its end
-            changes |= {name: stored.get(name) for name in ("epochs", "max_steps", "schedule", "check_every")}
-    return dataclasses.replace(options, **changes)
+@dataclass(frozen=True)
+class Job:
+    """How a training is asked to go: what does not decide its result."""
+
+    device: str
+    """Where to compute."""
+    ranks: Ranks = ALONE
+    """The processes that train together."""
+    budget: Budget | None = None
+    """The time that all may take."""
+    tasks: frozenset[str] = frozenset()
+    """What comes after the training in that time (`core/budget.py`: FEATURES, ...)."""
+    command: str = "python"
+    """For the record."""
+    graceful: bool = False
+    """Whether SIGINT ends the training, and the run is complete; else it is saved and Interrupted is raised."""
+    first_page: FirstPage | None = None
+    """Writes the page of a run before its first step, in so many seconds, and says where it is."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What was there of the run when its folder was claimed."""
+
+    resumed: bool
+    """Whether there is a state to go on from."""
+    done: bool
+    """Whether it is trained to its last step."""
 
 
 def claim(
-    run: RunFolder, method: str, options: TrainOptions, images: Images, command: str, budget: Budget | None
-) -> tuple[bool, bool]:
-    """Make the folder this run's; whether there is a state to go on from, and whether all is done."""
-    resumed = run.claim(method, options, images, command)
+    run: RunFolder, config: Config[TrainOptions], loaded: Loaded, built: Built, job: Job, held: ExitStack
+) -> Claim:
+    """Make a folder this run's, for all processes, and see that the disk has space for it until `held` is closed.
+
+    Raises:
+        LookalikeError: the processes were told different things, the folder is another run's, the disk is too full.
+    """
+    options, ranks, images = config.options, job.ranks, loaded.images
+    told = {"method": config.method, **lasting(options), "run folder": str(run.path), "images": images.fingerprint}
+    with ranks.together():
+        raise_problems(disagreements(ranks.objects(told)))
+    found = Claim(False, False)
+    with ranks.together():
+        if ranks.first:
+            if not run.complete():
+                held.callback(release, run)
+                reserve(run, foreseen(built.method, built.backbone.encoder, options, len(images)))
+            found = _claim(run, config, images, job)
+    found = ranks.objects(found)[0]
+    run.loaded = images
+    return found
+
+
+def _claim(run: RunFolder, config: Config[TrainOptions], images: Images, job: Job) -> Claim:
+    resumed = run.claim(config.method, config.options, images, job.command)
     if not run.index.exists():  # what a run that is under way is shown with
         write_index(run.path, images)
     if images.skipped:
         write_csv(run.skipped, ("path", "reason"), images.skipped)
     if run.complete():
-        return resumed, True
+        return Claim(resumed, True)
     run.forget_features()
-    if budget is not None:
-        budget.before = float(run.status().get("used", 0.0))
-        run.update(used=budget.used())
-    return resumed, False
+    if job.budget is not None:
+        job.budget.before = float(run.status().get("used", 0.0))
+        run.update(used=job.budget.used())
+    return Claim(resumed, False)
+
+
+def introduce(run: RunFolder, config: Config[TrainOptions], images: Images, built: Built, job: Job) -> None:
+    """Say what was found in the images, and with a budget show a first page of them, before anything is learned.
+
+    Raises:
+        Interrupted: a signal asked to stop.
+    """
+    if images.listed is not None:
+        for words in health_of(images.listed, images.examined).lines():
+            tell(words)
+    if job.budget is not None and config.options.schedule == CLOCK:
+        with kept(run, images, job.graceful):
+            _before_learning(run, images, built, config.options, job.budget, job.first_page)
+
+
+def choose_views(
+    config: Config[TrainOptions], loaded: Loaded, run: RunFolder, job: Job
+) -> tuple[Config[TrainOptions], Choice | None]:
+    """The configuration with the views that short trainings choose, where it leaves them open, and why these.
+
+    Raises:
+        Interrupted: a signal asked to stop; nothing is chosen.
+    """
+    options, images, ranks, budget = config.options, loaded.images, job.ranks, job.budget
+    with ranks.together(), kept(run, images, job.graceful, ranks.first), StopSignals(ranks.size > 1) as stop:
+        augment, choice = settle_views(
+            options,
+            config.method,
+            images,
+            loaded.rows,
+            run,
+            partial(untrained_backbone, device=job.device),
+            ranks,
+            seconds=None if budget is None else budget.at_most(allowed_seconds(options)),
+            clock=now if budget is None else budget.clock,
+            signal=lambda: stop.number,
+        )
+        config = config.settled("short trainings with each" if choice else "preset", augment=augment)
+        if ranks.first and choice is not None:
+            run.configure(config.method, config.options, job.command)
+            run.update(views=choice.record())
+    return config, choice
 
 
 @contextmanager
@@ -81,17 +169,17 @@ def kept(run: RunFolder, images: Images, graceful: bool, first: bool = True) -> 
         raise Interrupted(wording.before_training(run, images, number), number) from None
 
 
-def before_learning(
+def _before_learning(
     run: RunFolder,
     images: Images,
-    backbone: Backbone,
+    built: Built,
     options: TrainOptions,
     budget: Budget,
     first_page: FirstPage | None,
 ) -> None:
     """What a run with a budget shows before anything is learned, and how far it will look at what is."""
     known = run.status().get("extent")
-    extent = Extent(**known) if known else extent_in(budget.seconds, backbone, images)
+    extent = Extent(**known) if known else extent_in(budget.seconds, built.backbone, images)
     run.update(extent=dataclasses.asdict(extent))
     if not options.snapshots:
         return

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lookalike.core.budget import Budget
-from lookalike.core.errors import LookalikeError, MachineError
+from lookalike.core.errors import LookalikeError
 from lookalike.runs.folder import RunFolder
 
 if TYPE_CHECKING:  # a page needs no PyTorch
     from lookalike.data.base import Images
-
-_LEAST = 5.0
 
 MOST = 20_000
 """Images of a page, where nobody says."""
@@ -34,32 +31,18 @@ def write_report(
     return write.write_report(runs, out, most, threads, seconds)
 
 
-@contextmanager
-def weights_are_saved(run: RunFolder) -> Iterator[None]:
-    """What the machine refuses in here, after the training, is told with where the weights are."""
-    try:
-        yield
-    except MachineError as error:
-        raise MachineError(f"{error}\nThe training is done, and its weights are saved: {run.encoder}") from error
-
-
-def report_line(run: RunFolder, threads: int | None = None, seconds: float | None = None) -> str:
+def report_line(run: RunFolder, seconds: float | None = None, threads: int | None = None) -> str:
     """Write the page of a run that has just ended, and say where it is; the run is worth more than its page.
 
     Args:
         run: the run folder.
-        threads: for the map; default: all cores.
         seconds: that it may take; what does not fit is made smaller, and the page says so. None: as long as it takes.
+        threads: for the map; default: all cores.
     """
     try:
         return str(write_report([run.path], threads=threads, seconds=seconds)[0])
     except LookalikeError as error:
         return f"none: {error}"
-
-
-def page_seconds(budget: Budget | None) -> float | None:
-    """Seconds that the page at the end of a run may take; a few in any case. None: as many as it takes."""
-    return None if budget is None else max(_LEAST, budget.left())
 
 
 def first_page(run: RunFolder, images: Images, seconds: float | None, threads: int | None = None) -> str:
@@ -82,4 +65,20 @@ def first_page(run: RunFolder, images: Images, seconds: float | None, threads: i
     except LookalikeError as error:
         return f"none: {error}"
     left = None if seconds is None else max(0.0, seconds - (time.monotonic() - begun))
-    return report_line(run, threads, left)
+    return report_line(run, left, threads)
+
+
+@dataclass(frozen=True)
+class Pages:
+    """The two pages of a run: before its first step, and at its end."""
+
+    threads: int | None = None
+    """For their maps; default: all cores."""
+
+    def first(self, run: RunFolder, images: Images, seconds: float) -> str:
+        """Write the first one, and say where it is."""
+        return first_page(run, images, seconds, self.threads)
+
+    def last(self, run: RunFolder, seconds: float | None) -> str:
+        """Write the last one, and say where it is."""
+        return report_line(run, seconds, self.threads)

@@ -13,10 +13,11 @@ import re
 import tomllib
 import types
 import typing
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar
 
+from lookalike.core.config import COMMAND_LINE, config_file
 from lookalike.core.damaged import is_of_a_run, way_out
 from lookalike.core.docs import field_docs
 from lookalike.core.errors import LookalikeError, did_you_mean
@@ -31,10 +32,10 @@ _NO_VALUE = "\0"  # stands for the value of a flag that was given none; no word 
 
 @dataclasses.dataclass(frozen=True)
 class Parsed(Generic[T]):
-    """Options, and the names of those that were said (on the command line or in a file)."""
+    """Options, and where those came from that were said: the command line, or a file (`core/config.py`)."""
 
     options: T
-    explicit: set[str]
+    sources: Mapping[str, str]
 
 
 def parse(
@@ -65,9 +66,11 @@ def parse(
     """
     problems: list[str] = []
     said: dict[str, Any] = moved(_file_values(kind, config, beside, problems)) if config is not None else {}
+    sources = dict.fromkeys(said, config_file(config))
     parser = _parser(kind, program, positional)
     known, unknown = parser.parse_known_args(_with_values(kind, words))
-    said |= {name: value for name, value in vars(known).items() if value is not None and value != []}
+    words_said = {name: value for name, value in vars(known).items() if value is not None and value != []}
+    said, sources = said | words_said, sources | dict.fromkeys(words_said, COMMAND_LINE)
     fields = dataclasses.fields(kind)  # type: ignore[arg-type]  # always a dataclass
     valid = [flag(f.name) for f in fields if f.name not in positional]
     bare = {flag(name): name.upper() for name in positional}
@@ -81,7 +84,7 @@ def parse(
         elif word.startswith("-"):
             problems.append(f"unknown option {word}: {did_you_mean(word.split('=')[0], valid)}")
         elif not after_unknown and many is not None:  # argparse takes those before the first flag only
-            said[many] = [*_as_list(said.get(many, ())), word]
+            said[many], sources[many] = [*_as_list(said.get(many, ())), word], COMMAND_LINE
         elif not after_unknown:  # else it is the value of the unknown option
             problems.append(f"unexpected word {word!r}; {parser.format_usage().strip()}")
         after_unknown = word.startswith("-") and "=" not in word
@@ -96,7 +99,7 @@ def parse(
     if check is not None:
         problems += check(options)
     raise_problems(problems)
-    return Parsed(options, set(values))
+    return Parsed(options, {name: sources[name] for name in values})
 
 
 def _parser(kind: type[Any], program: str, positional: Sequence[str]) -> argparse.ArgumentParser:

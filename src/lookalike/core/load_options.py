@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -36,6 +36,6 @@ class LoadOptions:
 LOAD_OPTIONS = tuple(f.name for f in dataclasses.fields(LoadOptions))
 
 
-def said_load_options(options: LoadOptions, explicit: set[str]) -> dict[str, Any]:
+def said_load_options(options: LoadOptions, said: Container[str]) -> dict[str, Any]:
     """The options of loading that somebody named, by name."""
-    return {name: getattr(options, name) for name in LOAD_OPTIONS if name in explicit}
+    return {name: getattr(options, name) for name in LOAD_OPTIONS if name in said}

@@ -17,15 +17,17 @@ from lookalike.core.budget import EVALUATED, EVALUATION, FEATURES, GROUPED, GROU
 from lookalike.core.durations import duration, timed
 from lookalike.core.errors import LookalikeError
 from lookalike.core.options import TrainOptions
+from lookalike.core.record_types import Record
 from lookalike.core.words import counted
 from lookalike.data.base import Images
 from lookalike.engine.looks import Looker, Once
-from lookalike.engine.pacing import CLOCK
+from lookalike.engine.pacing import CLOCK, ByClock, Evenly
 from lookalike.engine.snapshots import SUBSET
 from lookalike.evaluate.choose_k import CANDIDATES, ROWS_PER_GROUP
 from lookalike.evaluate.clusters import groups
 from lookalike.evaluate.knn import K
 from lookalike.evaluate.protocol import measure
+from lookalike.optim.schedules import warmup_steps
 
 AIM = 0.98
 """Share of a budget at which all is to be done: being early costs little, being late breaks the promise."""
@@ -72,6 +74,15 @@ class Behind:
     """Seconds in all, of which an evaluation may take `EVALUATED`: of a sample of the images, where all take longer."""
     groups: float = 0.0
     """Seconds of finding groups and their number."""
+
+    def kept(self) -> Record:
+        """What a checkpoint holds of it."""
+        return {"behind": {name: getattr(self, name) for name in MEASURED}}
+
+    def restore(self, state: Record) -> None:
+        """Go back to what a checkpoint holds."""
+        for name, value in state.get("behind", {}).items():
+            setattr(self, name, value)
 
     def measure(self, once: Once, images: Images, looker: Looker) -> None:
         """Time what is to come on a network's features of some images."""
@@ -148,6 +159,16 @@ def keeps_time(options: TrainOptions, explicit: Iterable[str]) -> bool:
     return options.budget is not None and (
         options.schedule == CLOCK or not {"epochs", "max_steps", "schedule"} & set(explicit)
     )
+
+
+def pacing_in(options: TrainOptions, n: int, budget: Budget, behind: Behind) -> Evenly:
+    """The pacing of a training of n images that takes what a budget has left before what is `behind`."""
+
+    def room() -> float:
+        return budget.left() - (1 - AIM) * budget.seconds - behind.seconds(pacing.slowness())
+
+    pacing = ByClock(room, warmup_steps(n, options.batch_size, options.warmup), budget.clock)
+    return pacing
 
 
 def raise_too_little(budget: Budget, files: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,15 @@ import torch
 from lookalike.core.errors import LookalikeError
 from lookalike.core.files import write_atomically
 from lookalike.core.progress import phase
+from lookalike.core.record_types import Record
+from lookalike.engine.backbone import Backbone
 from lookalike.methods.base import Method
+from lookalike.methods.find import identity
 
 FORMAT = 2
 
 
-def whole_state(method: Method) -> dict[str, Any]:
+def whole_state(method: Method) -> Record:
     """A method's state with the rows of all processes; all of them call this."""
     state = method.state_dict()
     for name in method.sharded_buffers:
@@ -24,13 +28,45 @@ def whole_state(method: Method) -> dict[str, Any]:
     return state
 
 
-def own_state(method: Method, state: dict[str, Any], n: int) -> dict[str, Any]:
+def own_state(method: Method, state: Record, n: int) -> Record:
     """What of `whole_state` this process has, of n training images."""
     own = method.comm.own(n)
     return {name: value[:, own] if name in method.sharded_buffers else value for name, value in state.items()}
 
 
-def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
+def learned_state(method: Method, backbone: Backbone, optimizer: torch.optim.Optimizer) -> Record:
+    """What was learned, and of which network it is; all processes call this."""
+    return {
+        "architecture": _architecture(method, backbone),
+        "method": whole_state(method),
+        "optimizer": optimizer.state_dict(),
+    }
+
+
+def load_learned(
+    state: Record, path: Path, method: Method, backbone: Backbone, optimizer: torch.optim.Optimizer, n: int
+) -> None:
+    """Put what the checkpoint at `path` holds into a method of n training images, and its optimiser.
+
+    Raises:
+        LookalikeError: it is of another architecture.
+    """
+    there, here = state["architecture"], _architecture(method, backbone)
+    if there != here:
+        different = ", ".join(f"{k} {there.get(k)!r} there, {v!r} here" for k, v in here.items() if there.get(k) != v)
+        raise LookalikeError(f"{path} is of another architecture: {different}")
+    try:
+        method.load_state_dict(own_state(method, state["method"], n))
+        optimizer.load_state_dict(state["optimizer"])
+    except (RuntimeError, ValueError) as error:
+        raise LookalikeError(f"{path} does not fit this network: {error}") from error
+
+
+def _architecture(method: Method, backbone: Backbone) -> Record:
+    return {**asdict(backbone.spec), "method": identity(type(method))}
+
+
+def save_checkpoint(path: Path, state: Record) -> None:
     """Write a checkpoint atomically.
 
     Raises:
@@ -49,7 +85,7 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
         write_atomically(path, write)
 
 
-def load_checkpoint(path: Path) -> dict[str, Any]:
+def load_checkpoint(path: Path) -> Record:
     """Read a checkpoint; nothing but tensors and plain values is ever unpickled.
 
     Raises:
@@ -66,14 +102,3 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         found = state.get("format") if isinstance(state, dict) else type(state).__name__
         raise LookalikeError(f"{path} has checkpoint format {found!r}, this version reads {FORMAT}")
     return state
-
-
-def raise_other_architecture(path: Path, there: dict[str, Any], here: dict[str, Any]) -> None:
-    """Refuse a checkpoint of another network.
-
-    Raises:
-        LookalikeError: what `state` calls the architecture differs; says in what.
-    """
-    if there != here:
-        different = ", ".join(f"{k} {there.get(k)!r} there, {v!r} here" for k, v in here.items() if there.get(k) != v)
-        raise LookalikeError(f"{path} is of another architecture: {different}")

@@ -33,8 +33,7 @@ from lookalike.core.progress import phase
 from lookalike.core.ranks import Ranks
 from lookalike.core.words import agreeing, counted
 from lookalike.data.base import Images
-from lookalike.engine.resolve import recipe_values
-from lookalike.engine.run_folder import RunFolder
+from lookalike.engine.presets import preset_values
 from lookalike.engine.view_trials import (
     Backbones,
     Deadline,
@@ -46,6 +45,7 @@ from lookalike.engine.view_trials import (
     trained,
 )
 from lookalike.evaluate.baselines import pixel_features
+from lookalike.runs.folder import RunFolder
 
 _WEAKER = ("simclr", "simclr-small", "simclr-light", "crop-flip")
 """From strong to weak; without colour, light is the same as small."""
@@ -272,7 +272,7 @@ def settle_views(
     """
     if options.augment != AUTO:
         return options.augment, None
-    usual = recipe_values(options.recipe, method).get("augment", TrainOptions.augment)
+    usual = preset_values(options.recipe, method).get("augment", TrainOptions.augment)
     if options.epochs == 0:  # nothing is learned from them
         return usual, None
     choice = None

@@ -18,28 +18,6 @@ EARLY = "early"
 """Marks events of a training that was ended before its last step; dropped where the run goes on."""
 
 
-class Quiet:
-    """The journal of a process that says nothing, as another one does."""
-
-    forward: Callable[[str, int, Mapping[str, object]], None] | None = None
-
-    def __enter__(self) -> Quiet:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        pass
-
-    def event(self, kind: str, step: int, **values: object) -> None: ...
-
-    def say(self, text: str) -> None: ...
-
-    def progress(self, text: str) -> None: ...
-
-    def epoch(self, text: str) -> None: ...
-
-    def flush(self) -> None: ...
-
-
 def _unheard(text: str) -> None:
     """What was said before is not said again."""
 

@@ -19,6 +19,7 @@ from typing import TypeVar
 
 from lookalike.core.budget import Clock, now
 from lookalike.core.options import TrainOptions
+from lookalike.core.ranks import Ranks
 from lookalike.optim.schedules import cosine, warmup_cosine, warmup_steps
 
 O = TypeVar("O", bound=TrainOptions)  # noqa: E741  # O as in options
@@ -95,8 +96,29 @@ class Evenly:
         return min(1.0, step / max(1, self.total))
 
     def state(self) -> list[Leg]:
-        """Legs, for a checkpoint."""
+        """Legs, for config.toml."""
         return []
+
+    def kept(self) -> list[tuple[int, float, float]]:
+        """The same as plain values, for a checkpoint."""
+        return [(leg.step, leg.progress, leg.growth) for leg in self.state()]
+
+    def restore(self, kept: list[tuple[int, float, float]]) -> None:
+        """Go back to what a checkpoint holds."""
+
+    def start(self, step: int, seconds: float) -> None:
+        """Steps begin after so many of them, which took so many seconds of training."""
+
+    def keep(self, step: int, ahead: float, ranks: Ranks) -> None:
+        """Called after each step; all processes do as the first one's clock says, where one decides."""
+
+    def left(self, step: int, step_seconds: float) -> float:
+        """Seconds of training that are left, where a step takes so many."""
+        return (self.total - step) * step_seconds
+
+    def length(self) -> float:
+        """Seconds of the whole training, as far as they are known."""
+        return math.inf
 
 
 class ByLegs(Evenly):
@@ -148,6 +170,22 @@ class ByClock(ByLegs):
         self._marks.append((self.begun, step))
         self.total = step + _FEWEST  # until something is known
 
+    def restore(self, kept: list[tuple[int, float, float]]) -> None:
+        self.legs = [Leg(*leg) for leg in kept]
+
+    def start(self, step: int, seconds: float) -> None:
+        self.begin(step, self.legs, seconds)
+
+    def keep(self, step: int, ahead: float, ranks: Ranks) -> None:
+        if ranks.objects(self.due(step, ahead))[0]:
+            decided = self.decide(step, ahead) if ranks.first else None
+            decision = ranks.objects(decided)[0]
+            assert decision is not None
+            self.follow(step, decision)
+
+    def left(self, step: int, step_seconds: float) -> float:
+        return max(0.0, self.room())
+
     def due(self, step: int, ahead: float = 0.0) -> bool:
         """Whether to `decide` before this step; `ahead` is as there."""
         if self.last is not None:
@@ -161,7 +199,6 @@ class ByClock(ByLegs):
         )
 
     def length(self) -> float:
-        """Seconds of the whole training, as far as it is known."""
         return self.before + self.clock() - self.begun + max(0.0, self.room())
 
     def decide(self, step: int, ahead: float = 0.0) -> Decision:
@@ -203,14 +240,9 @@ class ByClock(ByLegs):
         return max(1.0, self.step_seconds / self.fastest) if math.isfinite(self.fastest) else 1.0
 
 
-def pacing_of(
-    options: TrainOptions, n: int, batches: int, room: Callable[[], float] | None, clock: Clock = now
-) -> Evenly:
-    """The pacing of a training of n images in so many batches an epoch; `room` is given where the clock decides."""
-    warmup = warmup_steps(n, options.batch_size, options.warmup)
-    if room is not None:
-        return ByClock(room, warmup, clock)
-    total = options.epochs * batches
+def pacing_of(options: TrainOptions, n: int, batches: int) -> Evenly:
+    """The pacing by steps of a training of n images, in so many batches an epoch; `pacing_in` is the clock's."""
+    warmup, total = warmup_steps(n, options.batch_size, options.warmup), options.epochs * batches
     if options.max_steps is not None:
         total = min(total, options.max_steps)
     return ByLegs(read_legs(options.schedule), total, warmup) if options.schedule else Evenly(total, warmup)

@@ -1,55 +1,53 @@
-"""Training on trial: a trainer of copies that says nothing and writes nothing."""
+"""Training on trial: a trainer of copies, without observers, so that nothing is said and nothing written."""
 
 from __future__ import annotations
 
 import copy
 import dataclasses
 from collections.abc import Callable
-from pathlib import Path
 
 from torch import Tensor
 
 from lookalike.core.options import TrainOptions
-from lookalike.core.progress import phase
+from lookalike.core.progress import Phase, phase
 from lookalike.data.base import Images
 from lookalike.engine.backbone import Backbone
-from lookalike.engine.journal import Quiet
+from lookalike.engine.events import Observer, StepEnd
 from lookalike.engine.loop import Trainer
 from lookalike.methods.base import Method
-from lookalike.runs.folder import RunFolder
 
 
-class Rehearsal(Trainer):
-    """Steps of training that leave the method, its encoder and the run folder as they are."""
+class Rehearsal:
+    """A training that leaves the method and its encoder as they are."""
 
     def __init__(self, method: Method, backbone: Backbone, options: TrainOptions, images: Images, rows: Tensor) -> None:
         twin = copy.deepcopy(method)
-        options = dataclasses.replace(options, snapshots=False)
-        nowhere = RunFolder(Path("rehearsal"))  # a checkpoint is never due
-        super().__init__(twin, dataclasses.replace(backbone, encoder=twin.encoder), options, images, rows, nowhere)
-        self.journal = Quiet()
-        self.method.train()
-        self.chunk = self.chunked()
+        self.trainer = Trainer(twin, dataclasses.replace(backbone, encoder=twin.encoder), options, images, rows)
 
-    def plan_epoch(self, epoch: int) -> None:
-        """Ask the method for the plan of an epoch."""
-        self.plan = self._plan(epoch)
+    @property
+    def method(self) -> Method:
+        """The copy that is trained."""
+        return self.trainer.method
 
-    def steps(self, count: int) -> None:
-        """So many steps of the plan under way, over again where it has fewer."""
-        with phase("measuring the pace", count) as p:
-            for k in p.over(range(count)):
-                self._step(0, k % self.batches)
-            self._settle()
+    @property
+    def backbone(self) -> Backbone:
+        """Its network."""
+        return self.trainer.backbone
 
     def unseen(self, between: Callable[[], None] = lambda: None) -> None:
         """The whole training that the options ask for, without a look; `between` is called after each step."""
-        with phase("training on trial", self.total) as p:
-            while self.step < self.total:
-                epoch = self.step // self.batches
-                self.plan_epoch(epoch)
-                for k in range(min(self.batches, self.total - self.step)):
-                    self._step(epoch, k)
-                    between()
-                    p.step()
-            self._settle()
+        with phase("training on trial", self.trainer.pacing.total) as p:
+            self.trainer.observers = (_Between(between, p),)
+            self.trainer.fit()
+
+
+class _Between(Observer):
+    """Counts steps, and calls a function after each."""
+
+    def __init__(self, between: Callable[[], None], steps: Phase) -> None:
+        self.between, self.steps = between, steps
+
+    def on_step_end(self, end: StepEnd) -> bool:
+        self.between()
+        self.steps.step()
+        return False

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from lookalike.clustering.agreement import nmi
-from lookalike.core.record_types import Event
+from lookalike.core.record_types import Event, Record
 from lookalike.core.words import counted
+from lookalike.engine.events import Observer, PlanMade, Recorder
 
 _HALF = 0.5  # share of the images in one cluster from which a clustering says little
 _UNRELATED = 0.05  # NMI with the previous clustering below which the two have nothing in common
@@ -62,6 +63,35 @@ class Watch:
                 "unrelated",
             )
         return "", ""
+
+
+class CollapseMonitor(Observer):
+    """Puts clusterings on record, with their agreement with labels, which no method sees, and warns of a collapse."""
+
+    def __init__(self, labels_N: Tensor | None, images: int, log: Recorder) -> None:
+        """`labels_N` (int64, -1 where there is none) are those of the images that are trained on."""
+        self.labels_N, self.images, self.log, self.watch = labels_N, images, log, Watch()
+        self.words = ""
+        """What the last clustering gave, for the live line."""
+
+    def kept(self) -> Record:
+        """What a checkpoint holds of it."""
+        return {"unrelated": self.watch.unrelated}
+
+    def restore(self, state: Record) -> None:
+        """Go back to what a checkpoint holds."""
+        self.watch.unrelated = state["unrelated"]
+
+    def on_plan(self, made: PlanMade) -> None:
+        notes, targets_NH = made.plan.metrics, made.plan.targets_NH
+        agreements = [label_agreement(targets_NH[:, head], self.labels_N) for head in range(len(notes))]
+        for head, (note, agreement) in enumerate(zip(notes, agreements, strict=True)):
+            # at the step to come: a run that goes on from here plans, and writes this, again
+            said = {"head": head, **note, "nmi_labels": agreement}
+            self.log.event("clustering", made.step + 1, epoch=made.epoch + 1, **said)
+        self.words, warning = self.watch.see(notes, self.images, agreements[0] if agreements else None)
+        if warning:
+            self.log.on_note(warning)
 
 
 def label_agreement(groups_N: Tensor, labels_N: Tensor | None) -> float | None:

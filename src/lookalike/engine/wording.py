@@ -3,81 +3,115 @@
 from __future__ import annotations
 
 import signal
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lookalike.core.durations import duration
+from lookalike.core.options import TrainOptions
 from lookalike.core.words import counted
-from lookalike.methods.checks import place_of_loss
+from lookalike.engine.events import EpochEnd, Moment, NotFinite, StepEnd, TrainStart
 
 if TYPE_CHECKING:
     from lookalike.data.base import Images
-    from lookalike.engine.loop import Trainer
     from lookalike.runs.folder import RunFolder
 
 
-def opening(trainer: Trainer) -> str:
+@dataclass(frozen=True)
+class Facts:
+    """What does not change while a run trains."""
+
+    options: TrainOptions
+    shape: tuple[int, int, int]
+    """C, H, W of the images."""
+    images: int
+    """That are trained on."""
+    parameters: int
+    """Of the encoder."""
+    batches: int
+    """Of an epoch."""
+    timed: bool
+    """Whether the clock decides how many steps there are."""
+    chance: float | None
+    """The loss of a network that tells nothing apart, where that is known."""
+    device: str
+    processes: int
+    place_of_loss: str = ""
+    """File and line of the loss of a method of the user's own."""
+
+
+def opening(facts: Facts, start: TrainStart) -> str:
     """What is trained on what, in a line."""
-    options, (channels, side, _) = trainer.options, trainer.images.shape
-    parameters = sum(p.numel() for p in trainer.backbone.encoder.parameters()) / 1e6
+    options, (channels, side, _) = facts.options, facts.shape
     return (
-        f"{counted(trainer.n, 'image')}, {side} x {side} pixels, {counted(channels, 'channel')}; "
-        f"{options.encoder} with {parameters:.2f} M parameters; recipe {options.recipe}, views {options.augment}; "
-        + _length(trainer)
-        + (f" over {counted(trainer.ranks.size, 'process')}" if trainer.ranks.size > 1 else "")
-        + (f" in chunks of {trainer.chunk}" if trainer.chunk is not None else "")
-        + f"; {options.precision} on {trainer.backbone.device}"
+        f"{counted(facts.images, 'image')}, {side} x {side} pixels, {counted(channels, 'channel')}; "
+        f"{options.encoder} with {facts.parameters / 1e6:.2f} M parameters; recipe {options.recipe}, "
+        f"views {options.augment}; "
+        + _length(facts, start)
+        + (f" over {counted(facts.processes, 'process')}" if facts.processes > 1 else "")
+        + (f" in chunks of {start.chunk}" if start.chunk is not None else "")
+        + f"; {options.precision} on {facts.device}"
     )
 
 
-def _length(trainer: Trainer) -> str:
+def _length(facts: Facts, start: TrainStart) -> str:
     """How long is trained."""
-    batches = f"{counted(trainer.batches, 'batch')} of {trainer.options.batch_size}"
-    if trainer.pacing.timed:
+    batches = f"{counted(facts.batches, 'batch')} of {facts.options.batch_size}"
+    if facts.timed:
         return f"epochs of {batches}, as many as there is time for"
-    return f"{counted(trainer.options.epochs, 'epoch')} of {batches}" if trainer.total else "no training (--epochs 0)"
+    return f"{counted(facts.options.epochs, 'epoch')} of {batches}" if start.total else "no training (--epochs 0)"
 
 
-def epoch(trainer: Trainer, number: int) -> str:
-    """Which epoch it is, of how many; by the clock, how far the training is."""
-    if trainer.pacing.timed:
-        return f"epoch {number + 1}, {trainer.pacing.progress(trainer.step):.0%} done"
-    return f"epoch {number + 1}/{trainer.options.epochs}"
-
-
-def _of(trainer: Trainer) -> str:
-    """How many steps there will be, where that is known."""
-    return "" if trainer.pacing.timed else f" of {trainer.total:,}"
-
-
-def going_on(trainer: Trainer) -> str:
+def going_on(facts: Facts, start: TrainStart) -> str:
     """Where a run goes on from."""
-    number = trainer.step // trainer.batches + 1
-    if trainer.pacing.timed:
-        return f"going on after step {trainer.step:,}, in epoch {number}"
-    return f"going on at epoch {number} of {trainer.options.epochs} (step {trainer.step:,} of {trainer.total:,})"
+    number = start.step // facts.batches + 1
+    if facts.timed:
+        return f"going on after step {start.step:,}, in epoch {number}"
+    return f"going on at epoch {number} of {facts.options.epochs} (step {start.step:,} of {start.total:,})"
 
 
-def line(trainer: Trainer, number: int) -> str:
-    """The live line."""
-    chance = trainer.method.chance_loss(trainer.options.batch_size)
+def line(facts: Facts, end: StepEnd, seen: str, groups: str) -> str:
+    """The live line; `seen` and `groups` are what the last look and the last clustering found."""
     return (
-        f"{epoch(trainer, number)}  step {trainer.step:,}{'' if trainer.pacing.timed else f'/{trainer.total:,}'}  "
-        f"{trainer.speed:,.0f} images/s  loss {trainer.loss:.3f}"
-        + (f" (chance {chance:.3f})" if chance is not None else "")
-        + trainer.seen
-        + trainer.groups
-        + f"  {duration(trainer.left(trainer.speed))} left"
+        f"{_epoch(facts, end)}  step {end.step:,}{'' if facts.timed else f'/{end.total:,}'}  "
+        f"{end.images_per_s:,.0f} images/s{_loss(facts, end.loss)}{seen}{groups}  {_left(end)}"
     )
 
 
-def not_finite(trainer: Trainer, value: float) -> str:
+def epoch(facts: Facts, end: EpochEnd, seen: str, groups: str) -> str:
+    """The line of an epoch that is over."""
+    words = f"{_epoch(facts, end)}  {end.images_per_s:,.0f} images/s{_loss(facts, end.loss)}{seen}{groups}"
+    return words if end.last else f"{words}  {_left(end)}"
+
+
+def _epoch(facts: Facts, end: Moment) -> str:
+    """Which epoch it is, of how many; by the clock, how far the training is."""
+    if facts.timed:
+        return f"epoch {end.epoch + 1}, {end.progress:.0%} done"
+    return f"epoch {end.epoch + 1}/{facts.options.epochs}"
+
+
+def _loss(facts: Facts, loss: float) -> str:
+    return f"  loss {loss:.3f}" + (f" (chance {facts.chance:.3f})" if facts.chance is not None else "")
+
+
+def _left(end: Moment) -> str:
+    return f"{duration(end.seconds_left)} left"
+
+
+def _of(facts: Facts, total: int) -> str:
+    """How many steps there will be, where that is known."""
+    return "" if facts.timed else f" of {total:,}"
+
+
+def not_finite(facts: Facts, error: NotFinite, checkpoint: Path) -> str:
     """Why a run stopped whose loss is no number, and what to change."""
-    path, options, place = trainer.run.checkpoint, trainer.options, place_of_loss(trainer.method)
-    good = f"the last good checkpoint is {path}" if path.exists() else "there is no checkpoint yet"
+    options, place = facts.options, facts.place_of_loss
+    good = f"the last good checkpoint is {checkpoint}" if checkpoint.exists() else "there is no checkpoint yet"
     return (
-        f"the loss became {value} at step {trainer.step:,}{_of(trainer)}; {good}. Likely causes: a learning "
-        f"rate too high (--lr {options.lr}), a warm-up too short (--warmup {options.warmup}), a temperature near 0, or "
-        f"weights in --init that are not finite.{' The loss is at ' + place + '.' if place else ''}"
+        f"the loss became {error.value} at step {error.step:,}{_of(facts, error.total)}; {good}. Likely causes: a "
+        f"learning rate too high (--lr {options.lr}), a warm-up too short (--warmup {options.warmup}), a temperature "
+        f"near 0, or weights in --init that are not finite.{' The loss is at ' + place + '.' if place else ''}"
     )
 
 
@@ -94,20 +128,20 @@ def before_training(run: RunFolder, images: Images, number: int) -> str:
     )
 
 
-def stopped(trainer: Trainer, number: int) -> str:
-    """That a signal stopped the run, and how it goes on; of several processes the first knows what is saved."""
-    saved = "the state is saved"
-    if trainer.saved != trainer.step and trainer.ranks.first:
-        saved = f"the disk is full, and the last state that is saved is that after step {trainer.saved:,}"
+def stopped(facts: Facts, end: Moment, saved: int, run: RunFolder, number: int) -> str:
+    """That a signal stopped the run, and how it goes on; `saved` is the step of the last state that is saved."""
+    words = "the state is saved"
+    if saved != end.step:
+        words = f"the disk is full, and the last state that is saved is that after step {saved:,}"
     return (
-        f"stopped by {signal.Signals(number).name} after step {trainer.step:,}{_of(trainer)}; {saved}.\n"
-        f"Go on with the same command, or: lookalike train --config {trainer.run.config}"
+        f"stopped by {signal.Signals(number).name} after step {end.step:,}{_of(facts, end.total)}; {words}.\n"
+        f"Go on with the same command, or: lookalike train --config {run.config}"
     )
 
 
-def ended(trainer: Trainer) -> str:
+def ended(facts: Facts, end: Moment) -> str:
     """That the training ends early, with all that belongs to an end."""
     return (
-        f"the training ends here, after step {trainer.step:,}{_of(trainer)}, as you asked; what comes after it "
+        f"the training ends here, after step {end.step:,}{_of(facts, end.total)}, as you asked; what comes after it "
         "is still done (Ctrl-C again stops at once). The same command later goes on with the training."
     )

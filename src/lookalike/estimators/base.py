@@ -186,9 +186,7 @@ class Learner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             )
             backbone = load_backbone(run.encoder, machine.resolve_device(options.device), copy.deepcopy(network))
             features = backbone.features(images.squares)
-            if run.status()["status"] != "finished":  # what a folder that was given holds already may be grouped
-                api.write_features(run.path, images, features)
-                api.finish(run)
+            api.finish(run, images=images, features=features)
             if self.scale_ is not None:
                 run.update(scale=dataclasses.astuple(self.scale_))
             self.run_, self._backbone = run, backbone

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 
 from lookalike.core.words import agreeing, counted
-from lookalike.engine.resolve import FEWEST
+from lookalike.engine.presets import FEWEST
 
 
 def batch_size(asked: int | None, n: int) -> int | None:

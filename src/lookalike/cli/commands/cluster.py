@@ -12,7 +12,7 @@ from typing import Any, Literal
 from lookalike.cli.parse import parse
 from lookalike.core.load_options import LoadOptions, said_load_options
 from lookalike.core.words import counted
-from lookalike.engine.run_folder import RunFolder
+from lookalike.runs.folder import RunFolder
 
 USAGE = "lookalike cluster RUN --k K"
 _SHOWN = 12  # groups listed by size, at the most
@@ -50,7 +50,7 @@ class Cluster(LoadOptions):
 def run(words: list[str]) -> int:
     """Group and print what was found."""
     parsed = parse(Cluster, words, "lookalike cluster", ("run",), check=Cluster.problems)
-    options, load_options = parsed.options, said_load_options(parsed.options, parsed.explicit)
+    options, load_options = parsed.options, said_load_options(parsed.options, parsed.sources)
     folder = RunFolder.existing(options.run)
     from lookalike import api
     from lookalike.core import machine

@@ -39,7 +39,7 @@ def run(words: list[str]) -> int:
         print("Learning from 1,797 digits without their labels, then measuring with them.")
     machine.prepare(options.threads)
     result = run_demo(options.out, options.seed, options.threads)
-    page = report_line(RunFolder(Path(options.out)), options.threads) if options.report else ""
+    page = report_line(RunFolder(Path(options.out)), threads=options.threads) if options.report else ""
     if options.json:
         print(json.dumps(result, indent=2))
         return 0

@@ -10,7 +10,7 @@ from lookalike.cli.parse import parse
 from lookalike.core import machine
 from lookalike.core.load_options import LoadOptions, said_load_options
 from lookalike.core.options import at_least
-from lookalike.engine.run_folder import RunFolder
+from lookalike.runs.folder import RunFolder
 
 USAGE = "lookalike embed RUN DATA"
 
@@ -42,7 +42,7 @@ class Embed(LoadOptions):
 def run(words: list[str]) -> int:
     """Embed and say where the files are."""
     parsed = parse(Embed, words, "lookalike embed", ("run", "data"), check=Embed.problems)
-    options, load_options = parsed.options, said_load_options(parsed.options, parsed.explicit)
+    options, load_options = parsed.options, said_load_options(parsed.options, parsed.sources)
     folder = RunFolder.existing(options.run)
     from lookalike import api
 

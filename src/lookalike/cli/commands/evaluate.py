@@ -13,9 +13,9 @@ from lookalike.core.files import read_json
 from lookalike.core.load_options import LoadOptions, said_load_options
 from lookalike.core.options import at_least
 from lookalike.core.words import counted
-from lookalike.engine.run_folder import RunFolder
 from lookalike.evaluate.comparison import training_paid
 from lookalike.runs.evaluation import Evaluation
+from lookalike.runs.folder import RunFolder
 
 USAGE = "lookalike evaluate RUN"
 _CELL = len("99.9+-9.9")
@@ -63,7 +63,7 @@ class Evaluate(LoadOptions):
 def run(words: list[str]) -> int:
     """Evaluate a run and print what was found."""
     parsed = parse(Evaluate, words, "lookalike evaluate", ("run",), check=Evaluate.problems)
-    options, load_options = parsed.options, said_load_options(parsed.options, parsed.explicit)
+    options, load_options = parsed.options, said_load_options(parsed.options, parsed.sources)
     folder = RunFolder.existing(options.run)
     from lookalike import api
     from lookalike.engine.distributed import first_process

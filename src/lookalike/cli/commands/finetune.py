@@ -15,7 +15,7 @@ from lookalike.core.files import read_json
 from lookalike.core.load_options import LoadOptions, said_load_options
 from lookalike.core.options import at_least
 from lookalike.core.words import counted
-from lookalike.engine.run_folder import RunFolder
+from lookalike.runs.folder import RunFolder
 
 USAGE = "lookalike finetune RUN DATA"
 
@@ -74,7 +74,7 @@ class Finetune(LoadOptions):
 def run(words: list[str]) -> int:
     """Fine-tune, and print what it gave."""
     parsed = parse(Finetune, words, "lookalike finetune", ("run", "data"), check=Finetune.problems)
-    options, how = parsed.options, said_load_options(parsed.options, parsed.explicit)
+    options, how = parsed.options, said_load_options(parsed.options, parsed.sources)
     folder = RunFolder.existing(options.run)
     from lookalike import api
 

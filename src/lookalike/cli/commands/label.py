@@ -14,7 +14,7 @@ from lookalike.cli.parse import parse
 from lookalike.core import machine
 from lookalike.core.load_options import LoadOptions, said_load_options
 from lookalike.core.words import counted
-from lookalike.engine.run_folder import RunFolder
+from lookalike.runs.folder import RunFolder
 
 USAGE = "lookalike label RUN labels.csv"
 _SHOWN = 12  # classes listed by size, at the most
@@ -53,7 +53,7 @@ class Label(LoadOptions):
 def run(words: list[str]) -> int:
     """Spread the labels and say what came of it."""
     parsed = parse(Label, words, "lookalike label", ("run", "labels"), check=Label.problems)
-    options, load_options = parsed.options, said_load_options(parsed.options, parsed.explicit)
+    options, load_options = parsed.options, said_load_options(parsed.options, parsed.sources)
     folder = RunFolder.existing(options.run)
     from lookalike import api
 

@@ -13,7 +13,7 @@ from lookalike.core import machine
 from lookalike.core.load_options import LoadOptions, said_load_options
 from lookalike.core.options import at_least
 from lookalike.core.words import counted
-from lookalike.engine.run_folder import RunFolder
+from lookalike.runs.folder import RunFolder
 
 USAGE = "lookalike predict RUN DATA"
 _SHOWN = 12  # classes listed by size, at the most
@@ -49,7 +49,7 @@ class Predict(LoadOptions):
 def run(words: list[str]) -> int:
     """Predict and say where the file is."""
     parsed = parse(Predict, words, "lookalike predict", ("run", "data"), check=Predict.problems)
-    options, load_options = parsed.options, said_load_options(parsed.options, parsed.explicit)
+    options, load_options = parsed.options, said_load_options(parsed.options, parsed.sources)
     folder = RunFolder.existing(options.run)
     from lookalike import api
 

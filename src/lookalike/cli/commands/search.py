@@ -15,7 +15,7 @@ from lookalike.core.load_options import LoadOptions, said_load_options
 from lookalike.core.names import as_spelt
 from lookalike.core.options import at_least
 from lookalike.core.words import counted
-from lookalike.engine.run_folder import RunFolder
+from lookalike.runs.folder import RunFolder
 
 if TYPE_CHECKING:  # torch is loaded when a search begins, not for --help
     from lookalike.api import OtherFeatures
@@ -59,7 +59,7 @@ class Search(LoadOptions):
 def run(words: list[str]) -> int:
     """Search and show what was found."""
     parsed = parse(Search, long(words), "lookalike search", ("run", "image"), check=Search.problems)
-    options, load_options = parsed.options, said_load_options(parsed.options, parsed.explicit)
+    options, load_options = parsed.options, said_load_options(parsed.options, parsed.sources)
     folder = RunFolder.existing(options.run)
     from lookalike import api
     from lookalike.core import machine

@@ -10,8 +10,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from lookalike.cli.explain import print_explanation, take_explain
 from lookalike.cli.interrupts import CTRL_C
-from lookalike.cli.page import first_page, page_seconds, report_line, weights_are_saved
+from lookalike.cli.page import Pages
 from lookalike.cli.parse import Parsed, parse, read_config
 from lookalike.core import machine, nearby, own_code, registry
 from lookalike.core.budget import FEATURES, PAGE, Budget, now
@@ -20,56 +21,52 @@ from lookalike.core.errors import LookalikeError, did_you_mean
 from lookalike.core.method_facts import is_method
 from lookalike.core.options import TrainOptions
 from lookalike.core.places import absolute_places, find_place, find_places, folders_of, is_there
-from lookalike.engine.run_folder import RunFolder
 from lookalike.methods.roles import DEFAULT
+from lookalike.runs.folder import RunFolder
 
 USAGE = "lookalike train METHOD DATA"
 
 
 def run(words: list[str]) -> int:
     """Train; ends by saying where everything is. The run folder is this process's until then."""
-    with ExitStack() as held:
-        return _run(words, held)
-
-
-def _run(words: list[str], held: ExitStack) -> int:
     begun = now()
+    explain, words = take_explain(words)
     config, words = take_config(words)
     method, words = take_method(config, words)
     parsed = parse_train(method, words, f"lookalike train {method}", config)
+    options = parsed.options
+    if explain:
+        return print_explanation(method, options, parsed.sources)
     from lookalike import api
     from lookalike.engine.distributed import first_process
 
     command = shlex.join(["lookalike", "train", method, *words, *(["--config", str(config)] if config else [])])
-    budget = Budget.of(parsed.options.budget, begun) if parsed.options.budget else None
-    machine.prepare(parsed.options.threads)
-    then = {FEATURES, *([PAGE] if parsed.options.report else [])}
-    folder = api.train(
-        method,
-        parsed.options,
-        parsed.explicit,
-        command=command,
-        budget=budget,
-        then=then,
-        first_page=partial(first_page, threads=parsed.options.threads) if parsed.options.report else None,
-        graceful=True,
-        held=held,
-    )
-    if not first_process():
-        return 0
-    if folder.status().get("ended_at"):
-        CTRL_C.kill_next()  # as was promised when the training was ended
-    if folder.status()["status"] == "trained":
-        with weights_are_saved(folder):
-            api.embed(folder)
-            api.finish(folder)
-    page = report_line(folder, parsed.options.threads, page_seconds(budget)) if parsed.options.report else ""
-    if budget is not None:
-        folder.update(used=budget.used())
+    budget = Budget.of(options.budget, begun) if options.budget else None
+    machine.prepare(options.threads)
+    pages = Pages(options.threads) if options.report else None
+    tasks = {FEATURES} if pages is None else {FEATURES, PAGE}
+    with ExitStack() as held:
+        folder = api.train(
+            method,
+            options,
+            parsed.sources,
+            command=command,
+            budget=budget,
+            then=tasks,
+            first_page=None if pages is None else pages.first,
+            graceful=True,
+            held=held,
+        )
+        if not first_process():
+            return 0
+        if folder.status().get("ended_at"):
+            CTRL_C.kill_next()  # as was promised when the training was ended
+        wish = api.Wish(tasks, budget=budget, page=None if pages is None else pages.last)
+        finished = api.finish(folder, wish, threads=options.threads)
     print(f"encoder:     {folder.encoder}")
     print(f"embeddings:  {folder.embeddings} and {folder.index.name}")
-    if page:
-        print(f"report:      {page}")
+    if finished.page:
+        print(f"report:      {finished.page}")
     print(f"evaluate it: lookalike evaluate {shlex.quote(str(folder.path))}")
     return 0
 
@@ -95,6 +92,7 @@ def take_method(config: Path | None, words: list[str]) -> tuple[str, list[str]]:
             print(f"usage: lookalike train METHOD DATA [options]\n\nMETHOD: {', '.join(names)}")
             print("or a method of your own: FILE.py:CLASS, python:MODULE:CLASS, a name that a package has registered.")
             print("--config FILE reads options from a TOML file; flags win over it.")
+            print("--explain reads the images and prints each value with where it comes from; nothing is trained.")
             print("lookalike train METHOD --help shows the options of a method.")
             sys.exit(0)
     elif not words[0].startswith("-") and (config is None or not Path(words[0]).exists()):
@@ -115,7 +113,7 @@ def take_method(config: Path | None, words: list[str]) -> tuple[str, list[str]]:
 
 def parse_train(method: str, words: list[str], program: str, config: Path | None = None) -> Parsed[TrainOptions]:
     """Options of a method from words and a configuration file, all mistakes reported at once."""
-    from lookalike.engine.resolve import early_problems
+    from lookalike.engine.presets import early_problems
     from lookalike.methods.find import find_method
 
     kind = find_method(method, [] if config is None else folders_from(config)).Options

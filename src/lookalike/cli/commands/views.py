@@ -52,11 +52,12 @@ class Views(LoadOptions):
 def run(words: list[str]) -> int:
     """Write the sheet."""
     options = parse(Views, words, "lookalike views", ("data",), check=Views.problems).options
+    from lookalike.api.configure import configure
     from lookalike.api.records import loading
+    from lookalike.core.config import Config
     from lookalike.core.files import write_atomically
     from lookalike.core.made_here import mark
     from lookalike.data.loading import load
-    from lookalike.engine.resolve import resolve
     from lookalike.engine.views import recipe_of, sheet_of
     from lookalike.methods.find import find_method
     from lookalike.methods.roles import DEFAULT
@@ -70,7 +71,7 @@ def run(words: list[str]) -> int:
     if options.crop_min is not None:
         train.crop_min = options.crop_min
     said = {"batch_size", "epochs"} | {name for name in ("augment", "crop_min") if getattr(options, name) is not None}
-    chosen = resolve(train, DEFAULT, said, images, images.training)
+    chosen = configure(Config.asked(DEFAULT, train, said), images, images.training).options
     recipe = recipe_of(chosen, images)
     with phase("making views"):
         sheet = sheet_of(images, recipe, options.images, options.views, options.seed)

@@ -1,0 +1,131 @@
+"""The observer that looks at what is learned, from time to time, and keeps a frame for the page."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from torch import Tensor
+
+from lookalike.core.budget import Budget
+from lookalike.core.record_types import Record
+from lookalike.data.base import Images
+from lookalike.engine.backbone import Backbone
+from lookalike.engine.budget import LOOKED, LOOKS, Behind
+from lookalike.engine.events import EpochEnd, Observer, Recorder, TrainStart
+from lookalike.engine.judge import Judge
+from lookalike.engine.looks import Looker
+from lookalike.engine.snapshots import NoSnapshots
+from lookalike.engine.wording import Facts
+
+
+class Monitor(Observer):
+    """Looks at a network: health without labels, kNN where labels are; says a verdict."""
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        untrained: Backbone,
+        images: Images,
+        looker: Looker,
+        judge: Judge,
+        snapshots: NoSnapshots,
+        log: Recorder,
+        facts: Facts,
+        behind: Behind,
+        length: Callable[[], float],
+        budget: Budget | None = None,
+    ) -> None:
+        """`untrained` is what a look is compared with; `behind` is told how long looks take; `length` gives the seconds
+        of the whole training, where the clock decides."""
+        self.backbone, self.images = backbone, images
+        self.untrained: Backbone | None = untrained
+        self.looker, self.judge, self.snapshots, self.log, self.facts = looker, judge, snapshots, log, facts
+        self.behind, self.length, self.budget = behind, length, budget
+        self.snapshots.say = log.on_note
+        self.baselines: Record = {}
+        self.looked = 0.0  # the progress of the last look
+        self.looked_at: int | None = None
+        """The step of the last look."""
+        self.seen = self.found = self.sentence = ""
+        """The kNN accuracy, the share of images found again, and the verdict of the last look, in words."""
+
+    def kept(self) -> Record:
+        """What a checkpoint holds of it."""
+        return {"baselines": self.baselines}
+
+    def restore(self, state: Record) -> None:
+        """Go back to what a checkpoint holds."""
+        self.baselines = state["baselines"]
+
+    @contextmanager
+    def during(self, start: TrainStart) -> Iterator[None]:
+        self.snapshots.begin(start.step)
+        if not start.resumed:
+            self._look_before(start)
+        yield
+
+    def _look_before(self, start: TrainStart) -> None:
+        """Look at what the trained network will be compared with."""
+        assert self.untrained is not None
+        calibrated, begun = self.looker.calibrated(self.untrained), time.monotonic()
+        untrained = self.looker.once(calibrated.features, self.snapshots.rows)
+        self.behind.image = (time.monotonic() - begun) / len(untrained.rows)
+        looks = {"untrained": self.looker.look_at(untrained)}
+        self.behind.look = time.monotonic() - begun
+        looks = {**self.looker.look_at_baselines(), **looks}
+        self.baselines = {name: look.event() for name, look in looks.items()}
+        for name, event in self.baselines.items():
+            self.log.event("look", 0, epoch=0, of=name, **event)
+        self.snapshots.untrained(untrained)
+        if self.budget is not None:
+            self.behind.measure(untrained, self.images, self.looker)
+            self.log.on_note(self.behind.words(self.budget))
+        self.untrained = None  # its memory is wanted
+        if self.facts.options.init is not None or not start.total:
+            self._look(-1, start.step, 0.0)
+            self.log.on_note(self.sentence)
+
+    def on_epoch_end(self, end: EpochEnd) -> bool:
+        if self._is_due(end):
+            self.look(end)
+        return False
+
+    def _is_due(self, end: EpochEnd) -> bool:
+        if end.last:
+            return True
+        if not self.facts.timed:
+            return (end.epoch + 1) % self.facts.options.check_every == 0
+        count = int(min(LOOKS, LOOKED * self.length() / max(self.behind.look, 1e-3)))
+        return int(end.progress * count) > int(self.looked * count)
+
+    def look(self, end: EpochEnd) -> None:
+        """Look at the network, keep a frame, and find the verdict."""
+        self._look(end.epoch, end.step, end.progress, end.loss, end.targets_NH, end.early)
+
+    def _look(
+        self,
+        epoch: int,
+        step: int,
+        progress: float,
+        loss: float | None = None,
+        targets_NH: Tensor | None = None,
+        early: bool = False,
+    ) -> None:
+        """Epoch -1, without a loss, is before the first step."""
+        begun, self.looked, self.looked_at = time.monotonic(), progress, step
+        once = self.looker.once(self.backbone.features, self.snapshots.rows)
+        self.behind.image = (time.monotonic() - begun) / len(once.rows)
+        look = self.looker.look_at(once)
+        verdict = self.judge.verdict(look, self.baselines, loss, self.facts.chance)
+        labels = self.judge.by_labels(look, self.baselines)
+        said = {**look.event(), "verdict": verdict, "by_labels": labels}
+        self.log.event("look", step, early, epoch=epoch + 1, of="network", **said)
+        clusters_N = targets_NH[:, 0] if self.judge.finds_clusters and targets_NH is not None else None
+        self.snapshots.take(once, epoch + 1, step, clusters_N, early)
+        self.behind.look = time.monotonic() - begun
+        self.behind.frames += 1
+        self.seen = f"  kNN {look.knn:.1%}" if look.knn is not None else ""
+        self.found = f"  own image found {look.health.retrieval:.1%}"
+        self.sentence = f"{verdict} {labels}".strip()
