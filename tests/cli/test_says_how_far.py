@@ -134,8 +134,7 @@ def run(images: Path, photo_run: Path) -> Path:
 @pytest.fixture
 def chatty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each phase is said when it begins, however short it is."""
-    for name in ("_EVERY_S", "_FIRST_S", "_BRIEF_S"):
-        monkeypatch.setattr(heartbeat, name, 0.0)
+    monkeypatch.setattr(heartbeat, "INTERVALS", heartbeat.Intervals(first=0.0, every=0.0, brief=0.0))
     monkeypatch.setattr(demo, "METHODS", {"simclr": "SimCLR"})
     monkeypatch.setattr(demo, "run_demo", partial(demo.run_demo, epochs=1, width=4, batch_size=20))
     few = torch.arange(120)
@@ -235,8 +234,7 @@ from lookalike.cli import main
 from lookalike.core import heartbeat
 from lookalike.core.progress import phase, tell
 from lookalike.data.loading import load
-heartbeat._FIRST_S = heartbeat._EVERY_S = heartbeat._BRIEF_S = 0.0
-heartbeat._PLAIN_LOOK_S = heartbeat._LOOK_S = 0.01
+heartbeat.INTERVALS = heartbeat.Intervals(first=0.0, every=0.0, brief=0.0, plain_look=0.01, look=0.01)
 def command(name, words):
     from lookalike.cli.heartbeat import heartbeat
     with heartbeat(name, words), phase("one long call") as p:

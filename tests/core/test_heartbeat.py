@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from lookalike.core import heartbeat
-from lookalike.core.heartbeat import ERASE, Heartbeat
+from lookalike.core.heartbeat import ERASE, Heartbeat, Intervals
 from lookalike.core.progress import phase, tell
 
 
@@ -116,10 +116,9 @@ def test_outside_of_phases_it_says_after_what_work_goes_on(out: io.StringIO, clo
     assert lines(out) == ["starting, 3 s so far", f"{after}, 8 s so far", f"{after}, 16 s so far"]
 
 
-def test_no_interval_says_every_phase(monkeypatch: pytest.MonkeyPatch, out: io.StringIO):
-    monkeypatch.setattr(heartbeat, "_EVERY_S", 0.0)
-    monkeypatch.setattr(heartbeat, "_FIRST_S", 0.0)
-    with phase("one", 3), phase("two"):
+def test_no_interval_says_every_phase(clock: Clock):
+    out = io.StringIO()
+    with Heartbeat(out, clock=clock, intervals=Intervals(first=0.0, every=0.0)), phase("one", 3), phase("two"):
         pass
     assert lines(out) == ["one: 0 of 3", "one: 0 of 3: two"]
 
@@ -203,7 +202,7 @@ import os, sys, time
 from lookalike.core import heartbeat
 from lookalike.core.heartbeat import Heartbeat
 from lookalike.core.progress import phase
-heartbeat._PLAIN_LOOK_S = heartbeat._FIRST_S = heartbeat._EVERY_S = 0.01
+heartbeat.INTERVALS = heartbeat.Intervals(first=0.01, every=0.01, plain_look=0.01)
 {body}
 """
 

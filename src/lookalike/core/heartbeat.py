@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Self, TextIO
 
@@ -21,13 +22,29 @@ from lookalike.core.progress import Phase, listening
 ERASE = "\r\x1b[2K"
 """Takes the live line away: to its begin, and all of it erased."""
 
-_FIRST_S = 3.0  # seconds until the first plain line
-_EVERY_S = 8.0  # seconds without a line before the next plain one: a busy machine too keeps below ten
-_LOOK_S = 0.25  # seconds between two states of the live line
-_PLAIN_LOOK_S = 1.0  # seconds between two looks at the clock where there is none
-_BRIEF_S = 0.3  # a phase that is younger is not told where another is older: it may be gone before it can be read
-_IDLE_S = 1.0  # seconds between two phases before the live line says that there is none
 _WIDTH = 80  # columns of a terminal that does not know how many it has
+
+
+@dataclass(frozen=True)
+class Intervals:
+    """Seconds."""
+
+    first: float = 3.0
+    """Until the first plain line."""
+    every: float = 8.0
+    """Without a line before the next plain one: a busy machine too keeps below ten."""
+    look: float = 0.25
+    """Between two states of the live line."""
+    plain_look: float = 1.0
+    """Between two looks at the clock where there is no live line."""
+    brief: float = 0.3
+    """A phase that is younger is not told where another is older: it may be gone before it can be read."""
+    idle: float = 1.0
+    """Between two phases before the live line says that there is none."""
+
+
+INTERVALS = Intervals()
+"""Those of a heartbeat that is given none."""
 
 
 class Heartbeat:
@@ -36,8 +53,22 @@ class Heartbeat:
     A stream that cannot be written any more is left alone.
     """
 
-    def __init__(self, stream: TextIO, live: bool = False, clock: Callable[[], float] = time.monotonic) -> None:
-        """`live`: one line that is renewed in place, for which `stream` has to be a terminal."""
+    def __init__(
+        self,
+        stream: TextIO,
+        live: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+        intervals: Intervals | None = None,
+    ) -> None:
+        """Not yet heard; the context manager begins.
+
+        Args:
+            stream: what is written to.
+            live: one line that is renewed in place, for which `stream` has to be a terminal.
+            clock: seconds.
+            intervals: None: `INTERVALS`.
+        """
+        self.intervals = intervals or INTERVALS
         self.stream, self.live = stream, live
         self.drawn = False
         """Whether the live line is on the terminal: who else writes there puts ERASE first."""
@@ -45,7 +76,7 @@ class Heartbeat:
         self._lock = threading.RLock()
         self._process = os.getpid()
         self._open: list[tuple[Phase, float, Pace]] = []  # phases, when they began, their paces
-        self._said = clock() + _FIRST_S - _EVERY_S  # when the last plain line was printed
+        self._said = clock() + self.intervals.first - self.intervals.every  # when the last plain line was printed
         self._since = clock()  # when the last phase of all began or ended
         self._idle = "starting"  # what is done outside of phases
         self._shown = ""
@@ -72,7 +103,7 @@ class Heartbeat:
         self._kept.close()
 
     def _run(self) -> None:
-        while not self._stop.wait(_LOOK_S if self.live else _PLAIN_LOOK_S):
+        while not self._stop.wait(self.intervals.look if self.live else self.intervals.plain_look):
             self.beat()
 
     # -- what it is told --------------------------------------------------------------------------
@@ -122,12 +153,12 @@ class Heartbeat:
                 self._say_if_due(now)
 
     def _say_if_due(self, now: float) -> None:
-        if now - self._said >= _EVERY_S:
+        if now - self._said >= self.intervals.every:
             self._write(self._words(now) + "\n")
             self._said = now
 
     def _draw(self, now: float) -> None:
-        if not self._open and now - self._since < _IDLE_S:
+        if not self._open and now - self._since < self.intervals.idle:
             return
         text = _cropped(self._words(now), _columns(self.stream) - 1)
         if text != self._shown or not self.drawn:
@@ -141,7 +172,7 @@ class Heartbeat:
 
     def _words(self, now: float) -> str:
         """The innermost phase with those around it that have a count, and how long it still takes."""
-        phases = [told for told in self._open if now - told[1] >= _BRIEF_S] or self._open
+        phases = [told for told in self._open if now - told[1] >= self.intervals.brief] or self._open
         if not phases:
             return f"{self._idle}{_so_far(now - self._since)}"
         phase, begun, pace = phases[-1]
