@@ -41,6 +41,7 @@ from lookalike.methods.base import Method, Step, like, tensors_of
 from lookalike.methods.find import find_method
 from lookalike.methods.momentum import Momentum
 from lookalike.optim.groups import build_optimizer
+from lookalike.runs.folder import RunFolder
 
 IMAGES = 12
 GPU = "meta"  # PyTorch's device without memory: whoever needs an answer from it fails
@@ -290,13 +291,13 @@ def short_options(name: str, out: Path, **said: object) -> Any:
 
 
 @pytest.fixture(scope="module")
-def trained(name: str, tmp_path_factory: pytest.TempPathFactory) -> Any:
+def trained(name: str, tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
     """A short run."""
     return api.train(name, short_options(name, tmp_path_factory.mktemp("trained") / "run"), images=digits())
 
 
 def test_interrupted_and_resumed_equals_uninterrupted(
-    name: str, trained: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, trained: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kind = find_method(name)
     on_step_end = kind.on_step_end
@@ -316,7 +317,9 @@ def test_interrupted_and_resumed_equals_uninterrupted(
     assert all(torch.equal(tensor, b["method"][key]) for key, tensor in a["method"].items())
 
 
-def test_labels_change_what_is_learned_only_where_a_method_declares_it(name: str, trained: Any, tmp_path: Path) -> None:
+def test_labels_change_what_is_learned_only_where_a_method_declares_it(
+    name: str, trained: RunFolder, tmp_path: Path
+) -> None:
     images = digits()
     assert images.labels is not None
     others = dataclasses.replace(images, labels=images.labels.roll(1))
@@ -345,7 +348,7 @@ def test_a_run_in_chunks_is_a_run(name: str, tmp_path: Path) -> None:
         torch.testing.assert_close(weights[1][key], value, rtol=1e-8, atol=1e-10, msg=key)
 
 
-def test_a_run_has_features_and_a_page(name: str, trained: Any) -> None:
+def test_a_run_has_features_and_a_page(name: str, trained: RunFolder) -> None:
     images = digits()
     api.write_features(trained.path, images, api.features_of(trained, images))
     api.finish(trained)

@@ -204,7 +204,7 @@ def flag(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
-def at_least(options: Any, low: float, *names: str) -> Iterator[str]:
+def at_least(options: object, low: float, *names: str) -> Iterator[str]:
     """A complaint for each named field that is below `low` (None passes)."""
     for name in names:
         value = getattr(options, name)
@@ -212,7 +212,7 @@ def at_least(options: Any, low: float, *names: str) -> Iterator[str]:
             yield f"{flag(name)} must be at least {low}, got {value}"
 
 
-def sizes(options: Any, *names: str) -> Iterator[str]:
+def sizes(options: object, *names: str) -> Iterator[str]:
     """A complaint for each named field that is no size in bytes (None passes)."""
     for name in names:
         value = getattr(options, name)

@@ -20,7 +20,7 @@ from lookalike.core.errors import LookalikeError
 
 PYTHON = "python:"
 """Before the name of a module that Python can import."""
-_known: dict[str, Any] = {}  # what this process has met, by its name
+_known: dict[str, object] = {}  # what this process has met, by its name
 
 
 class OwnCodeError(LookalikeError):
@@ -32,7 +32,7 @@ def is_own(name: str) -> bool:
     return name.startswith(PYTHON) or _split(name)[0].endswith(".py")
 
 
-def name_of(thing: Any) -> str:
+def name_of(thing: object) -> str:
     """The name that finds a class or function again; one that is defined within a function, in this process alone."""
     for name, known in _known.items():
         if known is thing:
@@ -91,13 +91,13 @@ def place_of(thing: Any) -> str:
         return ""
 
 
-def wrong(thing: Any, words: str) -> OwnCodeError:
+def wrong(thing: object, words: str) -> OwnCodeError:
     """An error about a function or class, with its place before the words."""
     place = place_of(thing)
     return OwnCodeError(f"{place}: {words}" if place else words)
 
 
-def _digest(thing: Any) -> str:
+def _digest(thing: object) -> str:
     """Of an object, what it says of itself, such as the parameters of a transform."""
     return hashlib.sha256(repr(thing).encode(errors="surrogateescape")).hexdigest()[:8]
 

@@ -9,9 +9,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TypeVar
 
 from torch import Tensor
+
+T = TypeVar("T")
 
 BLOCK = 512  # images a block of feature extraction
 
@@ -69,7 +71,7 @@ class Ranks:
         """All processes' x, one after the other along the first axis, as plain values; lengths may differ."""
         return x.detach()
 
-    def objects(self, value: Any) -> list[Any]:
+    def objects(self, value: T) -> list[T]:
         """All processes' values, in the order of ranks; small ones."""
         return [value]
 

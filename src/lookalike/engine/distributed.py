@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import atexit
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TypeVar
 
 import torch
 import torch.distributed as dist
@@ -20,6 +20,8 @@ from lookalike.core.process import warnings_ignored
 from lookalike.core.ranks import ALONE, BLOCK, Ranks, blocks
 from lookalike.core.words import agreeing, counted
 from lookalike.methods.base import Method, Projections
+
+T = TypeVar("T")
 
 
 class Group(Ranks):
@@ -57,8 +59,8 @@ class Group(Ranks):
             dist.all_gather(parts, x)
         return parts
 
-    def objects(self, value: Any) -> list[Any]:
-        found: list[Any] = [None] * self.size
+    def objects(self, value: T) -> list[T]:
+        found: list[T] = [value] * self.size
         with partners(self):
             dist.all_gather_object(found, value)
         return found
@@ -139,7 +141,7 @@ def processes_problems(options: TrainOptions, n: int, ranks: Ranks) -> Iterator[
         )
 
 
-def disagreements(told: list[dict[str, Any]]) -> Iterator[str]:
+def disagreements(told: Sequence[Mapping[str, object]]) -> Iterator[str]:
     """Where what processes were told differs from what the first was."""
     for rank, theirs in enumerate(told[1:], start=1):
         for key, value in told[0].items():
