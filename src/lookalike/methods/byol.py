@@ -40,10 +40,9 @@ class BYOL(Method):
     title = "BYOL"
     views = (View("byol-1"), View("byol-2"))
     views_together = False  # as published: BatchNorm sees one view at a time
-    presets = {  # a target that is to get anywhere in few steps has to move faster
-        "digits": {"augment": "digits", "target_momentum": 0.9},
-        "mnist": {"augment": "digits", "target_momentum": 0.95},
-    }
+    # a target of momentum 0.9, at twice the rate, left features of the digits worse than untrained after 280 steps
+    presets = {"*": {"lr": 0.2}, "digits": {"augment": "digits"}, "mnist": {"augment": "digits"}}
+    errors_left = 1.0  # 0.9 of them are left after so few steps
 
     @dataclass(kw_only=True)
     class Options(ProjectorOptions):
