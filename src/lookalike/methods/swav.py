@@ -38,7 +38,7 @@ class SwAV(Method):
     """Predict, from each view, to which prototypes another view of the image was assigned."""
 
     title = "SwAV"
-    # at 0.05 the loss on digits stood at chance for 13 epochs, as all codes were nearly equal; at 0.02 it falls from 4 on
+    # at 0.05 the loss on digits stood at chance for 13 epochs, as codes were nearly equal; at 0.02 it falls from 4 on
     presets = {"*": {"epsilon": 0.02}}
     errors_left = None  # after 20 epochs of digits the loss is still close to chance
 
