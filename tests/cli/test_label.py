@@ -183,7 +183,7 @@ def test_what_select_refuses(run: RunFolder, tmp_path: Path, capsys: pytest.Capt
     assert "40 images without a label, fewer than the 50 asked for" in capsys.readouterr().err
     run.embeddings.unlink()
     assert command("select", run) == 2
-    assert f"write the features first: lookalike embed {run.path} DATA" in capsys.readouterr().err
+    assert f"write the features first: lookalike embed {run.path}" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("value", [np.nan, 0.5])
