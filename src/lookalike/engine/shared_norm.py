@@ -36,8 +36,10 @@ class SharedBatchNorm(_BatchNorm):
         centred = x - mean_C.view(shape)
         variance_C = collective.all_reduce(centred.square().sum(axes)) / count
         self._remember(mean_C, variance_C, count)
-        scale_C = self.weight * (variance_C + self.eps).rsqrt()
-        return (centred * scale_C.view(shape) + self.bias.view(shape)).to(input.dtype)
+        scale_C = (variance_C + self.eps).rsqrt()
+        if self.affine:
+            return (centred * (self.weight * scale_C).view(shape) + self.bias.view(shape)).to(input.dtype)
+        return (centred * scale_C.view(shape)).to(input.dtype)
 
     @torch.no_grad()
     def _remember(self, mean_C: Tensor, variance_C: Tensor, count: int) -> None:
@@ -53,7 +55,7 @@ def share_norms(module: nn.Module, ranks: Ranks) -> None:
     """Let every BatchNorm below `module` share its statistics; parameters and their names stay."""
     for name, child in module.named_children():
         if isinstance(child, _BatchNorm):
-            shared = SharedBatchNorm(child.num_features, child.eps, child.momentum)
+            shared = SharedBatchNorm(child.num_features, child.eps, child.momentum, child.affine)
             shared.__dict__.update({k: v for k, v in child.__dict__.items() if k in ("_parameters", "_buffers")})
             shared.train(child.training)
             shared.ranks = ranks
