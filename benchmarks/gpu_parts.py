@@ -193,7 +193,7 @@ def trainer(at: At, method: str, **said: Any) -> Trainer:
     pixels = torch.randint(0, 256, (n, 3, side, side), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     images = Images(pixels, tuple(map(str, range(n))))
     backbone = api.untrained_backbone(options, images, at.device)
-    learner = placed(kind.Learner(backbone.encoder, options, n), at.device).train()
+    learner = placed(kind(backbone.encoder, options, n), at.device).train()
     return Trainer(learner, backbone, options, images, images.training)
 
 

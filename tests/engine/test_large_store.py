@@ -37,9 +37,9 @@ index.write(folder)
 with open(folder / "canvases", "wb") as file:  # a hole: it reads as black and takes no room
     file.truncate(n * shape.bytes)
 store.available_bytes = lambda: 8 * 2**30
-images = store.load(listing, 32, Loading(cache=str(place / "cache")))
-assert isinstance(images.pixels, Stored) and images.shape == (3, 32, 32)
-options = Options(out=str(place / "run"), max_steps=3, batch_size=256, width=8, head_size=32, threads=1)
+images = store.load(listing, None, Loading(cache=str(place / "cache")))
+assert isinstance(images.pixels, Stored) and images.shape == (3, 64, 64)
+options = Options(out=str(place / "run"), max_steps=3, batch_size=256, width=4, head_size=32, threads=1)
 run = api.train("simclr", options, images=images)
 backbone = api.load_backbone(run.encoder, "cpu")
 assert len(backbone.features(images.squares.take(torch.arange(0, n, n // 2000)))) >= 2000

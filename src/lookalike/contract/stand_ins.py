@@ -96,7 +96,7 @@ def in_processes(work: Callable[..., object], *arguments: object, size: int = 2)
             process.start()
         for process in processes:
             process.join(240)
-            assert process.exitcode == 0, f"{work.__name__} ended with {process.exitcode} in one of {size} processes"
+            assert process.exitcode == 0, f"{work.__name__} ended with {process.exitcode} in a process"
         return [torch.load(Path(folder, f"{rank}.pt"), weights_only=False) for rank in range(size)]
 
 
