@@ -69,11 +69,7 @@ class Trainer:
         self.seconds = self.plan_seconds = self.speed = 0.0  # of training, over all starts; of the last plan; images/s
 
     def fit(self, resumed: bool = False) -> None:
-        """Train to the end, `resumed` from where `load` has put it.
-
-        Raises:
-            Interrupted: an observer stopped it; the step was finished. LookalikeError: a loss is NaN or infinite.
-        """
+        """Train to the end, `resumed` from where `load` has put it. Interrupted: an observer stopped it at a step."""
         self.method.train()
         if not resumed and self.pacing.total:
             self.gradients.measure(self.options)
