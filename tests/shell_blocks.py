@@ -143,7 +143,7 @@ def shortened(words: list[str]) -> list[str]:
     if not trains or "--help" in words or "--config" in words:
         return words
     method, data = words[1:3] if words[0] == "train" else ("simclr", words[0])
-    if "--out" not in words:
+    if "--out" not in words and "--explain" not in words:  # which makes no run folder
         shutil.rmtree(Path("runs") / f"{method}-{Path(data).name.partition('.')[0]}", ignore_errors=True)
     short = SHORT if "deepcluster" in method else {k: v for k, v in SHORT.items() if k != "--n-clusters"}
     added = [f"{flag}={value}" for flag, value in short.items() if flag not in words]
