@@ -270,4 +270,4 @@ def test_from_python_every_value_is_meant_but_weights_may_say_what_was_left_at_i
 def test_a_configuration_is_frozen():
     config = Config.asked("simclr", options_of("simclr")(), ())
     with pytest.raises(dataclasses.FrozenInstanceError):
-        config.method = "deepcluster"  # type: ignore[misc]
+        config.method = "deepcluster"  # type: ignore[misc]  # what must not be possible

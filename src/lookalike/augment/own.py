@@ -33,7 +33,7 @@ class OwnAugmentation(Recipe):
         """`side` pixels has a view."""
         super().__init__(())
         self.function, self.side = function, side
-        self.library = type(function).__module__.partition(".")[0]
+        self.package = type(function).__module__.partition(".")[0]
 
     @torch.no_grad()
     @outside_autocast
@@ -49,13 +49,13 @@ class OwnAugmentation(Recipe):
         size: int | None = None,
     ) -> Tensor:
         x_BCHW = _squares(images_BCHW, sizes_B2)
-        if self.library not in ("torchvision", "albumentations"):
+        if self.package not in ("torchvision", "albumentations"):
             with seeded(rng.derive(seed, "augment/own", epoch, view, int(index_B[0]))):
                 return self._checked(self.function(x_BCHW), x_BCHW)
         views = []
         for x_CHW, index in zip(x_BCHW, index_B.tolist(), strict=True):
             number = rng.derive(seed, "augment/own", epoch, view, index)
-            call = self._by_albumentations if self.library == "albumentations" else self._by_torchvision
+            call = self._by_albumentations if self.package == "albumentations" else self._by_torchvision
             with seeded(number):
                 made = call(x_CHW, number)
             views.append(self._checked(made[None] if isinstance(made, Tensor) else made, x_CHW[None]))
