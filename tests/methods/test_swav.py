@@ -1,11 +1,12 @@
 """SwAV: codes by Sinkhorn and Knopp by hand, the swapped prediction, prototypes, multi-crop."""
 
+import dataclasses
 import math
 
 import pytest
 import torch
 
-from lookalike.contract.stand_ins import tiny_method
+from lookalike.contract.stand_ins import tiny_method, tiny_options
 from lookalike.methods.base import Step, View
 from lookalike.methods.swav import sinkhorn
 
@@ -72,10 +73,21 @@ def test_small_views_are_those_of_the_paper():
     [
         ({"prototypes": 1}, "--prototypes must be at least 2, got 1"),
         ({"epsilon": 0.0}, "--epsilon must be positive, got 0.0"),
-        ({"small_crop_min": 0.3}, "--small-crop-min must be in (0, --crop-min or 0.14), got 0.3"),
+        ({"small_crop_min": 0.3, "crop_min": 0.2}, "--small-crop-min must be in (0, --crop-min), got 0.3"),
     ],
 )
 def test_values_that_cannot_be_are_named(said: dict, complaint: str):
-    from lookalike.contract.stand_ins import tiny_options
-
     assert list(tiny_options("swav", **said).problems()) == [complaint]
+
+
+def test_the_largest_area_of_small_views_may_be_a_preset_s():
+    """It is known when the images are; 0.15 is below the 0.2 of photos."""
+    options = tiny_options("swav", small_crop_min=0.15)
+    assert list(options.problems()) == []
+    assert list(dataclasses.replace(options, crop_min=0.2).data_problems(64, lambda: 64)) == []
+    (complaint,) = options.data_problems(64, lambda: 64)
+    assert complaint == "--small-crop-min must be below 0.14 or --crop-min be given, got 0.15"
+
+
+def test_without_small_views_their_area_is_of_no_concern():
+    assert list(tiny_options("swav", small_crops=0, crop_min=0.04).problems()) == []

@@ -25,19 +25,17 @@ from lookalike.core.options import at_least
 from lookalike.core.plan import Plan
 from lookalike.core.ranks import SINGLE, Comm
 from lookalike.encoders.heads import rectified
-from lookalike.methods.base import Collection, Method, Step, View, shuffle
+from lookalike.methods.base import Collection, Method, Step, shuffle
 from lookalike.methods.grouping import grouping_notes, grouping_problems
-from lookalike.methods.projector import ProjectorOptions, projector
+from lookalike.methods.multi_crop import MultiCropOptions, small_views
+from lookalike.methods.projector import projector
 from lookalike.objectives.cross_entropy import cross_entropy
 
-_SMALL_SHARE = 96 / 224  # side of a small view, of the image's, as in the paper
-_SMALLEST = 8  # pixels
-_CROP_MIN = 0.14  # largest area of a small view where --crop-min does not say, as in the paper
 _REMEMBERED = 2  # views whose projections are kept and clustered; head h clusters those of view h mod 2
 
 
 @dataclass(kw_only=True)
-class DeepClusterV2Options(ProjectorOptions):
+class DeepClusterV2Options(MultiCropOptions):
     """Predict clusters of the projections of the epoch before, with centroids as frozen prototypes."""
 
     n_clusters: int = 300
@@ -50,29 +48,16 @@ class DeepClusterV2Options(ProjectorOptions):
     """Epochs between clusterings."""
     kmeans_iter: int = 10
     """Iterations of spherical k-means."""
-    small_crops: int = 0
-    """Further views of each image, smaller in pixels and in area (multi-crop)."""
-    small_crop_size: int | None = None
-    """Side of a small view, pixels; default: 0.43 of the image's, as 96 of 224."""
-    small_crop_min: float = 0.05
-    """Smallest area of a small view, as a fraction; its largest is --crop-min of the full-size views."""
 
     def problems(self) -> Iterator[str]:
         yield from super().problems()
         yield from at_least(self, 2, "n_clusters")
         yield from at_least(self, 1, "heads", "every", "kmeans_iter")
-        yield from at_least(self, 0, "small_crops")
-        yield from at_least(self, 8, "small_crop_size")
         if not self.temperature > 0:
             yield f"--temperature must be positive, got {self.temperature}"
-        if self.small_crops and not 0 < self.small_crop_min < (self.crop_min or 1):
-            yield f"--small-crop-min must be in (0, --crop-min), got {self.small_crop_min}"
 
     def data_problems(self, n: int, distinct: Callable[[], int]) -> Iterator[str]:
         yield from super().data_problems(n, distinct)
-        # the recipe has had its say on crop_min here
-        if self.small_crops and self.crop_min is None and not self.small_crop_min < _CROP_MIN:
-            yield f"--small-crop-min must be below {_CROP_MIN} or --crop-min be given, got {self.small_crop_min}"
         yield from grouping_problems(self.n_clusters, n, distinct)
 
 
@@ -99,10 +84,7 @@ class DeepClusterV2(Method):
 
     def setup(self) -> None:
         options = self.options
-        if options.small_crops:
-            side = options.small_crop_size or max(_SMALLEST, round(_SMALL_SHARE * (options.image_size or 0)))
-            area = (options.small_crop_min, options.crop_min or _CROP_MIN)
-            self.views = (*self.views, View(count=options.small_crops, size=side, area=area))
+        self.views = (*self.views, *small_views(options))
         self.head = projector(self.encoder, options)
         size = options.head_size
         self.own = self.comm.own(self.n)

@@ -26,12 +26,10 @@ from lookalike.core.options import at_least
 from lookalike.core.ranks import SINGLE, Comm
 from lookalike.encoders.base import seeded
 from lookalike.methods.base import Method, Step, View
-from lookalike.methods.projector import ProjectorOptions, projector
+from lookalike.methods.multi_crop import MultiCropOptions, small_views
+from lookalike.methods.projector import projector
 
 _LARGE = 2  # views that codes are taken of
-_SMALL_SHARE = 96 / 224  # side of a small view, of the image's
-_SMALLEST = 8  # pixels
-_CROP_MIN = 0.14  # largest area of a small view, where --crop-min does not say
 
 
 class SwAV(Method):
@@ -43,7 +41,7 @@ class SwAV(Method):
     errors_left = None  # after 20 epochs of digits the loss is still close to chance
 
     @dataclass(kw_only=True)
-    class Options(ProjectorOptions):
+    class Options(MultiCropOptions):
         """Predict the prototypes that another view of the image was assigned to, all being used equally often."""
 
         prototypes: int = 100
@@ -58,30 +56,21 @@ class SwAV(Method):
         """Epochs in which the prototypes stay as they are."""
         small_crops: int = 6
         """Further views of each image, smaller in pixels and in area (multi-crop)."""
-        small_crop_size: int | None = None
-        """Side of a small view, pixels; default: 0.43 of the image's, as 96 of 224."""
-        small_crop_min: float = 0.05
-        """Smallest area of a small view, as a fraction; its largest is --crop-min of the full-size views."""
 
         def problems(self) -> Iterator[str]:
             yield from super().problems()
             yield from at_least(self, 2, "prototypes")
             yield from at_least(self, 1, "iterations")
-            yield from at_least(self, 0, "freeze_epochs", "small_crops")
-            yield from at_least(self, _SMALLEST, "small_crop_size")
+            yield from at_least(self, 0, "freeze_epochs")
             for name in ("temperature", "epsilon"):
                 if not getattr(self, name) > 0:
                     yield f"--{name} must be positive, got {getattr(self, name)}"
-            if not 0 < self.small_crop_min < (self.crop_min or _CROP_MIN):
-                yield f"--small-crop-min must be in (0, --crop-min or {_CROP_MIN}), got {self.small_crop_min}"
 
     options: Options
 
     def setup(self) -> None:
         o = self.options
-        side = o.small_crop_size or max(_SMALLEST, round(_SMALL_SHARE * (o.image_size or 0)))
-        small = View(count=o.small_crops, size=side, area=(o.small_crop_min, o.crop_min or _CROP_MIN))
-        self.views = (View(count=_LARGE), small)
+        self.views = (View(count=_LARGE), *small_views(o))
         self.head = projector(self.encoder, o)
         with seeded(o.seed, "prototypes"):
             self.prototypes = nn.Linear(o.head_size, o.prototypes, bias=False)
