@@ -8,6 +8,7 @@ images, C channels, H rows, W columns; images are float32 in [0, 1].
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 import torch
@@ -59,6 +60,16 @@ class InPlaceOperation(Operation, Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class At:
+    """What the random numbers of views are a function of; the names are those of `Recipe.__call__`."""
+
+    seed: int
+    epoch: int
+    index_B: Tensor
+    view: int
+
+
 class Recipe:
     """Operations in order, giving random views of images.
 
@@ -102,11 +113,15 @@ class Recipe:
             sizes_B2: integers, CPU: height and width of the image on each canvas; None where it fills it.
             size: side of the square that a view is, where no operation makes it one; None for that of the images.
         """
+        return self._views(images_BCHW, At(seed, epoch, index_B, view), sizes_B2, size)
+
+    def _views(self, images_BCHW: Tensor, at: At, sizes_B2: Tensor | None, size: int | None) -> Tensor:
         if sizes_B2 is None and size is not None and tuple(images_BCHW.shape[2:]) != (size, size):
             sizes_B2 = torch.tensor([images_BCHW.shape[2:]]).expand(len(images_BCHW), 2)
         x_BCHW, ours = images_BCHW, False  # whether x may be written to
         counts = {f"augment/{k}": operation.draws for k, operation in enumerate(self.operations)}
-        drawn = rng.uniforms(seed, counts, epoch, index_B, view).split([step.draws for step in self.steps], 1)
+        u_BU = rng.uniforms(at.seed, counts, at.epoch, at.index_B, at.view)
+        drawn = u_BU.split([step.draws for step in self.steps], 1)
         for operation, u_BU in zip(self.steps, drawn, strict=True):
             x_BCHW, ours = as_float(x_BCHW), ours or x_BCHW.dtype == torch.uint8
             if sizes_B2 is not None and isinstance(operation, CanvasOperation):

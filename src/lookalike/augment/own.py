@@ -18,9 +18,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lookalike.augment.base import Recipe, as_float
+from lookalike.augment.base import At, Recipe, as_float
 from lookalike.core import own_code, rng
-from lookalike.core.arithmetic import outside_autocast
 from lookalike.core.resample import central_boxes, resized_crop
 
 _NUMPY_SEEDS = 2**32
@@ -35,26 +34,14 @@ class OwnAugmentation(Recipe):
         self.function, self.side = function, side
         self.package = type(function).__module__.partition(".")[0]
 
-    @torch.no_grad()
-    @outside_autocast
-    def __call__(
-        self,
-        images_BCHW: Tensor,
-        *,
-        seed: int,
-        epoch: int,
-        index_B: Tensor,
-        view: int,
-        sizes_B2: Tensor | None = None,
-        size: int | None = None,
-    ) -> Tensor:
+    def _views(self, images_BCHW: Tensor, at: At, sizes_B2: Tensor | None, size: int | None) -> Tensor:
         x_BCHW = _squares(images_BCHW, sizes_B2)
         if self.package not in ("torchvision", "albumentations"):
-            with seeded(rng.derive(seed, "augment/own", epoch, view, int(index_B[0]))):
+            with seeded(rng.derive(at.seed, "augment/own", at.epoch, at.view, int(at.index_B[0]))):
                 return self._checked(self.function(x_BCHW), x_BCHW)
         views = []
-        for x_CHW, index in zip(x_BCHW, index_B.tolist(), strict=True):
-            number = rng.derive(seed, "augment/own", epoch, view, index)
+        for x_CHW, index in zip(x_BCHW, at.index_B.tolist(), strict=True):
+            number = rng.derive(at.seed, "augment/own", at.epoch, at.view, index)
             call = self._by_albumentations if self.package == "albumentations" else self._by_torchvision
             with seeded(number):
                 made = call(x_CHW, number)

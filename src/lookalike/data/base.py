@@ -74,7 +74,7 @@ class Images:
     known_digests: np.ndarray | None = None
     """`digests`, where whoever made the images has them."""
     examined: Sequence[Examined] = ()
-    """What decoding told of each image that was listed, readable or not , where it was decoded."""
+    """What decoding told of each image that was listed, readable or not, where it was decoded."""
     listed: Listing | None = None
     """The listing that they were decoded from; its health is `health_of(listed, examined)`."""
 
