@@ -14,6 +14,7 @@ from lookalike.core.options import TrainOptions
 from lookalike.core.ranks import Ranks
 from lookalike.engine.backbone import Backbone, placed
 from lookalike.methods.base import Method
+from lookalike.methods.checks import checked_method
 from lookalike.methods.find import find_method
 
 
@@ -66,5 +67,5 @@ def rebuild(built: Built, config: Config[TrainOptions], loaded: Loaded) -> Built
 def build_method(config: Config[TrainOptions], loaded: Loaded, backbone: Backbone, ranks: Ranks) -> Method:
     """The method around a network, on its device."""
     kind, classes = find_method(config.method), len(loaded.images.classes)
-    method = kind(backbone.encoder, config.options, len(loaded.rows), classes, ranks)
+    method = checked_method(kind(backbone.encoder, config.options, len(loaded.rows), classes, ranks))
     return placed(method.double() if config.options.precision == "float64" else method, backbone.device)

@@ -29,6 +29,7 @@ from lookalike.engine.pacing import Evenly, pacing_of
 from lookalike.engine.step import average_statistics
 from lookalike.engine.views import Views
 from lookalike.methods.base import Method, Step
+from lookalike.methods.checks import checked_plan
 from lookalike.optim.groups import build_optimizer, forget, make_step, set_rate
 from lookalike.optim.schedules import scaled_lr
 
@@ -102,7 +103,7 @@ class Trainer:
     def _plan(self, epoch: int) -> Plan:
         """The method's plan of an epoch; its time is training time."""
         begun = time.monotonic()
-        plan = self.method.plan(epoch, self.data)
+        plan = checked_plan(self.method, self.method.plan(epoch, self.data), self.batches * self.size)
         names = dict(self.method.named_parameters())
         forget(self.optimizer, [names[name] for name in plan.reset_params])
         self.plan_seconds = time.monotonic() - begun

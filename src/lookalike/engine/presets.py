@@ -37,9 +37,17 @@ def preset_layers(preset: str, method: str | type[Method]) -> list[Layer]:
 
     A preset's common values, over them what the method says for all images (`Method.presets["*"]`) and for this preset
     (`Method.presets[preset]`), and the preset's own table for the method.
+
+    Raises:
+        OwnCodeError: the method has values for a preset that is not there.
     """
-    table, own = preset_table().get(preset, {}), find_method(method).presets
+    tables, kind = preset_table(), find_method(method)
+    table, own = tables.get(preset, {}), kind.presets
     name = method if isinstance(method, str) else method.__name__
+    for key in own:
+        if key not in ("*", *tables):
+            known = did_you_mean(key, ["*", *tables])
+            raise own_code.wrong(kind, f"{kind.__name__}.presets is for the unknown preset {key!r}: {known}")
     common = {key: value for key, value in table.items() if not isinstance(value, dict)}
     layers = (
         Layer(f"preset {preset}", common),

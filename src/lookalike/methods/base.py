@@ -39,6 +39,15 @@ class View:
     area: tuple[float, float] | None = None
     """Smallest and largest crop, as fractions of the image's area; None: `--crop-min` or the augmentation's, and 1."""
 
+    def __post_init__(self) -> None:
+        """ValueError: no such view can be made."""
+        if not (self.augment is None or isinstance(self.augment, str) or callable(self.augment)):
+            raise ValueError(f"View(augment={self.augment!r}): it must be a name that --augment takes, or a function")
+        if self.count < 1 or (self.size is not None and self.size < 1):
+            raise ValueError(f"View(count={self.count}, size={self.size}): both must be at least 1")
+        if self.area is not None and not 0 < self.area[0] <= self.area[1] <= 1:
+            raise ValueError(f"View(area={self.area}): it must be (smallest, largest), fractions in (0, 1]")
+
 
 Outputs = Any
 """What `forward` returns: a tensor, or a NamedTuple of tensors that each method defines for itself."""
@@ -130,7 +139,7 @@ class Method(nn.Module, ABC):
         if "title" not in cls.__dict__:
             cls.title = cls.__name__
         if "presets" in cls.__dict__ or "views" in cls.__dict__:  # views of its own are meant to be used
-            own = any(view.augment is not None for view in cls.views)
+            own = any(isinstance(view, View) and view.augment is not None for view in cls.views)
             common = {"augment": OWN_VIEWS} if own else {}
             if common or "*" in cls.presets:
                 cls.presets = {**cls.presets, "*": common | dict(cls.presets.get("*", {}))}

@@ -7,9 +7,13 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from lookalike.core.errors import did_you_mean
 from lookalike.core.own_code import OwnCodeError, place_of, wrong
+from lookalike.core.plan import Plan
 from lookalike.core.words import counted
-from lookalike.methods.base import Method, Outputs, tensors_of
+from lookalike.methods.base import Method, Outputs, View, tensors_of
+
+_SETTINGS = ("lr_factor", "constant", "momentum", "weight_decay")
 
 
 def checked_outputs(method: Method, out: Outputs, rows: int) -> Outputs:
@@ -60,6 +64,52 @@ def raise_unused(method: Method, leaves: Sequence[Tensor]) -> None:
     """
     if all(leaf.grad is None for leaf in leaves):
         raise _wrong(method, "loss", "returned a value that depends on no output of forward that learns")
+
+
+def checked_plan(method: Method, plan: object, least: int) -> Plan:
+    """What `plan` returned for `method.n` images, of which an epoch takes `least`.
+
+    Raises:
+        OwnCodeError: it is no plan, draws too few images or some that are not there, or lacks a target of an image.
+    """
+    if not isinstance(plan, Plan):
+        raise _wrong(method, "plan", f"returned {type(plan).__name__}: it must return a lookalike.core.plan.Plan")
+    order_M, targets_NH = plan.order_M, plan.targets_NH
+    if order_M.ndim != 1 or order_M.dtype != torch.int64 or len(order_M) < least:
+        shape = f"{list(order_M.shape)}, {order_M.dtype}"
+        raise _wrong(method, "plan", f"returned an order_M of shape {shape}: it must be int64 [M], M at least {least}")
+    if least and not 0 <= int(order_M.min()) <= int(order_M.max()) < method.n:
+        drawn = f"rows {int(order_M.min())} to {int(order_M.max())}"
+        raise _wrong(method, "plan", f"returned an order_M of {drawn}: there are rows 0 to {method.n - 1}")
+    if targets_NH.ndim != 2 or len(targets_NH) != method.n:
+        shape = str(list(targets_NH.shape))
+        raise _wrong(method, "plan", f"returned a targets_NH of shape {shape}: it must be [{method.n}, heads]")
+    names = [name for name, _ in method.named_parameters()]
+    for name in plan.reset_params:
+        if name not in names:
+            raise _wrong(method, "plan", f"names {name!r} in reset_params: {did_you_mean(name, names)}")
+    return plan
+
+
+def checked_method(method: Method) -> Method:
+    """A method as `setup` has made it.
+
+    Raises:
+        OwnCodeError: it has no views, nothing in it learns, or `param_groups` names parameters or settings that are not
+            there.
+    """
+    if not method.views or not all(isinstance(view, View) for view in method.views):
+        raise wrong(type(method), f"{type(method).__name__}.views must have one View at least, and nothing else")
+    if not any(p.requires_grad for p in method.parameters()):
+        raise _wrong(method, "setup", "left no parameter that requires a gradient, so that nothing can be learned")
+    names = [name for name, _ in method.named_parameters()]
+    for prefix, settings in method.param_groups().items():
+        if not any(name.startswith(prefix) for name in names):
+            raise _wrong(method, "param_groups", f"has {prefix!r}, as no name begins: {did_you_mean(prefix, names)}")
+        for setting in settings:
+            if setting not in _SETTINGS:
+                raise _wrong(method, "param_groups", f"has the setting {setting!r}: {did_you_mean(setting, _SETTINGS)}")
+    return method
 
 
 def place_of_loss(method: Method) -> str:

@@ -19,6 +19,7 @@ from lookalike.core import own_code
 from lookalike.core.errors import LookalikeError, did_you_mean
 from lookalike.core.method_facts import METHOD_GROUP, built_in_methods
 from lookalike.methods.base import Method
+from lookalike.methods.declared import class_problems
 
 _OURS = "lookalike.methods."
 
@@ -76,7 +77,8 @@ def methods_of(module: ModuleType) -> list[type[Method]]:
 def _checked(kind: Any) -> type[Method]:
     """
     Raises:
-        OwnCodeError: it is no subclass of `Method`, or lacks what every method has.
+        OwnCodeError: it is no subclass of `Method`, lacks what every method has, or has options, presets or views that
+            cannot be.
     """
     if not inspect.isclass(kind):
         raise own_code.wrong(kind, f"{getattr(kind, '__name__', kind)!r} is no class, let alone a method")
@@ -85,4 +87,6 @@ def _checked(kind: Any) -> type[Method]:
     if inspect.isabstract(kind):
         missing = " and no ".join(sorted(kind.__abstractmethods__))
         raise own_code.wrong(kind, f"{kind.__name__} has no {missing}, which every method has")
+    for place, words in class_problems(kind):
+        raise own_code.wrong(place, words)
     return kind
