@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import shlex
-from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from lookalike.cli.commands.evaluate import show
 from lookalike.cli.commands.train import parse_train, take_config
 from lookalike.cli.explain import print_explanation, take_explain
-from lookalike.cli.interrupts import CTRL_C
-from lookalike.cli.page import Pages
-from lookalike.core import machine
-from lookalike.core.budget import EVALUATION, FEATURES, GROUPS, PAGE, Budget, now
+from lookalike.cli.training import trained
+from lookalike.core.budget import EVALUATION, FEATURES, GROUPS, now
 from lookalike.core.options import AUTO
 from lookalike.core.words import counted
 from lookalike.methods.roles import DEFAULT
@@ -38,32 +35,15 @@ def run(words: list[str]) -> int:
     if explain:
         return print_explanation(DEFAULT, options, sources)
     from lookalike import api
-    from lookalike.engine.distributed import first_process
 
-    budget = Budget.of(options.budget, begun) if options.budget else None
-    machine.prepare(options.threads)
-    pages = Pages(options.threads) if options.report else None
-    tasks = {FEATURES, EVALUATION, GROUPS} | (set() if pages is None else {PAGE})
-    with ExitStack() as held:
-        folder = api.train(
-            DEFAULT,
-            options,
-            sources,
-            command=shlex.join(["lookalike", *words]),
-            budget=budget,
-            then=tasks,
-            first_page=None if pages is None else pages.first,
-            graceful=True,
-            held=held,
-        )
-        if not first_process():
+    command = shlex.join(["lookalike", *words])
+    with trained(DEFAULT, options, sources, command, begun, {FEATURES, EVALUATION, GROUPS}) as claimed:
+        if claimed is None:
             return 0
-        if folder.status().get("ended_at"):
-            CTRL_C.kill_next()  # as was promised when the training was ended
+        folder, wish = claimed
         _, options = api.options_of(folder)
         _say_skipped(folder, api.images_of(folder, options))
-        page = None if pages is None else pages.last
-        wish = api.Wish(tasks, seed=options.seed, budget=budget, begun=begun, page=page, figures=_show_figures)
+        wish = dataclasses.replace(wish, seed=options.seed, begun=begun, figures=_show_figures)
         finished = api.finish(folder, wish, threads=options.threads)
     print(f"run:        {folder.path}")
     print(f"encoder:    {folder.encoder}")

@@ -5,17 +5,15 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from lookalike.cli.explain import print_explanation, take_explain
-from lookalike.cli.interrupts import CTRL_C
-from lookalike.cli.page import Pages
 from lookalike.cli.parse import Parsed, parse, read_config
-from lookalike.core import machine, nearby, own_code, registry
-from lookalike.core.budget import FEATURES, PAGE, Budget, now
+from lookalike.cli.training import trained
+from lookalike.core import nearby, own_code, registry
+from lookalike.core.budget import FEATURES, now
 from lookalike.core.damaged import is_of_a_run, way_out
 from lookalike.core.errors import LookalikeError, did_you_mean
 from lookalike.core.method_facts import is_method
@@ -38,30 +36,12 @@ def run(words: list[str]) -> int:
     if explain:
         return print_explanation(method, options, parsed.sources)
     from lookalike import api
-    from lookalike.engine.distributed import first_process
 
     command = shlex.join(["lookalike", "train", method, *words, *(["--config", str(config)] if config else [])])
-    budget = Budget.of(options.budget, begun) if options.budget else None
-    machine.prepare(options.threads)
-    pages = Pages(options.threads) if options.report else None
-    tasks = {FEATURES} if pages is None else {FEATURES, PAGE}
-    with ExitStack() as held:
-        folder = api.train(
-            method,
-            options,
-            parsed.sources,
-            command=command,
-            budget=budget,
-            then=tasks,
-            first_page=None if pages is None else pages.first,
-            graceful=True,
-            held=held,
-        )
-        if not first_process():
+    with trained(method, options, parsed.sources, command, begun, {FEATURES}) as claimed:
+        if claimed is None:
             return 0
-        if folder.status().get("ended_at"):
-            CTRL_C.kill_next()  # as was promised when the training was ended
-        wish = api.Wish(tasks, budget=budget, page=None if pages is None else pages.last)
+        folder, wish = claimed
         finished = api.finish(folder, wish, threads=options.threads)
     print(f"encoder:     {folder.encoder}")
     print(f"embeddings:  {folder.embeddings} and {folder.index.name}")
