@@ -21,21 +21,18 @@ _COLLAPSED_RANK = 2.0  # directions; fewer means that all images look the same t
 _LEARNED_LOSS = 0.97  # share of the chance level below which a loss says that views are told apart
 _AHEAD = 1.5  # times as often as pixels and untrained must a view find its own image to be called healthy
 _NEARLY_ALL = 0.9  # share of views that the untrained network finds, from which training cannot show
-_ALIKE = (
-    0.23  # share of the nearest by pixels that the untrained network finds too, from which images lie so alike that
-)
-# pixels know much of what labels say; then a view must find its own image
-_FAR_AHEAD = 3.0  # times as often as by those two, and the network must have
-_KEPT = 0.9  # of the nearest by pixels that the untrained network has, to be called healthy
+# share of the nearest by pixels that the untrained network finds too, from which images lie so alike that pixels know
+# much of what labels say
+_ALIKE = 0.23
+_FAR_AHEAD = 3.0  # times as often as pixels and untrained must a view find its own image there
+_KEPT = 0.9  # of the nearest by pixels that the untrained network has, which a healthy one keeps there
 
 _FEW = 256  # training images below which there is little to learn from
 _DISTINCT = 0.5  # share of images that have no near copy, below which copies are the trouble
 _TINY = 0.08  # area of the smallest crop, below which views show too little
 _RISING = 1.2  # times as often as half-way, from which a run was not yet at its end
-_WEAK = (
-    0.3  # share of views that pixels or the untrained network find, from which views are weak; then a healthy network
-)
-_MISSED = 0.2  # misses this share of those that they miss, at the most
+_WEAK = 0.3  # share of views that pixels or the untrained network find, from which views are weak
+_MISSED = 0.2  # share of the views missed by those two that a healthy network may miss where views are weak
 
 
 @dataclass(frozen=True)
