@@ -40,9 +40,7 @@ def train(method: str | type[Method], data: Any, *, encoder: str | nn.Module | N
     for name in options:
         if name not in names:
             raise TypeError(f"{kind.title} has no option {name!r}: {did_you_mean(name, names)}")
-    said: dict[str, Any] = {
-        name: own_code.name_of(value) if callable(value) else value for name, value in options.items()
-    }
+    said = own_code.named(options)
     network = encoder if isinstance(encoder, nn.Module) else None
     if isinstance(encoder, str):
         said["encoder"] = encoder

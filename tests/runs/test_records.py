@@ -73,7 +73,7 @@ def test_values_of_the_wrong_kind_are_left_out_of_a_record():
         {"status": "finished", "images": "many", "notes": "one", "views": None, "ended_at": 7, "strange": 1}
     )
     assert found == RunRecord(status="finished", ended_at=7)
-    assert found.complete and not RunRecord(status="started").complete
+    assert found.has_ended and not RunRecord(status="started").has_ended
 
 
 def test_a_reader_says_what_it_leaves_out(run: RunFolder):

@@ -11,7 +11,7 @@ import importlib.util
 import inspect
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -45,6 +45,11 @@ def name_of(thing: object) -> str:
         name = f"{name}@{id(thing):x}"
     _known[name] = thing
     return name
+
+
+def named(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The same values with functions and classes by their names, as options have them."""
+    return {key: name_of(value) if callable(value) else value for key, value in values.items()}
 
 
 def find(name: str, folders: Sequence[str | Path] = (), one_of: Callable[[ModuleType], list[Any]] | None = None) -> Any:

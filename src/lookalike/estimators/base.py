@@ -215,7 +215,7 @@ class Learner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         said = {name: v.item() if isinstance(v, np.generic) else v for name, v in values.items() if v is not None}
         if isinstance(said.get("encoder"), nn.Module):
             del said["encoder"]
-        said = {name: own_code.name_of(value) if callable(value) else value for name, value in said.items()}
+        said = own_code.named(said)
         with self._in_words():
             size = batch_size(said.get("batch_size"), n)
             said |= {"seed": self._draw_seed()} | ({} if size is None else {"batch_size": size})

@@ -12,7 +12,7 @@ from lookalike.runs.reader import RunReader
 def has_learned(run: RunReader) -> bool:
     """Whether anything on the page is of a network: features, or a look at one."""
     return (
-        run.record.complete
+        run.record.has_ended
         or run.embeddings is not None
         or any(frame.kind != "pixels" for frame in run.frames)
         or bool(run.of("look") or run.of("epoch"))

@@ -78,7 +78,7 @@ def _opening(run: RunReader) -> str:
     words += f" for {done} of {counted(config['epochs'], 'epoch') if 'epochs' in config else '? epochs'}"
     words += f" in {duration(seconds)}" if seconds else ""
     words += ", with labels." if run.with_labels else "; no label was used."
-    if not record.complete:
+    if not record.has_ended:
         words += f" The run is not complete (status: {record.status or 'unknown'})."
     return words
 
@@ -197,6 +197,6 @@ def _advice(run: RunReader, known: dict[str, Figure]) -> list[str]:
         )
     elif notes and (notes[-1].get("nmi_previous") or 1.0) < _LOOSE:
         advice.append("Clusters that do not last teach little: try more epochs between clusterings (--every).")
-    if not run.record.complete:
+    if not run.record.has_ended:
         advice.append(f"Go on with the run: lookalike train --config {run.path / 'config.toml'}")
     return advice

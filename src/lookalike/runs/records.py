@@ -131,7 +131,7 @@ class RunRecord:
         return cls(**{key: x for key, x in record.items() if key in fits and x is not None and fits[key](x)})
 
     @property
-    def complete(self) -> bool:
+    def has_ended(self) -> bool:
         """Whether its training has ended."""
         return self.status in ("trained", "finished")
 
