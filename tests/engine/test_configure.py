@@ -64,8 +64,10 @@ def test_the_values_of_a_recipe_are_of_the_type_of_their_option(name: str, metho
 
 @pytest.fixture
 def table(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One recipe, with a table for a method."""
-    made = {"one": {"epochs": 7, "lr": 0.3, "width": 4, "deepcluster": {"epochs": 9, "n_clusters": 12}}}
+    """One recipe more, with a table for a method."""
+    made = presets.preset_table() | {
+        "one": {"epochs": 7, "lr": 0.3, "width": 4, "deepcluster": {"epochs": 9, "n_clusters": 12}}
+    }
     monkeypatch.setattr(presets, "preset_table", lambda: made)
 
 
