@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from lookalike.api.initial import find_initial
 from lookalike.api.networks import calibrated, started, untrained_backbone
-from lookalike.api.records import folders, images_of, options_of
+from lookalike.api.records import images_of, options_of
 from lookalike.core import machine, rng
 from lookalike.core.arithmetic import outside_autocast
 from lookalike.core.errors import LookalikeError
@@ -187,7 +187,7 @@ def begun_from(run: RunFolder, options: TrainOptions, images: Images, device: st
     try:
         assert options.init is not None
         initial = find_initial(
-            dataclasses.replace(options, init=find_place(options.init, folders(run)) or options.init)
+            dataclasses.replace(options, init=find_place(options.init, run.folders()) or options.init)
         )
         assert initial is not None
         before = (run.status().get("init") or {}).get("sha256")

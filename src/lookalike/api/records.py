@@ -19,7 +19,7 @@ from lookalike.core.method_facts import built_in_methods
 from lookalike.core.option_types import mistyped
 from lookalike.core.options import TrainOptions, places, spoken
 from lookalike.core.passed_over import printable
-from lookalike.core.places import absolute_places, find_places, folders_of, is_there, joined
+from lookalike.core.places import absolute_places, find_places, is_there, joined
 from lookalike.core.progress import tell
 from lookalike.core.words import counted
 from lookalike.data.base import Images, Loading
@@ -46,7 +46,7 @@ def options_of(run: RunFolder) -> tuple[str, TrainOptions]:
     """The method and the resolved options that a run was made with."""
     settings = run.settings()
     method = str(settings.pop("method", ""))
-    kind = find_method(method, folders(run)).Options
+    kind = find_method(method, run.folders()).Options
     known = {f.name for f in dataclasses.fields(kind)}
     strange = sorted(set(settings) - known)
     if strange:
@@ -78,11 +78,6 @@ def images_of(run: RunFolder, options: TrainOptions, load_options: Mapping[str, 
     return images
 
 
-def folders(run: RunFolder) -> list[str]:
-    """The folders that relative places in the configuration of a run are tried from (`core/places.py`)."""
-    return folders_of(run.status().get("folder"), run.settings(), run.path)
-
-
 def data_of(run: RunFolder, options: TrainOptions, download: bool = False) -> str | tuple[str, ...]:
     """The DATA of a run, as it is found from here.
 
@@ -102,7 +97,7 @@ def data_of(run: RunFolder, options: TrainOptions, download: bool = False) -> st
     absolute = run.status().get("data")
     if absolute and all(map(is_there, absolute)):
         return options.data if absolute_places(options.data) == absolute else places(absolute)
-    tried = folders(run)
+    tried = run.folders()
     found = find_places(options.data, tried)
     missing = [place for place in ([found] if isinstance(found, str) else found) if not is_there(place)]
     if missing and not download:

@@ -84,6 +84,11 @@ class RunFolder:
         """run.json."""
         return read_status(self.record)
 
+    def folders(self) -> list[str]:
+        """The folders that relative places in the configuration are tried from (`core/places.py`)."""
+        record = self.status() if self.record.exists() else {}
+        return folders_of(record.get("folder"), self.settings(), self.path)
+
     @contextmanager
     def writing(self) -> Iterator[None]:
         """Have the folder to this process: of several that would write to it, one does. Reading needs no leave.
@@ -173,8 +178,7 @@ class RunFolder:
         """Whether two values are ways to say one place, from two working folders."""
         if key not in _PLACES or stored is None or now is None:
             return False
-        record = self.status() if self.record.exists() else {}
-        return same_place(str(stored), folders_of(record.get("folder"), self.settings(), self.path), str(now))
+        return same_place(str(stored), self.folders(), str(now))
 
     def configure(self, method: str, options: TrainOptions, command: str) -> None:
         """Write config.toml; again, when something was chosen or decided after the start."""

@@ -18,7 +18,7 @@ from lookalike.core.damaged import is_of_a_run, way_out
 from lookalike.core.errors import LookalikeError, did_you_mean
 from lookalike.core.method_facts import is_method
 from lookalike.core.options import TrainOptions
-from lookalike.core.places import absolute_places, find_place, find_places, folders_of, is_there
+from lookalike.core.places import absolute_places, find_place, find_places, is_there
 from lookalike.methods.roles import DEFAULT
 from lookalike.runs.folder import RunFolder
 
@@ -110,9 +110,7 @@ def folders_from(config: Path) -> list[Any]:
     """The folders that relative places in a configuration file are tried from."""
     if not is_of_a_run(config):
         return [Path.cwd(), config.parent.absolute()]
-    run = RunFolder(config.parent)
-    folder = run.status().get("folder") if run.record.is_file() else None
-    return list(folders_of(folder, run.settings(), run.path))
+    return list(RunFolder(config.parent).folders())
 
 
 def found_from_here(config: Path | None, values: dict[str, Any]) -> dict[str, Any]:
