@@ -83,7 +83,7 @@ def test_where_time_is_short_numbers_that_lie_far_apart_are_tried():
 
     def left() -> float:
         asked.append(1)
-        return 1e9 if len(asked) < 4 else -1.0
+        return 1e9 if len(asked) < 5 else -1.0  # the first question decides on pairs
 
     scores = score_k(x, "kmeans", left=left)
     assert len(scores) == 4

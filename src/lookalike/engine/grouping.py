@@ -9,12 +9,14 @@ from dataclasses import asdict
 
 import numpy as np
 import torch
+from torch import Tensor
 
+from lookalike.core.durations import timed
 from lookalike.core.errors import LookalikeError
 from lookalike.core.files import write_csv, write_json
 from lookalike.core.record_types import Record
 from lookalike.evaluate.choose_k import propose, score_k
-from lookalike.evaluate.clusters import agreement, groups
+from lookalike.evaluate.clusters import RESTARTS, agreement, groups
 from lookalike.runs.folder import RunFolder, writes
 from lookalike.runs.reader import features_and_index, index_of
 
@@ -38,11 +40,13 @@ def group_run(
         way: `kmeans` or `spectral`.
         seed: of the grouping.
         given: features to group by in place of embeddings.npy, with a name for them; rows as in index.csv.
-        left: seconds that are left for finding the number of groups (`score_k`).
+        left: seconds that are left for finding the number of groups (`score_k`) and making them; where they do not do
+            for all restarts, fewer are made.
 
     Returns:
         What clusters.json holds: `k`, `way`, `seed`, `features` where they were given, `sizes` (images a group),
-        `scores` where k was to be found, and agreement with the labels of `labelled` images where there are any.
+        `scores` where k was to be found, `restarts` where time was short, and agreement with the labels of `labelled`
+        images where there are any.
 
     Raises:
         LookalikeError: no features, features that are not finite or all equal, or no k groups of these.
@@ -57,10 +61,13 @@ def group_run(
     raise_useless(run, features, "group by", result.get("features"))
     x_ND = torch.from_numpy(features)
     if not isinstance(k, int):
-        scores = score_k(x_ND, way, seed, left=left)
+        kept = max(0.0, left() / 2)  # seconds for the groups themselves
+        scores = score_k(x_ND, way, seed, left=lambda: left() - kept)
         k = propose(scores).k
         result["scores"] = [{**asdict(score), "total": score.total} for score in scores]
-    labels_N, _ = groups(way, x_ND, k, seed)
+    labels_N, restarts = _grouped(x_ND, k, way, seed, left)
+    if restarts < RESTARTS:
+        result["restarts"] = restarts  # of RESTARTS, for which there was no time
     found = labels_N.tolist()
     result |= {"k": k, "sizes": [Counter(found)[c] for c in range(k)]}
     names = sorted({row["label"] for row in rows if row["label"]})
@@ -70,6 +77,15 @@ def group_run(
         result |= {"labelled": len(known), **asdict(agreement(labels_N[known], truth))}
     _write(run, rows, found, result)
     return result
+
+
+def _grouped(x_ND: Tensor, k: int, way: str, seed: int, left: Callable[[], float]) -> tuple[Tensor, int]:
+    """Labels [N] of the best of as many restarts as there is time for, one at the least, and their number."""
+    if math.isinf(left()):
+        return groups(way, x_ND, k, seed)[0], RESTARTS
+    (labels_N, _), seconds = timed(lambda: groups(way, x_ND, k, seed, 1))
+    restarts = max(1, min(RESTARTS, int(left() / max(seconds, 1e-6))))
+    return (labels_N if restarts == 1 else groups(way, x_ND, k, seed, restarts)[0]), restarts
 
 
 @writes

@@ -66,12 +66,14 @@ def score_k(
         way: how groups are made (`clusters.py`).
         seed: of the groupings.
         candidates: numbers of groups.
-        left: seconds that are left; where they do not do for all, those are scored that lie farthest apart.
+        left: seconds that are left; where they do not do for all, those are scored that lie farthest apart, and where
+            there are none, one is, by one pair.
         pairs: of halves whose groups are compared.
     """
     chosen = rng.permutation(seed, "choose-k", 0, len(x_ND))[:_ROWS]
     x = _main_axes(F.normalize(x_ND[chosen].float(), dim=1))
     fitting = fitting_candidates(len(x), candidates)
+    pairs = pairs if left() > 0 else 1
     scores: list[Score] = []
     rate = 0.0  # seconds for each group of a number that is tried, at the most
     with phase("choosing the number of groups", len(fitting)) as p:
