@@ -233,7 +233,6 @@ import sys, time
 from lookalike.cli import main
 from lookalike.core import heartbeat
 from lookalike.core.progress import phase, tell
-from lookalike.data.loading import load
 heartbeat.INTERVALS = heartbeat.Intervals(first=0.0, every=0.0, brief=0.0, plain_look=0.01, look=0.01)
 def command(name, words):
     from lookalike.cli.heartbeat import heartbeat
