@@ -2,9 +2,10 @@
 
     python studies/equal_time.py mnist:DIR cifar/ --budget 3m
 
-Each run is a process of its own, `lookalike train METHOD DATA --budget T`, so that start, decoding, features and page are
-part of the time, as for everybody; `lookalike evaluate` comes after it. kNN and linear accuracy are of the test images;
-no value was chosen by them. Runs are kept below --out: a study that was interrupted goes on where it stopped. Run nothing beside it.
+Each run is a process of its own, `lookalike train METHOD DATA --budget T`, so that start, decoding, features and page
+are part of the time, as for everybody; `lookalike evaluate` comes after it. kNN and linear accuracy are of the test
+images; no value was chosen by them. Runs are kept below --out: a study that was interrupted goes on where it stopped.
+Run nothing beside it.
 """
 
 from __future__ import annotations
