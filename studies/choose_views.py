@@ -76,7 +76,7 @@ def main() -> None:
 
 def study(data: str, seed: int, args: argparse.Namespace) -> None:
     """All recipes on one data set, and what stands beside them."""
-    whole = load(data, how=Loading(cache=args.cache))
+    whole = load(data, config=Loading(cache=args.cache))
     images = sample(whole, args.images)
     options = api.configure(
         Config.asked("simclr", Options(data=data, seed=seed, threads=1), ()), images, images.training

@@ -157,7 +157,7 @@ WITHIN = {("imagenet", "signed")}
 @pytest.mark.parametrize("given", KINDS)
 @pytest.mark.parametrize("fitted", KINDS)
 def test_another_range_than_fitted_raises_and_the_same_does_not(fitted: str, given: str):
-    scale = Scale.of(KINDS[fitted])
+    scale = Scale.from_array(KINDS[fitted])
     assert scale is not None
     if given == fitted or (fitted, given) in WITHIN:
         result = levels(KINDS[given], scale)
@@ -168,7 +168,7 @@ def test_another_range_than_fitted_raises_and_the_same_does_not(fitted: str, giv
 
 
 def test_the_remedy_is_the_one_that_helps():
-    unit, deep = Scale.of(UNIT), Scale.of(BYTES)
+    unit, deep = Scale.from_array(UNIT), Scale.from_array(BYTES)
     for numbers in (BYTES, BYTES.astype(np.int64), BYTES.astype(np.float32)):
         with pytest.raises(InputError, match="divide them by 255, or give uint8"):
             levels(numbers, unit)
@@ -195,7 +195,7 @@ def test_what_lies_a_little_beyond_is_cut_off():
     outlier[0, 0, 0] = 40.5
     assert levels(outlier, Scale(0.0, 1.0))[0, 0, 0] == 255
     rows = RNG.normal(size=(200, 5))
-    assert levels(np.full((1, 5), 4.5), Scale.of(rows)).max() == 255  # a row of a table is no image
+    assert levels(np.full((1, 5), 4.5), Scale.from_array(rows)).max() == 255  # a row of a table is no image
     bright = np.full((1, 12, 12), 0.75)
     assert levels(bright, Scale(-1.0, 1.0)).min() > 200  # one bright image is one
 

@@ -31,7 +31,7 @@ def test_grey_has_the_bits_that_pillow_gives():
     ],
 )
 def test_the_range_of_numbers(x: np.ndarray, scale: Scale | None):
-    assert Scale.of(x) == scale
+    assert Scale.from_array(x) == scale
 
 
 def test_levels_are_a_function_of_each_value():

@@ -51,7 +51,7 @@ def train(method: str | type[Method], data: Any, *, encoder: str | nn.Module | N
         said["data"] = tuple(data)
     else:
         array = as_array(data)
-        scale = None if array is None else Scale.of(array)
+        scale = None if array is None else Scale.from_array(array)
         images = read(data if array is None else levels(array, scale), said.get("image_size"), scale)
     own, command = copy.deepcopy(network), "lookalike.train"
     folder = api.train(method, kind.Options(**said), set(said), images=images, encoder=own, command=command)

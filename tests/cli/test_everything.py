@@ -51,4 +51,4 @@ def test_in_the_folder_of_the_images_again_and_again(photos: Path, tmp_path: Pat
     assert main(["views", ".", "--images=2", "--views=2", "--cache=cache"]) == 0
     assert main([".", *words]) == 0
     shutil.copytree("runs", "runs of today")
-    assert api.load_images(".", how=Loading(cache="cache")).fingerprint == fingerprint
+    assert api.load_images(".", config=Loading(cache="cache")).fingerprint == fingerprint

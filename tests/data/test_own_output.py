@@ -54,7 +54,7 @@ def own(data) -> int:
 
 def begin_run(path: Path, photos: Path) -> RunFolder:
     """A run as its first step finds it: configuration, record and pictures."""
-    images = load(str(photos), how=Loading(store=False))
+    images = load(str(photos), config=Loading(store=False))
     run = RunFolder(path)
     run.claim("simclr", Options(data=str(photos)), images, "lookalike train")
     Snapshots(run.snapshots, images, build_recipe("simclr-small", images.shape[1]), 0).begin(0)
@@ -96,7 +96,7 @@ def test_a_run_keeps_what_was_passed_over_and_its_page_says_it(photos):
 def test_too_few_images_beside_many_that_are_not_read(photos):
     for i in range(30):
         (photos / f"{i}.cr2").write_bytes(b"raw")
-    images = load(str(photos), how=Loading(store=False))
+    images = load(str(photos), config=Loading(store=False))
     with pytest.raises(
         LookalikeError, match=r"has 4 training images, fewer than .* 30 raw files of cameras are passed"
     ):
@@ -159,17 +159,17 @@ def test_a_run_is_no_collection(photos):
 
 
 def test_a_store_among_the_images_is_passed_over(photos):
-    before = load(str(photos), how=Loading(cache=str(photos / "cache")))
-    after = load(str(photos), how=Loading(cache=str(photos / "cache")))
+    before = load(str(photos), config=Loading(cache=str(photos / "cache")))
+    after = load(str(photos), config=Loading(cache=str(photos / "cache")))
     assert after.paths == before.paths == PHOTOS and own(str(photos)) == 1
     assert after.fingerprint == before.fingerprint
 
 
 @pytest.mark.parametrize("name", ["views.png", "sheet.png", "mine.jpg", "mine.webp", "mine.tif"])
 def test_a_sheet_of_views_is_no_image(photos, name):
-    images = load(str(photos), how=Loading(store=False))
+    images = load(str(photos), config=Loading(store=False))
     assert main(["views", str(photos), "--out", str(photos / name), "--images=2", "--views=2", "--no-store"]) == 0
-    again = load(str(photos), how=Loading(store=False))
+    again = load(str(photos), config=Loading(store=False))
     assert again.paths == images.paths and again.fingerprint == images.fingerprint
     if name == "views.png":  # is not even opened by a name that it has by default
         assert names(str(photos)) == list(PHOTOS) and own(str(photos)) == 1

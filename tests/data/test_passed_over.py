@@ -25,10 +25,10 @@ HEIC = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(400)
 def without_heif(monkeypatch):
     """A machine on which pillow-heif is not installed."""
     monkeypatch.setattr(kinds, "_unread", lambda: dict.fromkeys((".heic", ".heif"), "heif"))
-    for cached in (kinds.image_suffixes, kinds._known):
+    for cached in (kinds.image_suffixes, kinds._reasons):
         cached.cache_clear()
     yield
-    for cached in (kinds.image_suffixes, kinds._known):
+    for cached in (kinds.image_suffixes, kinds._reasons):
         cached.cache_clear()
 
 

@@ -109,7 +109,7 @@ def test_without_a_store_all_is_the_same(tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_images_decoded_on_the_fly_are_kept_for_a_while_and_begun_early(tmp_path: Path, monkeypatch):
     listing = listing_of_photos(tmp_path / "photos", N)
-    decoded = Decoded(listing.entries, Shape(3, 32), kept=0, fewest=8)
+    decoded = Decoded(listing.entries, Shape(3, 32), cache_bytes=0, fewest=8)
     asked, lock = [], threading.Lock()
 
     def counting(entry: Entry, side: int, channels: int):

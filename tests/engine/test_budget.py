@@ -229,5 +229,5 @@ def test_decoding_that_takes_too_long_is_refused_as_soon_as_its_pace_is_known(
     assert "What is decoded is in the store" in str(told.value)
     assert clock.at <= 160
     before = clock.at
-    load(str(folder), how=Loading(cache=str(tmp_path / "cache")))
+    load(str(folder), config=Loading(cache=str(tmp_path / "cache")))
     assert clock.at - before < 400

@@ -156,7 +156,7 @@ def saved(folder: Path, pictures: list[np.ndarray], kind: str) -> Images:
     folder.mkdir()
     for i, x in enumerate(pictures):
         Image.fromarray(x).convert("RGB").save(folder / f"{i:04d}.{kind}")
-    return load(str(folder), how=Loading(store=False))
+    return load(str(folder), config=Loading(store=False))
 
 
 @pytest.mark.parametrize("kind", ["png", "jpg"])

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -31,8 +31,9 @@ class Operation(Protocol):
         """Parameters from uniform numbers [B, draws] for images of shape (C, H, W); on the CPU."""
         ...
 
-    def apply(self, x_BCHW: Tensor, *params: Any, **named: Any) -> Tensor:
-        """The operation itself; float32 in [0, 1] to float32 in [0, 1]."""
+    @property
+    def apply(self) -> Callable[..., Tensor]:
+        """The operation itself, of images float32 [B, C, H, W] in [0, 1] and of what `draw` gives, to such images."""
         ...
 
 
@@ -55,7 +56,8 @@ Merge = Callable[[Operation, Operation], Operation | None]
 class InPlaceOperation(Operation, Protocol):
     """An operation that can write its result over its images."""
 
-    def apply_(self, x_BCHW: Tensor, *params: Any, **named: Any) -> Tensor:
+    @property
+    def apply_(self) -> Callable[..., Tensor]:
         """`apply`, where the images are needed no more."""
         ...
 

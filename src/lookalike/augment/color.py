@@ -23,11 +23,11 @@ ORDERS = tuple(itertools.permutations(range(4)))
 _WHEN = torch.tensor([*(order.index(_HUE) for order in ORDERS), 4])  # the last is for images that are left alone
 _STEPS = torch.tensor([[o for o in order if o != _HUE] for order in ORDERS])
 _PLAIN_STEPS = torch.tensor([[o for o in order if o < _SATURATION] for order in ORDERS])  # of channels of any meaning
-_TOGETHER = 64  # images whose hue is turned at once
+_HUES_AT_ONCE = 64  # images whose hue is turned at once
 
 
-def _blend_(x_BCHW: Tensor, own: Tensor, mean: Tensor, grey: Optional[Tensor], colour: bool) -> Tensor:  # noqa: UP045
-    """own * image + mean * its mean grey + grey * the grey image, clamped, in place; shares [B, 1, 1, 1].
+def _blend_(x_BCHW: Tensor, weight: Tensor, mean: Tensor, grey: Optional[Tensor], colour: bool) -> Tensor:  # noqa: UP045
+    """weight * image + mean * its mean grey + grey * the grey image, clamped, in place; shares [B, 1, 1, 1].
 
     One of three operations for each image: shares of zero change no bit. `grey` is None where none has any.
     """
@@ -35,7 +35,7 @@ def _blend_(x_BCHW: Tensor, own: Tensor, mean: Tensor, grey: Optional[Tensor], c
     added = grey_B1HW.mean([1, 2, 3], keepdim=True).mul_(mean)
     if grey is not None:
         added = grey_B1HW.mul_(grey).add_(added)
-    return x_BCHW.mul_(own).add_(added).clamp_(0.0, 1.0)
+    return x_BCHW.mul_(weight).add_(added).clamp_(0.0, 1.0)
 
 
 def color_jitter(x_BCHW: Tensor, factors_B4: Tensor, order_B: Tensor, colour: bool = True) -> Tensor:
@@ -61,11 +61,13 @@ def color_jitter(x_BCHW: Tensor, factors_B4: Tensor, order_B: Tensor, colour: bo
     shares_QBS = torch.stack([own_BS, *(torch.where(steps_BS == o, 1 - own_BS, 0) for o in (_CONTRAST, _SATURATION))])
     shares_QBS = shares_QBS.to(x_BCHW.device, x_BCHW.dtype, non_blocking=True)
     shift_B = factors_B4[acted_B, _HUE].to(x_BCHW.device, x_BCHW.dtype, non_blocking=True)
-    _act_(sorted_BCHW, ends, shift_B.view(-1, 1, 1, 1), shares_QBS, colour, _TOGETHER)
+    _act_(sorted_BCHW, ends, shift_B.view(-1, 1, 1, 1), shares_QBS, colour, _HUES_AT_ONCE)
     return sorted_BCHW.index_select(0, rows_B.argsort().to(x_BCHW.device, non_blocking=True))
 
 
-def _act(x_BCHW: Tensor, ends: list[int], shift_B111: Tensor, shares_QBS: Tensor, colour: bool, together: int) -> None:
+def _act(
+    x_BCHW: Tensor, ends: list[int], shift_B111: Tensor, shares_QBS: Tensor, colour: bool, hues_at_once: int
+) -> None:
     """Turn hues before, between and after the steps that blend, in place.
 
     Args:
@@ -74,13 +76,13 @@ def _act(x_BCHW: Tensor, ends: list[int], shift_B111: Tensor, shares_QBS: Tensor
         shift_B111: of the hue.
         shares_QBS: `_blend_`'s three shares, for each image and step.
         colour: whether the channels mean red, green and blue.
-        together: images whose hue is turned at once.
+        hues_at_once: images whose hue is turned at once.
     """
     acted_BCHW = x_BCHW[: ends[-1]]
     for k in range(len(ends) - 1):
         if colour:
-            for first in range(ends[k], ends[k + 1], together):
-                last = min(ends[k + 1], first + together)
+            for first in range(ends[k], ends[k + 1], hues_at_once):
+                last = min(ends[k + 1], first + hues_at_once)
                 turn_hue_(x_BCHW[first:last], shift_B111[first:last])
         if k < shares_QBS.shape[2] and ends[-1] > 0:
             shares = shares_QBS[:, :, k].reshape(3, -1, 1, 1, 1)

@@ -32,12 +32,12 @@ def _boxes(
     height = torch.round(torch.sqrt(area / ratio)).long()
     fits = (width > 0) & (width <= full_w) & (height > 0) & (height <= full_h)
     first = fits.float().argmax(1, keepdim=True)
-    found_B1 = fits.any(1, keepdim=True)
+    any_fits_B1 = fits.any(1, keepdim=True)
     drawn_B2 = torch.cat([height.gather(1, first), width.gather(1, first)], 1)
-    box_B2 = torch.where(found_B1, drawn_B2, _whole(sizes_B2, low, high))
+    box_B2 = torch.where(any_fits_B1, drawn_B2, _whole(sizes_B2, low, high))
     room_B2 = sizes_B2 - box_B2
     corner_B2 = torch.floor(u_BU[:, -2:] * (room_B2 + 1)).long()
-    return torch.cat([torch.where(found_B1, corner_B2, room_B2 // 2), box_B2], 1)
+    return torch.cat([torch.where(any_fits_B1, corner_B2, room_B2 // 2), box_B2], 1)
 
 
 def _whole(sizes_B2: Tensor, low: float, high: float) -> Tensor:

@@ -9,9 +9,8 @@ first image), and put back after it.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
 
 import numpy as np
 import torch
@@ -28,7 +27,7 @@ _NUMPY_SEEDS = 2**32
 class OwnAugmentation(Recipe):
     """A callable in the place of a recipe."""
 
-    def __init__(self, function: Callable[..., Any], side: int) -> None:
+    def __init__(self, function: Callable[..., object], side: int) -> None:
         """`side` pixels has a view."""
         super().__init__(())
         self.function, self.side = function, side
@@ -48,18 +47,20 @@ class OwnAugmentation(Recipe):
             views.append(self._checked(made[None] if isinstance(made, Tensor) else made, x_CHW[None]))
         return torch.cat(views)
 
-    def _by_torchvision(self, x_CHW: Tensor, number: int) -> Any:
+    def _by_torchvision(self, x_CHW: Tensor, number: int) -> object:
         return self.function(x_CHW)
 
-    def _by_albumentations(self, x_CHW: Tensor, number: int) -> Any:
-        if hasattr(self.function, "set_random_seed"):  # newer ones have generators of their own
-            self.function.set_random_seed(number % _NUMPY_SEEDS)
-        made = self.function(image=x_CHW.permute(1, 2, 0).cpu().numpy())["image"]
+    def _by_albumentations(self, x_CHW: Tensor, number: int) -> object:
+        set_seed = getattr(self.function, "set_random_seed", None)
+        if set_seed is not None:  # newer ones have generators of their own
+            set_seed(number % _NUMPY_SEEDS)
+        results = self.function(image=x_CHW.permute(1, 2, 0).cpu().numpy())
+        made: object = results["image"] if isinstance(results, Mapping) else results
         if not isinstance(made, np.ndarray):  # its ToTensorV2 was the last of it
             return made
         return torch.from_numpy(np.ascontiguousarray(np.atleast_3d(made))).permute(2, 0, 1).to(x_CHW.device)
 
-    def _checked(self, made: Any, given_BCHW: Tensor) -> Tensor:
+    def _checked(self, made: object, given_BCHW: Tensor) -> Tensor:
         """Views float32 [B, C, side, side] in [0, 1].
 
         Raises:

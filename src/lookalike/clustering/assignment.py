@@ -118,10 +118,10 @@ class Scratch(threading.local):
     """Memory of a thread that is used again by every block: taking it anew costs a page fault each 4 kB."""
 
     def __init__(self) -> None:
-        self._kept: Tensor | None = None
+        self._buffer: Tensor | None = None
 
     def take(self, size: int, like: Tensor) -> Tensor:
         """So many numbers of the type of `like`, which is the same each time, with whatever they hold."""
-        if self._kept is None or self._kept.numel() < size:
-            self._kept = like.new_empty(size)
-        return self._kept
+        if self._buffer is None or self._buffer.numel() < size:
+            self._buffer = like.new_empty(size)
+        return self._buffer

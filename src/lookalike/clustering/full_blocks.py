@@ -66,7 +66,7 @@ class FullBlocks:
         workers.for_blocks(measure, n, _PREPARE)
         mean_D = torch.stack([sums[start] for start in sorted(sums)]).sum(0) / n
         spread = float(self.square_N.mean(dtype=torch.float64)) - float(mean_D.square().sum())
-        # Any origin gives the same labels. Near to the rows it makes rounding errors small, at the price of a copy.
+        # Every origin gives the same labels. Near to the rows it makes rounding errors small, at the price of a copy.
         self.origin_D = x_ND.new_zeros(d)
         self.rows_ND = x_ND
         if float(mean_D.square().sum()) > _FAR * spread:

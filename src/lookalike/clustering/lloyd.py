@@ -140,7 +140,9 @@ def _iterate(
                 sums_KD, counts_K = sums_and_counts(x, labels, k, workers, weights)
             elif len(changed):
                 x_changed = x.index_select(0, changed)
-                come, gone = (sums_and_counts(x_changed, of[changed], k, workers) for of in (labels, before))
+                come, gone = (
+                    sums_and_counts(x_changed, labels_C[changed], k, workers) for labels_C in (labels, before)
+                )
                 sums_KD, counts_K = sums_KD + come[0] - gone[0], counts_K + come[1] - gone[1]
         new, splits = means(ranks.sum(sums_KD), ranks.sum(counts_K))
         if spherical:

@@ -69,7 +69,7 @@ class NearBlocks:
         self.origin_JD = torch.empty(blocks, d, dtype=torch.float64)  # those seen from the common origin
         self.lead_NW = x_ND.new_empty(n, width + 3 if width else 0)
         self._scratch = Scratch()
-        self._together = max(1, min(_TOGETHER, blocks // 8))
+        self._blocks_at_once = max(1, min(_TOGETHER, blocks // 8))
 
         def copy(numbers: slice) -> None:
             for j in range(numbers.start, numbers.stop):
@@ -111,9 +111,11 @@ class NearBlocks:
 
         def label(chunks: slice) -> None:
             for chunk in range(chunks.start, chunks.stop):
-                self._label_some(slice(chunk * self._together, min((chunk + 1) * self._together, blocks)), t, state)
+                self._label_some(
+                    slice(chunk * self._blocks_at_once, min((chunk + 1) * self._blocks_at_once, blocks)), t, state
+                )
 
-        self.workers.for_blocks(label, math.ceil(blocks / self._together), 1)
+        self.workers.for_blocks(label, math.ceil(blocks / self._blocks_at_once), 1)
 
     def _from_origins(self, t: Targets, blocks: slice) -> tuple[Tensor, Tensor, Tensor]:
         """For each of some blocks [J] the centroids as it sees them.

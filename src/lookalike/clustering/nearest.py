@@ -163,8 +163,8 @@ class Nearest:
 
         self.workers.for_blocks(measure, len(self.x_ND), _MEASURED)
 
-    def _sort(self, full: FullBlocks, how: Plan) -> None:
-        self.near = NearBlocks(full, how.order_N, how.starts_J, how.axes_DW, self.workers)
+    def _sort(self, full: FullBlocks, planned: Plan) -> None:
+        self.near = NearBlocks(full, planned.order_N, planned.starts_J, planned.axes_DW, self.workers)
         self.screening = None
 
 

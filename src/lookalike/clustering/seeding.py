@@ -76,8 +76,8 @@ def plus_plus(x_ND: Tensor, k: int, seed: int, workers: Workers, weights_N: Tens
         count = min(len(chosen), k - len(chosen), _MOST)
         draw_M2 = _uniform(seed, step, count)
         at_M = torch.searchsorted(total_N, (draw_M2[:, 0].to(x_ND.device) * total_N[-1]), right=True).clamp(max=n - 1)
-        kept = _keep(centred_ND[at_M], distance_N[at_M], draw_M2[:, 1])
-        fresh = at_M[torch.tensor(kept, device=x_ND.device)]
+        accepted = _accepted(centred_ND[at_M], distance_N[at_M], draw_M2[:, 1])
+        fresh = at_M[torch.tensor(accepted, device=x_ND.device)]
         chosen += fresh.tolist()
         _update(distance_N, centred_ND, square_N, fresh, workers)
     return x_ND[torch.tensor(chosen, device=x_ND.device)]
@@ -89,17 +89,17 @@ def _uniform(seed: int, step: int, count: int) -> Tensor:
     return parts[:, :2] + parts[:, 2:] * 2.0**-24
 
 
-def _keep(x_MD: Tensor, then_M: Tensor, draw_M: Tensor) -> list[int]:
-    """Which candidates are kept, in the order they were drawn."""
+def _accepted(x_MD: Tensor, then_M: Tensor, draw_M: Tensor) -> list[int]:
+    """The numbers of the candidates that become centres, in the order of drawing."""
     between_MM = torch.cdist(x_MD, x_MD, compute_mode="donot_use_mm_for_euclid_dist").square().double().cpu()
     now_M = then_M.double().cpu()
     limit = (draw_M * now_M).tolist()
-    kept = []
+    accepted = []
     for i, least in enumerate(limit):
         if least < float(now_M[i]):
-            kept.append(i)
+            accepted.append(i)
             now_M = torch.minimum(now_M, between_MM[i])
-    return kept
+    return accepted
 
 
 def _update(distance_N: Tensor, x_ND: Tensor, square_N: Tensor, fresh_M: Tensor, workers: Workers) -> None:

@@ -70,8 +70,8 @@ def spectral(
     if not 2 <= k <= len(x_ND):
         raise LookalikeError(f"cannot make {counted(k, 'group')} of {counted(len(x_ND), 'image')}")
     x = F.normalize(x_ND.float(), dim=1)
-    found = lloyd(x, m, seed=rng.derive(seed, "landmarks"), init="random", max_iter=20, spherical=True)
-    landmarks_MD = found.centroids_KD
+    centres = lloyd(x, m, seed=rng.derive(seed, "landmarks"), init="random", max_iter=20, spherical=True)
+    landmarks_MD = centres.centroids_KD
     r = min(neighbours, m)
     nearest = torch.cat([_squared(part, landmarks_MD).topk(r, largest=False).values for part in x.split(_BLOCK)])
     scale = float(nearest.mean()) or 1.0

@@ -48,7 +48,7 @@ _IN_MEMORY = 1 << 30  # bytes of images that a compressed .tar may hold
 
 @dataclass(frozen=True)
 class _Member:
-    """A file in an archive, by the way to its bytes."""
+    """A file in an archive, with functions that read it."""
 
     name: str
     size: int
@@ -101,37 +101,37 @@ def listing(place: Path) -> Listing:
         if name in entries:
             content.notes.append(f"{name!r} is in {place.name} more than once: the last one is taken")
         entries[name] = Entry(name, member.stamp, partial(_open, member))
-    found = listing_of(entries.values(), _stem(place), content.refused, content.notes, passed_over)
+    index = listing_of(entries.values(), _stem(place), content.refused, content.notes, passed_over)
     sidecars = {member.name: member.read for member in content.members if is_sidecar(member.name)}
     if sidecars:
         full = dict(zip(names, (member.name for member in images), strict=True))
-        labels = labels_of_shards([full[entry.name] for entry in found.entries], sidecars)
+        labels = labels_of_shards([full[entry.name] for entry in index.entries], sidecars)
         if labels is not None:
-            return replace(found, labels=labels)
+            return replace(index, labels=labels)
         for name in sidecars:
             content.others.add("other", suffix_of(name), name)
-        found = replace(found, passed_over=content.others.result())
-    return found
+        index = replace(index, passed_over=content.others.result())
+    return index
 
 
 def _images(content: _Content) -> list[_Member]:
-    """The members that are images by their suffix or their first bytes, none of which lookalike wrote."""
+    """The members that are images by their suffix or first bytes, without those that lookalike wrote."""
     tables = {m.name: m.read() for m in content.members if m.name.rsplit("/", 1)[-1] == "config.toml"}
     names = {member.name for member in content.members}
-    own = own_folders(names, tables)
-    found = []
+    own_folder_names = own_folders(names, tables)
+    images = []
     for member in content.members:
-        folder = next((f for f in _around(member.name) if f in own), None)
+        folder = next((f for f in _around(member.name) if f in own_folder_names), None)
         suffix = suffix_of(member.name)
         ours = folder is not None or is_own_member(member.name, names)
         reason = "own" if ours else reason_by_suffix(suffix)
         if reason is None:
             reason = reason_by_bytes(_head(member))
         if reason == "":
-            found.append(member)
+            images.append(member)
         elif not is_sidecar(member.name) or reason == "own":
             content.others.add(reason, suffix, member.name)
-    return found
+    return images
 
 
 def _around(name: str) -> Iterator[str]:
@@ -283,7 +283,7 @@ def _from_tar(place: Path, offset: int, size: int) -> bytes:
 
 
 def _read_tar(place: Path, content: _Content) -> None:
-    kept, changed = 0, place.stat().st_mtime_ns
+    bytes_in_memory, changed = 0, place.stat().st_mtime_ns
     with open_tar(place) as archive:
         for info in archive.members():
             problem = "cut short" if not archive.compressed and info.offset_data + info.size > archive.length else None
@@ -303,8 +303,8 @@ def _read_tar(place: Path, content: _Content) -> None:
                 if reason:
                     content.others.add(reason, suffix_of(name), name)
                     continue
-            kept += info.size
-            if kept > _IN_MEMORY:
+            bytes_in_memory += info.size
+            if bytes_in_memory > _IN_MEMORY:
                 raise LookalikeError(
                     f"{place} is compressed as a whole and holds more than {_IN_MEMORY >> 30} GiB of images: it cannot "
                     "be read from its middle. Unpack it, or make a plain .tar of it; images hardly shrink anyway"

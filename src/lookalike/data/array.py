@@ -95,12 +95,12 @@ def from_array(
     y: Tensor | None = None
     classes: tuple[str, ...] = ()
     if labels is not None:
-        known = labels >= 0 if labels.dtype.kind == "i" else np.ones(n, dtype=bool)
-        names, codes = np.unique(labels[known], return_inverse=True)
+        labelled = labels >= 0 if labels.dtype.kind == "i" else np.ones(n, dtype=bool)
+        names, codes = np.unique(labels[labelled], return_inverse=True)
         if len(names):
             classes = tuple(str(v) for v in names)
             y = torch.full((n,), -1)
-            y[torch.from_numpy(known)] = torch.from_numpy(codes).long()
+            y[torch.from_numpy(labelled)] = torch.from_numpy(codes).long()
     if split is not None and not set(map(str, split)) <= {"train", "test", "val"}:
         raise LookalikeError(f"{where}: split may say train, test or val, got {sorted(set(map(str, split)))[:5]}")
     return Images(

@@ -88,13 +88,13 @@ class Images:
 
     def of_rows(self, rows: Tensor) -> Images:
         """The images of these rows (int64) alone, read into memory."""
-        kept = rows.tolist()
+        row_numbers = rows.tolist()
         return replace(
             self,
             pixels=self.pixels[rows],
-            paths=tuple(self.paths[row] for row in kept),
+            paths=tuple(self.paths[row] for row in row_numbers),
             labels=None if self.labels is None else self.labels[rows],
-            split=None if self.split is None else tuple(self.split[row] for row in kept),
+            split=None if self.split is None else tuple(self.split[row] for row in row_numbers),
             sizes=None if self.sizes is None else self.sizes[rows],
             known_digests=self.digests[rows.numpy()],
             examined=(),
@@ -162,11 +162,11 @@ class Images:
     @cached_property
     def fingerprint(self) -> str:
         """A hash of paths, splits, sizes and pixels; labels are left out, as training does not see them."""
-        found = hashlib.blake2b(digest_size=16)
+        hasher = hashlib.blake2b(digest_size=16)
         settings = (list(self.pixels.shape), self.shape, self.colour)
-        found.update(repr((self.paths, self.split, settings)).encode())
-        found.update(np.ascontiguousarray(self.digests).data)
-        return found.hexdigest()
+        hasher.update(repr((self.paths, self.split, settings)).encode())
+        hasher.update(np.ascontiguousarray(self.digests).data)
+        return hasher.hexdigest()
 
 
 def _hash_fraction(path: str) -> float:

@@ -77,8 +77,8 @@ class Squares:
             return self._canvases[rows if self._rows is None else self._rows[rows]]
         numbers = (torch.arange(len(self._canvases)) if self._rows is None else self._rows)[rows]
         # where the canvases are: those that were brought to a GPU are made into squares there, and stay
-        there = getattr(self._canvases, "device", None)
-        out = torch.empty(len(numbers), *self.shape[1:], dtype=torch.uint8, device=there)
+        device = getattr(self._canvases, "device", None)
+        out = torch.empty(len(numbers), *self.shape[1:], dtype=torch.uint8, device=device)
         block = max(1, _BLOCK // math.prod(self._canvases.shape[1:]))
         for start in range(0, len(numbers), block):
             out[start : start + block] = self._made(numbers[start : start + block])
@@ -116,9 +116,9 @@ class Squares:
 def digest(image_CHW: np.ndarray) -> bytes:
     """A hash of an image's height, width, number of channels and values; uint8, without a canvas around it."""
     channels, height, width = image_CHW.shape
-    found = hashlib.blake2b(np.array([height, width, channels], "<u4").tobytes(), digest_size=DIGEST)
-    found.update(np.ascontiguousarray(image_CHW).data)
-    return found.digest()
+    hasher = hashlib.blake2b(np.array([height, width, channels], "<u4").tobytes(), digest_size=DIGEST)
+    hasher.update(np.ascontiguousarray(image_CHW).data)
+    return hasher.digest()
 
 
 def digests(canvases: Canvases, sizes_N2: Tensor | None) -> np.ndarray:
@@ -129,8 +129,8 @@ def digests(canvases: Canvases, sizes_N2: Tensor | None) -> np.ndarray:
         for start in range(0, len(canvases), block):
             part = canvases[slice(start, start + block)].contiguous().numpy()
             sizes = [part.shape[2:]] * len(part) if sizes_N2 is None else sizes_N2[start : start + block].tolist()
-            found = [digest(x[:, :h, :w]) for x, (h, w) in zip(part, sizes, strict=True)]
-            out[start : start + block] = np.frombuffer(b"".join(found), np.uint8).reshape(-1, DIGEST)
+            hashes = [digest(x[:, :h, :w]) for x, (h, w) in zip(part, sizes, strict=True)]
+            out[start : start + block] = np.frombuffer(b"".join(hashes), np.uint8).reshape(-1, DIGEST)
             p.step(len(part))
     return out
 

@@ -38,10 +38,10 @@ def load(place: Path, image_size: int | None = None, download: bool = False) -> 
         fetch([_URL], place / "cifar-10-binary.tar.gz", _MD5)
         read = _reader(place)
     if read is None:
-        there = sorted(p.name for p in place.iterdir())[:8] if place.is_dir() else "no such folder"
+        content = sorted(p.name for p in place.iterdir())[:8] if place.is_dir() else "no such folder"
         raise LookalikeError(
             f"cifar10:{place} holds neither {', nor '.join(_ARCHIVES[:2])}, nor their unpacked batches; "
-            f"found there: {there}. Add --download to fetch it."
+            f"found there: {content}. Add --download to fetch it."
         )
     pixels, labels, split, paths = [], [], [], []
     for batch in _BATCHES:
@@ -91,7 +91,7 @@ def _read_bytes(path: Path) -> bytes:
 
 def _members(archive: Path) -> dict[str, bytes]:
     """The batches of an archive by name, read in memory: nothing is unpacked to the disk."""
-    found = {}
+    batches = {}
     try:
         with open_tar(archive) as tar:
             for member in tar.members():
@@ -99,12 +99,12 @@ def _members(archive: Path) -> dict[str, bytes]:
                 if member.isreg() and stem in _BATCHES:
                     if member.size > _LARGEST:
                         raise LookalikeError(f"{archive}: {stem} of {member.size:,} bytes is not CIFAR-10")
-                    found[stem] = tar.read(member)
+                    batches[stem] = tar.read(member)
     except LookalikeError:
         raise
     except Exception as error:  # a damaged archive raises nearly anything
         raise LookalikeError(f"{archive} is damaged or cut short: {error}; remove it and fetch it again") from error
-    return found
+    return batches
 
 
 def _member(members: dict[str, bytes], name: str, archive: Path) -> bytes:

@@ -100,24 +100,24 @@ def decode(raw: Raw, side: int, channels: int | None = None) -> np.ndarray:
     Raises:
         Unreadable: damaged, cut short, too large, without a finite value, or of another number of channels.
     """
-    (found,) = decode_all([raw], side, channels)
-    if isinstance(found, Unreadable):
-        raise found
-    return found
+    (pixels,) = decode_all([raw], side, channels)
+    if isinstance(pixels, Unreadable):
+        raise pixels
+    return pixels
 
 
 def decode_all(raws: Iterable[Raw], side: int, channels: int | None = None) -> list[np.ndarray | Unreadable]:
-    """What `decode` gives of several images, or why it does not; in less time, as they are scaled together."""
-    found = [_decoded(raw, side, channels) for raw in raws]
+    """`decode` for several images, faster, as they are scaled together. Errors are returned, not raised."""
+    results = [_decoded(raw, side, channels) for raw in raws]
     alike: dict[tuple[object, ...], list[_Unscaled]] = {}
-    for one in found:
+    for one in results:
         if isinstance(one, _Unscaled):
             alike.setdefault((one.pixels.shape, one.size, one.extent), []).append(one)
     for group in alike.values():
-        together = scaled([one.pixels for one in group], group[0].size, group[0].extent)
-        for one, pixels in zip(group, together, strict=True):
+        resized = scaled([one.pixels for one in group], group[0].size, group[0].extent)
+        for one, pixels in zip(group, resized, strict=True):
             one.pixels = pixels
-    return [one.upright() if isinstance(one, _Unscaled) else one for one in found]
+    return [one.upright() if isinstance(one, _Unscaled) else one for one in results]
 
 
 @dataclass(eq=False)
@@ -154,11 +154,11 @@ def _decoded(raw: Raw, side: int, channels: int | None) -> np.ndarray | _Unscale
 
 
 def _read(raw: Raw, side: int, channels: int | None) -> np.ndarray | _Unscaled:
-    found = header(raw)
-    wanted = channels or found.channels
-    if found.channels != wanted and (found.channels, wanted) != (1, 3):
-        raise Unreadable(f"has {_channel_words(found.channels)} where the collection has {_channel_words(wanted)}")
-    size = fitted(found.width, found.height, side)
+    head = header(raw)
+    wanted = channels or head.channels
+    if head.channels != wanted and (head.channels, wanted) != (1, 3):
+        raise Unreadable(f"has {_channel_words(head.channels)} where the collection has {_channel_words(wanted)}")
+    size = fitted(head.width, head.height, side)
     if isinstance(raw, np.ndarray):
         pixels = _resize_array(eight_bits(raw.reshape(*raw.shape[:2], -1)), size)
     elif isinstance(raw, DeepImage):

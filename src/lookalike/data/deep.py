@@ -69,6 +69,6 @@ class DeepImage:
         seen = alpha > 0
         if not seen.any():
             return np.full(x.shape, 255, np.uint8)
-        found = eight_bits(x, seen).astype(np.float64)
+        levels = eight_bits(x, seen).astype(np.float64)
         part = alpha[:, :, None]
-        return (found * part + 255 * (1 - part)).round().astype(np.uint8)
+        return (levels * part + 255 * (1 - part)).round().astype(np.uint8)

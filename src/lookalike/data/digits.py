@@ -46,5 +46,5 @@ def bundled() -> tuple[np.ndarray, np.ndarray]:
     with generator_kept():
         from sklearn.datasets import load_digits
 
-    found = load_digits()
-    return found.images, found.target
+    bunch = load_digits()
+    return bunch.images, bunch.target

@@ -39,12 +39,12 @@ def fetch(urls: Sequence[str], path: Path, md5: str) -> None:
         except _NotServedError as error:
             failures.append(f"{url}: {error}")
             continue
-        found = checksum(part)
-        if found == md5:
+        md5_of_part = checksum(part)
+        if md5_of_part == md5:
             move_file(part, path)
             return
         part.unlink()
-        failures.append(f"{url}: checksum {found}, expected {md5}; the wrong file was removed")
+        failures.append(f"{url}: checksum {md5_of_part}, expected {md5}; the wrong file was removed")
     raise LookalikeError(
         f"could not download {path.name}:\n" + "\n".join(f"  - {f}" for f in failures) + "\n"
         f"Run the same command again to go on, or put the file into {path.parent} by hand."

@@ -44,47 +44,47 @@ def listing(place: Path) -> Listing:
             there.
     """
     rows, notes = read_rows(place)
-    found = listing_of_rows(rows, place.parent, place.parent.resolve().name, str(place))
-    return replace(found, notes=(*notes, *found.notes))
+    index = listing_of_rows(rows, place.parent, place.parent.resolve().name, str(place))
+    return replace(index, notes=(*notes, *index.notes))
 
 
 def listing_of_rows(rows: Sequence[Row], base: Path, name: str, where: str) -> Listing:
     """Each image once, with what its row says; names, splits and classes as a folder's where the list has none."""
-    found: dict[str, tuple[Entry, Row]] = {}
+    images: dict[str, tuple[Entry, Row]] = {}
     refused: dict[str, str] = {}
     others = Tally()
-    known: dict[Path, bool] = {}
+    own_by_folder: dict[Path, bool] = {}
     twice = 0
     for row in rows:
         label = _name(base, row.path)
-        if label in found:
+        if label in images:
             twice += 1
-            before = found[label][1]
+            before = images[label][1]
             if (before.label, before.split) != (row.label, row.split):
                 raise LookalikeError(
-                    f"{where} names {row.path!r} twice: with {_said(before)} (line {before.line}) and {_said(row)} "
-                    f"(line {row.line}); keep one of the lines"
+                    f"{where} names {row.path!r} twice: with {_label_words(before)} (line {before.line}) and "
+                    f"{_label_words(row)} (line {row.line}); keep one of the lines"
                 )
             continue
-        if _is_own(base / row.path, known):
+        if _is_own(base / row.path, own_by_folder):
             others.add("own", suffix_of(row.path), label)
             continue
         entry: Entry | str = "an address: fetch it first" if "://" in row.path else _entry(label, base / row.path)
         if isinstance(entry, Entry):
-            found[label] = (entry, row)
+            images[label] = (entry, row)
         else:
             refused[label] = entry
-    if not found:
+    if not images:
         examples = "; ".join(f"{name!r}: {reason}" for name, reason in list(refused.items())[:3])
         raise LookalikeError(
             f"{where} names no image that is there" + (f": {examples}" if examples else " (it is empty)")
         )
-    names = sorted(found)
-    ordered = [found[name][1] for name in names]
+    names = sorted(images)
+    ordered = [images[name][1] for name in names]
     split = _splits(ordered, where) or splits_of(names)
     labels = tuple(row.label for row in ordered)
     return Listing(
-        entries=tuple(found[name][0] for name in names),
+        entries=tuple(images[name][0] for name in names),
         name=name or "images",
         labels=labels if any(label is not None for label in labels) else labels_of(names),
         split=split,
@@ -104,8 +104,8 @@ def listing_of_rows(rows: Sequence[Row], base: Path, name: str, where: str) -> L
     )
 
 
-def _is_own(path: Path, known: dict[Path, bool]) -> bool:
-    return lies_in_own_folder(path.parent, known) or is_own_file(os.fspath(path), path.name)
+def _is_own(path: Path, own_by_folder: dict[Path, bool]) -> bool:
+    return lies_in_own_folder(path.parent, own_by_folder) or is_own_file(os.fspath(path), path.name)
 
 
 def _entry(name: str, path: Path) -> Entry | str:
@@ -128,7 +128,7 @@ def _splits(rows: Sequence[Row], where: str) -> tuple[str, ...] | None:
     return tuple(row.split or "" for row in rows)
 
 
-def _said(row: Row) -> str:
+def _label_words(row: Row) -> str:
     return f"label {row.label!r}" + (f" in {row.split}" if row.split else "")
 
 
@@ -166,9 +166,9 @@ def _plain_lines(place: Path) -> tuple[list[Row] | None, list[str]]:
     if quoted or "path" in table.head or (len(table.head) > 1 and any(name in table.head for name in PATHS)):
         return None, notes
     parted = [_LABELLED.fullmatch(line) for _, line in lines]
-    if all(found is not None and not is_image(found["label"]) for found in parted):
-        labelled = [(number, found) for (number, _), found in zip(lines, parted, strict=True) if found is not None]
-        return [Row(number, found["path"], found["label"].strip(), None) for number, found in labelled], notes
+    if all(match is not None and not is_image(match["label"]) for match in parted):
+        labelled = [(number, match) for (number, _), match in zip(lines, parted, strict=True) if match is not None]
+        return [Row(number, match["path"], match["label"].strip(), None) for number, match in labelled], notes
     return [Row(number, _unquoted(line), None, None) for number, line in lines], notes
 
 
@@ -189,12 +189,12 @@ def _table_rows(place: Path) -> tuple[list[Row], list[str]]:
     split = table.column(("split",)) if table.head else None
     rows = []
     for number, cells in table.rows:
-        found = ["" if i is None or i >= len(cells) else cells[i] for i in (path, label, split)]
-        if not found[0].strip():
+        values = ["" if i is None or i >= len(cells) else cells[i] for i in (path, label, split)]
+        if not values[0].strip():
             continue
-        part = split_of(found[2]) if found[2].strip() else None
-        if found[2].strip() and part is None:
-            said = found[2].strip().lower()
-            raise LookalikeError(f"{place}, line {number}: split may say train, test or val, got {said!r}")
-        rows.append(Row(number, found[0], readable(found[1]).strip() or None, part))
+        part = split_of(values[2]) if values[2].strip() else None
+        if values[2].strip() and part is None:
+            word = values[2].strip().lower()
+            raise LookalikeError(f"{place}, line {number}: split may say train, test or val, got {word!r}")
+        rows.append(Row(number, values[0], readable(values[1]).strip() or None, part))
     return rows, list(table.notes)

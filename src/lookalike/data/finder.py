@@ -27,58 +27,58 @@ class Finder:
         self._example: dict[str, tuple[str, str]] = {}
 
     def find(self, path: str) -> str:
-        """The path, relative to the folder of the list or absolute, of a file that is there; else as it came."""
-        if "://" in path or self._there(path):
+        """The path of an existing file, relative to the folder of the list or absolute; else `path` as it is."""
+        if "://" in path or self._is_file(path):
             return path
         spelt = spelt_in(self._base, path)
-        if self._there(spelt):
+        if self._is_file(spelt):
             return spelt
-        for how, way in self._ways(path):
-            if self._there(way):
-                self._changes[how] += 1
-                self._example.setdefault(how, (path, way))
-                return way
+        for change, candidate in self._candidates(path):
+            if self._is_file(candidate):
+                self._changes[change] += 1
+                self._example.setdefault(change, (path, candidate))
+                return candidate
         return path
 
     def notes(self, where: str) -> list[str]:
-        """What was done to paths, a sentence for each way."""
+        """What was changed in paths, a sentence for each kind of change."""
         return [
-            f"{counted(n, 'path')} of {where} {how}, such as {self._example[how][0]!r}: "
-            f"{self._example[how][1]!r} is read"
-            for how, n in self._changes.items()
+            f"{counted(n, 'path')} of {where} {change}, such as {self._example[change][0]!r}: "
+            f"{self._example[change][1]!r} is read"
+            for change, n in self._changes.items()
         ]
 
-    def _there(self, path: str) -> bool:
+    def _is_file(self, path: str) -> bool:
         try:
             place = os.path.join(self._base, path)  # noqa: PTH118 - a Path takes ten times as long, for each line
             return os.path.lexists(place) and not os.path.isdir(place)  # noqa: PTH112
         except (OSError, ValueError):  # a name that no system allows
             return False
 
-    def _ways(self, path: str) -> list[tuple[str, str]]:
+    def _candidates(self, path: str) -> list[tuple[str, str]]:
         plain = path.strip().strip("\"'")
-        ways = [("have blanks or quotes around them", plain)] if plain != path else []
+        candidates = [("have blanks or quotes around them", plain)] if plain != path else []
         if readable(plain) != plain:
             plain = readable(plain)
-            ways.append(("are written in cp1252", plain))
+            candidates.append(("are written in cp1252", plain))
         if "\\" in plain:
             plain = _DRIVE.sub("", plain.replace("\\", "/"), count=1)
-            ways.append(("are written with backslashes", plain))
+            candidates.append(("are written with backslashes", plain))
         if not plain.startswith("/"):
-            ways.append(("are relative to the working folder", os.path.abspath(plain)))  # noqa: PTH100 - of no link
+            candidates.append(("are relative to the working folder", os.path.abspath(plain)))  # noqa: PTH100 - of no link
         parts = [part for part in plain.split("/") if part not in ("", ".", "..")]
         drops = dict.fromkeys((self._dropped, *range(len(parts))))
         for drop in (drop for drop in drops if 0 < drop < len(parts)):
             end = "/".join(parts[drop:])
-            if self._there(end):
+            if self._is_file(end):
                 self._dropped = drop
-                ways.append(("are of another place, and their end is here", end))
+                candidates.append(("are of another place, and their end is here", end))
                 break
-        return ways + self._with_suffix(plain)
+        return candidates + self._with_suffix(plain)
 
     def _with_suffix(self, plain: str) -> list[tuple[str, str]]:
         if is_image(plain):
             return []
         suffixes = [spelt for suffix in _SUFFIXES for spelt in (suffix, suffix.upper())]
-        found = [plain + suffix for suffix in suffixes if self._there(plain + suffix)]
-        return [("lack their suffix", found[0])] if len(found) == 1 else []
+        existing = [plain + suffix for suffix in suffixes if self._is_file(plain + suffix)]
+        return [("lack their suffix", existing[0])] if len(existing) == 1 else []

@@ -16,24 +16,26 @@ from lookalike.data.health import examine
 from lookalike.data.listing import Entry
 from lookalike.data.store_format import Shape
 
-KEPT = 2**28
-"""Bytes of decoded canvases that are kept: the batch under way and those that come next."""
-FEWEST = 64
-"""Canvases that are kept in any case."""
+CACHE_BYTES = 2**28
+"""Bytes of decoded canvases in the cache: the current batch and the next ones."""
+FEWEST_CACHED = 64
+"""Canvases that the cache holds at least, however large they are."""
 
 
 class Decoded:
     """uint8 [N, C, M, M] of readable images, in worker threads; the same bits as a store of them."""
 
-    def __init__(self, entries: Sequence[Entry], shape: Shape, kept: int = KEPT, fewest: int = FEWEST) -> None:
-        """`kept` are bytes of canvases that are kept, and `fewest` as many canvases in any case."""
+    def __init__(
+        self, entries: Sequence[Entry], shape: Shape, cache_bytes: int = CACHE_BYTES, fewest: int = FEWEST_CACHED
+    ) -> None:
+        """The cache holds `cache_bytes` of canvases, and at least `fewest` of them."""
         self._entries, self._shape = entries, shape
-        self._most = max(fewest, kept // shape.bytes)
-        self._kept: OrderedDict[int, Future[Tensor]] = OrderedDict()
+        self._most = max(fewest, cache_bytes // shape.bytes)
+        self._futures: OrderedDict[int, Future[Tensor]] = OrderedDict()
         self._begin()
 
     def _begin(self) -> None:
-        self._kept.clear()
+        self._futures.clear()
         self._pool, self._process = ThreadPoolExecutor(cores(), "decode"), os.getpid()
 
     def __len__(self) -> int:
@@ -67,13 +69,13 @@ class Decoded:
     def _ask(self, row: int) -> Future[Tensor]:
         if self._process != os.getpid():  # forked since, and the threads are not here
             self._begin()
-        future = self._kept.get(row)
+        future = self._futures.get(row)
         if future is None:
-            future = self._kept[row] = self._pool.submit(self._decode, self._entries[row])
-            if len(self._kept) > self._most:
-                self._kept.popitem(last=False)
+            future = self._futures[row] = self._pool.submit(self._decode, self._entries[row])
+            if len(self._futures) > self._most:
+                self._futures.popitem(last=False)
         else:
-            self._kept.move_to_end(row)
+            self._futures.move_to_end(row)
         return future
 
     def _decode(self, entry: Entry) -> Tensor:

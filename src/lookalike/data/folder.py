@@ -50,20 +50,20 @@ def listing(place: Path) -> Listing:
     Raises:
         NoImages: there are none; the message says what was found.
     """
-    found = _Found()
+    content = _FolderContent()
     with phase("listing files") as p:
-        _walk(os.fspath(place), found, p)
-    passed_over = found.others.result()
-    if not found.entries:
+        _walk(os.fspath(place), content, p)
+    passed_over = content.others.result()
+    if not content.entries:
         loud, quiet = sentences(kind for kind in passed_over if kind.reason != "other")
         what = suffixes(kind for kind in passed_over if kind.reason not in ("hidden", "trash", "own"))
         looked = f"no images in {place}: looked for {', '.join(_NAMED)} and others, found {what or 'nothing'}"
-        if found.refused:
-            looked += "; not readable: " + "; ".join(f"{name}: {reason}" for name, reason in found.refused[:3])
+        if content.refused:
+            looked += "; not readable: " + "; ".join(f"{name}: {reason}" for name, reason in content.refused[:3])
         for sentence in (*loud, *quiet):
             looked += f". {sentence}"
-        raise NoImages(looked, passed_over, len(found.refused))
-    return listing_of(found.entries, place.resolve().name, found.refused, found.notes, passed_over)
+        raise NoImages(looked, passed_over, len(content.refused))
+    return listing_of(content.entries, place.resolve().name, content.refused, content.notes, passed_over)
 
 
 def files(paths: Sequence[Path]) -> Listing:
@@ -76,17 +76,17 @@ def files(paths: Sequence[Path]) -> Listing:
     base = Path(os.path.commonpath([path.parent for path in absolute]))
     entries, refused = [], []
     others = Tally()
-    known: dict[Path, bool] = {}
+    own_by_folder: dict[Path, bool] = {}
     for path in absolute:
         name = path.relative_to(base).as_posix()
-        if lies_in_own_folder(path.parent, known) or is_own_file(os.fspath(path), path.name):
+        if lies_in_own_folder(path.parent, own_by_folder) or is_own_file(os.fspath(path), path.name):
             others.add("own", suffix_of(name), name)
             continue
-        found = file_entry(name, os.fspath(path))
-        if isinstance(found, Entry):
-            entries.append(found)
+        entry = file_entry(name, os.fspath(path))
+        if isinstance(entry, Entry):
+            entries.append(entry)
         else:
-            refused.append((name, found))
+            refused.append((name, entry))
     if not entries:
         why = [f"{name!r}: {reason}" for name, reason in refused[:3]] + sentences(others.result())[1]
         raise NoImages("none can be read: " + "; ".join(why), others.result(), len(refused))
@@ -114,11 +114,11 @@ def named_entry(name: str, path: str) -> Entry | str:
     reason = reason_by_suffix(suffix_of(name))
     if reason:
         return why_not(reason) or "no image by its name"
-    found = file_entry(name, path)
-    if reason is None and isinstance(found, Entry):
+    entry = file_entry(name, path)
+    if reason is None and isinstance(entry, Entry):
         reason = kind_by_bytes(path)
-        return (why_not(reason) or "no image by its first bytes") if reason else found
-    return found
+        return (why_not(reason) or "no image by its first bytes") if reason else entry
+    return entry
 
 
 def kind_by_bytes(path: str) -> str:
@@ -150,7 +150,7 @@ def open_file(path: str) -> Raw:
 
 
 @dataclass
-class _Found:
+class _FolderContent:
     entries: list[Entry] = field(default_factory=list)
     refused: list[tuple[str, str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -161,7 +161,7 @@ class _Found:
     """Unknown suffixes that images have."""
 
 
-def _walk(place: str, found: _Found, counting: Phase) -> None:
+def _walk(place: str, content: _FolderContent, counting: Phase) -> None:
     """List a folder and those below it in the order of their names, each once, whatever links lead to it."""
     seen: dict[tuple[int, int], str] = {}
     waiting = [""]
@@ -172,7 +172,7 @@ def _walk(place: str, found: _Found, counting: Phase) -> None:
             status = os.stat(folder)  # noqa: PTH116
             if (status.st_dev, status.st_ino) in seen:
                 first = seen[status.st_dev, status.st_ino] or "the folder itself"
-                found.notes.append(f"{prefix!r} leads to {first!r} again, which is read once")
+                content.notes.append(f"{prefix!r} leads to {first!r} again, which is read once")
                 continue
             seen[status.st_dev, status.st_ino] = prefix.rstrip("/")
             with os.scandir(folder) as listed:
@@ -180,32 +180,32 @@ def _walk(place: str, found: _Found, counting: Phase) -> None:
         except OSError as error:
             if not prefix:
                 raise LookalikeError(f"cannot read the folder {place}: {error.strerror}") from error
-            found.refused.append((prefix, f"this folder cannot be read: {error.strerror}"))
+            content.refused.append((prefix, f"this folder cannot be read: {error.strerror}"))
             continue
         names = {item.name for item in inside}
         if is_own_folder(folder, names):
             if not prefix:
-                found.others.add("own", FOLDER, Path(place).name)
+                content.others.add("own", FOLDER, Path(place).name)
                 raise NoImages(
                     f"{place} was written by lookalike, which is no input: name a folder of images",
-                    found.others.result(),
+                    content.others.result(),
                 )
-            found.others.add("own", FOLDER, prefix)
+            content.others.add("own", FOLDER, prefix)
             continue
         if not inside and prefix:
-            found.others.add("empty", FOLDER, prefix)
-        below = [prefix + item.name + "/" for item in _sorted_in(inside, prefix, found)]
+            content.others.add("empty", FOLDER, prefix)
+        below = [prefix + item.name + "/" for item in _sorted_in(inside, prefix, content)]
         waiting += reversed(below)
         counting.step(len(inside))
 
 
-def _sorted_in(inside: Iterable[os.DirEntry[str]], prefix: str, found: _Found) -> Iterator[os.DirEntry[str]]:
+def _sorted_in(inside: Iterable[os.DirEntry[str]], prefix: str, content: _FolderContent) -> Iterator[os.DirEntry[str]]:
     """Put files where they belong; gives back the folders."""
     for item in inside:
         name = prefix + item.name
         ignored = why_ignored(item.name)
         if ignored is not None:
-            found.others.add(ignored, suffix_of(item.name) if ignored == "cloud" else item.name, name)
+            content.others.add(ignored, suffix_of(item.name) if ignored == "cloud" else item.name, name)
             continue
         try:
             is_folder = item.is_dir()
@@ -217,11 +217,11 @@ def _sorted_in(inside: Iterable[os.DirEntry[str]], prefix: str, found: _Found) -
         suffix = suffix_of(item.name)
         reason = reason_by_suffix(suffix)
         if reason is None:
-            reason = _by_bytes(item, suffix, found)
+            reason = _by_bytes(item, suffix, content)
         if reason == "" and is_own_file(item.path, item.name):
             reason = "own"
         if reason:
-            found.others.add(reason, suffix, name)
+            content.others.add(reason, suffix, name)
             continue
         try:
             status = item.stat()
@@ -229,21 +229,21 @@ def _sorted_in(inside: Iterable[os.DirEntry[str]], prefix: str, found: _Found) -
             status = None  # file_entry says why
         entry = file_entry(name, item.path, status)
         if isinstance(entry, Entry):
-            found.entries.append(entry)
+            content.entries.append(entry)
         else:
-            found.refused.append((name, entry))
+            content.refused.append((name, entry))
 
 
-def _by_bytes(item: os.DirEntry[str], suffix: str, found: _Found) -> str:
+def _by_bytes(item: os.DirEntry[str], suffix: str, content: _FolderContent) -> str:
     """What the first bytes say. Where many of an unknown suffix were no images and none was, no more are opened."""
     try:
-        if not item.is_file() or (found.opened[suffix] >= _ENOUGH and suffix not in found.met):
+        if not item.is_file() or (content.opened[suffix] >= _ENOUGH and suffix not in content.met):
             return "other"
     except OSError:
         return "other"
     reason = kind_by_bytes(item.path)
     if reason:
-        found.opened[suffix] += 1
+        content.opened[suffix] += 1
     else:
-        found.met.add(suffix)
+        content.met.add(suffix)
     return reason

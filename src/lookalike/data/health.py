@@ -37,7 +37,7 @@ def examine(entry: Entry, side: int, channels: int | None = None) -> tuple[np.nd
         channels: of the result; None: the image's own.
 
     Returns:
-        uint8 [h, w, channels], or None where it cannot be read; and what was found.
+        uint8 [h, w, channels], or None where it cannot be read; and a record of the image.
     """
     return examine_all([entry], side, channels)[0]
 
@@ -46,25 +46,25 @@ def examine_all(
     entries: Sequence[Entry], side: int, channels: int | None = None
 ) -> list[tuple[np.ndarray | None, Examined]]:
     """The same of several images, in less time."""
-    told: list[tuple[Header | None, str | None]] = []
+    headers: list[tuple[Header | None, str | None]] = []
 
     def opened() -> Iterator[Raw]:
         """One file is open at a time."""
         for entry in entries:
             raw, head, reason = _opened(entry)
-            told.append((head, reason))
+            headers.append((head, reason))
             if raw is not None:
                 yield raw
 
     decoded = iter(decode_all(opened(), side, channels))
-    found: list[tuple[np.ndarray | None, Examined]] = []
-    for entry, (head, reason) in zip(entries, told, strict=True):
+    results: list[tuple[np.ndarray | None, Examined]] = []
+    for entry, (head, reason) in zip(entries, headers, strict=True):
         image = next(decoded) if reason is None else Unreadable(reason)
         if isinstance(image, Unreadable):
-            found.append((None, Examined(entry.name, head, reason_of(image), None, 0.0)))
+            results.append((None, Examined(entry.name, head, reason_of(image), None, 0.0)))
         else:
-            found.append((image, Examined(entry.name, head, None, digest(image), _spread(image))))
-    return found
+            results.append((image, Examined(entry.name, head, None, digest(image), _spread(image))))
+    return results
 
 
 def _opened(entry: Entry) -> tuple[Raw | None, Header | None, str | None]:
@@ -139,29 +139,29 @@ class Health:
 
     def lines(self) -> list[str]:
         """Sentences, the gravest first, each with numbers and examples, and with a remedy where there is one."""
-        said = [f"{counted(self.good, 'image')} can be used" + (f", {self.bad:,} cannot" if self.bad else "")]
-        said += [f"{len(names):,} skipped: {reason} ({_examples(names)})" for reason, names in self.unreadable]
+        lines = [f"{counted(self.good, 'image')} can be used" + (f", {self.bad:,} cannot" if self.bad else "")]
+        lines += [f"{len(names):,} skipped: {reason} ({_examples(names)})" for reason, names in self.unreadable]
         loud, quiet = sentences(self.passed_over)
-        said += loud + self._same() + self._sizes() + self._values() + self._labels()
-        return said + [f"note: {note}" for note in self.notes] + quiet
+        lines += loud + self._same() + self._sizes() + self._values() + self._labels()
+        return lines + [f"note: {note}" for note in self.notes] + quiet
 
     def _same(self) -> list[str]:
-        said = []
+        lines = []
         if self.duplicates:
             copies = sum(map(len, self.duplicates)) - len(self.duplicates)
-            said.append(
+            lines.append(
                 f"{counted(copies, 'image')} "
                 f"{agreeing(copies, 'is a copy of another', 'are copies of others')}, pixel by pixel "
                 f"({_examples(self.duplicates[0])}); "
                 "harmless when few, but a copy in the test split makes figures too good: remove copies there"
             )
         if self.flat:
-            said.append(
+            lines.append(
                 f"{counted(len(self.flat), 'image')} {agreeing(len(self.flat), 'is', 'are')} nearly of one "
                 f"value ({_examples(self.flat)}); "
                 "they end up in a group of their own: remove them if they are failed pictures"
             )
-        return said
+        return lines
 
     def _sizes(self) -> list[str]:
         if self.smallest is None or self.largest is None or self.common_size is None or self.thinnest is None:
@@ -169,29 +169,31 @@ class Health:
         width, height, n = self.common_size
         if self.sizes == 1:
             return [f"{agreeing(n, 'it is', 'all are')} {width} x {height} pixels"]
-        said = [
+        lines = [
             f"{self.sizes:,} sizes, from {self.smallest[1]} x {self.smallest[2]} ({self.smallest[0]!r}) to "
             f"{self.largest[1]} x {self.largest[2]} pixels ({self.largest[0]!r}); "
             f"most common is {width} x {height} ({counted(n, 'image')})"
         ]
         name, width, height = self.thinnest
         if max(width, height) >= _THIN * min(width, height):
-            said.append(f"the thinnest image is {width} x {height} pixels ({name!r}): little of it is left when scaled")
-        return said
+            lines.append(
+                f"the thinnest image is {width} x {height} pixels ({name!r}): little of it is left when scaled"
+            )
+        return lines
 
     def _values(self) -> list[str]:
         counts = dict(self.channels)
-        said = []
+        lines = []
         if set(counts) == {1, 3}:
             are = agreeing(counts[1], "is", "are")
-            said.append(f"{counts[1]:,} {are} grey and {counts[3]:,} in colour: grey ones are used as colour")
+            lines.append(f"{counts[1]:,} {are} grey and {counts[3]:,} in colour: grey ones are used as colour")
         elif len(counts) > 1:
             kinds = ", ".join(f"{n:,} with {c}" for c, n in self.channels)
-            said.append(f"numbers of channels differ ({kinds}): one collection has one number, keep them apart")
+            lines.append(f"numbers of channels differ ({kinds}): one collection has one number, keep them apart")
         elif counts:
             ((c, n),) = self.channels
             have = agreeing(n, "it has", "all have")
-            said.append(
+            lines.append(
                 agreeing(n, "it is grey", "all are grey")
                 if c == 1
                 else f"{have} three channels"
@@ -199,13 +201,13 @@ class Health:
                 else f"{have} {counted(c, 'channel')}"
             )
         if any(b > 8 for b in self.bits):
-            said.append("values of more than 8 bits are stretched to 8, between each image's own 0.5 % and 99.5 %")
-        return said
+            lines.append("values of more than 8 bits are stretched to 8, between each image's own 0.5 % and 99.5 %")
+        return lines
 
     def _labels(self) -> list[str]:
-        said = [", ".join(f"{n:,} in {part}" for part, n in self.splits)] if self.splits else []
+        lines = [", ".join(f"{n:,} in {part}" for part, n in self.splits)] if self.splits else []
         if not self.classes:
-            return said
+            return lines
         (large, most), (small, fewest) = self.classes[0], self.classes[-1]
         words = (
             f"{counted(len(self.classes), 'class')}, from {counted(fewest, 'image')} ({small!r}) to "
@@ -213,19 +215,19 @@ class Health:
         )
         if most >= _UNEVEN * fewest:
             words += ": uneven, so accuracy tells of the large classes most"
-        said.append(words)
+        lines.append(words)
         lonely = [name for name, n in self.classes if n < 2]
         if lonely:
-            said.append(
+            lines.append(
                 f"{counted(len(lonely), 'class')} {agreeing(len(lonely), 'has', 'have')} a single image "
                 f"({_examples(lonely)}): too few to test on"
             )
         if self.unlabelled:
-            said.append(
+            lines.append(
                 f"{counted(self.unlabelled, 'image')} {agreeing(self.unlabelled, 'has', 'have')} no label: "
                 "trained on, left out of evaluation"
             )
-        return said
+        return lines
 
 
 def health_of(listing: Listing, examined: Sequence[Examined]) -> Health:
@@ -308,8 +310,8 @@ def too_many_bad(health: Health, most: float = MOST_BAD) -> None:
     """
     if health.good and health.bad <= most * health.listed:
         return
-    found = "; ".join(f"{reason} ({_examples(names)})" for reason, names in health.unreadable[:_EXAMPLES])
-    head = f"{health.bad:,} of {counted(health.listed, 'image')} in {health.name} cannot be read: {found}"
+    reasons = "; ".join(f"{reason} ({_examples(names)})" for reason, names in health.unreadable[:_EXAMPLES])
+    head = f"{health.bad:,} of {counted(health.listed, 'image')} in {health.name} cannot be read: {reasons}"
     if not health.good:
         refused = [(name, reason) for reason, names in health.unreadable for name in names]
         raise NoneReadable(f"{head}. None is left to use.", refused)
@@ -323,8 +325,8 @@ def _largest_first(item: tuple[str, int]) -> tuple[int, str]:
 def _splits(listing: Listing, examined: Sequence[Examined]) -> tuple[tuple[str, int], ...]:
     if listing.split is None:
         return ()
-    found = Counter(part for e, part in zip(examined, listing.split, strict=True) if e.reason is None)
-    return tuple(sorted(found.items(), reverse=True))
+    counts = Counter(part for e, part in zip(examined, listing.split, strict=True) if e.reason is None)
+    return tuple(sorted(counts.items(), reverse=True))
 
 
 def _examples(names: Iterable[str]) -> str:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import importlib
 import io
+from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Protocol, overload
 
 import numpy as np
 from PIL import Image
@@ -22,8 +23,28 @@ _NAMES = ("image", "img")
 _SAVED = ("dataset_dict.json", "dataset_info.json", "state.json")  # what save_to_disk leaves in a folder
 
 
-Table = Any
-"""A data set of the library, which may not be there."""
+class Table(Protocol):
+    """One split of a data set, as far as it is used here; the library may not be installed."""
+
+    @property
+    def features(self) -> Mapping[str, object]:
+        """The kind of each column, by name."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    @overload
+    def __getitem__(self, row: int, /) -> Mapping[str, object]: ...
+    @overload
+    def __getitem__(self, column: str, /) -> Iterable[object]: ...
+
+    def select_columns(self, column_names: list[str]) -> Table:
+        """The table with these columns alone."""
+        ...
+
+    def cast_column(self, column: str, feature: object) -> Table:
+        """The table with a column of another kind."""
+        ...
 
 
 def listing(place: str) -> Listing:
@@ -68,15 +89,15 @@ def _load(library: ModuleType, name: str, part: str) -> dict[str, Table]:
     """Tables by the names of their splits."""
     try:
         if Path(name).is_dir() and any((Path(name) / file).exists() for file in _SAVED):
-            found = library.load_from_disk(name)
-            if part and isinstance(found, dict):
-                found = found[part]
+            dataset = library.load_from_disk(name)
+            if part and isinstance(dataset, dict):
+                dataset = dataset[part]
         else:
-            found = library.load_dataset(name, split=part or None)
+            dataset = library.load_dataset(name, split=part or None)
     except Exception as error:  # network, names, formats: the library raises its own of many kinds
         text = str(error).strip().splitlines()
         raise LookalikeError(f"cannot load hf:{name}: {text[0] if text else type(error).__name__}") from error
-    return dict(sorted(found.items())) if isinstance(found, dict) else {part or "train": found}
+    return dict(sorted(dataset.items())) if isinstance(dataset, dict) else {part or "train": dataset}
 
 
 def _image_column(table: Table, name: str) -> str:
@@ -100,7 +121,7 @@ def _labels(table: Table) -> list[str | None]:
     column = next((c for c, kind in dict(table.features).items() if type(kind).__name__ == "ClassLabel"), None)
     if column is None:
         return [None] * len(table)
-    names = list(table.features[column].names)
+    names: list[str] = list(getattr(table.features[column], "names", ()))
     codes = list(table[column])
     return [names[code] if isinstance(code, int) and 0 <= code < len(names) else None for code in codes]
 

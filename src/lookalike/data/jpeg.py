@@ -112,18 +112,18 @@ def opened(source: str | PathLike[str] | IO[bytes]) -> tuple[Jpeg | None, bytes]
     """
     by_name = isinstance(source, str | PathLike)
     file = open(source, "rb") if isinstance(source, str | PathLike) else source  # noqa: SIM115 - stays open for the rest
-    found = None
+    image = None
     if not by_name:
         file.seek(0)
     try:
         head = file.read(_HEAD)
-        found = _parsed(head)
-        if found is not None and len(head) == _HEAD:
-            found.file = file
+        image = _parsed(head)
+        if image is not None and len(head) == _HEAD:
+            image.file = file
     finally:
-        if by_name and (found is None or found.file is None):
+        if by_name and (image is None or image.file is None):
             file.close()
-    return found, head
+    return image, head
 
 
 def unusual(head: bytes) -> str:
@@ -183,7 +183,7 @@ def _parsed(head: bytes) -> Jpeg | None:
 
 
 def _orientation(exif: bytes) -> int:
-    """The orientation in the first directory of TIFF tags, 0 where it has none.
+    """The orientation in the first directory of TIFF tags, 0 where the directory has none.
 
     Raises:
         ValueError, struct.error: the tags are unusual or cut short.
@@ -193,11 +193,11 @@ def _orientation(exif: bytes) -> int:
         raise ValueError("no TIFF header")
     (start,) = unpack_from(f"{order}I", exif, 4)
     (count,) = unpack_from(f"{order}H", exif, start)
-    found = 0
+    orientation = 0
     for at in range(start + 2, start + 2 + 12 * count, 12):
         tag, kind, values, value = unpack_from(f"{order}HHIH", exif, at)
         if tag == _ORIENTATION:
-            if found or kind != _SHORT or values != 1:
+            if orientation or kind != _SHORT or values != 1:
                 raise ValueError("an unusual orientation")
-            found = value or 1
-    return found
+            orientation = value or 1
+    return orientation

@@ -47,8 +47,8 @@ def mended(data: bytes) -> bytes:
         raise Unreadable("truncated: the last steps of a progressive JPEG are missing")
     rng = random.Random(0)
     noise = bytes(rng.randrange(255) for _ in range(2048))  # and no 255, which would be a marker
-    own = data.rstrip(b"\xff")  # half a marker, which the noise would complete
-    with _decoded(own + _END) as plain, _decoded(own + noise + _END) as other:
+    content = data.rstrip(b"\xff")  # half a marker, which the noise would complete
+    with _decoded(content + _END) as plain, _decoded(content + noise + _END) as other:
         changed = ImageChops.difference(plain.convert("RGB"), other.convert("RGB")).getbbox()
     if changed is None:
         return with_end(data)
@@ -66,7 +66,7 @@ def _decoded(data: bytes) -> Image.Image:
 
 
 def _has_all_scans(data: bytes) -> bool:
-    """Whether a progressive file has told every coefficient to its last bit; true of any other file."""
+    """Whether a progressive file holds every coefficient to its last bit; true of any other file."""
     exact: dict[int, set[int]] = {}
     at, progressive = 2, False
     try:
@@ -89,4 +89,4 @@ def _has_all_scans(data: bytes) -> bool:
                 at = following.start() if following else len(data)
     except (StructError, IndexError, KeyError):
         return True
-    return not progressive or all(len(found) == _COEFFICIENTS for found in exact.values())
+    return not progressive or all(len(coefficients) == _COEFFICIENTS for coefficients in exact.values())

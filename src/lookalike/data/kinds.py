@@ -96,40 +96,40 @@ _STARTS = (
 @cache
 def _unread() -> dict[str, str]:
     """Suffixes of images that this machine lacks a reader for, with the reason."""
-    there = {
+    readable = {
         "avif": bool(features.check("avif")) if "avif" in features.modules else False,
         "jpeg2000": bool(features.check("jpg_2000")),
         "heif": importlib.util.find_spec("pillow_heif") is not None,
     }
-    return {suffix: reason for reason, known in _WITH_HELP.items() if not there[reason] for suffix in known}
+    return {suffix: reason for reason, suffixes in _WITH_HELP.items() if not readable[reason] for suffix in suffixes}
 
 
 @cache
 def image_suffixes() -> tuple[str, ...]:
     """Suffixes of images that can be read here, the usual ones first."""
-    helped = (suffix for known in _WITH_HELP.values() for suffix in known)
+    helped = (suffix for suffixes in _WITH_HELP.values() for suffix in suffixes)
     return (*_READ.split(), *(suffix for suffix in helped if suffix not in _unread()))
 
 
 @cache
-def _known() -> dict[str, str]:
-    """Every known suffix; "" for an image that can be read, else the reason why it is none."""
+def _reasons() -> dict[str, str]:
+    """The reason by suffix: "" for an image that can be read, else why it is none."""
     return _REASON_OF | dict.fromkeys(image_suffixes(), "") | _unread() | {_CLOUD: "cloud"}
 
 
 def suffix_of(name: str) -> str:
     """The suffix of a name, in small letters with its dot; empty where what follows the last dot is none."""
     stem, dot, suffix = name.rpartition(".")
-    found = f".{suffix.lower()}"
-    if found in _PACKED:  # says less than what stands before it
-        inner = f".{stem.rpartition('.')[2].lower()}{found}"
-        found = inner if inner in _known() else found
-    return found if dot and stem.rsplit("/", 1)[-1] and (found in _known() or _ODD.match(found)) else ""
+    dotted = f".{suffix.lower()}"
+    if dotted in _PACKED:  # says less than what stands before it
+        inner = f".{stem.rpartition('.')[2].lower()}{dotted}"
+        dotted = inner if inner in _reasons() else dotted
+    return dotted if dot and stem.rsplit("/", 1)[-1] and (dotted in _reasons() or _ODD.match(dotted)) else ""
 
 
 def reason_by_suffix(suffix: str) -> str | None:
     """Empty for an image that can be read, else the reason why it is none; None where the first bytes must tell."""
-    return _known().get(suffix)
+    return _reasons().get(suffix)
 
 
 def reason_by_bytes(head: bytes) -> str:
@@ -152,5 +152,5 @@ def reason_by_bytes(head: bytes) -> str:
 
 def _here(reason: str) -> str:
     """Empty where this machine reads what others may not."""
-    known = _WITH_HELP.get(reason)
-    return "" if known is not None and known[0] not in _unread() else reason
+    suffixes = _WITH_HELP.get(reason)
+    return "" if suffixes is not None and suffixes[0] not in _unread() else reason

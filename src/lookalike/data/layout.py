@@ -109,10 +109,10 @@ def folders_of(names: Sequence[str]) -> _Folders:
     if place is not None:
         held = [_in_split(parts, place) for parts in folders]
         words = [parts[place] if ok else "train" for parts, ok in zip(folders, held, strict=True)]
-        found = tuple(split_of(word) or "" for word in words)
-        if len(set(found)) == 2:
-            split = found
-            notes += _split_notes(words, found, held.count(False))
+        parts_of_images = tuple(split_of(word) or "" for word in words)
+        if len(set(parts_of_images)) == 2:
+            split = parts_of_images
+            notes += _split_notes(words, parts_of_images, held.count(False))
         folders = [_without(parts, place) if ok else () for parts, ok in zip(folders, held, strict=True)]
     classes = ["/".join(parts) for parts in folders]
     labelled = sum(map(bool, classes))
@@ -129,7 +129,7 @@ def _place_of_splits(folders: Sequence[tuple[str, ...]]) -> int | None:
     if not folders:
         return None
     first = _first_difference(folders)
-    found: dict[int, set[str]] = {}
+    parts_at_depth: dict[int, set[str]] = {}
     for place in (*range(first + 1), -1):
         count = Counter(parts[place] for parts in folders if len(parts) > place)
         parts_of: Counter[str | None] = Counter()
@@ -137,8 +137,10 @@ def _place_of_splits(folders: Sequence[tuple[str, ...]]) -> int | None:
             parts_of[split_of(word)] += n
         others = len(folders) - count.total() + parts_of.pop(None, 0)
         if others == 0 or (len(parts_of) == 2 and place >= 0 and others <= _BESIDE * len(folders)):
-            found[place] = {part for part in parts_of if part is not None}
-    return next((place for place, parts_of in found.items() if len(parts_of) == 2), next(iter(found), None))
+            parts_at_depth[place] = {part for part in parts_of if part is not None}
+    return next(
+        (place for place, parts_of in parts_at_depth.items() if len(parts_of) == 2), next(iter(parts_at_depth), None)
+    )
 
 
 def _first_difference(folders: Sequence[tuple[str, ...]]) -> int:
@@ -161,8 +163,8 @@ def _without(parts: tuple[str, ...], place: int) -> tuple[str, ...]:
     return rest
 
 
-def _split_notes(words: Sequence[str], found: Sequence[str], strays: int) -> list[str]:
-    held_out = sorted({word for word, part in zip(words, found, strict=True) if part == "test"})
+def _split_notes(words: Sequence[str], split: Sequence[str], strays: int) -> list[str]:
+    held_out = sorted({word for word, part in zip(words, split, strict=True) if part == "test"})
     notes = []
     if len(held_out) > 1 and any(word.lower() in _VALIDATION for word in held_out):
         listed = ", ".join(map(repr, held_out[:-1])) + f" and {held_out[-1]!r}"

@@ -58,18 +58,18 @@ def _stretched_words(values: np.ndarray, seen_HW: np.ndarray | None) -> np.ndarr
 
 
 def _limits_of_counts(levels: np.ndarray, counts: np.ndarray) -> tuple[float, float]:
-    """What `np.percentile` says of values that are there so many times, with its rule between two of them."""
+    """The percentiles of values that occur `counts` times, interpolated as `np.percentile` does."""
     until = np.cumsum(counts)
-    found = []
+    limits = []
     for percentile in _PERCENTILES:
         place = (until[-1] - 1) * (percentile / 100)
         before, after = levels[np.searchsorted(until, [int(place), min(int(place) + 1, until[-1] - 1)], "right")]
         part = place - int(place)
-        found.append(before + (after - before) * part if part < 0.5 else after - (after - before) * (1 - part))
-    if not found[1] > found[0]:
-        there = np.flatnonzero(counts)
-        return float(levels[there[0]]), float(levels[there[-1]])
-    return float(found[0]), float(found[1])
+        limits.append(before + (after - before) * part if part < 0.5 else after - (after - before) * (1 - part))
+    if not limits[1] > limits[0]:
+        occurring = np.flatnonzero(counts)
+        return float(levels[occurring[0]]), float(levels[occurring[-1]])
+    return float(limits[0]), float(limits[1])
 
 
 def _stretched(values: np.ndarray, seen_HW: np.ndarray | None) -> np.ndarray:
@@ -79,10 +79,10 @@ def _stretched(values: np.ndarray, seen_HW: np.ndarray | None) -> np.ndarray:
         if values.dtype.itemsize == 4:
             x[np.abs(x) == _MISSING] *= np.inf
         x *= 0.25  # the range of the largest doubles is a finite number then
-    known = np.isfinite(x)
+    valid = np.isfinite(x)
     if seen_HW is not None:
-        known = known & (seen_HW if x.ndim == 2 else seen_HW[:, :, None])
-    finite = x if known.all() else x[known]
+        valid = valid & (seen_HW if x.ndim == 2 else seen_HW[:, :, None])
+    finite = x if valid.all() else x[valid]
     if finite.size == 0:
         raise Unreadable("holds no finite value (NaN or infinite only)")
     low, high = np.percentile(finite, _PERCENTILES)

@@ -11,7 +11,7 @@ from lookalike.data.base import Images, Loading, fitted
 
 
 def load(
-    data: str | Sequence[str], image_size: int | None = None, download: bool = False, how: Loading | None = None
+    data: str | Sequence[str], image_size: int | None = None, download: bool = False, config: Loading | None = None
 ) -> Images:
     """Images of a DATA argument.
 
@@ -19,16 +19,16 @@ def load(
         data: one place or several; see `sources.find`.
         image_size: side of the square that images of differing size are brought to, pixels.
         download: fetch `mnist:` or `cifar10:` first where the files are missing.
-        how: whether and where decoded image files are kept.
+        config: whether and where decoded image files are kept.
 
     Raises:
         LookalikeError: nothing is there, or it cannot be read; the message says what was found.
     """
     with phase("reading images"):
-        found = sources.find(data, download, image_size)
-        if not isinstance(found, Images) and how is not None and how.listed is not None:
-            how.listed(len(found.entries))
-        images = found if isinstance(found, Images) else store.load(found, image_size, how)
+        source = sources.find(data, download, image_size)
+        if not isinstance(source, Images) and config is not None and config.listed is not None:
+            config.listed(len(source.entries))
+        images = source if isinstance(source, Images) else store.load(source, image_size, config)
         if len(images) == 0:
             raise LookalikeError(f"{images.name} holds no images")
         if image_size is not None and image_size != images.shape[1]:

@@ -35,29 +35,29 @@ def listing(folder: Path) -> Listing:
     Raises:
         LookalikeError: there are no images, or one is named with two labels.
     """
-    found = files.listing(folder)
+    index = files.listing(folder)
     rows: list[Row] = []
     notes: list[str] = []
     used: list[str] = []
-    for table, part in _tables(folder, found):
-        own = _rows(table, part, notes)
-        if not _is_metadata(table) and _in_conflict(own):
+    for table, part in _tables(folder, index):
+        table_rows = _rows(table, part, notes)
+        if not _is_metadata(table) and _in_conflict(table_rows):
             notes.append(f"{table.relative_to(folder)} has several labels for one image, and is not used")
             continue
-        if any((folder / row.path).exists() for row in own):
-            rows += own
+        if any((folder / row.path).exists() for row in table_rows):
+            rows += table_rows
             used.append(str(table))
-        elif own:
+        elif table_rows:
             notes.append(f"{table.relative_to(folder)} names none of the images, and is not used")
     if not rows:
-        return replace(found, notes=(*found.notes, *notes))
-    named = filelist.listing_of_rows(_with_splits(rows), folder, found.name, " and ".join(used))
-    return _together(found, named, any(row.label is not None for row in rows), notes, used)
+        return replace(index, notes=(*index.notes, *notes))
+    named = filelist.listing_of_rows(_with_splits(rows), folder, index.name, " and ".join(used))
+    return _merged(index, named, any(row.label is not None for row in rows), notes, used)
 
 
-def _tables(folder: Path, found: Listing) -> Iterator[tuple[Path, str]]:
-    """The tables at the top of a folder and in the folders there that hold images."""
-    parts = sorted({entry.name.split("/", 1)[0] for entry in found.entries if "/" in entry.name})
+def _tables(folder: Path, index: Listing) -> Iterator[tuple[Path, str]]:
+    """The tables at the top of a folder and in its subfolders that hold images."""
+    parts = sorted({entry.name.split("/", 1)[0] for entry in index.entries if "/" in entry.name})
     for part in ("", *parts):
         table = _table(folder / part)
         if table is not None:
@@ -67,10 +67,12 @@ def _tables(folder: Path, found: Listing) -> Iterator[tuple[Path, str]]:
 def _table(folder: Path) -> Path | None:
     """The first of the tables that is in a folder, whatever the capitals of its name."""
     try:
-        there = {name.lower(): name for name in os.listdir(folder) if name.lower() in _TABLES}
+        tables = {name.lower(): name for name in os.listdir(folder) if name.lower() in _TABLES}
     except OSError:  # gone, or closed to this user, as the walk has said
         return None
-    return next((folder / there[name] for name in _TABLES if name in there and (folder / there[name]).is_file()), None)
+    return next(
+        (folder / tables[name] for name in _TABLES if name in tables and (folder / tables[name]).is_file()), None
+    )
 
 
 def _is_metadata(table: Path) -> bool:
@@ -80,8 +82,8 @@ def _is_metadata(table: Path) -> bool:
 
 def _in_conflict(rows: list[Row]) -> bool:
     """Whether an image has two labels or splits."""
-    said: dict[str, tuple[str | None, str | None]] = {}
-    return any(said.setdefault(row.path, (row.label, row.split)) != (row.label, row.split) for row in rows)
+    first_by_path: dict[str, tuple[str | None, str | None]] = {}
+    return any(first_by_path.setdefault(row.path, (row.label, row.split)) != (row.label, row.split) for row in rows)
 
 
 def _rows(table: Path, part: str, notes: list[str]) -> list[Row]:
@@ -128,20 +130,22 @@ def _of_json(table: Path) -> Iterator[Row]:
 
 def _value(values: object, keys: tuple[str, ...]) -> str | None:
     """The first of these keys that has a text or a number."""
-    known = values if isinstance(values, dict) else {}
-    return next((str(known[key]) for key in keys if isinstance(known.get(key), str | int) and known[key] != ""), None)
+    fields = values if isinstance(values, dict) else {}
+    return next(
+        (str(fields[key]) for key in keys if isinstance(fields.get(key), str | int) and fields[key] != ""), None
+    )
 
 
 def _with_splits(rows: list[Row]) -> list[Row]:
     """The rows with their splits where all have one, and not all the same; else without."""
-    found = {row.split for row in rows}
-    return rows if None not in found and len(found) > 1 else [replace(row, split=None) for row in rows]
+    splits = {row.split for row in rows}
+    return rows if None not in splits and len(splits) > 1 else [replace(row, split=None) for row in rows]
 
 
-def _together(found: Listing, named: Listing, labelled: bool, notes: list[str], used: list[str]) -> Listing:
-    """All images of a folder, with what is said of those that are named."""
+def _merged(index: Listing, named: Listing, labelled: bool, notes: list[str], used: list[str]) -> Listing:
+    """All images of a folder, with labels and splits for those that a table names."""
     place = {entry.name: i for i, entry in enumerate(named.entries)}
-    entries: dict[str, Entry] = {entry.name: entry for entry in (*found.entries, *named.entries)}
+    entries: dict[str, Entry] = {entry.name: entry for entry in (*index.entries, *named.entries)}
     names = sorted(entries)
     folders = folders_of(names)
     labels = folders.labels
@@ -156,12 +160,12 @@ def _together(found: Listing, named: Listing, labelled: bool, notes: list[str], 
         many = f"{counted(len(unnamed), 'image')} {agreeing(len(unnamed), 'is', 'are')}"
         without = ", without a label" if labelled else ""
         notes.append(f"{many} not named in {' and '.join(used)} ({unnamed[0]!r}), and read all the same{without}")
-    refused = {name: why for name, why in (*found.refused, *named.refused) if name not in entries}
+    refused = {name: why for name, why in (*index.refused, *named.refused) if name not in entries}
     return replace(
-        found,
+        index,
         entries=tuple(entries[name] for name in names),
         labels=labels,
         split=split,
         refused=tuple(sorted(refused.items())),
-        notes=(*dict.fromkeys((*found.notes, *named.notes)), *notes),
+        notes=(*dict.fromkeys((*index.notes, *named.notes)), *notes),
     )

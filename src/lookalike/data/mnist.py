@@ -38,9 +38,9 @@ def load(place: Path, image_size: int | None = None, download: bool = False) -> 
                 fetch([host + name + ".gz" for host in _HOSTS], place / f"{name}.gz", md5)
     missing = [name for name in _FILES if _find(place, name) is None]
     if missing:
-        there = sorted(p.name for p in place.iterdir())[:8] if place.is_dir() else "no such folder"
+        content = sorted(p.name for p in place.iterdir())[:8] if place.is_dir() else "no such folder"
         raise LookalikeError(
-            f"mnist:{place} lacks {', '.join(missing)} (.gz or unpacked); found there: {there}. "
+            f"mnist:{place} lacks {', '.join(missing)} (.gz or unpacked); found there: {content}. "
             "Add --download to fetch them."
         )
     pixels, labels, split, paths = [], [], [], []

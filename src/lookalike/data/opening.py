@@ -65,9 +65,9 @@ def open_image(source: str | PathLike[str] | IO[bytes]) -> Image.Image | Jpeg | 
 
 def _opened(source: str | PathLike[str] | IO[bytes], head: bytes) -> Image.Image | DeepImage:
     for opened in (png.opened, pnm.opened, tiff.opened, heif.opened):
-        found: Image.Image | DeepImage | None = opened(source, head)
-        if found is not None:
-            return found
+        image: Image.Image | DeepImage | None = opened(source, head)
+        if image is not None:
+            return image
     return opened_by_pillow(source, head)
 
 

@@ -42,14 +42,15 @@ def is_own_folder(folder: str, names: Collection[str]) -> bool:
     return _SNAPSHOTS.issubset(names) or _STORE.issubset(names)
 
 
-def lies_in_own_folder(folder: Path, known: dict[Path, bool]) -> bool:
-    """Whether a folder or one around it was written by lookalike; `known` keeps what was found for the next call."""
+def lies_in_own_folder(folder: Path, own_by_folder: dict[Path, bool]) -> bool:
+    """Whether a folder or one around it was written by lookalike; `own_by_folder` keeps the
+    answers for the next call."""
     for place in (folder, *folder.parents):
-        if place not in known:
-            known[place] = (place / "config.toml").is_file() or (place / "index.json").is_file()
-            if known[place]:
-                known[place] = is_own_folder(str(place), {path.name for path in place.iterdir()})
-        if known[place]:
+        if place not in own_by_folder:
+            own_by_folder[place] = (place / "config.toml").is_file() or (place / "index.json").is_file()
+            if own_by_folder[place]:
+                own_by_folder[place] = is_own_folder(str(place), {path.name for path in place.iterdir()})
+        if own_by_folder[place]:
             return True
     return False
 
@@ -61,14 +62,14 @@ def own_folders(names: Collection[str], wanted: Mapping[str, bytes]) -> set[str]
         names: of all members.
         wanted: content of the members called config.toml.
     """
-    there = set(names)
-    found = {name.rpartition("/")[0] for name, data in wanted.items() if _said_in_config(data)}
-    found = {folder for folder in found if _join(folder, "run.json") in there}
-    for name in there:
+    members = set(names)
+    folders = {name.rpartition("/")[0] for name, data in wanted.items() if _has_config_comment(data)}
+    folders = {folder for folder in folders if _join(folder, "run.json") in members}
+    for name in members:
         folder, _, last = name.rpartition("/")
-        if any(last in kind and {_join(folder, n) for n in kind} <= there for kind in (_SNAPSHOTS, _STORE)):
-            found.add(folder)
-    return found
+        if any(last in kind and {_join(folder, n) for n in kind} <= members for kind in (_SNAPSHOTS, _STORE)):
+            folders.add(folder)
+    return folders
 
 
 def is_own_member(name: str, names: Collection[str]) -> bool:
@@ -110,33 +111,33 @@ def is_marked(raw: Raw) -> bool:
         return MARK.encode() in raw.head[:_HEAD]
     if not isinstance(raw, Image.Image):
         return False
-    said = [raw.info.get(KEY), raw.info.get("comment"), raw.info.get("exif")]
+    texts = [raw.info.get(KEY), raw.info.get("comment"), raw.info.get("exif")]
     tags = getattr(raw, "tag_v2", None)
     if tags is not None:
-        said.append(tags.get(EXIF_SOFTWARE))
-    return any(MARK in text if isinstance(text, str) else MARK.encode() in text for text in said if text)
+        texts.append(tags.get(EXIF_SOFTWARE))
+    return any(MARK in text if isinstance(text, str) else MARK.encode() in text for text in texts if text)
 
 
 def _is_config(path: Path) -> bool:
     try:
         with open(path, "rb") as file:
-            return _said_in_config(file.read(1 << 16))
+            return _has_config_comment(file.read(1 << 16))
     except OSError:
         return False
 
 
-def _said_in_config(data: bytes) -> bool:
-    """Whether the comment that a run's configuration begins with is there."""
+def _has_config_comment(data: bytes) -> bool:
+    """Whether a file begins with the comment of a run's configuration."""
     lines = data.splitlines()
     return any(line.startswith(b"# Repeat: lookalike train") for line in lines)
 
 
 def _is_record(path: Path) -> bool:
     try:
-        found = json.loads(path.read_bytes())
+        record = json.loads(path.read_bytes())
     except (OSError, ValueError):
         return False
-    return isinstance(found, dict) and {"status", "fingerprint", "versions"} <= set(found)
+    return isinstance(record, dict) and {"status", "fingerprint", "versions"} <= set(record)
 
 
 def _join(folder: str, name: str) -> str:

@@ -12,18 +12,18 @@ import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
-_IGNORE: Any = ("ignore", None, Warning, re.compile(r"PIL\."), 0)  # as `warnings.filterwarnings` would add it
+_IGNORE: object = ("ignore", None, Warning, re.compile(r"PIL\."), 0)  # as `warnings.filterwarnings` would add it
 _LOCK = threading.Lock()
-_changed: list[list[Any]] = []  # the lists that have the filter, once for each thread that is reading
+_changed: list[list[object]] = []  # the lists that have the filter, once for each thread that is reading
 
 
 @contextmanager
 def no_errors_from_warnings() -> Iterator[None]:
     """Within, a warning of Pillow is no exception. May be entered by several threads."""
-    filters: Any = warnings.filters
-    if not any(found[0] == "error" for found in filters):
+    filters: object = warnings.filters
+    assert isinstance(filters, list)  # typed as a sequence, which could not be changed
+    if not any(entry[0] == "error" for entry in filters):
         yield
     elif getattr(sys.flags, "context_aware_warnings", False):
         with warnings.catch_warnings():  # the context's own

@@ -52,7 +52,7 @@ def _all_of(file: IO[bytes]) -> bytes:
 
 def _chunks(data: bytes) -> dict[bytes, list[bytes]]:
     """Contents by name, as far as the file goes."""
-    found: dict[bytes, list[bytes]] = {}
+    chunks: dict[bytes, list[bytes]] = {}
     at = len(_MAGIC)
     while at + 8 <= len(data):
         length, name = unpack_from(">I4s", data, at)
@@ -64,11 +64,11 @@ def _chunks(data: bytes) -> dict[bytes, list[bytes]]:
             and zlib.crc32(content, zlib.crc32(name)) != unpack_from(">I", checksum)[0]
         ):
             raise Unreadable("damaged: a checksum of its pixels is wrong")
-        found.setdefault(name, []).append(content)
+        chunks.setdefault(name, []).append(content)
         if name == b"IEND":
             break
         at += 12 + length
-    return found
+    return chunks
 
 
 def _values(chunks: dict[bytes, list[bytes]], width: int, height: int, kind: int, interlaced: int) -> Values:

@@ -29,11 +29,11 @@ def opened(source: str | PathLike[str] | IO[bytes], head: bytes) -> DeepImage | 
     else:
         source.seek(0)
         start = source.read(_LONGEST)
-    found = _HEADER.match(start)
-    if found is None:
+    header = _HEADER.match(start)
+    if header is None:
         return None
-    kind, width, height = found[1].decode(), int(found[2]), int(found[3])
-    scale = float(found[4])
+    kind, width, height = header[1].decode(), int(header[2]), int(header[3])
+    scale = float(header[4])
     channels = 3 if kind in "36F" else 1
     floats = kind in "Ff"
     if not floats and not 255 < scale < 65536:
@@ -41,9 +41,9 @@ def opened(source: str | PathLike[str] | IO[bytes], head: bytes) -> DeepImage | 
 
     def values() -> Values:
         if isinstance(source, str | PathLike):
-            data = Path(source).read_bytes()[found.end() :]
+            data = Path(source).read_bytes()[header.end() :]
         else:
-            source.seek(found.end())
+            source.seek(header.end())
             data = source.read()
         number = width * height * channels
         if kind in "23":

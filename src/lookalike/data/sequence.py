@@ -18,6 +18,7 @@ from lookalike.data.folder import file_entry, open_file
 from lookalike.data.listing import Entry, Listing, NoneReadable, Raw
 
 
+@runtime_checkable
 class Items(Protocol):
     """What is asked of a sequence; a torch Dataset has both."""
 
@@ -56,8 +57,8 @@ def from_sequence(items: Items, name: str = "images") -> Listing:
     entries: list[Entry] = []
     labels: list[str | None] = []
     refused: list[tuple[str, str]] = []
-    told = _targets(items, n)
-    look = isinstance(first, tuple | list) and told is None
+    targets = _targets(items, n)
+    look = isinstance(first, tuple | list) and targets is None
     for i in range(n):
         item = _peek(items, i, look)
         entry: Entry | str = Entry(f"{name}/{i:07d}", (token, i), partial(_open, items, i))
@@ -68,10 +69,10 @@ def from_sequence(items: Items, name: str = "images") -> Listing:
             refused.append((f"{name}/{i:07d} ({picture})", entry))
             continue
         entries.append(entry)
-        labels.append(told[i] if told is not None else _label(item))
+        labels.append(targets[i] if targets is not None else _label(item))
     if not entries:
-        shown = "; ".join(f"{n}: {why}" for n, why in refused[:3])
-        raise NoneReadable(f"{name}: none can be read: {shown}", refused)
+        reasons = "; ".join(f"{n}: {why}" for n, why in refused[:3])
+        raise NoneReadable(f"{name}: none can be read: {reasons}", refused)
     return Listing(
         entries=tuple(entries),
         name=name,

@@ -28,8 +28,8 @@ def labels_of_shards(
         by_key[_key(name), name.rsplit(".", 1)[-1].lower()] = read
     for kind in _KINDS:
         labels = tuple(_label(kind, by_key.get((_key(name), kind))) for name in names)
-        found = [label for label in labels if label is not None]
-        if found and (kind != "txt" or 2 * len(set(found)) <= len(found)):
+        present = [label for label in labels if label is not None]
+        if present and (kind != "txt" or 2 * len(set(present)) <= len(present)):
             return labels
     return None
 

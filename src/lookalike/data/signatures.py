@@ -121,7 +121,7 @@ def _text(head: bytes) -> str:
     if not start or any(byte in _CONTROL for byte in head):
         return ""
     if start.startswith(b"<"):
-        return next((words for found, words in _MARKUP if re.search(found, start.lower())), "")
+        return next((words for pattern, words in _MARKUP if re.search(pattern, start.lower())), "")
     if re.match(rb"[\[{]\s*[\"{\[\]}0-9]", start):
         return "a text (JSON) in place of the image, maybe an error of a web service: download it again"
     try:

@@ -91,7 +91,7 @@ def _is_pattern(place: str) -> bool:
 def _one(data: str, download: bool, image_size: int | None) -> Images | Listing:
     kind, colon, rest = data.partition(":")
     path = Path(as_spelt(data))
-    if _there(path) and not (colon and kind in PREFIXES):
+    if _exists(path) and not (colon and kind in PREFIXES):
         return _path(path)
     if kind == "hf" and colon:
         return hf.listing(rest)
@@ -107,7 +107,7 @@ def _one(data: str, download: bool, image_size: int | None) -> Images | Listing:
     raise LookalikeError(f"no such folder or file: {data} (working folder {Path.cwd()}); {hint}")
 
 
-def _there(path: Path) -> bool:
+def _exists(path: Path) -> bool:
     try:
         return path.exists()
     except (OSError, ValueError):  # a name too long for the system, or with a zero in it
@@ -135,49 +135,51 @@ def _path(path: Path) -> Images | Listing:
         return filelist.listing(path)
     if name.endswith(archive.SUFFIXES):
         return archive.listing(path)
-    found = folder.named_entry(path.name, os.fspath(path))
-    if isinstance(found, Entry):
+    entry = folder.named_entry(path.name, os.fspath(path))
+    if isinstance(entry, Entry):
         return folder.files([path])
     kind = Tally()  # among several places, as `photos/*` gives them, it is only counted
     kind.add(reason_by_suffix(suffix_of(path.name)) or "other", suffix_of(path.name), path.name)
-    raise folder.NoImages(f"{path} is none of what can be read ({found}): {WORDS}", kind.result())
+    raise folder.NoImages(f"{path} is none of what can be read ({entry}): {WORDS}", kind.result())
 
 
 def _matches(pattern: str) -> list[str]:
     """What a pattern with braces, stars and question marks stands for, in order.
 
     Raises:
-        LookalikeError: it matches nothing, or a name that its braces spell out is not there.
+        LookalikeError: it matches nothing, or a name that its braces spell out does not exist.
     """
     parts = [str(expand_user(part)) for part in expanded(pattern)]
-    missing = [part for part in parts if not _is_glob(part) and not _there(Path(part))]
+    missing = [part for part in parts if not _is_glob(part) and not _exists(Path(part))]
     if missing:
-        shown = ", ".join(missing[:_MOST_MISSING]) + (", ..." if len(missing) > _MOST_MISSING else "")
+        examples = ", ".join(missing[:_MOST_MISSING]) + (", ..." if len(missing) > _MOST_MISSING else "")
         raise LookalikeError(
             f"{len(missing):,} of the {counted(len(parts), 'place')} that {pattern} stands for "
-            f"{agreeing(len(missing), 'is', 'are')} not there: {shown} (working folder {Path.cwd()})"
+            f"{agreeing(len(missing), 'is', 'are')} not there: {examples} (working folder {Path.cwd()})"
         )
-    found = [place for part in parts for place in (_globbed(part) if _is_glob(part) else [part])]
-    return list(dict.fromkeys(found))
+    places = [place for part in parts for place in (_globbed(part) if _is_glob(part) else [part])]
+    return list(dict.fromkeys(places))
 
 
 def _globbed(pattern: str) -> list[str]:
     """What a pattern matches and can hold images, in order: lists and archives where it ends as they do.
 
     Raises:
-        LookalikeError: there is nothing of the kind.
+        LookalikeError: nothing of the kind exists.
     """
     # Path.glob takes no absolute pattern and follows no links
-    found = sorted(glob.glob(str(expand_user(pattern)), recursive=True))  # noqa: PTH207
+    matches = sorted(glob.glob(str(expand_user(pattern)), recursive=True))  # noqa: PTH207
     spelt = set(Path(pattern).parts)  # what somebody names is meant
-    found = [place for place in found if not any(why_ignored(part) for part in Path(place).parts if part not in spelt)]
-    images = [place for place in found if _is_one_image(place)]
+    matches = [
+        place for place in matches if not any(why_ignored(part) for part in Path(place).parts if part not in spelt)
+    ]
+    images = [place for place in matches if _is_one_image(place)]
     around = {str(parent) for place in images for parent in Path(place).parents}
-    folders = [place for place in found if Path(place).is_dir() and str(Path(place)) not in around]
+    folders = [place for place in matches if Path(place).is_dir() and str(Path(place)) not in around]
     named = next((s for s in (*filelist.SUFFIXES, *archive.SUFFIXES) if pattern.lower().endswith(s)), None)
-    others = [place for place in found if named is not None and not Path(place).is_dir()]
+    others = [place for place in matches if named is not None and not Path(place).is_dir()]
     if not images and not others and not folders:
-        what = f"what it matches is no image: {', '.join(found[:3])}" if found else "it matches nothing"
+        what = f"what it matches is no image: {', '.join(matches[:3])}" if matches else "it matches nothing"
         raise LookalikeError(f"no images by the pattern {pattern} (working folder {Path.cwd()}): {what}")
     return images + folders + others
 
@@ -186,7 +188,7 @@ def _several(places: Sequence[str]) -> Listing:
     """One listing of several places; the images of each have its name before their own."""
     expanded: list[str] = []
     for place in places:
-        expanded += _matches(place) if _is_pattern(place) and not _there(Path(place)) else [place]
+        expanded += _matches(place) if _is_pattern(place) and not _exists(Path(place)) else [place]
     single = dict.fromkeys(place for place in expanded if _is_one_image(place))
     notes: list[str] = []
     others = _without_inner([place for place in dict.fromkeys(expanded) if place not in single], notes)
@@ -212,8 +214,8 @@ def _several(places: Sequence[str]) -> Listing:
         raise next(iter(empty.values()))
     notes += [f"no images in {place!r}" for place, error in empty.items() if not error.only_own]
     beside = merged((_place_parts(place)[-1], error.passed_over) for place, error in empty.items())
-    found = next(iter(parts.values())) if len(parts) == 1 else _merge(list(parts.values()), _prefixes(list(parts)))
-    return replace(found, notes=(*found.notes, *notes), passed_over=merged([("", found.passed_over), ("", beside)]))
+    index = next(iter(parts.values())) if len(parts) == 1 else _merge(list(parts.values()), _prefixes(list(parts)))
+    return replace(index, notes=(*index.notes, *notes), passed_over=merged([("", index.passed_over), ("", beside)]))
 
 
 def _reads(folder: Path, inner: Path) -> bool:
@@ -224,7 +226,7 @@ def _reads(folder: Path, inner: Path) -> bool:
 def _is_one_image(place: str) -> bool:
     """Whether a place is an image file, be it by its name a pipe or a link to nothing, which has its own reason."""
     path = Path(place)
-    if path.is_dir() or not (_there(path) or path.is_symlink()):
+    if path.is_dir() or not (_exists(path) or path.is_symlink()):
         return False
     if is_image(path.name):
         return True
@@ -233,10 +235,10 @@ def _is_one_image(place: str) -> bool:
 
 
 def _listed(place: str) -> Listing:
-    found = _one(place, False, None)
-    if isinstance(found, Images):
+    images = _one(place, False, None)
+    if isinstance(images, Images):
         raise LookalikeError(f"{place} is a collection of its own and goes with no other place; name it alone")
-    return found
+    return images
 
 
 def _common(files: Sequence[str]) -> str:
@@ -246,17 +248,17 @@ def _common(files: Sequence[str]) -> str:
 def _without_inner(places: list[str], notes: list[str]) -> list[str]:
     """Places without the folders that lie in others of them."""
     resolved = {place: Path(place).resolve() for place in places}
-    kept: list[str] = []
+    outer: list[str] = []
     for place in places:
         around = next(
             (o for o in places if o != place and resolved[o].is_dir() and _reads(resolved[o], resolved[place])), None
         )
-        same = next((o for o in kept if resolved[o] == resolved[place]), None)
+        same = next((o for o in outer if resolved[o] == resolved[place]), None)
         if same is None and (around is None or not resolved[place].is_dir()):
-            kept.append(place)
+            outer.append(place)
         else:
             notes.append(f"{place!r} lies in {(around or same)!r} and is read once")
-    return kept
+    return outer
 
 
 def _prefixes(places: Sequence[str]) -> list[str]:
@@ -279,10 +281,12 @@ def _merge(parts: Sequence[Listing], prefixes: Sequence[str]) -> Listing:
     rows: list[tuple[Entry, str | None, str]] = []
     lasts = [prefix.rsplit("/", 1)[-1] for prefix in prefixes]
     by_place = {split_of(last) for last in lasts} == {"train", "test"}
-    own = all(part.split is not None for part in parts)
+    all_have_splits = all(part.split is not None for part in parts)
     for part, prefix, last in zip(parts, prefixes, lasts, strict=True):
         labels = part.labels or (None,) * len(part.entries)
-        split = part.split if own and part.split is not None else (split_of(last) or "",) * len(part.entries)
+        split = (
+            part.split if all_have_splits and part.split is not None else (split_of(last) or "",) * len(part.entries)
+        )
         rows += [
             (replace(entry, name=f"{prefix}/{entry.name}"), label, s)
             for entry, label, s in zip(part.entries, labels, split, strict=True)
@@ -296,7 +300,7 @@ def _merge(parts: Sequence[Listing], prefixes: Sequence[str]) -> Listing:
         entries=tuple(row[0] for row in rows),
         name=name if len(name) <= _MOST_NAME else f"{lasts[0][:_MOST_NAME]}+{len(lasts) - 1}-more",
         labels=tuple(row[1] for row in rows) if any(part.labels is not None for part in parts) else None,
-        split=tuple(row[2] for row in rows) if own or by_place else None,
+        split=tuple(row[2] for row in rows) if all_have_splits or by_place else None,
         refused=tuple((f"{p}/{n}", why) for part, p in zip(parts, prefixes, strict=True) for n, why in part.refused),
         notes=tuple(f"{p}: {note}" for part, p in zip(parts, prefixes, strict=True) for note in part.notes),
         passed_over=merged((prefix, part.passed_over) for part, prefix in zip(parts, prefixes, strict=True)),

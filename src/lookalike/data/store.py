@@ -35,30 +35,30 @@ from lookalike.data.survey import Survey, survey
 _SHARE = 4  # images are held in memory where they take less than this part of what is free
 
 
-def load(listing: Listing, image_size: int | None = None, how: Loading | None = None) -> Images:
-    """The images of a listing; what cannot be read is in `skipped`, and what was found out in `examined`.
+def load(listing: Listing, image_size: int | None = None, config: Loading | None = None) -> Images:
+    """The images of a listing. Those that cannot be read are in `skipped`; `examined` has a record of each.
 
     Args:
         listing: from a source.
         image_size: side of the square that the network sees; None: chosen by the images (`survey.py`).
-        how: whether and where decoded images are kept.
+        config: whether and where decoded images are kept.
 
     Raises:
         LookalikeError: no room for the store, or too much of the listing cannot be read.
     """
-    how = how or Loading()
-    if how.store:
-        limit = None if how.limit is None else parse_bytes(how.limit)
+    config = config or Loading()
+    if config.store:
+        limit = None if config.limit is None else parse_bytes(config.limit)
         key = key_of(listing)
-        known, index, stored = build(_store_place(how, key), key, listing.entries, image_size, limit)
-        listing = known.told(listing)
-        _check(listing, index, how)
+        scan, index, stored = build(_store_place(config, key), key, listing.entries, image_size, limit)
+        listing = scan.with_further(listing)
+        _check(listing, index, config)
         canvases: Tensor | Canvases = stored[:] if _fits(index) else stored
     else:
-        known = survey(listing.entries)
-        listing = known.told(listing)
-        index, canvases = _unstored(listing, known, known.shape(known.side(image_size)), how)
-    return replace(_images(listing, index, canvases), side=known.side(image_size), colour=known.colour)
+        scan = survey(listing.entries)
+        listing = scan.with_further(listing)
+        index, canvases = _unstored(listing, scan, scan.shape(scan.side(image_size)), config)
+    return replace(_images(listing, index, canvases), side=scan.side(image_size), colour=scan.colour)
 
 
 def cache_folder(named: str | None) -> Path:
@@ -81,13 +81,13 @@ def cache_folder(named: str | None) -> Path:
         ) from error
 
 
-def _store_place(how: Loading, key: str) -> Path:
+def _store_place(config: Loading, key: str) -> Path:
     """The cache folder for the store of a listing; a store in a folder that can only be read is used all the same."""
     home = cache_home()
-    if how.cache is None and home is not None and (home / "lookalike" / f"{key}.json").is_file():
+    if config.cache is None and home is not None and (home / "lookalike" / f"{key}.json").is_file():
         return home / "lookalike"
-    place = cache_folder(how.cache)
-    remark = None if how.cache is not None else temporary_remark(place)
+    place = cache_folder(config.cache)
+    remark = None if config.cache is not None else temporary_remark(place)
     if remark is not None:
         tell(remark)
     return place
@@ -113,11 +113,11 @@ def cache_size(folder: Path) -> tuple[int, int]:
 
 def key_of(listing: Listing) -> str:
     """What the stores of a listing are called."""
-    found = hashlib.blake2b(digest_size=16)
-    found.update(repr((FORMAT, decoders())).encode())
+    hasher = hashlib.blake2b(digest_size=16)
+    hasher.update(repr((FORMAT, decoders())).encode())
     for entry in listing.entries:
-        found.update(repr((entry.name, entry.stamp)).encode())
-    return found.hexdigest()
+        hasher.update(repr((entry.name, entry.stamp)).encode())
+    return hasher.hexdigest()
 
 
 def _fits(index: Index) -> bool:
@@ -125,8 +125,8 @@ def _fits(index: Index) -> bool:
     return size < available_bytes() // processes_here() // _SHARE
 
 
-def _unstored(listing: Listing, known: Survey, shape: Shape, how: Loading) -> tuple[Index, Tensor | Canvases]:
-    """Every image is decoded once to know it, and kept where all of them fit into memory."""
+def _unstored(listing: Listing, scan: Survey, shape: Shape, config: Loading) -> tuple[Index, Tensor | Canvases]:
+    """Decode every image once. Keep the pixels where all of them fit into memory."""
     entries = listing.entries
     index = begun(entries, shape)
     small = len(entries) * shape.bytes < available_bytes() // processes_here() // _SHARE
@@ -137,15 +137,15 @@ def _unstored(listing: Listing, known: Survey, shape: Shape, how: Loading) -> tu
 
     if not small:
         tell(f"decoding {counted(len(entries), 'image')} to know them, and then whenever they are needed")
-    fill(entries, index, known.threads, keep if small else None, lambda: None)
-    _check(listing, index, how)
+    fill(entries, index, scan.threads, keep if small else None, lambda: None)
+    _check(listing, index, config)
     good = np.flatnonzero(index.records["state"] == GOOD)
     if small:
         return index, torch.from_numpy(held if len(good) == len(held) else held[good])
     return index, Decoded([entries[i] for i in good], shape)
 
 
-def _check(listing: Listing, index: Index, how: Loading) -> None:
+def _check(listing: Listing, index: Index, config: Loading) -> None:
     """
     Raises:
         LookalikeError: too many images cannot be read, or all of them.
@@ -153,7 +153,7 @@ def _check(listing: Listing, index: Index, how: Loading) -> None:
     bad = int((index.records["state"] == SKIPPED).sum()) + len(listing.refused)
     listed = len(index.records) + len(listing.refused)
     if bad > MOST_BAD * listed or bad == listed:
-        too_many_bad(health_of(listing, Findings(listing.entries, index)), 1.0 if how.skip_bad else MOST_BAD)
+        too_many_bad(health_of(listing, Findings(listing.entries, index)), 1.0 if config.skip_bad else MOST_BAD)
 
 
 def _images(listing: Listing, index: Index, canvases: Tensor | Canvases) -> Images:
@@ -201,5 +201,5 @@ class Findings(Sequence[Examined]):
         i = range(len(self))[i]
         state, _, _, digest, spread, height, width, channels, bits, kind = self._index.records[i].item()
         header = Header(width, height, channels, bits, kind.decode()) if width else None
-        found = digest.tobytes() if state == GOOD else None
-        return Examined(self._entries[i].name, header, self._index.reasons.get(i), found, spread)
+        digest_bytes = digest.tobytes() if state == GOOD else None
+        return Examined(self._entries[i].name, header, self._index.reasons.get(i), digest_bytes, spread)

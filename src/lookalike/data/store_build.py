@@ -139,34 +139,34 @@ def build(
     """
     path = place / f"{key}.json"
 
-    def look(known: Survey) -> tuple[Survey, Index, Stored] | None:
-        found = opened(_folder(place, key, known, image_size), len(entries))
-        return None if found is None else (known, *found)
+    def look(scan: Survey) -> tuple[Survey, Index, Stored] | None:
+        store = opened(_folder(place, key, scan, image_size), len(entries))
+        return None if store is None else (scan, *store)
 
-    known = Survey.read(path)
+    scan = Survey.read(path)
     try:
-        found = None if known is None else look(known)
+        store = None if scan is None else look(scan)
     except Damaged as error:
         tell(f"the store of decoded images in {place} is damaged: {error}; it is built anew")
     else:
-        if found is not None:
-            return found
+        if store is not None:
+            return store
     try:
         place.mkdir(parents=True, exist_ok=True)
         with locked(place / f"{key}.lock") as alone:
-            known = Survey.read(path)  # another process may have built it all meanwhile
-            if known is None:
-                known = survey(entries)
-                known.write(path)
+            scan = Survey.read(path)  # another process may have built it all meanwhile
+            if scan is None:
+                scan = survey(entries)
+                scan.write(path)
             try:
-                found = look(known)
+                store = look(scan)
             except Damaged:
-                shutil.rmtree(_folder(place, key, known, image_size))
-                found = None
-            if found is None:
-                folder = _folder(place, key, known, image_size)
-                _build(folder, entries, known, known.side(image_size), limit, alone)
-                found = look(known)
+                shutil.rmtree(_folder(place, key, scan, image_size))
+                store = None
+            if store is None:
+                folder = _folder(place, key, scan, image_size)
+                _build(folder, entries, scan, scan.side(image_size), limit, alone)
+                store = look(scan)
     except (OSError, MachineError) as error:
         fault = error.__cause__ if isinstance(error.__cause__, OSError) else error
         reason = getattr(fault, "strerror", None) or fault
@@ -174,31 +174,31 @@ def build(
             f"cannot write the store of decoded images in {place}: {reason}. What is done is kept "
             "and used by the next start. Free some room, name another folder with --cache, or go without: --no-store"
         ) from error
-    assert found is not None
-    return found
+    assert store is not None
+    return store
 
 
-def _folder(place: Path, key: str, known: Survey, image_size: int | None) -> Path:
-    return place / f"{key}-{known.shape(known.side(image_size)).canvas}"
+def _folder(place: Path, key: str, scan: Survey, image_size: int | None) -> Path:
+    return place / f"{key}-{scan.shape(scan.side(image_size)).canvas}"
 
 
-def _build(folder: Path, entries: Sequence[Entry], known: Survey, side: int, limit: int | None, alone: bool) -> None:
+def _build(folder: Path, entries: Sequence[Entry], scan: Survey, side: int, limit: int | None, alone: bool) -> None:
     """Fill a store. Where a file system has no locks (not `alone`) two processes may build the same, each its own."""
-    own = "" if alone else f".{socket.gethostname()}-{os.getpid()}"
-    partial = folder.with_name(f"{folder.name}{own}.partial")
+    suffix = "" if alone else f".{socket.gethostname()}-{os.getpid()}"
+    partial = folder.with_name(f"{folder.name}{suffix}.partial")
     try:
         index = Index.read(partial, len(entries))
         done = int((index.records["state"] != NOT_DONE).sum())
         tell(f"going on with the store of decoded images: {done:,} of {len(entries):,} are done")
     except Damaged:
         shutil.rmtree(partial, ignore_errors=True)
-        index = begun(entries, known.shape(side))
+        index = begun(entries, scan.shape(side))
     size = len(entries) * index.shape.bytes
     path = canvases_path(partial)
-    there = path.stat().st_blocks * 512 if path.exists() else 0
-    _check_room(folder.parent, size, there, limit, len(entries), index.shape, side)
+    bytes_on_disk = path.stat().st_blocks * 512 if path.exists() else 0
+    _check_room(folder.parent, size, bytes_on_disk, limit, len(entries), index.shape, side)
     partial.mkdir(exist_ok=True)
-    if there == 0:
+    if bytes_on_disk == 0:
         tell(
             f"decoding {counted(len(entries), 'image')} into {folder} ({size_words(size)}); the next start "
             "finds them there"
@@ -217,7 +217,7 @@ def _build(folder: Path, entries: Sequence[Entry], known: Survey, side: int, lim
             sync(file)
             index.write(partial)
 
-        fill(entries, index, known.threads, keep, save)
+        fill(entries, index, scan.threads, keep, save)
     finally:
         os.close(file)
     try:
@@ -228,13 +228,13 @@ def _build(folder: Path, entries: Sequence[Entry], known: Survey, side: int, lim
         shutil.rmtree(partial)  # another process was faster, and its pixels are the same
 
 
-def _check_room(place: Path, size: int, there: int, limit: int | None, n: int, shape: Shape, side: int) -> None:
+def _check_room(place: Path, size: int, bytes_on_disk: int, limit: int | None, n: int, shape: Shape, side: int) -> None:
     """
     Raises:
         LookalikeError: the store would take more than `limit`, or more than is free.
     """
     free = shutil.disk_usage(place).free
-    needed = int(_MARGIN * max(0, size - there))
+    needed = int(_MARGIN * max(0, size - bytes_on_disk))
     words = (
         f"{counted(n, 'image')} of {shape.canvas} x {shape.canvas} pixels take {size_words(size)} in the store {place}"
     )
@@ -244,7 +244,7 @@ def _check_room(place: Path, size: int, there: int, limit: int | None, n: int, s
     )
     if needed > free:
         raise LookalikeError(f"{words}, where {size_words(free)} are free. {ways}")
-    most = (free + there) // 2 if limit is None else limit
+    most = (free + bytes_on_disk) // 2 if limit is None else limit
     if size > most:
         allowed = "half of the free disk is" if limit is None else "--store-limit is"
         raise LookalikeError(f"{words}, and {allowed} {size_words(most)}. Allow more with --store-limit. {ways}")

@@ -42,7 +42,7 @@ class Survey:
     """Files of which only the first page or frame is used."""
 
     def side(self, image_size: int | None) -> int:
-        """S, the side of what the network sees, where somebody has said it or not."""
+        """S, the side of the square that the network sees: `image_size`, else chosen by the images."""
         return image_size or (self.square if 0 < self.square <= NATIVE else SCALED)
 
     @property
@@ -58,22 +58,22 @@ class Survey:
         """Keep it, so that headers need not be read again."""
         write_json(path, asdict(self), indent=None)
 
-    def told(self, listing: Listing) -> Listing:
-        """The listing, with what is passed over within its files."""
+    def with_further(self, listing: Listing) -> Listing:
+        """The listing, with a count of the further pages and frames that are not used."""
         if not self.further:
             return listing
         return replace(listing, passed_over=merged([("", listing.passed_over), ("", self.further)]))
 
     @staticmethod
     def read(path: Path) -> Survey | None:
-        """What was kept; None where there is nothing that can be used."""
+        """The scan that `write` has written; None where the file is missing or damaged."""
         try:
             values = read_json(path)
-            found = Survey(**{**values, "further": from_records(values.get("further"))})
+            scan = Survey(**{**values, "further": from_records(values.get("further"))})
         except (LookalikeError, TypeError):
             return None
-        plain = (found.channels, found.longest, found.square, found.colour)
-        return found if all(type(value) in (int, bool) for value in plain) else None
+        plain = (scan.channels, scan.longest, scan.square, scan.colour)
+        return scan if all(type(value) in (int, bool) for value in plain) else None
 
 
 def survey(entries: Sequence[Entry]) -> Survey:
@@ -88,9 +88,9 @@ def survey(entries: Sequence[Entry]) -> Survey:
     for entry, (_, further) in zip(entries, headers, strict=True):
         if further:
             tally.add(REASON, suffix_of(entry.name), entry.name)
-    found = [head for head, _ in headers if head is not None]
-    channels = most_common_channels([head.channels for head in found])
-    fitting = [head for head in found if head.channels == channels or (head.channels, channels) == (1, 3)]
+    readable = [head for head, _ in headers if head is not None]
+    channels = most_common_channels([head.channels for head in readable])
+    fitting = [head for head in readable if head.channels == channels or (head.channels, channels) == (1, 3)]
     sizes = {(head.width, head.height) for head in fitting}
     width, height = next(iter(sizes)) if len(sizes) == 1 else (0, 1)
     longest = max((max(size) for size in sizes), default=SCALED)

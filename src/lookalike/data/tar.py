@@ -10,7 +10,6 @@ import tarfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
 
 from lookalike.core.errors import LookalikeError
 
@@ -18,7 +17,7 @@ BOMB_RATIO, BOMB_BYTES = 1000, 2 << 30
 """An archive that grows by more than this, and to more than this, is a decompression bomb."""
 _LONGEST_READ = 16 << 20  # bytes of a .tar's own records; longer ones are damage
 _BLOCK = 1 << 20
-_COMPRESSED: dict[bytes, Callable[[Path], Any]] = {
+_COMPRESSED: dict[bytes, Callable[[Path], io.BufferedIOBase]] = {
     b"\x1f\x8b": gzip.open,
     b"BZh": bz2.open,
     b"\xfd7zXZ\0": lzma.open,
@@ -65,7 +64,7 @@ class Tar:
 
 @contextmanager
 def open_tar(place: Path) -> Iterator[Tar]:
-    """A .tar, .tar.gz, .tar.bz2 or .tar.xz, told by its first bytes.
+    """A .tar, .tar.gz, .tar.bz2 or .tar.xz, known by its first bytes.
 
     Raises:
         LookalikeError: while it is read, where it grows without bounds.
@@ -74,7 +73,7 @@ def open_tar(place: Path) -> Iterator[Tar]:
     length = place.stat().st_size
     with open(place, "rb") as file:
         magic = file.read(6)
-    opener = next((how for start, how in _COMPRESSED.items() if magic.startswith(start)), None)
+    opener = next((function for start, function in _COMPRESSED.items() if magic.startswith(start)), None)
     with open(place, "rb") if opener is None else opener(place) as stream:
         guarded = _Guarded(stream, None if opener is None else max(BOMB_BYTES, BOMB_RATIO * length))
         with tarfile.open(fileobj=guarded, mode="r:") as archive:
@@ -84,7 +83,7 @@ def open_tar(place: Path) -> Iterator[Tar]:
 class _Guarded(io.RawIOBase):
     """A stream that is read by `tarfile`, which believes every header."""
 
-    def __init__(self, file: IO[bytes], most: int | None) -> None:
+    def __init__(self, file: io.BufferedIOBase, most: int | None) -> None:
         self._file = file
         self._most = most
 

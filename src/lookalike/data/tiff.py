@@ -43,7 +43,7 @@ class _Layout:
     extras: tuple[int, ...]
 
     @staticmethod
-    def of(tags: Tags) -> _Layout:
+    def from_tags(tags: Tags) -> _Layout:
         samples = tags.one(277, 1)
         bits, formats = set(tags.all(258) or (1,)), set(tags.all(339) or (_UNSIGNED,))
         if len(bits) != 1 or len(formats) != 1:
@@ -126,7 +126,7 @@ def opened(source: str | PathLike[str] | IO[bytes], head: bytes) -> DeepImage | 
         return None
     by_name = isinstance(source, str | PathLike)
     file = open(source, "rb") if isinstance(source, str | PathLike) else source  # noqa: SIM115 - stays open for the rest
-    found = None
+    image = None
     try:
         tags = read(file, head)
         if head[8:10] == b"CR" or (tags.one(254, 0) & 1 and 330 in tags and 271 in tags):  # a small preview comes first
@@ -134,25 +134,25 @@ def opened(source: str | PathLike[str] | IO[bytes], head: bytes) -> DeepImage | 
         pages = _channel_pages(file, head, tags)
         if len(pages) > 1 or not pages[0].left_to_pillow:
             pages[0].refuse_unknown()
-            found = _deep(pages, file, _has_further(file, head, pages))
-        return found
+            image = _deep(pages, file, _has_further(file, head, pages))
+        return image
     finally:
-        if by_name and found is None:
+        if by_name and image is None:
             file.close()
 
 
 def _channel_pages(file: IO[bytes], head: bytes, first: Tags) -> list[_Layout]:
     """The first page, and those that are the other channels of its picture."""
-    layout = _Layout.of(first)
+    layout = _Layout.from_tags(first)
     wanted = channel_pages(first.bytes_.get(270, b"")) if layout.samples == 1 and layout.grey else range(1)
-    found, tags = [layout], first
+    pages, tags = [layout], first
     for number in range(1, wanted[-1] + 1):
         if not tags.next_page:
             return [layout]  # the others are in files of their own
         tags = read(file, head, tags.next_page)
         if number in wanted:
-            found.append(_Layout.of(tags))
-    return found if len({page.shape for page in found}) == 1 else [layout]
+            pages.append(_Layout.from_tags(tags))
+    return pages if len({page.shape for page in pages}) == 1 else [layout]
 
 
 def _has_further(file: IO[bytes], head: bytes, pages: list[_Layout]) -> bool:
@@ -257,8 +257,8 @@ def _pieces(layout: _Layout) -> Iterator[_Piece]:
                 if number >= len(offsets):
                     raise Unreadable("damaged: strips or tiles are missing")
                 size = sizes[number] if number < len(sizes) else None
-                there = rows if tiled else min(rows, layout.height - top)
-                yield _Piece(offsets[number], size, top, left, there, columns, first)
+                piece_rows = rows if tiled else min(rows, layout.height - top)
+                yield _Piece(offsets[number], size, top, left, piece_rows, columns, first)
                 number += 1
 
 

@@ -42,9 +42,9 @@ class Tags:
         Raises:
             Unreadable: it is not there, and there is no default.
         """
-        found = self.numbers.get(tag)
-        if found:
-            return int(found[0])
+        values = self.numbers.get(tag)
+        if values:
+            return int(values[0])
         if default is None:
             raise Unreadable(f"a damaged TIFF: its tag {tag} is missing")
         return default
@@ -109,13 +109,13 @@ def _size(letter: str) -> int:
 
 def _next(file: IO[bytes], form: str, size: int, place: int) -> int:
     file.seek(place)
-    found = file.read(size)
-    return int(unpack(form, found)[0]) if len(found) == size else 0
+    data = file.read(size)
+    return int(unpack(form, data)[0]) if len(data) == size else 0
 
 
 def _at(file: IO[bytes], place: int, size: int) -> bytes:
     file.seek(place)
-    found = file.read(size)
-    if len(found) < size:
+    data = file.read(size)
+    if len(data) < size:
         raise Unreadable("truncated: its tags lie beyond its end")
-    return found
+    return data

@@ -268,7 +268,7 @@ class Learner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         if rows:  # scikit-learn's own checks of a matrix
             array = validate_data(self, array if isinstance(X, Tensor) else X, reset=reset, dtype="numeric")
         if reset:
-            self.scale_ = None if array is None else Scale.of(array)
+            self.scale_ = None if array is None else Scale.from_array(array)
         size = self.image_size if reset else self._backbone.spec.image_size
         with self._in_words():
             if array is None:

@@ -114,8 +114,8 @@ def _checked(items: Sequence[object]) -> object:
     if not items or not any(map(_is_strange, items)):
         return items
     empty = [i for i, item in enumerate(items) if _is_missing(item)]
-    there = [item for item in items if not _is_missing(item)]
-    numbers = bool(there) and all(isinstance(item, float | int) for item in there)
+    present = [item for item in items if not _is_missing(item)]
+    numbers = bool(present) and all(isinstance(item, float | int) for item in present)
     if empty and not numbers:
         more = f" and {len(empty) - 1:,} more" if len(empty) > 1 else ""
         raise InputError(f"no image in row {empty[0]}{more} ({items[empty[0]]!r}): leave such rows out")

@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -22,7 +21,7 @@ from lookalike.data.canvas import Squares
 from lookalike.data.layout import is_image
 from lookalike.data.listing import NoneReadable
 from lookalike.data.loading import load as load_images
-from lookalike.data.sequence import from_sequence
+from lookalike.data.sequence import Items, from_sequence
 from lookalike.data.store import load as load_listing
 from lookalike.inputs.containers import FORMS, holds_image, plain
 from lookalike.inputs.value_range import InputError, Scale, levels
@@ -49,10 +48,10 @@ def as_array(X: object) -> np.ndarray | None:
         return np.asarray(X)
     if isinstance(X, list | tuple) and len(X) and not holds_image(X[0]):
         try:
-            found = np.asarray(X)
+            array = np.asarray(X)
         except ValueError:  # of several shapes
             return None
-        return None if found.dtype.kind in "USTO" else found
+        return None if array.dtype.kind in "USTO" else array
     return None
 
 
@@ -109,16 +108,16 @@ def entering(images: Images, channels: int) -> tuple[Tensor | Squares, str]:
     Raises:
         InputError: channels that cannot soundly be brought to those.
     """
-    found = images.shape[0]
-    if found == channels:
+    image_channels = images.shape[0]
+    if image_channels == channels:
         return images.squares, ""
-    if found == 1 and channels == 3:
+    if image_channels == 1 and channels == 3:
         x = images.squares[:].expand(-1, 3, -1, -1)
         return x, "grey images were given to a network for colour: each channel is the grey"
-    if found == 3 and channels == 1:
+    if image_channels == 3 and channels == 1:
         return grey(images.squares[:]), "colour images were given to a network for grey ones: their colour was left out"
     raise InputError(
-        f"the network was trained on images of {counted(channels, 'channel')}, these have {found}; "
+        f"the network was trained on images of {counted(channels, 'channel')}, these have {image_channels}; "
         "only grey and colour (1 and 3) are converted into each other"
     )
 
@@ -129,10 +128,10 @@ def grey(x_NCHW: Tensor) -> Tensor:
     return ((red + green + blue + (1 << 15)) >> 16).to(torch.uint8)[:, None]
 
 
-def warn(said: str) -> None:
-    """Say what was done to images, to somebody who calls from Python."""
-    if said:
-        warnings.warn(said, UserWarning, stacklevel=4)
+def warn(message: str) -> None:
+    """Warn the caller of what was done to images; an empty message warns of nothing."""
+    if message:
+        warnings.warn(message, UserWarning, stacklevel=4)
 
 
 # -- sequences ------------------------------------------------------------------------------------
@@ -142,10 +141,11 @@ def _is_file_of_image(X: str | os.PathLike[str]) -> bool:
     return is_image(os.fspath(X)) and Path(X).suffix != ".npy" and Path(X).is_file()
 
 
-def _items(X: Any) -> list[object]:
-    if not hasattr(X, "__len__") or not hasattr(X, "__getitem__"):
+def _items(X: object) -> list[object]:
+    if not isinstance(X, Items):
         raise InputError(f"{type(X).__name__} is not taken as images: {FORMS}")
-    items: Any = plain([X[i] for i in range(len(X))])
+    items = plain([X[i] for i in range(len(X))])
+    assert isinstance(items, list)  # as a list was given
     return [item[0] if isinstance(item, tuple) else item for item in items]
 
 
@@ -159,10 +159,10 @@ def _from_items(
         listing = from_sequence([_as_levels(item, i, scale) for i, item in enumerate(items)])
         images = load_listing(listing, image_size, Loading(store=False, skip_bad=True))
     except NoneReadable as error:
-        raise InputError(_said_of_broken(names, error.refused)) from error
+        raise InputError(_broken_message(names, error.refused)) from error
     bad = {_row(name): reason for name, reason in images.skipped}
     if bad and broken is None:  # rows of the result are those of the sequence, so none can be passed over
-        raise InputError(_said_of_broken(names, images.skipped))
+        raise InputError(_broken_message(names, images.skipped))
     if broken is not None:
         broken |= bad
     return replace(images, paths=_unique([name for row, name in enumerate(names) if row not in bad]))
@@ -173,12 +173,12 @@ def _row(name: str) -> int:
     return int(name.split()[0].rsplit("/", 1)[1])
 
 
-def _said_of_broken(names: Sequence[str], skipped: Sequence[tuple[str, str]]) -> str:
-    said = [f"{names[row]}: {reason}" for row, reason in sorted((_row(name), reason) for name, reason in skipped)]
+def _broken_message(names: Sequence[str], skipped: Sequence[tuple[str, str]]) -> str:
+    reasons = [f"{names[row]}: {reason}" for row, reason in sorted((_row(name), reason) for name, reason in skipped)]
     if len(names) == 1:
-        return f"cannot read the image {said[0]}"
-    more = f"; and {len(said) - _NAMED} more" if len(said) > _NAMED else ""
-    return f"{len(said)} of {counted(len(names), 'image')} cannot be read: {'; '.join(said[:_NAMED])}{more}"
+        return f"cannot read the image {reasons[0]}"
+    more = f"; and {len(reasons) - _NAMED} more" if len(reasons) > _NAMED else ""
+    return f"{len(reasons)} of {counted(len(names), 'image')} cannot be read: {'; '.join(reasons[:_NAMED])}{more}"
 
 
 def _as_levels(item: object, row: int, scale: Scale | None) -> object:
@@ -192,8 +192,8 @@ def _as_levels(item: object, row: int, scale: Scale | None) -> object:
         array = levels(array[None], scale)
     except InputError as error:
         raise InputError(f"image {row}: {error}") from error
-    found = from_array(array).pixels[:][0].permute(1, 2, 0).numpy()
-    return np.ascontiguousarray(found)
+    pixels = from_array(array).pixels[:][0].permute(1, 2, 0).numpy()
+    return np.ascontiguousarray(pixels)
 
 
 def _name(item: object, i: int) -> str:
@@ -201,13 +201,13 @@ def _name(item: object, i: int) -> str:
 
 
 def _unique(names: Sequence[str]) -> tuple[str, ...]:
-    """The names, a number behind those that have been there before."""
+    """The names, with a number behind those that occurred before."""
     count: Counter[str] = Counter()
-    found = []
+    unique = []
     for name in names:
         count[name] += 1
-        found.append(name if count[name] == 1 else f"{name} ({count[name]})")
-    return tuple(found)
+        unique.append(name if count[name] == 1 else f"{name} ({count[name]})")
+    return tuple(unique)
 
 
 def _squared(images: Images, image_size: int | None) -> Images:

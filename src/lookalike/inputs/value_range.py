@@ -36,7 +36,7 @@ class Scale:
     high: float
 
     @classmethod
-    def of(cls, x: np.ndarray) -> Scale | None:
+    def from_array(cls, x: np.ndarray) -> Scale | None:
         """That of an array: None for uint8, 0..1 for booleans and what lies within it, else the range of its values."""
         _raise_no_numbers(x)
         if x.dtype == np.uint8:
@@ -62,7 +62,7 @@ def levels(x: np.ndarray, scale: Scale | None) -> np.ndarray:
 
     Args:
         x: numbers of any kind, [N, ...].
-        scale: as `Scale.of` the first array said; None where images have been bytes or files.
+        scale: as `Scale.from_array` the first array said; None where images have been bytes or files.
 
     Raises:
         InputError: not numbers, not finite, or evidently of another range than was fitted; says what to do.

@@ -73,5 +73,5 @@ def own_ranks(rows_ND: Tensor, views_ND: Tensor) -> tuple[Tensor, Tensor]:
     centre = rows_ND.float().mean(0)
     row, view = (F.normalize(x_ND.float() - centre, dim=1) for x_ND in (rows_ND, views_ND))
     similarity = view @ row.T
-    own = similarity.diagonal()
-    return (similarity >= own[:, None]).sum(1), own
+    own_similarity = similarity.diagonal()
+    return (similarity >= own_similarity[:, None]).sum(1), own_similarity

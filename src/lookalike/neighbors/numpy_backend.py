@@ -43,11 +43,11 @@ def nearest_rows(x_ND: np.ndarray, k: int, *, block: int = BLOCK) -> tuple[np.nd
     with phase("finding nearest images", len(x)) as p:
         for start in range(0, len(x), block):
             rows = slice(start, min(start + block, len(x)))
-            own = np.arange(rows.start, rows.stop)
-            similarity = similarity_BN[: len(own)]
+            row_numbers = np.arange(rows.start, rows.stop)
+            similarity = similarity_BN[: len(row_numbers)]
             np.matmul(x[rows], x.T, out=similarity[:, : len(x)])
-            similarity[own - start, own] = -np.inf
-            best = _largest(similarity.reshape(len(own), size, groups), k)
+            similarity[row_numbers - start, row_numbers] = -np.inf
+            best = _largest(similarity.reshape(len(row_numbers), size, groups), k)
             value = np.take_along_axis(similarity, best, 1)
             order = np.lexsort((best, -value), axis=1)
             row_NK[rows] = np.take_along_axis(best, order, 1)

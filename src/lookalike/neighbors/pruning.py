@@ -71,8 +71,8 @@ class PrunedBank:
 
         # no nearest row is farther than the farthest of any k rows, so of k with large bounds
         first_BK = largest(bound_BN, k)[1]
-        found = _cosines(query_BD, self.bank_ND, torch.full((b,), k), first_BK.flatten())
-        least_B1 = found.view(b, k).amin(1, keepdim=True) - _SLACK
+        first_cosine = _cosines(query_BD, self.bank_ND, torch.full((b,), k), first_BK.flatten())
+        least_B1 = first_cosine.view(b, k).amin(1, keepdim=True) - _SLACK
 
         query_M, group_M = (largest_BG >= least_B1).nonzero(as_tuple=True)
         if len(query_M) > self.most * largest_BG.numel():

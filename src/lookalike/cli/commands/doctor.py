@@ -88,7 +88,7 @@ def examine_images(data: str | tuple[str, ...], download: bool = False) -> Healt
     with ThreadPoolExecutor(cores()) as pool, phase("examining images", len(listing.entries)) as p:
         results = pool.map(lambda entry: health.examine(entry, _SIDE)[1], listing.entries)
         examined = list(p.over(results))
-    return health.health_of(survey(listing.entries).told(listing), examined)
+    return health.health_of(survey(listing.entries).with_further(listing), examined)
 
 
 def examine() -> tuple[dict[str, object], list[str]]:
