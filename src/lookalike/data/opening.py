@@ -6,10 +6,11 @@ the whole process: ours is in `unreadable.py`, and holds whatever a program has 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib import import_module
 from os import PathLike
 from struct import error as StructError
-from typing import IO, Any
+from typing import IO
 
 from PIL import Image
 
@@ -85,6 +86,7 @@ def opened_by_pillow(source: str | PathLike[str] | IO[bytes], head: bytes) -> Im
                 import_module(f"PIL.{module}")
             except ImportError:  # Pillow is older
                 continue
+        plugin: Callable[..., Image.Image]  # is typed for files; takes a path too, and closes its file with the image
         plugin, accepts = Image.OPEN[name]
         accepted = accepts is None or accepts(head[:16])
         if isinstance(accepted, str):  # this machine's Pillow was built without it
@@ -93,9 +95,8 @@ def opened_by_pillow(source: str | PathLike[str] | IO[bytes], head: bytes) -> Im
             continue
         if not isinstance(source, str | PathLike):
             source.seek(0)
-        given: Any = source  # a path is taken too, and the file is then closed with the image
         try:
-            return plugin(given, "")
+            return plugin(source, "")
         except (SyntaxError, IndexError, TypeError, StructError):  # not its kind after all, or damaged
             continue
     raise Unreadable(reason or jpeg.unusual(head) or what_is(head))
