@@ -145,16 +145,16 @@ def label_full(
     b, d, columns = look_L.numel(), rows_ND.shape[1], bias_L.numel()
     if b == 0:
         return look_L, look_L
-    x_LD, square_L, known_L = rows_ND[first:last], square_N[first:last], labels_B
+    x_LD, square_L, previous_L = rows_ND[first:last], square_N[first:last], labels_B
     whole = b == labels_B.numel()
     if not whole:
         copy_LD = memory[b * columns : b * (columns + d)].view(b, d)
         torch.index_select(x_LD, 0, look_L, out=copy_LD)
-        x_LD, square_L, known_L = copy_LD, square_L.index_select(0, look_L), labels_B.index_select(0, look_L)
+        x_LD, square_L, previous_L = copy_LD, square_L.index_select(0, look_L), labels_B.index_select(0, look_L)
     scores_LM = memory[: b * columns].view(b, columns)
     torch.addmm(bias_L, x_LD, wide_DL, out=scores_LM)
     twice_L = (square_L.sqrt() + longest) * (2 * eps * longest)
-    at_L, top_L, rest_L, row_P, column_P = best_two(scores_LM, known_L, twice_L)
+    at_L, top_L, rest_L, row_P, column_P = best_two(scores_LM, previous_L, twice_L)
     upper_L, lower_L = distances(top_L, rest_L, square_L, twice_L + eps * square_L)
     if whole:
         labels_B.copy_(at_L)
@@ -211,7 +211,7 @@ def label_near(
     lead_WK: Tensor,
     far_K: Tensor,
     rest_K: Tensor,
-    kept_K: Tensor,
+    distinct_K: Tensor,
     wide_DL: Tensor,
     longest: float,
     eps: float,
@@ -238,7 +238,7 @@ def label_near(
         c_KD: centroids as they were given.
         lead_WK: their coordinates along the axes, from the common origin (float64).
         far_K, rest_K: float64, squared distances to the block's origin, and what is left of those.
-        kept_K: bool: centroids that are not equal to one before; empty where all differ.
+        distinct_K: bool: centroids that are not equal to one before; empty where all differ.
         wide_DL, longest: centroids as columns, from the common origin, and the largest |c|.
         eps, eps_lead: what a score can be off, in products of lengths; the same of `possible`.
         lost: what `far_K` can be off.
@@ -268,27 +268,27 @@ def label_near(
     upper_L, length_L = upper_B, square_L.sqrt()
     within = float((upper_L + length_L).max()) * (1 + loose)
     near_K = far_K <= within * within + lost
-    if kept_K.numel() > 0:
-        near_K = near_K & kept_K
+    if distinct_K.numel() > 0:
+        near_K = near_K & distinct_K
     column_M = near_K.nonzero().squeeze(1)
     if lead_NW.shape[1] > 0 and column_M.numel() > fewest:
         lead_LW = lead_NW[first:last].clone() if whole else lead_NW[first:last].index_select(0, look_L)
         lead_WM = lead_WK.index_select(1, column_M) - lead_origin_W.unsqueeze(1)
         far_M, rest_M = far_K.index_select(0, column_M), rest_K.index_select(0, column_M)
         column_M = column_M.index_select(0, possible(lead_LW, square_L, upper_L, lead_WM, far_M, rest_M, eps_lead))
-    known_L = labels_N.index_select(0, row_B)
+    previous_L = labels_N.index_select(0, row_B)
     if column_M.numel() > most * k:
         # d^2 = |x - o|^2 - 2 (score - (x - o).o), where scores are from the common origin as to the centroids
         bias_L = torch.full([columns], float("-inf"), dtype=x_LD.dtype)
         bias_L[:k] = -0.5 * far_K
-        if kept_K.numel() > 0:
-            bias_L[:k].masked_fill_(~kept_K, float("-inf"))
+        if distinct_K.numel() > 0:
+            bias_L[:k].masked_fill_(~distinct_K, float("-inf"))
         scores_LM = memory[: b * columns].view(b, columns)
         torch.addmm(bias_L, x_LD, wide_DL, out=scores_LM)
         twice_L = length_L * (2 * eps * longest) + (eps * float(far_K.max()) + 2 * lost)
         origin = float(across_L.abs().max()) + float(length_L.max()) * longest
         slack_L = twice_L + eps * (square_L + 4 * origin)
-        at_L, top_L, rest_L, row_P, column_P = best_two(scores_LM, known_L, twice_L)
+        at_L, top_L, rest_L, row_P, column_P = best_two(scores_LM, previous_L, twice_L)
         new_L, lower_L = distances(top_L, rest_L, square_L + 2 * across_L, slack_L)
     else:
         near_MD = c_KD.index_select(0, column_M) - middle_D
@@ -297,7 +297,7 @@ def label_near(
         scores_LM = memory[: b * column_M.numel()].view(b, column_M.numel())
         torch.addmm(bias_M, x_LD, near_MD.t(), out=scores_LM)
         twice_L = (length_L + reach) * (2 * eps * reach)
-        at_L, top_L, rest_L, row_P, column_P = best_two(scores_LM, torch.searchsorted(column_M, known_L), twice_L)
+        at_L, top_L, rest_L, row_P, column_P = best_two(scores_LM, torch.searchsorted(column_M, previous_L), twice_L)
         at_L, column_P = column_M.index_select(0, at_L), column_M.index_select(0, column_P)
         new_L, lower_L = distances(top_L, rest_L, square_L, twice_L + eps * square_L)
         lower_L = torch.minimum(lower_L, upper_L)  # what was left out is farther than the label's centroid may be
@@ -320,7 +320,7 @@ def label_near_blocks(
     lead_WK: Tensor,
     far_JK: Tensor,
     rest_JK: Tensor,
-    kept_K: Tensor,
+    distinct_K: Tensor,
     wide_DL: Tensor,
     longest: float,
     eps: float,
@@ -350,7 +350,7 @@ def label_near_blocks(
             lead_WK,
             far_JK[j],
             rest_JK[j],
-            kept_K,
+            distinct_K,
             wide_DL,
             longest,
             eps,

@@ -44,7 +44,7 @@ class Targets:
     """float64 |c|^2 of those."""
     lead_WK: Tensor
     """float64: their coordinates along the axes."""
-    kept_K: Tensor
+    distinct_K: Tensor
     """bool: not equal to a centroid before; empty where all differ."""
 
 
@@ -102,8 +102,8 @@ class NearBlocks:
         """Centroids as `full` has them, and what the tests need of them."""
         centred_KD = full.c_KD.double() - self.full.origin_D.double()
         lead_WK = (centred_KD @ self.axes_DW.double()).T.contiguous()
-        kept_K = torch.empty(0, dtype=torch.bool) if first_K is None else first_K == torch.arange(len(first_K))
-        return Targets(full, centred_KD, centred_KD.square().sum(1), lead_WK, kept_K)
+        distinct_K = torch.empty(0, dtype=torch.bool) if first_K is None else first_K == torch.arange(len(first_K))
+        return Targets(full, centred_KD, centred_KD.square().sum(1), lead_WK, distinct_K)
 
     def label(self, t: Targets, state: Assignment) -> None:
         """Bring labels and bounds up to date for these centroids; undecided rows wait for `Assignment.settle`."""
@@ -149,7 +149,7 @@ class NearBlocks:
             t.lead_WK,
             far_JK,
             rest_JK,
-            t.kept_K,
+            t.distinct_K,
             t.full.wide_DL,
             t.full.longest,
             rounding(d, dtype),

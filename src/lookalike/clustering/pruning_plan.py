@@ -144,11 +144,11 @@ def _shares(x_BD: Tensor, c_KD: Tensor, upper_B: Tensor, axes_DW: Tensor | None,
     middle_D = x_BD.mean(0)
     x_BD, c_KD = x_BD - middle_D, c_KD - middle_D
     far_K = c_KD.norm(dim=1)
-    kept_K = far_K <= (x_BD.norm(dim=1) + upper_B).max() * 1.001
-    shares = {0: float(kept_K.double().mean())}
+    close_K = far_K <= (x_BD.norm(dim=1) + upper_B).max() * 1.001
+    shares = {0: float(close_K.double().mean())}
     if axes_DW is None:
         return shares
-    c_MD = c_KD[kept_K]
+    c_MD = c_KD[close_K]
     lead_BW, lead_MW = x_BD @ axes_DW, c_MD @ axes_DW
     least_B1 = 0.5 * (x_BD.square().sum(1) - upper_B.square())[:, None]
     for width in widths:

@@ -174,9 +174,9 @@ class Screening:
             return self._search(row_B, scores_BK, c, bound_B)
         # Most rows keep their label. That needs one maximum to see, and no position.
         labels_B = self.labels_N[rows].clone()
-        kept_B1 = labels_B[:, None]
-        score_B1 = scores_BK.gather(1, kept_B1)
-        rest_B = scores_BK.scatter_(1, kept_B1, _least(scores_BK.dtype)).amax(1)
+        label_B1 = labels_B[:, None]
+        score_B1 = scores_BK.gather(1, label_B1)
+        rest_B = scores_BK.scatter_(1, label_B1, _least(scores_BK.dtype)).amax(1)
         certain_B, _ = self._certain(score_B1[:, 0], rest_B, bound_B)
         if self.shift_N is not None:
             score_B = score_B1[:, 0].view(self.dtype).float() - _HEADROOM * bound_B
@@ -184,7 +184,7 @@ class Screening:
         search_S = (~certain_B).nonzero()[:, 0]
         if len(search_S):
             scores_SK = scores_BK.index_select(0, search_S)
-            scores_SK.scatter_(1, kept_B1[search_S], score_B1[search_S])  # put back
+            scores_SK.scatter_(1, label_B1[search_S], score_B1[search_S])  # put back
             labels_B[search_S] = self._search(row_B[search_S], scores_SK, c, bound_B[search_S])
         return labels_B
 

@@ -86,8 +86,7 @@ def opened_by_pillow(source: str | PathLike[str] | IO[bytes], head: bytes) -> Im
                 import_module(f"PIL.{module}")
             except ImportError:  # Pillow is older
                 continue
-        plugin: Callable[..., Image.Image]  # is typed for files; takes a path too, and closes its file with the image
-        plugin, accepts = Image.OPEN[name]
+        plugin, accepts = _plugin(name)
         accepted = accepts is None or accepts(head[:16])
         if isinstance(accepted, str):  # this machine's Pillow was built without it
             reason = f"{accepted}: pip install --upgrade pillow"
@@ -100,3 +99,11 @@ def opened_by_pillow(source: str | PathLike[str] | IO[bytes], head: bytes) -> Im
         except (SyntaxError, IndexError, TypeError, StructError):  # not its kind after all, or damaged
             continue
     raise Unreadable(reason or jpeg.unusual(head) or what_is(head))
+
+
+def _plugin(name: str) -> tuple[Callable[..., Image.Image], Callable[[bytes], bool | str] | None]:
+    """The function of Pillow that opens a format, and the one that knows it by its first bytes.
+
+    The first is typed for open files. It takes a path too, and closes that file with the image.
+    """
+    return Image.OPEN[name]

@@ -196,7 +196,7 @@ def _build(folder: Path, entries: Sequence[Entry], scan: Survey, side: int, limi
     size = len(entries) * index.shape.bytes
     path = canvases_path(partial)
     bytes_on_disk = path.stat().st_blocks * 512 if path.exists() else 0
-    _check_room(folder.parent, size, bytes_on_disk, limit, len(entries), index.shape, side)
+    _check_space(folder.parent, size, bytes_on_disk, limit, len(entries), index.shape, side)
     partial.mkdir(exist_ok=True)
     if bytes_on_disk == 0:
         tell(
@@ -228,7 +228,9 @@ def _build(folder: Path, entries: Sequence[Entry], scan: Survey, side: int, limi
         shutil.rmtree(partial)  # another process was faster, and its pixels are the same
 
 
-def _check_room(place: Path, size: int, bytes_on_disk: int, limit: int | None, n: int, shape: Shape, side: int) -> None:
+def _check_space(
+    place: Path, size: int, bytes_on_disk: int, limit: int | None, n: int, shape: Shape, side: int
+) -> None:
     """
     Raises:
         LookalikeError: the store would take more than `limit`, or more than is free.
@@ -238,16 +240,16 @@ def _check_room(place: Path, size: int, bytes_on_disk: int, limit: int | None, n
     words = (
         f"{counted(n, 'image')} of {shape.canvas} x {shape.canvas} pixels take {size_words(size)} in the store {place}"
     )
-    ways = (
+    remedies = (
         f"Train on smaller images (--image-size, now {side}), name another folder with --cache, "
         "or go without a store: --no-store"
     )
     if needed > free:
-        raise LookalikeError(f"{words}, where {size_words(free)} are free. {ways}")
+        raise LookalikeError(f"{words}, where {size_words(free)} are free. {remedies}")
     most = (free + bytes_on_disk) // 2 if limit is None else limit
     if size > most:
         allowed = "half of the free disk is" if limit is None else "--store-limit is"
-        raise LookalikeError(f"{words}, and {allowed} {size_words(most)}. Allow more with --store-limit. {ways}")
+        raise LookalikeError(f"{words}, and {allowed} {size_words(most)}. Allow more with --store-limit. {remedies}")
 
 
 @contextmanager
