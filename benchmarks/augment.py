@@ -71,14 +71,14 @@ def parts(recipe: str) -> list[str]:
 def ours(case: Case, images: int) -> Callable[[], int]:
     import torch
 
-    from lookalike.augment.base import Recipe
-    from lookalike.augment.recipes import build_recipe, recipe_names
+    from lookalike.augment.base import Augmentation
+    from lookalike.augment.recipes import augmentation_names, build_augmentation
 
-    if case.recipe in recipe_names() and case.recipe != "crop":
-        recipe = build_recipe(case.recipe, case.side)
+    if case.recipe in augmentation_names() and case.recipe != "crop":
+        recipe = build_augmentation(case.recipe, case.side)
     else:
-        whole = build_recipe("simclr" if case.recipe == "blur" else "simclr-small", case.side).operations
-        recipe = Recipe([whole[["crop", "flip", "jitter", "grey", "blur"].index(case.recipe)]])
+        whole = build_augmentation("simclr" if case.recipe == "blur" else "simclr-small", case.side).operations
+        recipe = Augmentation([whole[["crop", "flip", "jitter", "grey", "blur"].index(case.recipe)]])
     pixels = random_bytes(case, images)
     epochs = iter(range(10**9))
 

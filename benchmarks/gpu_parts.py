@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from lookalike import api
-from lookalike.augment.recipes import build_recipe
+from lookalike.augment.recipes import build_augmentation
 from lookalike.clustering.lloyd import lloyd
 from lookalike.core import machine
 from lookalike.core.durations import duration
@@ -144,7 +144,7 @@ def loss(at: At) -> dict[str, Any]:
 
 def augment(at: At) -> dict[str, Any]:
     """Views of 32 x 32 pixels."""
-    recipe = build_recipe("simclr-small", 32)
+    recipe = build_augmentation("simclr-small", 32)
     found: dict[str, Any] = {}
     batches = [16, 32] if at.tiny else [512, 8192]
     for batch in batches:
@@ -285,7 +285,7 @@ def supervised(at: At) -> dict[str, Any]:
     images = api.load_images(options.data)
     assert images.labels is not None and images.evaluation is not None
     test, classifier = images.evaluation[1], load_classifier(run, at.device)
-    found_Q = classifier.probabilities(classifier.backbone.features(images.squares.take(test))).argmax(1)
+    found_Q = classifier.probabilities(classifier.backbone.features(images.center_crops.take(test))).argmax(1)
     accuracy = float((found_Q == images.labels[test]).double().mean())
     took = run.status()["seconds"]["train"]
     words = f"{accuracy:.4f} after {options.epochs} epochs, {duration(took)}"
@@ -307,7 +307,7 @@ def knn(at: At) -> dict[str, Any]:
     assert images.labels is not None and images.evaluation is not None
     backbone = load_backbone(run.encoder, at.device)
     train, test = images.evaluation
-    x_ND, y_QD = (backbone.features(images.squares.take(rows)).to(at.device) for rows in (train, test))
+    x_ND, y_QD = (backbone.features(images.center_crops.take(rows)).to(at.device) for rows in (train, test))
     labels = images.labels.to(at.device)
     accuracy = knn_accuracy(x_ND, labels[train.to(at.device)], y_QD, labels[test.to(at.device)], k=NEIGHBOURS)
     took = run.status()["seconds"]["train"]

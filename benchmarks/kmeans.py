@@ -83,7 +83,7 @@ def whitened_pixels(folder: str) -> np.ndarray:
     images = load(f"mnist:{folder}")
     assert images.split is not None
     train = torch.tensor([part == "train" for part in images.split])
-    rows = images.squares[torch.nonzero(train)[:, 0]].flatten(1).float()
+    rows = images.center_crops[torch.nonzero(train)[:, 0]].flatten(1).float()
     return (pca_whiten(rows, WHITENED) * len(rows) ** 0.5).numpy()
 
 

@@ -29,8 +29,8 @@ import common
 from lookalike.clustering.lloyd import lloyd
 from lookalike.core import machine
 from lookalike.data import sources
-from lookalike.data.base import Images, Loading
-from lookalike.data.listing import Listing
+from lookalike.data.base import Images, LoadConfig
+from lookalike.data.image_index import ImageIndex
 from lookalike.evaluate.map import aligned_maps
 from lookalike.neighbors.exact import nearest
 
@@ -88,11 +88,11 @@ def opening(n: int, folder: Path) -> Work:
     from store import made, stored
 
     place = folder / f"{n}"
-    listing = sources.find(str(made(place / "images", n)))
-    assert isinstance(listing, Listing)
-    how = Loading(cache=str(place / "cache"))
-    stored(listing, how, False)
-    return lambda: stored(listing, how, False)
+    image_index = sources.find(str(made(place / "images", n)))
+    assert isinstance(image_index, ImageIndex)
+    how = LoadConfig(cache=str(place / "cache"))
+    stored(image_index, how, False)
+    return lambda: stored(image_index, how, False)
 
 
 def step(batch: int, _: Path) -> Work:

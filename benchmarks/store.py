@@ -29,9 +29,9 @@ from lookalike.api import configure, untrained_backbone
 from lookalike.core import machine
 from lookalike.core.config import Config
 from lookalike.data import sources, store
-from lookalike.data.base import Images, Loading
+from lookalike.data.base import Images, LoadConfig
+from lookalike.data.image_index import ImageIndex
 from lookalike.data.jpeg import Jpeg
-from lookalike.data.listing import Listing
 from lookalike.engine.backbone import placed
 from lookalike.engine.step import forward_backward
 from lookalike.engine.views import Views
@@ -79,10 +79,10 @@ def steps(images: Images, batch: int = BATCH) -> Callable[[int], None]:
     return step
 
 
-def stored(listing: Listing, how: Loading, memory: bool) -> Images:
+def stored(image_index: ImageIndex, how: LoadConfig, memory: bool) -> Images:
     """The images of a store, all in memory or read when asked for."""
     with mock.patch.object(store, "available_bytes", lambda: 2**50 if memory else 0):
-        return store.load(listing, None, how)
+        return store.load(image_index, None, how)
 
 
 def main(words: list[str] | None = None) -> None:
@@ -101,18 +101,18 @@ def main(words: list[str] | None = None) -> None:
     table = common.Table("store", ["what", "seconds: median (range)"])
     with TemporaryDirectory() as folder:
         place = Path(args.data) if args.data else made(Path(folder) / "images", args.images)
-        listing = sources.find(str(place))
-        assert isinstance(listing, Listing)
-        for entry in listing.entries:  # into the system's cache
+        image_index = sources.find(str(place))
+        assert isinstance(image_index, ImageIndex)
+        for entry in image_index.entries:  # into the system's cache
             raw = entry.open()
             if isinstance(raw, Jpeg):
                 raw.read()
             elif isinstance(raw, Image.Image):
                 raw.load()
-        how = Loading(cache=str(Path(folder) / "cache"))
-        build = seconds(lambda: stored(listing, how, False))
-        opening = statistics.median(seconds(lambda: stored(listing, how, False)) for _ in range(5))
-        both = {"memory": stored(listing, how, True), "store": stored(listing, how, False)}
+        how = LoadConfig(cache=str(Path(folder) / "cache"))
+        build = seconds(lambda: stored(image_index, how, False))
+        opening = statistics.median(seconds(lambda: stored(image_index, how, False)) for _ in range(5))
+        both = {"memory": stored(image_index, how, True), "store": stored(image_index, how, False)}
         channels, side, _ = both["store"].shape
         canvas = both["store"].pixels.shape[-1]
         print(f"{len(both['store']):,} images, canvases of {canvas} px, {channels} channels; {machine.cores()} cores\n")

@@ -169,7 +169,7 @@ def peer(case: Case, data: str, python: Path, **asked: Any) -> list[str]:
     if not Path(data).is_dir():
         images = images_of(data, KEPT / "cache")
         source = str(KEPT / "digits.npy")
-        np.save(source, images.squares[images.training][:, 0].numpy())
+        np.save(source, images.center_crops[images.training][:, 0].numpy())
     elif (Path(data) / "train").is_dir():
         source = str(Path(data) / "train")
     recipe = preset_values(case.recipe, "simclr")
@@ -283,7 +283,7 @@ def probe(backbone: Backbone, data: str) -> float:
     images = images_of(data, KEPT / "cache")
     assert images.evaluation is not None and images.labels is not None
     bank, test = images.evaluation
-    h_ND, labels_N = backbone.features(images.squares), images.labels
+    h_ND, labels_N = backbone.features(images.center_crops), images.labels
     return linear_accuracy(h_ND[bank], labels_N[bank], h_ND[test], labels_N[test])[0]
 
 

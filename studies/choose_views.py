@@ -32,10 +32,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lookalike import api
-from lookalike.augment.recipes import build_recipe
+from lookalike.augment.recipes import build_augmentation
 from lookalike.core import machine, rng
 from lookalike.core.config import Config
-from lookalike.data.base import Images, Loading
+from lookalike.data.base import Images, LoadConfig
 from lookalike.data.loading import load
 from lookalike.engine.choose_views import STEPS, most_worth, recipes_for
 from lookalike.engine.view_trials import Deadline, distance_to_own, rehearsal, small_copies, tells_turns, trained
@@ -76,7 +76,7 @@ def main() -> None:
 
 def study(data: str, seed: int, args: argparse.Namespace) -> None:
     """All recipes on one data set, and what stands beside them."""
-    whole = load(data, config=Loading(cache=args.cache))
+    whole = load(data, config=LoadConfig(cache=args.cache))
     images = sample(whole, args.images)
     options = api.configure(
         Config.asked("simclr", Options(data=data, seed=seed, threads=1), ()), images, images.training
@@ -168,7 +168,7 @@ class Judge:
 
     def __init__(self, images: Images, side: int) -> None:
         assert images.labels is not None
-        x = torch.cat([images.squares[part] for part in torch.arange(len(images)).split(512)])
+        x = torch.cat([images.center_crops[part] for part in torch.arange(len(images)).split(512)])
         if side < x.shape[-1]:
             x = (
                 F.interpolate(x.float(), size=(side, side), mode="bilinear", antialias=True)
@@ -199,10 +199,15 @@ class Exams:
     def __init__(self, copies: Images, seed: int) -> None:
         rows = copies.training
         chosen = rows[rng.permutation(seed, "look/gallery", 0, len(rows))[:_GALLERY]]
-        self.gallery = copies.squares[chosen]
+        self.gallery = copies.center_crops[chosen]
         self.views = {
             name: view_of(
-                copies, build_recipe(name, copies.shape[1], colour=copies.colour), chosen, seed=seed, epoch=-1, view=0
+                copies,
+                build_augmentation(name, copies.shape[1], colour=copies.colour),
+                chosen,
+                seed=seed,
+                epoch=-1,
+                view=0,
             )
             for name in _EXAMS
         }
@@ -234,7 +239,7 @@ def measured(taken: dict[str, Tensor]) -> dict[str, Any]:
 
 def rotation(features: Features, copies: Images) -> float:
     """`tells_turns` of some images."""
-    x_NCHW = copies.squares[slice(_PROBED)]
+    x_NCHW = copies.center_crops[slice(_PROBED)]
     return tells_turns(torch.stack([features(torch.rot90(x_NCHW, k, (2, 3)).contiguous()) for k in range(4)]))
 
 

@@ -22,7 +22,7 @@ from lookalike import api
 from lookalike.api.finetuning import Schedule, _settings, batch_of
 from lookalike.core import machine, rng
 from lookalike.core.options import TrainOptions
-from lookalike.data.base import Images, by_content
+from lookalike.data.base import Images, content_order
 from lookalike.encoders.heads import projection_head, rectified
 from lookalike.engine.backbone import Backbone, load_backbone, placed
 from lookalike.engine.checkpoint import load_checkpoint
@@ -195,13 +195,13 @@ def accuracy(
     if way.spread:
         tuned = backbone if way.spread == "frozen" else trained(way, usual, backbone, images, rows)[0]
         assert images.evaluation is not None
-        some = by_content(images, images.evaluation[0])
+        some = content_order(images, images.evaluation[0])
         some = some[~torch.isin(some, judged)]
-        lesson, taught = spread(way, tuned.features(images.squares.take(some)), images, rows, some)
+        lesson, taught = spread(way, tuned.features(images.center_crops.take(some)), images, rows, some)
         usual = dataclasses.replace(usual, epochs=way.passes, batch_size=batch_of(len(taught)))
         backbone = tuned if way.on else backbone
     _, classifier = trained(way, usual, backbone, lesson, taught)
-    predicted = classifier.features(images.squares.take(judged)).argmax(1)
+    predicted = classifier.features(images.center_crops.take(judged)).argmax(1)
     assert truth is not None
     return float((predicted == truth[judged]).double().mean())
 
@@ -252,7 +252,7 @@ def spread(way: Way, features_ND: Tensor, images: Images, rows: Tensor, some: Te
 def start(learner: Learner, backbone: Backbone, images: Images, rows: Tensor) -> None:
     """Give the classifier the weights of the probe, which is of standardised features."""
     assert images.labels is not None
-    h_ND = torch.relu(backbone.features(images.squares.take(rows)))  # does nothing to features that were rectified
+    h_ND = torch.relu(backbone.features(images.center_crops.take(rows)))  # does nothing to features that were rectified
     probe = fit_linear(h_ND, images.labels[rows])
     weight_KD = probe.weight_KD / probe.scale_D
     learner.head[0].weight.copy_(weight_KD)

@@ -26,7 +26,7 @@ import torch
 from torch import Tensor
 
 from lookalike import api
-from lookalike.augment.recipes import build_recipe
+from lookalike.augment.recipes import build_augmentation
 from lookalike.core import machine, registry, rng
 from lookalike.core.errors import LookalikeError
 from lookalike.core.metrics import read_metrics
@@ -233,16 +233,16 @@ def _measured(run: RunFolder, options: Any, images: Images, lesson: Images, file
     }
     of = {**BASELINES, **{name: network.features for name, network in networks.items()}}
     rows = lesson.training[rng.permutation(0, "study/gallery", 0, len(lesson.training))[:SAMPLE]]
-    recipes = {"view": recipe_of(options, lesson), "mild": build_recipe("crop", lesson.shape[1], 0.7)}
+    recipes = {"view": recipe_of(options, lesson), "mild": build_augmentation("crop", lesson.shape[1], 0.7)}
     views = {name: view_of(lesson, recipe, rows, seed=1, epoch=-1, view=0) for name, recipe in recipes.items()}
     assert images.labels is not None and images.evaluation is not None
     bank, asked = images.evaluation
     kept: dict[str, np.ndarray] = {"rows": rows.numpy()}
     right: dict[str, Tensor] = {}
     for name, features in of.items():
-        kept[name] = features(lesson.squares.take(rows)).half().numpy()
+        kept[name] = features(lesson.center_crops.take(rows)).half().numpy()
         kept |= {f"{name}.{view}": features(x).half().numpy() for view, x in views.items()}
-        x_ND, q_QD = features(images.squares.take(bank)), features(images.squares.take(asked))
+        x_ND, q_QD = features(images.center_crops.take(bank)), features(images.center_crops.take(asked))
         right[name] = knn_predict(x_ND, images.labels[bank], q_QD) == images.labels[asked]
     file.parent.mkdir(parents=True, exist_ok=True)
     np.savez_compressed(file, **kept)

@@ -54,7 +54,7 @@ def _with_split(images: Images, most: int) -> Images:
         learned, asked = order[seen][:most], order[~seen][:_ASKED]
     small = images.of_rows(torch.cat([learned, asked]))
     split = ("train",) * len(learned) + ("test",) * len(asked)
-    pixels = small.squares[torch.arange(len(small))]  # squares of one size, so that nothing is scaled at each step
+    pixels = small.center_crops[torch.arange(len(small))]  # squares of one size, so that nothing is scaled at each step
     return dataclasses.replace(
         small, pixels=pixels, split=split, sizes=None, side=None, known_digests=None, skipped=(), listed=None
     )
@@ -181,6 +181,6 @@ def sheet(images: Images, path: Path, columns: int = 12) -> None:
     """A picture of some images of each class, for looking at a set."""
     assert images.labels is not None
     rows = [torch.nonzero(images.labels == c)[:columns, 0] for c in range(min(12, len(images.classes)))]
-    tiles = [torch.cat(list(images.squares[row]), dim=2) for row in rows if len(row) == columns]
+    tiles = [torch.cat(list(images.center_crops[row]), dim=2) for row in rows if len(row) == columns]
     whole = torch.cat(tiles, dim=1).permute(1, 2, 0).numpy()
     Image.fromarray(whole[..., 0] if whole.shape[2] == 1 else whole).save(path)

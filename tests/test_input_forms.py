@@ -81,12 +81,12 @@ FORMS: dict[str, Callable[[list[str]], Any]] = {
 def test_every_form_gives_the_same_images_in_the_same_order(paths: list[str], form: str):
     want = read(paths, 8)
     images = read(FORMS[form](paths), 8)
-    assert torch.equal(images.squares[:], want.squares[:])
+    assert torch.equal(images.center_crops[:], want.center_crops[:])
 
 
 def test_pandas_and_its_relatives(paths: list[str]):
     pd = pytest.importorskip("pandas")  # columns of the same kind are tested above without it
-    want = read(paths, 8).squares[:]
+    want = read(paths, 8).center_crops[:]
     index = [7, 3, 5]
     forms = [
         pd.Series(paths, index=index),
@@ -99,7 +99,7 @@ def test_pandas_and_its_relatives(paths: list[str]):
         pd.DataFrame({"path": paths, "kind": [1, 2, 3]})["path"],
     ]
     for form in forms:
-        assert torch.equal(read(form, 8).squares[:], want)
+        assert torch.equal(read(form, 8).center_crops[:], want)
     with pytest.raises(InputError, match=r"a table of 2 columns \(n, path\) .*X\['path'\]"):
         read(pd.DataFrame({"n": [1, 2, 3], "path": paths}))
     for missing in (None, float("nan"), pd.NA):
@@ -110,7 +110,7 @@ def test_pandas_and_its_relatives(paths: list[str]):
 def test_numbers_in_containers_are_arrays():
     x = np.arange(2 * 8 * 8, dtype=np.uint8).reshape(2, 8, 8)
     for form in (x, torch.from_numpy(x), Column(list(x)), list(x), x.tolist(), x.astype(object)):
-        assert torch.equal(read(form).squares[:], read(x).squares[:])
+        assert torch.equal(read(form).center_crops[:], read(x).center_crops[:])
     assert plain(x) is x and isinstance(plain(b"a/b.png"), str)
     assert not one_image(plain(Table([["a.png"], ["b.png"]])))
 

@@ -61,8 +61,8 @@ def run_demo(out: str, seed: int, threads: int | None = None, **changes: Any) ->
         found = read_json(run.evaluation)
         if not rows:
             untrained = api.untrained_backbone(api.options_of(run)[1], images, device)
-            rows["pixels"] = _row(pixel_features(images.squares), images, seed, found, "pixels.")
-            of_untrained = api.calibrated(untrained, images).features(images.squares)
+            rows["pixels"] = _row(pixel_features(images.center_crops), images, seed, found, "pixels.")
+            of_untrained = api.calibrated(untrained, images).features(images.center_crops)
             rows["untrained"] = _row(of_untrained, images, seed, found, "random.")
         rows[title] = _row(features, images, seed, found)
         seconds[method] = run.status()["seconds"]["train"]

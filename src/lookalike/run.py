@@ -22,7 +22,7 @@ from lookalike.core.metrics import read_metrics
 from lookalike.core.process import threads_kept
 from lookalike.core.record_types import Event, Record
 from lookalike.data.base import Images
-from lookalike.data.canvas import Squares
+from lookalike.data.padded import CenterCrops
 from lookalike.encoders.feature_maps import PYRAMID, FeatureMaps
 from lookalike.engine.backbone import Backbone, load_backbone
 from lookalike.export.base import MOST, Exported, export
@@ -165,7 +165,7 @@ class Run:
         machine.use_threads(None)
         return self.backbone.features(self._pixels(images)).numpy()
 
-    def _pixels(self, images: object) -> Tensor | Squares:
+    def _pixels(self, images: object) -> Tensor | CenterCrops:
         pixels, said = entering(self.read(images), self.backbone.spec.channels)
         warn(said)
         return pixels

@@ -28,8 +28,8 @@ def move(x_BCHW: Tensor, right: float, down: float, forward: list[list[float]] |
     )
 
 
-def draw(operation: RandomAffine, n: int = 10_000) -> tuple[Tensor, Tensor]:
-    return operation.draw(rng.uniform(0, "check", 0, torch.arange(n), count=operation.draws), SHAPE)
+def sample_params(operation: RandomAffine, n: int = 10_000) -> tuple[Tensor, Tensor]:
+    return operation.sample_params(rng.uniform(0, "check", 0, torch.arange(n), count=operation.num_uniforms), SHAPE)
 
 
 @pytest.mark.parametrize(("height", "width"), [(9, 9), (8, 12)])
@@ -106,7 +106,7 @@ def test_turning_there_and_back_keeps_a_smooth_middle():
 
 
 def test_draws_stay_within_their_bounds_and_reach_them():
-    forward_B22, shift_B2 = draw(RandomAffine(degrees=30, shift=0.1, scale=(0.5, 2.0)))
+    forward_B22, shift_B2 = sample_params(RandomAffine(degrees=30, shift=0.1, scale=(0.5, 2.0)))
     scale_B = torch.linalg.det(forward_B22).sqrt()
     angle_B = torch.atan2(forward_B22[:, 0, 1], forward_B22[:, 0, 0]).rad2deg()
     for value_B, low, high in ((scale_B, 0.5, 2.0), (angle_B, -30, 30), (shift_B2, -0.1, 0.1)):
@@ -117,13 +117,13 @@ def test_draws_stay_within_their_bounds_and_reach_them():
 
 
 def test_shear_alone_slants_horizontally_by_its_angle():
-    forward_B22, _ = draw(RandomAffine(shear=20))
+    forward_B22, _ = sample_params(RandomAffine(shear=20))
     assert torch.equal(forward_B22[:, 1], torch.tensor([0.0, 1.0]).expand(len(forward_B22), 2))
     assert forward_B22[:, 0, 1].abs().max().item() == pytest.approx(math.tan(math.radians(20)), rel=1e-3)
 
 
 def test_the_slant_comes_before_the_turn():
-    forward_B22, _ = draw(RandomAffine(degrees=30, shear=20))
+    forward_B22, _ = sample_params(RandomAffine(degrees=30, shear=20))
     across_B, upright_B = forward_B22.norm(dim=1).unbind(1)
     assert torch.allclose(across_B, torch.ones(len(across_B)), atol=1e-5)  # what lies across is turned only
     assert upright_B.max() > 1.05
@@ -132,5 +132,7 @@ def test_the_slant_comes_before_the_turn():
 def test_no_amounts_are_the_identity():
     operation = RandomAffine()
     x_BCHW = images()
-    params = operation.draw(torch.rand(2, operation.draws, generator=torch.Generator().manual_seed(0)), (3, 9, 9))
-    assert torch.allclose(operation.apply(x_BCHW, *params), x_BCHW, atol=1e-5)
+    params = operation.sample_params(
+        torch.rand(2, operation.num_uniforms, generator=torch.Generator().manual_seed(0)), (3, 9, 9)
+    )
+    assert torch.allclose(operation.forward(x_BCHW, *params), x_BCHW, atol=1e-5)

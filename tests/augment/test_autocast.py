@@ -10,16 +10,16 @@ import torch
 from torch import Tensor
 
 from lookalike.augment.affine import RandomAffine
-from lookalike.augment.base import Operation
+from lookalike.augment.base import Transform
 from lookalike.augment.blur import RandomGaussianBlur
 from lookalike.augment.color import ColorJitter
 from lookalike.augment.crop import RandomMirroredCrop, RandomResizedCrop
 from lookalike.augment.flip import RandomHorizontalFlip
 from lookalike.augment.grayscale import RandomGrayscale
 from lookalike.augment.normalize import channel_statistics
-from lookalike.augment.recipes import build_recipe, recipe_names
+from lookalike.augment.recipes import augmentation_names, build_augmentation
 from lookalike.core.arithmetic import outside_autocast
-from lookalike.data.canvas import Squares
+from lookalike.data.padded import CenterCrops
 from lookalike.encoders.alexnet import Sobel
 from lookalike.encoders.base import EncoderSpec, build_encoder
 from lookalike.engine.backbone import Backbone
@@ -86,30 +86,30 @@ def test_autocast_goes_on_after_code_outside_of_it():
 
 @pytest.mark.parametrize("on_canvases", [False, True], ids=["squares", "canvases"])
 @pytest.mark.parametrize("channels", [1, 3, 5])
-@pytest.mark.parametrize("name", recipe_names())
+@pytest.mark.parametrize("name", augmentation_names())
 def test_views_of_a_recipe(name: str, channels: int, on_canvases: bool):
-    recipe, images = build_recipe(name, 24), pictures(channels)
-    canvases = sizes() if on_canvases else None
+    recipe, images = build_augmentation(name, 24), pictures(channels)
+    padded_images = sizes() if on_canvases else None
     assert_same_bits_everywhere(
-        lambda: recipe(images, seed=3, epoch=1, index_B=torch.arange(N), view=1, sizes_B2=canvases, size=24)
+        lambda: recipe(images, seed=3, epoch=1, index_B=torch.arange(N), view=1, sizes_B2=padded_images, size=24)
     )
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda o: type(o).__name__)
-def test_an_operation_by_itself(operation: Operation):
+def test_an_operation_by_itself(operation: Transform):
     images = pictures(3) / 255
 
     def made() -> Tensor:
-        u_BU = torch.rand(N, operation.draws, generator=torch.Generator().manual_seed(2))
-        return operation.apply(images, *operation.draw(u_BU, (3, 32, 32)))
+        u_BU = torch.rand(N, operation.num_uniforms, generator=torch.Generator().manual_seed(2))
+        return operation.forward(images, *operation.sample_params(u_BU, (3, 32, 32)))
 
     assert_same_bits_everywhere(made)
 
 
 @pytest.mark.parametrize("channels", [1, 3, 5])
 def test_squares(channels: int):
-    squares = Squares(pictures(channels), sizes(), 24, torch.arange(N))
-    assert_same_bits_everywhere(lambda: squares[:])
+    center_crops = CenterCrops(pictures(channels), sizes(), 24, torch.arange(N))
+    assert_same_bits_everywhere(lambda: center_crops[:])
 
 
 def test_statistics_of_channels():

@@ -62,13 +62,15 @@ def test_a_lone_grey_image_is_blurred_bit_by_bit_as_in_company():
 def test_only_chosen_images_are_blurred():
     x_BCHW = images()
     mask_B = torch.tensor([True, False, False, True])
-    out = RandomGaussianBlur().apply(x_BCHW, torch.full((4,), 1.0), mask_B)
+    out = RandomGaussianBlur().forward(x_BCHW, torch.full((4,), 1.0), mask_B)
     assert ((out != x_BCHW).flatten(1).any(1) == mask_B).all()
     assert torch.equal(out[mask_B], gaussian_blur(x_BCHW[mask_B], torch.ones(2), 3))
 
 
 def test_draws():
-    sigma_B, mask_B = RandomGaussianBlur().draw(rng.uniform(0, "check", 0, torch.arange(10_000), count=2), (3, 32, 32))
+    sigma_B, mask_B = RandomGaussianBlur().sample_params(
+        rng.uniform(0, "check", 0, torch.arange(10_000), count=2), (3, 32, 32)
+    )
     assert mask_B.float().mean().item() == pytest.approx(0.5, abs=0.015)
     assert 0.1 <= sigma_B.min() < 0.11
     assert 1.99 < sigma_B.max() <= 2.0
@@ -77,5 +79,5 @@ def test_draws():
 
 def test_probability_zero_is_the_identity():
     operation, x_BCHW = RandomGaussianBlur(p=0.0), images()
-    params = operation.draw(torch.zeros(4, 2), (3, 32, 32))
-    assert torch.equal(operation.apply(x_BCHW, *params), x_BCHW)
+    params = operation.sample_params(torch.zeros(4, 2), (3, 32, 32))
+    assert torch.equal(operation.forward(x_BCHW, *params), x_BCHW)

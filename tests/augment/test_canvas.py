@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from lookalike.augment.base import Recipe
+from lookalike.augment.base import Augmentation
 from lookalike.augment.crop import RandomResizedCrop
 from lookalike.augment.flip import RandomHorizontalFlip
-from lookalike.augment.recipes import build_recipe, recipe_names
+from lookalike.augment.recipes import augmentation_names, build_augmentation
 from lookalike.core import rng
 from lookalike.core.resample import central_boxes, resized_crop
 
@@ -17,7 +17,7 @@ SIZES = torch.tensor([[32, 32], [32, 11], [5, 32], [1, 1], [20, 3], [17, 30]], d
 INDEX = torch.tensor([4, 1000, 7, 0, 12, 3])
 
 
-def canvases(channels: int, side: int = 32) -> Tensor:
+def padded_images(channels: int, side: int = 32) -> Tensor:
     """uint8 canvases, black beside the images of SIZES."""
     x = torch.randint(1, 256, (len(SIZES), channels, side, side), generator=torch.Generator().manual_seed(0))
     for image, (height, width) in zip(x, SIZES.tolist(), strict=True):
@@ -27,9 +27,9 @@ def canvases(channels: int, side: int = 32) -> Tensor:
 
 
 @pytest.mark.parametrize("channels", [1, 3, 5])
-@pytest.mark.parametrize("name", recipe_names())
+@pytest.mark.parametrize("name", augmentation_names())
 def test_a_view_is_that_of_the_image_alone(name: str, channels: int):
-    recipe, x = build_recipe(name, 16), canvases(channels)
+    recipe, x = build_augmentation(name, 16), padded_images(channels)
     # places in an image are numbers up to its width, known to 2^-24 of that: a rotation reads them a little beside
     tolerance = 2e-5 if name == "digits" else 1e-6
     for view in range(4):
@@ -42,7 +42,7 @@ def test_a_view_is_that_of_the_image_alone(name: str, channels: int):
 
 
 def test_what_lies_beside_an_image_is_not_seen():
-    recipe, x = build_recipe("simclr", 16), canvases(3)
+    recipe, x = build_augmentation("simclr", 16), padded_images(3)
     noisy = x.clone()
     for image, (height, width) in zip(noisy, SIZES.tolist(), strict=True):
         image[:, height:] = 255
@@ -53,23 +53,23 @@ def test_what_lies_beside_an_image_is_not_seen():
 
 @pytest.mark.parametrize("operations", [[], [RandomHorizontalFlip(0.0)]])
 def test_without_a_crop_a_view_is_the_central_square(operations: list):
-    x = canvases(2)
-    found = Recipe(operations)(x, seed=0, epoch=0, index_B=INDEX, view=0, sizes_B2=SIZES, size=8)
+    x = padded_images(2)
+    found = Augmentation(operations)(x, seed=0, epoch=0, index_B=INDEX, view=0, sizes_B2=SIZES, size=8)
     assert torch.equal(found, resized_crop(x.float() / 255, central_boxes(SIZES), 8))
 
 
 def test_images_that_fill_canvases_of_another_size_become_squares():
-    x = canvases(1)[:2]
-    found = Recipe([])(x, seed=0, epoch=0, index_B=INDEX[:2], view=0, size=8)
+    x = padded_images(1)[:2]
+    found = Augmentation([])(x, seed=0, epoch=0, index_B=INDEX[:2], view=0, size=8)
     assert torch.equal(found, resized_crop(x.float() / 255, torch.tensor([[0, 0, 32, 32]] * 2), 8))
 
 
 def test_sizes_that_fill_the_canvas_change_no_bit():
-    x = canvases(3)[:1].expand(6, -1, -1, -1).contiguous()
+    x = padded_images(3)[:1].expand(6, -1, -1, -1).contiguous()
     full = torch.full((6, 2), 32)
-    for name in recipe_names():
+    for name in augmentation_names():
         at = {"seed": 0, "epoch": 5, "view": 1, "index_B": INDEX}
-        recipe = build_recipe(name, 24)
+        recipe = build_augmentation(name, 24)
         difference = (recipe(x, **at) - recipe(x, **at, sizes_B2=full)).abs().max()
         assert difference == 0 if name != "digits" else difference < 2e-5
 
@@ -101,7 +101,7 @@ def plain_box(u: list[float], height: int, width: int, crop: RandomResizedCrop) 
 @pytest.mark.parametrize("scale", [(0.08, 1.0), (0.7, 1.0)])
 def test_boxes_are_those_of_the_plain_way(scale: tuple[float, float]):
     crop, n = RandomResizedCrop(8, scale), 400
-    u_BU = rng.uniform(0, "check", 0, torch.arange(n), count=crop.draws)
+    u_BU = rng.uniform(0, "check", 0, torch.arange(n), count=crop.num_uniforms)
     sizes = torch.randint(1, 90, (n, 2), generator=torch.Generator().manual_seed(1))
     found = crop.boxes(u_BU, sizes.int()).tolist()
     for k in range(n):
@@ -112,15 +112,15 @@ def test_boxes_are_those_of_the_plain_way(scale: tuple[float, float]):
 def test_channels_that_are_no_colour_are_jittered_alike(channels: int):
     x = torch.randint(256, (4, 1, 16, 16), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     same = x.expand(-1, channels, -1, -1)
-    out = build_recipe("simclr-small", 16)(same, seed=0, epoch=0, index_B=torch.arange(4), view=0)
+    out = build_augmentation("simclr-small", 16)(same, seed=0, epoch=0, index_B=torch.arange(4), view=0)
     assert torch.equal(out, out[:, :1].expand(-1, channels, -1, -1))
 
 
 def test_three_channels_need_not_mean_colour():
     x = torch.randint(256, (6, 3, 16, 16), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     at = {"seed": 0, "epoch": 0, "index_B": torch.arange(6), "view": 0}
-    colour = build_recipe("simclr-small", 16)(x, **at)
-    plain = build_recipe("simclr-small", 16, colour=False)(x, **at)
+    colour = build_augmentation("simclr-small", 16)(x, **at)
+    plain = build_augmentation("simclr-small", 16, colour=False)(x, **at)
     assert not torch.equal(colour, plain)
-    turned = build_recipe("simclr-small", 16, colour=False)(x[:, [2, 0, 1]], **at)
+    turned = build_augmentation("simclr-small", 16, colour=False)(x[:, [2, 0, 1]], **at)
     torch.testing.assert_close(turned, plain[:, [2, 0, 1]], rtol=0, atol=1e-6)  # no channel is special

@@ -19,12 +19,12 @@ def images(channels: int = 3, n: int = 4) -> Tensor:
     return torch.rand(n, channels, 8, 8, generator=torch.Generator().manual_seed(0))
 
 
-def draw(jitter: ColorJitter, n: int = 10_000) -> tuple[Tensor, Tensor]:
-    return jitter.draw(rng.uniform(0, "check", 0, torch.arange(n), count=jitter.draws), SHAPE)
+def sample_params(jitter: ColorJitter, n: int = 10_000) -> tuple[Tensor, Tensor]:
+    return jitter.sample_params(rng.uniform(0, "check", 0, torch.arange(n), count=jitter.num_uniforms), SHAPE)
 
 
 def test_rate_and_orders():
-    _, order_B = draw(ColorJitter(0.8, 0.8, 0.8, 0.2))
+    _, order_B = sample_params(ColorJitter(0.8, 0.8, 0.8, 0.2))
     acted_B = order_B >= 0
     assert acted_B.float().mean().item() == pytest.approx(0.8, abs=0.012)
     counts = torch.bincount(order_B[acted_B], minlength=24)
@@ -37,7 +37,7 @@ def test_rate_and_orders():
     ("strength", "low", "high", "hue"), [(1.0, 0.2, 1.8, 0.2), (0.5, 0.6, 1.4, 0.1), (2.0, 0.0, 2.6, 0.4)]
 )
 def test_factors_fill_their_range_evenly(strength, low, high, hue):
-    factors_B4, _ = draw(ColorJitter(0.8 * strength, 0.8 * strength, 0.8 * strength, 0.2 * strength))
+    factors_B4, _ = sample_params(ColorJitter(0.8 * strength, 0.8 * strength, 0.8 * strength, 0.2 * strength))
     for column, (a, b) in enumerate([(low, high)] * 3 + [(-hue, hue)]):
         value_B = factors_B4[:, column]
         assert a - 1e-6 <= value_B.min() < a + 0.01 * (b - a)
@@ -46,7 +46,7 @@ def test_factors_fill_their_range_evenly(strength, low, high, hue):
 
 
 def test_factors_are_drawn_apart():
-    factors_B4, _ = draw(ColorJitter(0.8, 0.8, 0.8, 0.2))
+    factors_B4, _ = sample_params(ColorJitter(0.8, 0.8, 0.8, 0.2))
     assert (torch.corrcoef(factors_B4.T) - torch.eye(4)).abs().max() < 0.04
 
 
@@ -91,14 +91,14 @@ def test_hue_leaves_grey_black_and_white_alone():
 @pytest.mark.parametrize(("channels", "tolerance"), [(1, 0), (2, 0), (3, 1e-6), (5, 0)])
 def test_strength_zero_is_the_identity(channels, tolerance):
     jitter, x_BCHW = ColorJitter(0, 0, 0, 0, p=1.0), images(channels)
-    params = jitter.draw(torch.rand(4, 6, generator=torch.Generator().manual_seed(1)), SHAPE)
-    assert torch.allclose(jitter.apply(x_BCHW, *params), x_BCHW, rtol=0, atol=tolerance)
+    params = jitter.sample_params(torch.rand(4, 6, generator=torch.Generator().manual_seed(1)), SHAPE)
+    assert torch.allclose(jitter.forward(x_BCHW, *params), x_BCHW, rtol=0, atol=tolerance)
 
 
 def test_probability_zero_is_the_identity_bit_by_bit():
     jitter, x_BCHW = ColorJitter(0.8, 0.8, 0.8, 0.2, p=0.0), images()
-    params = jitter.draw(torch.rand(4, 6, generator=torch.Generator().manual_seed(1)), SHAPE)
-    assert torch.equal(jitter.apply(x_BCHW, *params), x_BCHW)
+    params = jitter.sample_params(torch.rand(4, 6, generator=torch.Generator().manual_seed(1)), SHAPE)
+    assert torch.equal(jitter.forward(x_BCHW, *params), x_BCHW)
 
 
 def test_each_image_gets_its_factors_in_its_order():

@@ -17,8 +17,8 @@ def images(height: int = 12, width: int = 12) -> Tensor:
 
 def boxes(operation: RandomResizedCrop, height: int, width: int, n: int = 10_000) -> tuple[Tensor, ...]:
     """Tops, lefts, heights and widths of many draws."""
-    u_BU = rng.uniform(0, "check", 0, torch.arange(n), count=operation.draws)
-    (box_B4,) = operation.draw(u_BU, (3, height, width))
+    u_BU = rng.uniform(0, "check", 0, torch.arange(n), count=operation.num_uniforms)
+    (box_B4,) = operation.sample_params(u_BU, (3, height, width))
     assert box_B4.dtype == torch.int64
     return box_B4.unbind(1)
 

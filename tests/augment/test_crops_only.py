@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from lookalike.augment.recipes import build_recipe, crops_only
+from lookalike.augment.recipes import build_augmentation, crops_only
 
 
 @pytest.mark.parametrize(
@@ -23,7 +23,7 @@ def test_the_crops_stay_and_mirroring_only_where_it_was(name: str, asked: float 
 
 def test_whole_crops_are_the_image_itself_and_never_its_mirror_image():
     pixels = torch.randint(0, 256, (64, 1, 16, 16), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
-    views = build_recipe("crop", 16, crop_min=1.0)(pixels, seed=0, epoch=0, index_B=torch.arange(64), view=0)
+    views = build_augmentation("crop", 16, crop_min=1.0)(pixels, seed=0, epoch=0, index_B=torch.arange(64), view=0)
     straight = (views - pixels / 255).abs().flatten(1).mean(1)
     mirrored = (views - pixels.flip(3) / 255).abs().flatten(1).mean(1)
     assert (straight < mirrored).all()

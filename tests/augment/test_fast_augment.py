@@ -13,7 +13,7 @@ from lookalike.augment.crop import RandomMirroredCrop, RandomResizedCrop
 from lookalike.augment.flip import RandomHorizontalFlip, horizontal_flip
 from lookalike.augment.grayscale import RandomGrayscale
 from lookalike.augment.hue import turn_hue_
-from lookalike.augment.recipes import build_recipe, recipe_names
+from lookalike.augment.recipes import augmentation_names, build_augmentation
 from lookalike.core import resample, rng
 from lookalike.core.resample import resize_matrix, resized_crop
 
@@ -51,7 +51,9 @@ def test_hue_is_that_by_way_of_hsv(shift: float):
 @pytest.mark.parametrize("n", [0, 1, 2, 30, 200])
 def test_jitter_is_that_of_one_order_after_the_other(n: int, colour: bool, channels: int):
     x, jitter = images(n, channels), ColorJitter(0.8, 0.8, 0.8, 0.2)
-    factors, order = jitter.draw(rng.uniform(0, "check", 0, torch.arange(n), count=jitter.draws), (0, 0, 0))
+    factors, order = jitter.sample_params(
+        rng.uniform(0, "check", 0, torch.arange(n), count=jitter.num_uniforms), (0, 0, 0)
+    )
     found = color_jitter(x, factors, order, colour)
     expected = plain_color.color_jitter(x, factors, order, colour)
     torch.testing.assert_close(found, expected, rtol=0, atol=ROUNDING)
@@ -72,31 +74,31 @@ def test_every_order_is_kept_also_alone(k: int):
 def test_a_mirrored_crop_is_a_crop_that_is_mirrored(side: int):
     x, crop = images(50, side=side), RandomResizedCrop(side)
     both = RandomMirroredCrop(crop, RandomHorizontalFlip())
-    u = rng.uniform(0, "check", 0, torch.arange(50), count=both.draws)
-    box, mask = both.draw(u, (3, side, side))
+    u = rng.uniform(0, "check", 0, torch.arange(50), count=both.num_uniforms)
+    box, mask = both.sample_params(u, (3, side, side))
     assert 10 < mask.sum() < 40
     expected = horizontal_flip(resized_crop(x, box, side), mask.nonzero()[:, 0])
-    torch.testing.assert_close(both.apply(x, box, mask), expected, rtol=0, atol=ROUNDING)
+    torch.testing.assert_close(both.forward(x, box, mask), expected, rtol=0, atol=ROUNDING)
 
 
 @pytest.mark.parametrize("sizes", [None, torch.tensor([[20, 13], [16, 20], [20, 20], [7, 9]]).repeat(10, 1)])
 def test_merging_a_mirroring_changes_no_draw(sizes: Tensor | None):
     pixels = torch.randint(256, (40, 3, 20, 20), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
-    merged = build_recipe("simclr-small", 16)
+    merged = build_augmentation("simclr-small", 16)
     assert [type(step) for step in merged.steps] == [RandomMirroredCrop, ColorJitter, RandomGrayscale]
     at = {"seed": 1, "epoch": 2, "index_B": torch.arange(40), "view": 3, "sizes_B2": sizes}
-    apart = base.Recipe(merged.operations)
+    apart = base.Augmentation(merged.operations)
     assert len(apart.steps) == 4
     torch.testing.assert_close(merged(pixels, **at), apart(pixels, **at), rtol=0, atol=ROUNDING)
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-@pytest.mark.parametrize("name", recipe_names())
+@pytest.mark.parametrize("name", augmentation_names())
 def test_blocks_and_threads_change_no_bit(name: str, channels: int, two_threads):
     side = 25  # odd, so that rows and images end within a vector of the processor
     pixels = torch.randint(256, (60, channels, side, side), dtype=torch.uint8)
     at = {"seed": 1, "epoch": 2, "view": 3}
-    recipe, index = build_recipe(name, side), torch.arange(60)
+    recipe, index = build_augmentation(name, side), torch.arange(60)
     expected = recipe(pixels, **at, index_B=index)
     torch.set_num_threads(1)
     for block in (1, 7, 30):

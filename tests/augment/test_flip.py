@@ -20,12 +20,12 @@ def test_twice_is_the_identity():
 
 
 def test_only_chosen_images_are_mirrored():
-    out = RandomHorizontalFlip().apply(IMAGES_BCHW, torch.tensor([False, True]))
+    out = RandomHorizontalFlip().forward(IMAGES_BCHW, torch.tensor([False, True]))
     assert torch.equal(out[0], IMAGES_BCHW[0])
     assert torch.equal(out[1], IMAGES_BCHW[1].flip(-1))
 
 
 @pytest.mark.parametrize(("p", "tolerance"), [(0.5, 0.015), (0.0, 0.0), (1.0, 0.0)])
 def test_rate(p, tolerance):
-    (mask_B,) = RandomHorizontalFlip(p).draw(rng.uniform(0, "check", 0, torch.arange(10_000)), (3, 2, 4))
+    (mask_B,) = RandomHorizontalFlip(p).sample_params(rng.uniform(0, "check", 0, torch.arange(10_000)), (3, 2, 4))
     assert mask_B.float().mean().item() == pytest.approx(p, abs=tolerance)

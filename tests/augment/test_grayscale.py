@@ -28,7 +28,7 @@ def test_white_stays_white_and_never_beyond():
 
 def test_only_chosen_images_are_grey():
     x_BCHW, mask_B = images(), torch.tensor([True, False, True, False])
-    out = RandomGrayscale().apply(x_BCHW, mask_B)
+    out = RandomGrayscale().forward(x_BCHW, mask_B)
     assert torch.equal(out[~mask_B], x_BCHW[~mask_B])
     assert torch.equal(out[mask_B], luma(x_BCHW[mask_B]).expand(-1, 3, -1, -1))
 
@@ -36,10 +36,10 @@ def test_only_chosen_images_are_grey():
 @pytest.mark.parametrize("channels", [1, 2, 5])
 def test_images_without_colour_stay(channels):
     x_BCHW = images(channels)
-    assert torch.equal(RandomGrayscale().apply(x_BCHW, torch.ones(4, dtype=torch.bool)), x_BCHW)
+    assert torch.equal(RandomGrayscale().forward(x_BCHW, torch.ones(4, dtype=torch.bool)), x_BCHW)
 
 
 @pytest.mark.parametrize(("p", "tolerance"), [(0.2, 0.012), (0.0, 0.0), (1.0, 0.0)])
 def test_rate(p, tolerance):
-    (mask_B,) = RandomGrayscale(p).draw(rng.uniform(0, "check", 0, torch.arange(10_000)), (3, 5, 6))
+    (mask_B,) = RandomGrayscale(p).sample_params(rng.uniform(0, "check", 0, torch.arange(10_000)), (3, 5, 6))
     assert mask_B.float().mean().item() == pytest.approx(p, abs=tolerance)

@@ -11,8 +11,8 @@ import pytest
 from lookalike import api
 from lookalike.cli.main import main
 from lookalike.core.files import read_json
-from lookalike.data.base import Loading
-from lookalike.data.canvas import Squares
+from lookalike.data.base import LoadConfig
+from lookalike.data.padded import CenterCrops
 from lookalike.engine.backbone import Backbone
 
 
@@ -23,7 +23,7 @@ def test_features_of_all_images_are_computed_once_after_the_training(
     run = api.RunFolder(tmp_path / "run")
 
     def counted(self, images, *ranks):
-        if isinstance(images, Squares) and len(images) == 60:
+        if isinstance(images, CenterCrops) and len(images) == 60:
             passes["after" if run.encoder.exists() else "before"] += 1
         return features(self, images, *ranks)
 
@@ -51,4 +51,4 @@ def test_in_the_folder_of_the_images_again_and_again(photos: Path, tmp_path: Pat
     assert main(["views", ".", "--images=2", "--views=2", "--cache=cache"]) == 0
     assert main([".", *words]) == 0
     shutil.copytree("runs", "runs of today")
-    assert api.load_images(".", config=Loading(cache="cache")).fingerprint == fingerprint
+    assert api.load_images(".", config=LoadConfig(cache="cache")).fingerprint == fingerprint

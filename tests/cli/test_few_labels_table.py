@@ -11,7 +11,7 @@ import torch
 from lookalike import api
 from lookalike.api import few_label_table as module
 from lookalike.cli.main import main
-from lookalike.data.base import by_content
+from lookalike.data.base import content_order
 from lookalike.evaluate.baselines import BASELINES
 from lookalike.evaluate.few_labels import drawn
 from lookalike.runs.folder import RunFolder
@@ -82,8 +82,8 @@ def test_figures_are_of_test_rows_and_labels_of_learning_rows(
     found = api.few_labels(run, [3], 4, finetune=False, baselines=False, images=images, threads=1)
     assert found["trained"]["3"]["plain.linear"] == {"mean": 1.0, "std": 0.0, "each": [1.0] * 4}
     assert len(asked) == 8  # smoothed, then plain
-    features = api.load_backbone(run.encoder, "cpu").features(images.squares)
-    bank = by_content(images, learn)
+    features = api.load_backbone(run.encoder, "cpu").features(images.center_crops)
+    bank = content_order(images, learn)
     for seed, (x_LD, label_L, unlabelled, queries) in enumerate(asked[4:]):
         rows = drawn(images.labels, bank, 3, seed)
         assert torch.allclose(x_LD, features[rows], atol=1e-5) and torch.equal(label_L, images.labels[rows])

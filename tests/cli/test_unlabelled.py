@@ -102,7 +102,7 @@ def test_it_goes_on_where_it_was_stopped_to_the_same_bits(
 
 def test_labels_that_are_not_asked_for_change_nothing(digits_run: Path, images: Images, tmp_path: Path):
     backbone = api.load_backbone(digits_run / "encoder.safetensors", "cpu")
-    features = backbone.features(images.squares)
+    features = backbone.features(images.center_crops)
     drawn = api.training_rows(images, True, 0.3, seed=0)
     turned = (images.labels + 1) % 10
     turned[drawn] = images.labels[drawn]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import lookalike
-from lookalike.augment.recipes import recipe_names
+from lookalike.augment.recipes import augmentation_names
 from lookalike.core.method_facts import MethodFacts, built_in_methods, in_the_demo, is_method
 from lookalike.core.registry import names
 from lookalike.methods.find import find_method, method_names, name_of
@@ -33,7 +33,7 @@ def texts(tree: ast.Module) -> Iterator[tuple[int, str]]:
 @pytest.mark.parametrize("path", OUTSIDE, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_no_module_outside_names_a_method(path: Path):
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    views = re.compile("|".join(rf"(?<![\w-]){re.escape(name)}(?![\w-])" for name in recipe_names()))
+    views = re.compile("|".join(rf"(?<![\w-]){re.escape(name)}(?![\w-])" for name in augmentation_names()))
     named = [f"line {line}: {text!r}" for line, text in texts(tree) if NAMED.search(views.sub("", text))]
     modules = {f"lookalike.methods.{name.replace('-', '_')}" for name in built_in_methods()}
     for node in ast.walk(tree):

@@ -12,7 +12,7 @@ from PIL import Image
 from lookalike.cli.commands.search import image_files
 from lookalike.core.labelled import read_given, rows_of
 from lookalike.core.names import as_spelt, composed, spelt_in
-from lookalike.data.listing import Listing
+from lookalike.data.image_index import ImageIndex
 from lookalike.data.sources import find
 
 NFC, NFD = (unicodedata.normalize(form, "Café") for form in ("NFC", "NFD"))
@@ -29,9 +29,9 @@ def photos(tmp_path: Path) -> Path:
     return folder
 
 
-def listed(data: str) -> Listing:
+def listed(data: str) -> ImageIndex:
     found = find(data)
-    assert isinstance(found, Listing)
+    assert isinstance(found, ImageIndex)
     return found
 
 

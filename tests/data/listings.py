@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from lookalike.data.listing import Entry, Listing
+from lookalike.data.image_index import ImageIndex, ImageRef
 
 
 def picture(i: int, height: int, width: int, channels: int = 3) -> np.ndarray:
@@ -18,13 +18,13 @@ def picture(i: int, height: int, width: int, channels: int = 3) -> np.ndarray:
     return np.stack(planes, 2).round().astype(np.uint8)
 
 
-def listing_of_files(files: list[Path], names: list[str], **more: object) -> Listing:
+def listing_of_files(files: list[Path], names: list[str], **more: object) -> ImageIndex:
     """A listing of files by names of its own, in the order of names."""
     found = sorted(zip(names, files, strict=True))
     entries = [
-        Entry(name, (file.stat().st_size, file.stat().st_mtime_ns), partial(_open, file)) for name, file in found
+        ImageRef(name, (file.stat().st_size, file.stat().st_mtime_ns), partial(_open, file)) for name, file in found
     ]
-    return Listing(tuple(entries), "made", **more)  # type: ignore[arg-type]
+    return ImageIndex(tuple(entries), "made", **more)  # type: ignore[arg-type]
 
 
 def _open(file: Path) -> Image.Image | np.ndarray:
@@ -43,7 +43,7 @@ def photos(folder: Path, n: int, least: int = 10, most: int = 90) -> list[Path]:
     return files
 
 
-def listing_of_photos(folder: Path, n: int, **sizes: int) -> Listing:
+def listing_of_photos(folder: Path, n: int, **sizes: int) -> ImageIndex:
     """`photos` by their own names."""
     files = photos(folder, n, **sizes)
     return listing_of_files(files, [file.name for file in files])

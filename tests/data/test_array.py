@@ -208,12 +208,12 @@ def test_of_oblong_images_the_central_square_is_seen(tmp_path):
     np.save(tmp_path / "x.npy", x)
     images = load(str(tmp_path / "x.npy"))
     assert images.shape == (3, 8, 8)
-    assert np.array_equal(images.squares[:], x[:, :, 3:11].transpose(0, 3, 1, 2))
+    assert np.array_equal(images.center_crops[:], x[:, :, 3:11].transpose(0, 3, 1, 2))
     assert np.array_equal(images.pixels, x.transpose(0, 3, 1, 2))  # crops may reach all of it
 
 
 def test_image_size_scales(tmp_path):
     np.save(tmp_path / "x.npy", np.full((2, 30, 20), 77, dtype=np.uint8))
     images = load(str(tmp_path / "x.npy"), image_size=10)
-    assert images.shape == (1, 10, 10) and images.squares[:].unique().tolist() == [77]
+    assert images.shape == (1, 10, 10) and images.center_crops[:].unique().tolist() == [77]
     assert images.pixels.shape == (2, 1, 20, 13) and images.pixels.unique().tolist() == [77]  # crops need no more

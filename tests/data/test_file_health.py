@@ -6,26 +6,26 @@ import numpy as np
 import pytest
 
 from lookalike.core.errors import LookalikeError
-from lookalike.data.health import Examined, digest, examine, health_of, too_many_bad
-from lookalike.data.listing import Entry, Listing
+from lookalike.data.image_index import ImageIndex, ImageRef
+from lookalike.data.quality import Examined, digest, examine, quality_of, too_many_bad
 
 
-def entry(name: str, value) -> Entry:
+def entry(name: str, value) -> ImageRef:
     def opened():
         if isinstance(value, Exception):
             raise value
         return value
 
-    return Entry(name, (name,), opened)
+    return ImageRef(name, (name,), opened)
 
 
-def listing(images: dict, **values) -> Listing:
-    return Listing(tuple(entry(name, x) for name, x in images.items()), "mine", **values)
+def image_index(images: dict, **values) -> ImageIndex:
+    return ImageIndex(tuple(entry(name, x) for name, x in images.items()), "mine", **values)
 
 
-def health(images: dict, **values):
-    found = listing(images, **values)
-    return health_of(found, [examine(e, 64)[1] for e in found.entries])
+def quality(images: dict, **values):
+    found = image_index(images, **values)
+    return quality_of(found, [examine(e, 64)[1] for e in found.entries])
 
 
 def noise(seed: int, *shape: int) -> np.ndarray:
@@ -55,7 +55,7 @@ def test_a_digest_tells_shapes_apart():
 
 
 def test_counts():
-    found = health(
+    found = quality(
         {
             "a.png": noise(0),
             "b.png": noise(1),
@@ -90,7 +90,7 @@ def test_counts():
 def test_classes_and_splits():
     images = {str(i): noise(i) for i in range(24)}
     labels = tuple(["cat"] * 20 + ["dog"] * 2 + ["owl", None])
-    found = health(images, labels=labels, split=tuple(["train"] * 20 + ["test"] * 4))
+    found = quality(images, labels=labels, split=tuple(["train"] * 20 + ["test"] * 4))
     assert found.classes == (("cat", 20), ("dog", 2), ("owl", 1)) and found.unlabelled == 1
     text = "\n".join(found.lines())
     assert "3 classes, from 1 image ('owl') to 20 ('cat'): uneven" in text
@@ -99,7 +99,7 @@ def test_classes_and_splits():
 
 
 def test_what_cannot_be_read_is_in_no_class():
-    found = health({"a": noise(0), "b": ValueError("x"), "c": noise(1)}, labels=("k", "l", "m"))
+    found = quality({"a": noise(0), "b": ValueError("x"), "c": noise(1)}, labels=("k", "l", "m"))
     assert found.classes == (("k", 1), ("m", 1))
 
 
@@ -115,17 +115,17 @@ def test_what_cannot_be_read_is_in_no_class():
     ],
 )
 def test_channels(shapes, words):
-    assert any(words in line for line in health({str(i): noise(i, *s) for i, s in enumerate(shapes)}).lines())
+    assert any(words in line for line in quality({str(i): noise(i, *s) for i, s in enumerate(shapes)}).lines())
 
 
 def test_depth_is_told():
-    lines = health({"a": noise(0).astype(np.uint16) * 9}).lines()
+    lines = quality({"a": noise(0).astype(np.uint16) * 9}).lines()
     assert any("more than 8 bits are stretched to 8" in line for line in lines)
 
 
 def test_names_that_are_not_utf8_can_be_printed():
     name = "caf\udce9\n.png"
-    for line in health(
+    for line in quality(
         {name: noise(0, 4, 90), "b": noise(1), name + "b": noise(1), "x" + name: ValueError("x")}
     ).lines():
         line.encode()
@@ -133,13 +133,13 @@ def test_names_that_are_not_utf8_can_be_printed():
 
 
 def test_an_empty_listing():
-    assert health({}).lines() == ["0 images can be used"]
+    assert quality({}).lines() == ["0 images can be used"]
 
 
 @pytest.mark.parametrize(("bad", "stops"), [(0, False), (2, False), (3, True), (10, True)])
 def test_the_share_that_stops_a_run(bad, stops):
     examined = [Examined(str(i), None, "cut short" if i < bad else None, None, 50.0) for i in range(10)]
-    found = health_of(listing({str(i): noise(i) for i in range(10)}), examined)
+    found = quality_of(image_index({str(i): noise(i) for i in range(10)}), examined)
     if not stops:
         too_many_bad(found)
         return

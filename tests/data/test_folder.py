@@ -107,7 +107,7 @@ def test_the_central_square_is_kept(tmp_path):
     Image.fromarray(wide).save(tmp_path / "1.png")
     images = load(str(tmp_path))
     assert images.shape == (3, 64, 64) and images.sizes.tolist() == [[43, 128]]  # crops reach all of it
-    square = images.squares[:][0, :, :, 3:-3]  # at the edges a pixel of the neighbours comes in
+    square = images.center_crops[:][0, :, :, 3:-3]  # at the edges a pixel of the neighbours comes in
     assert torch.equal(square, torch.tensor(GREEN, dtype=torch.uint8)[:, None, None].expand(3, 64, 58))
 
 
@@ -182,7 +182,7 @@ def test_exif_orientation_of_a_photo_decoded_at_a_smaller_scale(tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6
     Image.fromarray(stored).save(tmp_path / "1.jpg", exif=exif)
-    pixels = load(str(tmp_path), image_size=32).squares[:][0].float()
+    pixels = load(str(tmp_path), image_size=32).center_crops[:][0].float()
     assert pixels[:, :14].max() < 10 and pixels[:, 18:].min() > 245
 
 

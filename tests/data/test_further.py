@@ -10,9 +10,9 @@ from PIL import Image
 from lookalike.cli.commands.doctor import examine_images
 from lookalike.core.passed_over import PassedOver
 from lookalike.data import loading, sources
-from lookalike.data.base import Loading
+from lookalike.data.base import LoadConfig
+from lookalike.data.header_scan import HeaderScan, scan_headers
 from lookalike.data.opening import open_image
-from lookalike.data.survey import Survey, survey
 
 GENERATOR = np.random.default_rng(0)
 SEVERAL = ("animated.gif", "animated.png", "animated.webp", "pages.tif", "deep pages.tif")
@@ -56,23 +56,23 @@ def test_they_are_counted_by_their_suffix(folder: Path, store: bool, tmp_path: P
     for name in ("channels.tif",):  # of two channels, where the others have one or three
         assert (place / name).exists()
     for _ in range(2):  # what was surveyed before says the same
-        how = Loading(store=store, cache=str(tmp_path / "cache"), skip_bad=True)
+        how = LoadConfig(store=store, cache=str(tmp_path / "cache"), skip_bad=True)
         images = loading.load(str(place), 16, False, how)
         assert images.listed is not None and counted(images.listed.passed_over) == EXPECTED
 
 
 def test_doctor_counts_them_and_says_what_can_be_done(folder: Path):
-    health = examine_images(str(folder))
-    assert counted(health.passed_over) == EXPECTED
-    (line,) = [line for line in health.lines() if "pages or frames" in line]
+    quality = examine_images(str(folder))
+    assert counted(quality.passed_over) == EXPECTED
+    (line,) = [line for line in quality.lines() if "pages or frames" in line]
     assert line.startswith("5 files of several pages or frames give the first (2 x .tif, ")
     assert line.endswith("to use all, make a file of each: magick FILE page-%04d.png")
 
 
 def test_a_single_picture_is_none(folder: Path):
-    listing = sources.find(str(folder))
-    entries = [entry for entry in listing.entries if entry.name in SINGLE]
-    assert len(entries) == len(SINGLE) and survey(entries).further == ()
+    image_index = sources.find(str(folder))
+    entries = [entry for entry in image_index.entries if entry.name in SINGLE]
+    assert len(entries) == len(SINGLE) and scan_headers(entries).further == ()
 
 
 @pytest.mark.parametrize("name", SEVERAL)
@@ -91,9 +91,9 @@ def test_one_that_is_cut_short_behind_its_first_frame(folder: Path, tmp_path: Pa
         data = (folder / name).read_bytes()
         for share in (0.5, 0.8, 0.95):
             (tmp_path / name).write_bytes(data[: int(share * len(data))])
-            survey(sources.find(str(tmp_path / name)).entries)
+            scan_headers(sources.find(str(tmp_path / name)).entries)
 
 
 def test_a_survey_of_before_says_nothing_of_them(tmp_path: Path):
     (tmp_path / "a.json").write_text('{"channels": 3, "longest": 32, "square": 32, "colour": true}')
-    assert Survey.read(tmp_path / "a.json") == Survey(3, 32, 32, True)
+    assert HeaderScan.read(tmp_path / "a.json") == HeaderScan(3, 32, 32, True)

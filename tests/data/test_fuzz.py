@@ -24,7 +24,7 @@ from lookalike.core.errors import LookalikeError
 from lookalike.data import sources
 from lookalike.data.base import Images
 from lookalike.data.decode import Unreadable, decode, open_image
-from lookalike.data.health import examine
+from lookalike.data.quality import examine
 
 CASES = 60
 
@@ -210,7 +210,7 @@ _PROBE = """
 import resource, sys
 from lookalike.core.errors import LookalikeError
 from lookalike.data import sources
-from lookalike.data.health import examine
+from lookalike.data.quality import examine
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 for data in sys.argv[1:]:
     try:

@@ -10,13 +10,13 @@ from PIL import Image
 from horrors import make_horrid_tar, make_horrid_zip, make_horrors
 from lookalike.core.errors import LookalikeError
 from lookalike.data import archive, folder
-from lookalike.data.health import Health, examine, health_of, too_many_bad
+from lookalike.data.quality import Quality, examine, quality_of, too_many_bad
 
 
-def reasons(listing) -> dict[str, str | None]:
+def reasons(image_index) -> dict[str, str | None]:
     """Name and reason of everything found; None where it can be decoded."""
-    found = dict(listing.refused)
-    for entry in listing.entries:
+    found = dict(image_index.refused)
+    for entry in image_index.entries:
         pixels, examined = examine(entry, 64)
         assert (pixels is None) == (examined.reason is not None)
         assert pixels is None or (pixels.dtype == np.uint8 and max(pixels.shape[:2]) <= 64)
@@ -46,50 +46,50 @@ def state(place):
 def test_the_folder_of_horrors(tmp_path):
     said = make_horrors(tmp_path / "horrors")
     before = state(tmp_path)
-    listing = folder.listing(tmp_path / "horrors")
-    compare(reasons(listing), said)
-    assert any("here/loop/" in note for note in listing.notes)
+    image_index = folder.image_index(tmp_path / "horrors")
+    compare(reasons(image_index), said)
+    assert any("here/loop/" in note for note in image_index.notes)
     assert state(tmp_path) == before
 
 
 def test_health_of_the_folder_of_horrors(tmp_path):
     said = make_horrors(tmp_path / "horrors")
-    listing = folder.listing(tmp_path / "horrors")
-    health = health_of(listing, [examine(entry, 64)[1] for entry in listing.entries])
+    image_index = folder.image_index(tmp_path / "horrors")
+    quality = quality_of(image_index, [examine(entry, 64)[1] for entry in image_index.entries])
     good = sum(reason is None for reason in said.values())
-    assert isinstance(health, Health)
-    assert (health.listed, health.good, health.bad) == (len(said), good, len(said) - good)
-    text = "\n".join(health.lines())
+    assert isinstance(quality, Quality)
+    assert (quality.listed, quality.good, quality.bad) == (len(said), good, len(said) - good)
+    text = "\n".join(quality.lines())
     assert f"{good} images can be used, {len(said) - good} cannot" in text
     assert "'nothing.jpg'" in text and "20000 x 3" in text
     text.encode()  # names that are not UTF-8 can be printed
     with pytest.raises(LookalikeError, match="--skip-bad"):
-        too_many_bad(health)
-    too_many_bad(health, 0.5)
+        too_many_bad(quality)
+    too_many_bad(quality, 0.5)
 
 
 def test_the_tar_of_horrors(tmp_path):
     said = make_horrid_tar(tmp_path / "horrid.tar")
-    compare(reasons(archive.listing(tmp_path / "horrid.tar")), said)
+    compare(reasons(archive.image_index(tmp_path / "horrid.tar")), said)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["horrid.tar"]
 
 
 def test_the_zip_of_horrors(tmp_path):
     said = make_horrid_zip(tmp_path / "horrid.zip")
-    compare(reasons(archive.listing(tmp_path / "horrid.zip")), said)
+    compare(reasons(archive.image_index(tmp_path / "horrid.zip")), said)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["horrid.zip"]
 
 
 def test_a_bomb_is_not_decoded(tmp_path):
     make_horrors(tmp_path)
-    entry = next(e for e in folder.listing(tmp_path).entries if e.name == "bomb.png")
+    entry = next(e for e in folder.image_index(tmp_path).entries if e.name == "bomb.png")
     _, examined = examine(entry, 64)
     assert examined.header is None and "too large, more than 178 megapixels" in examined.reason
 
 
 def test_frames_alpha_and_orientation(tmp_path):
     make_horrors(tmp_path)
-    found = {e.name: examine(e, 4000)[0] for e in folder.listing(tmp_path).entries}
+    found = {e.name: examine(e, 4000)[0] for e in folder.image_index(tmp_path).entries}
     assert found["rotated.jpg"].shape == (40, 30, 3)
     with Image.open(tmp_path / "animated.gif") as image:
         assert np.array_equal(found["animated.gif"], np.array(image.convert("RGB")))

@@ -156,25 +156,25 @@ def resized(x_NCHW, side):
 def test_squares_are_the_central_square_resized(height, width, side):
     x = torch.randint(256, (5, 2, height, width), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     images = Images(x, tuple("abcde"), side=side)
-    assert images.shape == (2, side, side) and images.squares.shape == (5, 2, side, side)
-    found = images.squares[:]
+    assert images.shape == (2, side, side) and images.center_crops.shape == (5, 2, side, side)
+    found = images.center_crops[:]
     assert found.dtype == torch.uint8 and (found.float() - resized(x, side)).abs().max() < 0.51
 
 
 def test_squares_do_not_depend_on_what_is_asked_with_them():
     x = torch.randint(256, (300, 3, 16, 16), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     sizes = torch.randint(1, 17, (300, 2), generator=torch.Generator().manual_seed(1), dtype=torch.int32)
-    squares = Images(x, tuple(map(str, range(300))), sizes=sizes, side=8).squares
-    together = squares[:]
+    center_crops = Images(x, tuple(map(str, range(300))), sizes=sizes, side=8).center_crops
+    together = center_crops[:]
     for k in range(0, 300, 7):
         height, width = sizes[k].tolist()
-        alone = Images(x[k : k + 1, :, :height, :width], ("alone",), side=8).squares[:]
-        assert torch.equal(squares[torch.tensor([k])][0], together[k]) and torch.equal(alone[0], together[k])
-    assert torch.equal(torch.cat(list(squares.blocks(64))), together)
+        alone = Images(x[k : k + 1, :, :height, :width], ("alone",), side=8).center_crops[:]
+        assert torch.equal(center_crops[torch.tensor([k])][0], together[k]) and torch.equal(alone[0], together[k])
+    assert torch.equal(torch.cat(list(center_crops.blocks(64))), together)
     rows = torch.tensor([5, 299, 0, 5])
-    assert torch.equal(squares.take(rows)[:], together[rows])
-    assert torch.equal(squares.take(rows).take(torch.tensor([1]))[:], together[299:])
-    assert torch.equal(squares.take(rows)[1:3], together[rows[1:3]])
+    assert torch.equal(center_crops.take(rows)[:], together[rows])
+    assert torch.equal(center_crops.take(rows).take(torch.tensor([1]))[:], together[299:])
+    assert torch.equal(center_crops.take(rows)[1:3], together[rows[1:3]])
 
 
 def test_images_in_memory_are_made_no_larger_than_views_need():

@@ -8,7 +8,7 @@ import pytest
 from horrors import encoded, picture
 from lookalike.core.errors import LookalikeError
 from lookalike.data import sources
-from lookalike.data.listing import Listing
+from lookalike.data.image_index import ImageIndex
 
 
 @pytest.fixture
@@ -19,15 +19,15 @@ def photos(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def listed(place: Path) -> Listing:
+def listed(place: Path) -> ImageIndex:
     found = sources.find(str(place))
-    assert isinstance(found, Listing)
+    assert isinstance(found, ImageIndex)
     return found
 
 
-def labels(listing: Listing) -> dict[str, str | None]:
-    assert listing.labels is not None
-    return {e.name: label for e, label in zip(listing.entries, listing.labels, strict=True)}
+def labels(image_index: ImageIndex) -> dict[str, str | None]:
+    assert image_index.labels is not None
+    return {e.name: label for e, label in zip(image_index.entries, image_index.labels, strict=True)}
 
 
 def as_csv(rows: list[dict[str, str]]) -> str:

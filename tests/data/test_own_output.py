@@ -12,7 +12,7 @@ from PIL import Image
 
 from horrors import encoded, picture
 from lookalike import api
-from lookalike.augment.recipes import build_recipe
+from lookalike.augment.recipes import build_augmentation
 from lookalike.cli.main import main
 from lookalike.core.config import Config
 from lookalike.core.errors import LookalikeError
@@ -20,10 +20,10 @@ from lookalike.core.files import write_json
 from lookalike.core.made_here import mark
 from lookalike.core.passed_over import from_records
 from lookalike.data import sources
-from lookalike.data.base import Loading
-from lookalike.data.health import examine
-from lookalike.data.listing import Listing
+from lookalike.data.base import LoadConfig
+from lookalike.data.image_index import ImageIndex
 from lookalike.data.loading import load
+from lookalike.data.quality import examine
 from lookalike.engine.run_folder import RunFolder
 from lookalike.engine.snapshots import Snapshots
 from lookalike.methods.simclr import Options
@@ -44,7 +44,7 @@ def photos(tmp_path: Path) -> Path:
 
 def names(data) -> list[str]:
     found = sources.find(data)
-    assert isinstance(found, Listing)
+    assert isinstance(found, ImageIndex)
     return [entry.name for entry in found.entries]
 
 
@@ -54,10 +54,10 @@ def own(data) -> int:
 
 def begin_run(path: Path, photos: Path) -> RunFolder:
     """A run as its first step finds it: configuration, record and pictures."""
-    images = load(str(photos), config=Loading(store=False))
+    images = load(str(photos), config=LoadConfig(store=False))
     run = RunFolder(path)
     run.claim("simclr", Options(data=str(photos)), images, "lookalike train")
-    Snapshots(run.snapshots, images, build_recipe("simclr-small", images.shape[1]), 0).begin(0)
+    Snapshots(run.snapshots, images, build_augmentation("simclr-small", images.shape[1]), 0).begin(0)
     assert len(list(run.snapshots.glob("*.jpg"))) == 1 and (run.snapshots / "views.png").exists()
     return run
 
@@ -96,7 +96,7 @@ def test_a_run_keeps_what_was_passed_over_and_its_page_says_it(photos):
 def test_too_few_images_beside_many_that_are_not_read(photos):
     for i in range(30):
         (photos / f"{i}.cr2").write_bytes(b"raw")
-    images = load(str(photos), config=Loading(store=False))
+    images = load(str(photos), config=LoadConfig(store=False))
     with pytest.raises(
         LookalikeError, match=r"has 4 training images, fewer than .* 30 raw files of cameras are passed"
     ):
@@ -147,7 +147,7 @@ def test_features_and_a_store_in_an_archive_are_passed_over(photos):
         archive.writestr("p/cache/ab-48/canvases", b"0")
     assert names(str(photos.parent / "a.zip")) == list(PHOTOS)
     found = sources.find(str(photos.parent / "a.zip"))
-    assert isinstance(found, Listing) and {kind.reason for kind in found.passed_over} <= {"own", "other"}
+    assert isinstance(found, ImageIndex) and {kind.reason for kind in found.passed_over} <= {"own", "other"}
 
 
 def test_a_run_is_no_collection(photos):
@@ -159,17 +159,17 @@ def test_a_run_is_no_collection(photos):
 
 
 def test_a_store_among_the_images_is_passed_over(photos):
-    before = load(str(photos), config=Loading(cache=str(photos / "cache")))
-    after = load(str(photos), config=Loading(cache=str(photos / "cache")))
+    before = load(str(photos), config=LoadConfig(cache=str(photos / "cache")))
+    after = load(str(photos), config=LoadConfig(cache=str(photos / "cache")))
     assert after.paths == before.paths == PHOTOS and own(str(photos)) == 1
     assert after.fingerprint == before.fingerprint
 
 
 @pytest.mark.parametrize("name", ["views.png", "sheet.png", "mine.jpg", "mine.webp", "mine.tif"])
 def test_a_sheet_of_views_is_no_image(photos, name):
-    images = load(str(photos), config=Loading(store=False))
+    images = load(str(photos), config=LoadConfig(store=False))
     assert main(["views", str(photos), "--out", str(photos / name), "--images=2", "--views=2", "--no-store"]) == 0
-    again = load(str(photos), config=Loading(store=False))
+    again = load(str(photos), config=LoadConfig(store=False))
     assert again.paths == images.paths and again.fingerprint == images.fingerprint
     if name == "views.png":  # is not even opened by a name that it has by default
         assert names(str(photos)) == list(PHOTOS) and own(str(photos)) == 1

@@ -15,8 +15,8 @@ from horrors import add_bytes, encoded, picture
 from lookalike.core.errors import LookalikeError
 from lookalike.core.passed_over import PassedOver, Tally, from_records, merged, sentences
 from lookalike.data import folder, kinds, sources
-from lookalike.data.health import examine, health_of
-from lookalike.data.listing import Listing
+from lookalike.data.image_index import ImageIndex
+from lookalike.data.quality import examine, quality_of
 
 HEIC = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(400)
 
@@ -32,18 +32,18 @@ def without_heif(monkeypatch):
         cached.cache_clear()
 
 
-def listed(data) -> Listing:
+def listed(data) -> ImageIndex:
     found = sources.find(data)
-    assert isinstance(found, Listing)
+    assert isinstance(found, ImageIndex)
     return found
 
 
-def counts(listing: Listing) -> dict[tuple[str, str], int]:
-    return {(kind.reason, kind.suffix): kind.count for kind in listing.passed_over}
+def counts(image_index: ImageIndex) -> dict[tuple[str, str], int]:
+    return {(kind.reason, kind.suffix): kind.count for kind in image_index.passed_over}
 
 
-def names(listing: Listing) -> list[str]:
-    return [entry.name for entry in listing.entries]
+def names(image_index: ImageIndex) -> list[str]:
+    return [entry.name for entry in image_index.entries]
 
 
 def put(place: Path, name: str, data: bytes | None = None) -> None:
@@ -130,8 +130,8 @@ def test_heic_without_its_reader_is_told_with_the_line_that_installs_it(tmp_path
     put(tmp_path, "no suffix", HEIC)
     found = listed(str(tmp_path))
     assert names(found) == ["0.jpg"] and counts(found) == {("heif", ".heic"): 3, ("heif", ""): 1}
-    health = health_of(found, [examine(entry, 32)[1] for entry in found.entries])
-    (line,) = [line for line in health.lines() if "HEIC" in line]
+    quality = quality_of(found, [examine(entry, 32)[1] for entry in found.entries])
+    (line,) = [line for line in quality.lines() if "HEIC" in line]
     assert line.startswith("4 HEIC photos are passed over (3 x .heic, 1 x (no suffix); 'IMG_0.HEIC')")
     assert "pip install 'lookalike[heif]'" in line
     with pytest.raises(LookalikeError, match=r"HEIC photo: .*lookalike\[heif\]"):

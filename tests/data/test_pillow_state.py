@@ -25,7 +25,7 @@ def test_importing_and_decoding_change_nothing():
 import io, sys, warnings
 from PIL import Image, ImageFile
 before = Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES
-import lookalike, lookalike.data.base, lookalike.data.health
+import lookalike, lookalike.data.base, lookalike.data.quality
 from lookalike.data.decode import decode, open_image
 decode(open_image(io.BytesIO({WARNED!r})), 32)
 assert (Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES) == before

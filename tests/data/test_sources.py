@@ -19,8 +19,8 @@ from lookalike.core.errors import LookalikeError
 from lookalike.data import sources
 from lookalike.data.base import Images
 from lookalike.data.decode import decode
-from lookalike.data.health import examine
-from lookalike.data.listing import Listing
+from lookalike.data.image_index import ImageIndex
+from lookalike.data.quality import examine
 from lookalike.data.sequence import from_sequence
 
 NAMES = ("cat/1.png", "cat/2.jpg", "dog/1.png", "dog/wide.webp", "dog/été 3.gif")
@@ -38,14 +38,14 @@ def photos(tmp_path: Path) -> Path:
     return tmp_path / "photos"
 
 
-def listed(data) -> Listing:
+def listed(data) -> ImageIndex:
     found = sources.find(data)
-    assert isinstance(found, Listing)
+    assert isinstance(found, ImageIndex)
     return found
 
 
-def pixels_of(listing: Listing) -> list[np.ndarray]:
-    found = [examine(entry, 96, 3) for entry in listing.entries]
+def pixels_of(image_index: ImageIndex) -> list[np.ndarray]:
+    found = [examine(entry, 96, 3) for entry in image_index.entries]
     assert all(examined.reason is None for _, examined in found), found
     return [pixels for pixels, _ in found]
 
@@ -105,13 +105,13 @@ MAKERS = {
 @pytest.mark.parametrize("kind", sorted(MAKERS))
 def test_every_source_gives_equal_names_pixels_and_labels(photos, kind):
     expected = [decode(Image.open(photos / name), 96, 3) for name in NAMES]
-    listing = listed(MAKERS[kind](photos))
-    assert [entry.name for entry in listing.entries] == list(NAMES)
-    assert listing.labels == ("cat", "cat", "dog", "dog", "dog")
-    assert listing.refused == ()
-    for one, other in zip(pixels_of(listing), expected, strict=True):
+    image_index = listed(MAKERS[kind](photos))
+    assert [entry.name for entry in image_index.entries] == list(NAMES)
+    assert image_index.labels == ("cat", "cat", "dog", "dog", "dog")
+    assert image_index.refused == ()
+    for one, other in zip(pixels_of(image_index), expected, strict=True):
         assert np.array_equal(one, other)
-    assert len({entry.stamp for entry in listing.entries}) == len(NAMES)
+    assert len({entry.stamp for entry in image_index.entries}) == len(NAMES)
 
 
 @pytest.mark.parametrize("kind", ["paths", "opened", "tuples", "dataset"])
@@ -136,8 +136,8 @@ def test_a_sequence_gives_equal_pixels(photos, kind):
         "tuples": [(str(photos / name), name.split("/")[0]) for name in NAMES],
         "dataset": Dataset(),
     }[kind]
-    listing = from_sequence(items)
-    found = pixels_of(listing)
+    image_index = from_sequence(items)
+    found = pixels_of(image_index)
     if kind in ("paths", "tuples"):
         assert all(np.array_equal(a, b) for a, b in zip(found, expected, strict=True))
     else:  # decoded in full before it is scaled
@@ -145,7 +145,7 @@ def test_a_sequence_gives_equal_pixels(photos, kind):
             if name.endswith("png"):
                 assert np.array_equal(found[i], expected[i])
             assert np.abs(found[i].astype(int) - expected[i]).mean() < 3
-    assert listing.labels == (None if kind in ("paths", "opened") else ("cat", "cat", "dog", "dog", "dog"))
+    assert image_index.labels == (None if kind in ("paths", "opened") else ("cat", "cat", "dog", "dog", "dog"))
 
 
 def test_arrays_and_tensors_of_a_sequence(photos):
@@ -195,36 +195,36 @@ def test_several_places_keep_names_unique_and_labels_their_own(photos, tmp_path)
     (tmp_path / "more" / "cat").mkdir(parents=True)
     (tmp_path / "more" / "cat" / "1.png").write_bytes(encoded(picture(30)))
     (tmp_path / "single.png").write_bytes(encoded(picture(31)))
-    listing = listed((str(photos), str(tmp_path / "more"), str(tmp_path / "single.png"), as_zip(photos)))
-    names = [entry.name for entry in listing.entries]
+    image_index = listed((str(photos), str(tmp_path / "more"), str(tmp_path / "single.png"), as_zip(photos)))
+    names = [entry.name for entry in image_index.entries]
     assert names == sorted(names) and len(set(names)) == 2 * len(NAMES) + 2
     assert "photos/cat/1.png" in names and "more/cat/1.png" in names and "a.zip/cat/1.png" in names
-    labels = dict(zip(names, listing.labels, strict=True))
+    labels = dict(zip(names, image_index.labels, strict=True))
     assert labels["photos/cat/1.png"] == labels["a.zip/cat/1.png"] == "cat"
     assert labels["more/cat/1.png"] is None  # one class is none
-    assert listing.name.startswith("photos+more+a.zip")
+    assert image_index.name.startswith("photos+more+a.zip")
 
 
 def test_folders_of_one_name_are_told_apart_by_those_around_them(tmp_path):
     for name in ("a/imgs/1.png", "b/imgs/1.png"):
         (tmp_path / name).parent.mkdir(parents=True)
         (tmp_path / name).write_bytes(encoded(picture()))
-    listing = listed((str(tmp_path / "a/imgs"), str(tmp_path / "b/imgs")))
-    assert [entry.name for entry in listing.entries] == ["a/imgs/1.png", "b/imgs/1.png"]
+    image_index = listed((str(tmp_path / "a/imgs"), str(tmp_path / "b/imgs")))
+    assert [entry.name for entry in image_index.entries] == ["a/imgs/1.png", "b/imgs/1.png"]
 
 
 def test_a_place_in_another_is_read_once(photos):
-    listing = listed((str(photos / "cat"), str(photos), str(photos) + "/"))
-    assert [entry.name for entry in listing.entries] == list(NAMES)
-    assert len(listing.notes) == 2 and all("is read once" in note for note in listing.notes)
+    image_index = listed((str(photos / "cat"), str(photos), str(photos) + "/"))
+    assert [entry.name for entry in image_index.entries] == list(NAMES)
+    assert len(image_index.notes) == 2 and all("is read once" in note for note in image_index.notes)
 
 
 def test_two_places_called_train_and_test_are_a_split(tmp_path):
     for name in ("train/1.png", "val/2.png"):
         (tmp_path / name).parent.mkdir()
         (tmp_path / name).write_bytes(encoded(picture()))
-    listing = listed((str(tmp_path / "train"), str(tmp_path / "val")))
-    assert listing.split == ("train", "test")
+    image_index = listed((str(tmp_path / "train"), str(tmp_path / "val")))
+    assert image_index.split == ("train", "test")
 
 
 def test_arrays_go_with_no_other_place(photos):
@@ -310,9 +310,9 @@ def test_what_is_in_memory_can_be_listed(tmp_path):
     np.savez(tmp_path / "a.npz", images=x, labels=np.array([1, -1, 0, 1]))
     images = sources.find(str(tmp_path / "a.npz"))
     assert isinstance(images, Images)
-    listing = sources.as_listing(images)
-    assert listing.labels == ("1", None, "0", "1")
-    assert all(np.array_equal(a, b) for a, b in zip(pixels_of(listing), x, strict=True))
+    image_index = sources.as_image_index(images)
+    assert image_index.labels == ("1", None, "0", "1")
+    assert all(np.array_equal(a, b) for a, b in zip(pixels_of(image_index), x, strict=True))
 
 
 # -- lists
@@ -322,17 +322,17 @@ def test_labels_and_splits_of_a_list(photos):
     (photos / "l.csv").write_text(
         "class,split,filename\na,train,cat/1.png\n,val,dog/1.png\nb,TEST,cat/2.jpg\na,train,cat/1.png\n"
     )
-    listing = listed(str(photos / "l.csv"))
-    found = {e.name: (y, s) for e, y, s in zip(listing.entries, listing.labels, listing.split, strict=True)}
+    image_index = listed(str(photos / "l.csv"))
+    found = {e.name: (y, s) for e, y, s in zip(image_index.entries, image_index.labels, image_index.split, strict=True)}
     assert found == {"cat/1.png": ("a", "train"), "dog/1.png": (None, "test"), "cat/2.jpg": ("b", "test")}
-    assert any("1 line of " in note and "repeats another and was" in note for note in listing.notes)
+    assert any("1 line of " in note and "repeats another and was" in note for note in image_index.notes)
 
 
 def test_missing_files_of_a_list_are_refused(photos):
     (photos / "l.txt").write_text("cat/1.png\nlost.png\nhttps://example.com/a.jpg\nnotes.docx\n../photos/dog/1.png\n")
-    listing = listed(str(photos / "l.txt"))
-    assert [entry.name for entry in listing.entries] == ["cat/1.png", "dog/1.png"]
-    refused = dict(listing.refused)
+    image_index = listed(str(photos / "l.txt"))
+    assert [entry.name for entry in image_index.entries] == ["cat/1.png", "dog/1.png"]
+    refused = dict(image_index.refused)
     assert refused["lost.png"] == "No such file or directory" and "no image by its name" in refused["notes.docx"]
     assert sum("fetch it first" in reason for reason in refused.values()) == 1
 
@@ -374,29 +374,29 @@ def test_lists_that_are_refused(photos, text, message):
 def test_lists_as_people_write_them(photos, name, text):
     for encoding in ("utf-8", "utf-8-sig", "utf-16"):
         (photos / name).write_bytes(text.encode(encoding))
-        listing = listed(str(photos / name))
-        assert [entry.name for entry in listing.entries] == ["cat/1.png", "dog/1.png"] and not listing.refused
-        assert listing.labels == ("x", "y")
+        image_index = listed(str(photos / name))
+        assert [entry.name for entry in image_index.entries] == ["cat/1.png", "dog/1.png"] and not image_index.refused
+        assert image_index.labels == ("x", "y")
 
 
 def test_what_was_done_to_the_paths_of_a_list_is_said(photos, monkeypatch):
     monkeypatch.chdir(photos.parent)
     (photos / "lists").mkdir()
     (photos / "lists" / "l.txt").write_text(f"{photos.name}/cat/1.png\n{photos.name}/dog/1.png\n")
-    listing = listed(str(photos / "lists" / "l.txt"))
-    assert len(listing.entries) == 2
+    image_index = listed(str(photos / "lists" / "l.txt"))
+    assert len(image_index.entries) == 2
     assert any(
-        "2 paths of " in note and "are relative to the working folder, such as" in note for note in listing.notes
+        "2 paths of " in note and "are relative to the working folder, such as" in note for note in image_index.notes
     )
 
 
 def test_names_of_a_list_in_cp1252(photos):
     (photos / "cat" / "1.png").rename(photos / "cat" / "\u00e9.png")
     (photos / "l.csv").write_bytes("path,label\ncat/\u00e9.png,K\u00e4fer\ndog/1.png,y\n".encode("cp1252"))
-    listing = listed(str(photos / "l.csv"))
-    assert [entry.name for entry in listing.entries] == ["cat/\u00e9.png", "dog/1.png"]
-    assert listing.labels == ("K\u00e4fer", "y")
-    assert any("is not UTF-8: read as cp1252" in note for note in listing.notes)
+    image_index = listed(str(photos / "l.csv"))
+    assert [entry.name for entry in image_index.entries] == ["cat/\u00e9.png", "dog/1.png"]
+    assert image_index.labels == ("K\u00e4fer", "y")
+    assert any("is not UTF-8: read as cp1252" in note for note in image_index.notes)
 
 
 def test_metadata_in_the_folders_of_splits(tmp_path):
@@ -405,9 +405,9 @@ def test_metadata_in_the_folders_of_splits(tmp_path):
         for i in range(2):
             (tmp_path / part / f"{i}.png").write_bytes(encoded(picture(i)))
         (tmp_path / part / "metadata.csv").write_text("file_name,label\n0.png,x\n1.png,y\n")
-    listing = listed(str(tmp_path))
-    assert [entry.name for entry in listing.entries] == ["test/0.png", "test/1.png", "train/0.png", "train/1.png"]
-    assert listing.split == ("test", "test", "train", "train") and listing.labels == ("x", "y", "x", "y")
+    image_index = listed(str(tmp_path))
+    assert [entry.name for entry in image_index.entries] == ["test/0.png", "test/1.png", "train/0.png", "train/1.png"]
+    assert image_index.split == ("test", "test", "train", "train") and image_index.labels == ("x", "y", "x", "y")
 
 
 @pytest.mark.parametrize("text", ["file_name,label\nelsewhere.png,x\n", "a,b\n1,2\n", '"broken', ""])
@@ -428,10 +428,10 @@ def test_labels_of_shards(tmp_path, sidecar):
                 text = f'{{"label": "{label}", "width": 3}}' if sidecar == "json" else label
                 add_bytes(archive, f"{i:03d}.{sidecar}", text.encode())
                 add_bytes(archive, f"{i:03d}.left.png", encoded(picture(i)))
-    listing = listed(f"{tmp_path}/shard-*.tar")
-    assert [entry.name for entry in listing.entries][:2] == ["shard-0.tar/000.left.png", "shard-0.tar/001.left.png"]
-    assert listing.labels == tuple(labels * 2)
-    assert len(pixels_of(listing)) == 8
+    image_index = listed(f"{tmp_path}/shard-*.tar")
+    assert [entry.name for entry in image_index.entries][:2] == ["shard-0.tar/000.left.png", "shard-0.tar/001.left.png"]
+    assert image_index.labels == tuple(labels * 2)
+    assert len(pixels_of(image_index)) == 8
 
 
 def test_captions_are_no_labels(tmp_path):
@@ -547,18 +547,18 @@ def hub(monkeypatch):
 
 
 def test_hugging_face(hub):
-    listing = listed("hf:tiny")
-    assert listing.name == "tiny" and len(listing.entries) == 6
-    assert [entry.name for entry in listing.entries[:3]] == ["test/0000000", "test/0000001", "train/0000000"]
-    assert listing.split == ("test",) * 2 + ("train",) * 4
-    assert listing.labels == ("cat", "dog", None, "cat", "dog", None)
+    image_index = listed("hf:tiny")
+    assert image_index.name == "tiny" and len(image_index.entries) == 6
+    assert [entry.name for entry in image_index.entries[:3]] == ["test/0000000", "test/0000001", "train/0000000"]
+    assert image_index.split == ("test",) * 2 + ("train",) * 4
+    assert image_index.labels == ("cat", "dog", None, "cat", "dog", None)
     expected = [np.array(picture(i)) for i in (4, 5, 0, 1, 2, 3)]
-    assert all(np.array_equal(a, b) for a, b in zip(pixels_of(listing), expected, strict=True))
+    assert all(np.array_equal(a, b) for a, b in zip(pixels_of(image_index), expected, strict=True))
 
 
 def test_one_split_of_hugging_face(hub):
-    listing = listed("hf:tiny:test")
-    assert len(listing.entries) == 2 and listing.split is None
+    image_index = listed("hf:tiny:test")
+    assert len(image_index.entries) == 2 and image_index.split is None
 
 
 def test_hugging_face_says_what_is_wrong(hub, monkeypatch):

@@ -21,20 +21,20 @@ from listings import listing_of_files, listing_of_photos, photos, picture
 from lookalike.core.errors import LookalikeError, MachineError
 from lookalike.core.progress import listening
 from lookalike.data import store, store_build, store_format
-from lookalike.data.base import Images, Loading
-from lookalike.data.canvas import digests, prefetch
+from lookalike.data.base import Images, LoadConfig
 from lookalike.data.decode import decode
-from lookalike.data.fly import Decoded
-from lookalike.data.health import examine, examine_all, health_of
-from lookalike.data.listing import Entry, Listing
+from lookalike.data.header_scan import HeaderScan, most_common_channels, scan_headers
+from lookalike.data.image_index import ImageIndex, ImageRef
+from lookalike.data.lazy_images import LazyImages
+from lookalike.data.padded import digests, prefetch
+from lookalike.data.quality import examine, examine_all, quality_of
 from lookalike.data.store_format import Index, Shape, Stored
-from lookalike.data.survey import Survey, most_common_channels, survey
 
 N = 40
 
 
-def load(listing: Listing, cache: Path, image_size: int | None = 16, **how) -> Images:
-    return store.load(listing, image_size, Loading(cache=str(cache), **how))
+def load(image_index: ImageIndex, cache: Path, image_size: int | None = 16, **how) -> Images:
+    return store.load(image_index, image_size, LoadConfig(cache=str(cache), **how))
 
 
 def folders(cache: Path) -> list[Path]:
@@ -47,14 +47,14 @@ def from_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store, "available_bytes", lambda: 0)
 
 
-def plain(listing: Listing, side: int, channels: int) -> tuple[np.ndarray, np.ndarray]:
+def plain(image_index: ImageIndex, side: int, channels: int) -> tuple[np.ndarray, np.ndarray]:
     """Canvases and sizes by decoding one image after the other."""
-    canvases, sizes = np.zeros((len(listing.entries), channels, side, side), np.uint8), []
-    for canvas, entry in zip(canvases, listing.entries, strict=True):
+    padded_images, sizes = np.zeros((len(image_index.entries), channels, side, side), np.uint8), []
+    for canvas, entry in zip(padded_images, image_index.entries, strict=True):
         x = decode(entry.open(), side, channels)
         canvas[:, : x.shape[0], : x.shape[1]] = x.transpose(2, 0, 1)
         sizes.append(x.shape[:2])
-    return canvases, np.array(sizes)
+    return padded_images, np.array(sizes)
 
 
 def same(one: Images, two: Images) -> None:
@@ -67,69 +67,69 @@ def same(one: Images, two: Images) -> None:
 @pytest.mark.parametrize("disk", [True, False])
 def test_a_store_holds_what_decoding_gives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, disk: bool):
     monkeypatch.setattr(store, "available_bytes", lambda: 0 if disk else 2**40)
-    listing = listing_of_photos(tmp_path / "photos", N)
-    images = load(listing, tmp_path / "cache")
+    image_index = listing_of_photos(tmp_path / "photos", N)
+    images = load(image_index, tmp_path / "cache")
     assert isinstance(images.pixels, Stored if disk else torch.Tensor)
     assert images.shape == (3, 16, 16) and images.pixels.shape == (N, 3, 32, 32)
-    canvases, sizes = plain(listing, 32, 3)
-    assert np.array_equal(images.pixels[:], canvases) and np.array_equal(images.sizes, sizes)
+    padded_images, sizes = plain(image_index, 32, 3)
+    assert np.array_equal(images.pixels[:], padded_images) and np.array_equal(images.sizes, sizes)
     assert images.sizes.max() == 32 and images.sizes.dtype == torch.int32
     rows = torch.tensor([5, 39, 0, 5, 6, 7])
     for asked in (rows, rows[:1], rows[:0], slice(3, 9), slice(30, 99), slice(0, 0)):
-        assert np.array_equal(images.pixels[asked], canvases[asked if isinstance(asked, slice) else asked.numpy()])
+        assert np.array_equal(images.pixels[asked], padded_images[asked if isinstance(asked, slice) else asked.numpy()])
     assert np.array_equal(images.digests, digests(images.pixels, images.sizes))
 
 
 def test_the_next_start_finds_the_store_and_decodes_nothing(
     heard: Heard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    listing = listing_of_photos(tmp_path / "photos", N)
-    first = load(listing, tmp_path / "cache")
+    image_index = listing_of_photos(tmp_path / "photos", N)
+    first = load(image_index, tmp_path / "cache")
     assert len(heard.lines) == 1 and heard.lines[0].startswith(f"decoding {N} images into {tmp_path / 'cache'}")
     monkeypatch.setattr(store_build, "examine_all", None)
-    same(load(listing, tmp_path / "cache"), first)
+    same(load(image_index, tmp_path / "cache"), first)
     labels = tuple("ab"[i % 2] for i in range(N))
     split = ("train",) * 30 + ("test",) * 10
-    labelled = load(replace(listing, labels=labels, split=split, name="x"), tmp_path / "cache")
+    labelled = load(replace(image_index, labels=labels, split=split, name="x"), tmp_path / "cache")
     assert labelled.classes == ("a", "b") and labelled.labels[:3].tolist() == [0, 1, 0] and labelled.split == split
     assert len(heard.lines) == 1 and len(folders(tmp_path / "cache")) == 1
 
 
 def test_without_a_store_all_is_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    listing = listing_of_photos(tmp_path / "photos", N)
-    stored = load(listing, tmp_path / "cache")
-    held = load(listing, tmp_path / "none", store=False)
+    image_index = listing_of_photos(tmp_path / "photos", N)
+    stored = load(image_index, tmp_path / "cache")
+    held = load(image_index, tmp_path / "none", store=False)
     monkeypatch.setattr(store, "available_bytes", lambda: 0)
-    flying = load(listing, tmp_path / "none", store=False)
-    assert isinstance(held.pixels, torch.Tensor) and isinstance(flying.pixels, Decoded)
+    flying = load(image_index, tmp_path / "none", store=False)
+    assert isinstance(held.pixels, torch.Tensor) and isinstance(flying.pixels, LazyImages)
     same(held, stored)
     same(flying, stored)
     assert not (tmp_path / "none").exists()
 
 
 def test_images_decoded_on_the_fly_are_kept_for_a_while_and_begun_early(tmp_path: Path, monkeypatch):
-    listing = listing_of_photos(tmp_path / "photos", N)
-    decoded = Decoded(listing.entries, Shape(3, 32), cache_bytes=0, fewest=8)
+    image_index = listing_of_photos(tmp_path / "photos", N)
+    decoded = LazyImages(image_index.entries, Shape(3, 32), cache_bytes=0, fewest=8)
     asked, lock = [], threading.Lock()
 
-    def counting(entry: Entry, side: int, channels: int):
+    def counting(entry: ImageRef, side: int, channels: int):
         with lock:
             asked.append(entry.name)
         return examine(entry, side, channels)
 
-    monkeypatch.setattr("lookalike.data.fly.examine", counting)
-    canvases, _ = plain(listing, 32, 3)
+    monkeypatch.setattr("lookalike.data.lazy_images.examine", counting)
+    padded_images, _ = plain(image_index, 32, 3)
     rows = torch.tensor([3, 9, 1])
     prefetch(decoded, rows)
-    assert np.array_equal(decoded[rows], canvases[rows.numpy()])
-    assert np.array_equal(decoded[rows], canvases[rows.numpy()]) and len(asked) == 3
-    assert np.array_equal(decoded[:], canvases)  # more than are kept
+    assert np.array_equal(decoded[rows], padded_images[rows.numpy()])
+    assert np.array_equal(decoded[rows], padded_images[rows.numpy()]) and len(asked) == 3
+    assert np.array_equal(decoded[:], padded_images)  # more than are kept
     prefetch(torch.zeros(3), rows)  # nothing to do where images are there
 
 
 def test_an_image_that_is_gone_is_named(tmp_path: Path, from_disk: None):
-    listing = listing_of_photos(tmp_path / "photos", 9)
-    images = load(listing, tmp_path / "none", store=False)
+    image_index = listing_of_photos(tmp_path / "photos", 9)
+    images = load(image_index, tmp_path / "none", store=False)
     (tmp_path / "photos" / "0004.png").unlink()
     with pytest.raises(LookalikeError, match=r"0004\.png could be read before and cannot any more: No such file"):
         images.pixels[torch.tensor([4])]
@@ -138,50 +138,52 @@ def test_an_image_that_is_gone_is_named(tmp_path: Path, from_disk: None):
 @pytest.mark.parametrize("disk", [True, False])
 def test_what_cannot_be_read_takes_no_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, disk: bool):
     monkeypatch.setattr(store, "available_bytes", lambda: 0 if disk else 2**40)
-    listing = listing_of_photos(tmp_path / "photos", N)
+    image_index = listing_of_photos(tmp_path / "photos", N)
     for i in (0, 17, 39):
         (tmp_path / "photos" / f"{i:04d}.{'jpg' if i % 2 else 'png'}").write_bytes(b"no image")
-    listing = replace(listing, refused=(("pipe", "a pipe"),), labels=tuple(map(str, range(N))))
+    image_index = replace(image_index, refused=(("pipe", "a pipe"),), labels=tuple(map(str, range(N))))
     good = [i for i in range(N) if i not in (0, 17, 39)]
     for how in ({}, {}, {"store": False}):  # built, found again, and without one
-        images = load(listing, tmp_path / "cache", **how)
-        assert images.paths == tuple(listing.entries[i].name for i in good)
+        images = load(image_index, tmp_path / "cache", **how)
+        assert images.paths == tuple(image_index.entries[i].name for i in good)
         assert [images.classes[k] for k in images.labels] == [str(i) for i in good]
         assert [name for name, _ in images.skipped] == ["pipe", "0000.png", "0017.jpg", "0039.jpg"]
-        expected, _ = plain(replace(listing, entries=tuple(listing.entries[i] for i in good)), 32, 3)
+        expected, _ = plain(replace(image_index, entries=tuple(image_index.entries[i] for i in good)), 32, 3)
         assert np.array_equal(images.pixels[:], expected)
-        directly = [examine(entry, 32, 3)[1] for entry in listing.entries]
+        directly = [examine(entry, 32, 3)[1] for entry in image_index.entries]
         for found, wanted in zip(images.examined, directly, strict=True):
             assert replace(found, spread=0) == replace(wanted, spread=0)
             assert found.spread == pytest.approx(wanted.spread)
-        assert health_of(images.listed, images.examined).bad == 4
+        assert quality_of(images.listed, images.examined).bad == 4
 
 
 def test_too_many_that_cannot_be_read_stop_the_run(tmp_path: Path):
-    listing = listing_of_photos(tmp_path / "photos", 10)
+    image_index = listing_of_photos(tmp_path / "photos", 10)
     for i in (1, 3, 5):
         (tmp_path / "photos" / f"000{i}.jpg").write_bytes(b"no image")
     for how in ({}, {}, {"store": False}):
         with pytest.raises(LookalikeError, match=r"3 of 10 images .* go on with the other 7: --skip-bad"):
-            load(listing, tmp_path / "cache", **how)
-        assert len(load(listing, tmp_path / "cache", skip_bad=True, **how)) == 7
-    for entry in listing.entries:
+            load(image_index, tmp_path / "cache", **how)
+        assert len(load(image_index, tmp_path / "cache", skip_bad=True, **how)) == 7
+    for entry in image_index.entries:
         (tmp_path / "photos" / entry.name).write_bytes(b"no image")
     with pytest.raises(LookalikeError, match="None is left to use"):
-        load(listing, tmp_path / "other", skip_bad=True)
+        load(image_index, tmp_path / "other", skip_bad=True)
 
 
 def test_keys_change_with_settings_names_and_content(tmp_path: Path):
-    listing = listing_of_photos(tmp_path / "photos", 4)
-    first, *others = listing.entries
+    image_index = listing_of_photos(tmp_path / "photos", 4)
+    first, *others = image_index.entries
     keys = [
-        store.key_of(listing),
-        store.key_of(replace(listing, entries=tuple(others))),
-        store.key_of(replace(listing, entries=(replace(first, name="a.png"), *others))),
-        store.key_of(replace(listing, entries=(replace(first, stamp=(1, 2)), *others))),
+        store.key_of(image_index),
+        store.key_of(replace(image_index, entries=tuple(others))),
+        store.key_of(replace(image_index, entries=(replace(first, name="a.png"), *others))),
+        store.key_of(replace(image_index, entries=(replace(first, stamp=(1, 2)), *others))),
     ]
     assert len(set(keys)) == len(keys)
-    others = replace(listing, name="x", labels=("a",) * 4, split=("train",) * 4, notes=("n",), refused=(("b", "c"),))
+    others = replace(
+        image_index, name="x", labels=("a",) * 4, split=("train",) * 4, notes=("n",), refused=(("b", "c"),)
+    )
     assert store.key_of(others) == keys[0]
 
 
@@ -210,13 +212,13 @@ def failing_after(monkeypatch: pytest.MonkeyPatch, n: int, error: Exception) -> 
 
 
 def test_a_full_disk_is_told_and_what_is_done_is_kept(heard: Heard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    listing = listing_of_photos(tmp_path / "photos", N)
-    expected = load(listing, tmp_path / "whole")
+    image_index = listing_of_photos(tmp_path / "photos", N)
+    expected = load(image_index, tmp_path / "whole")
     failing_after(monkeypatch, 25, OSError(errno.ENOSPC, "No space left on device"))
     with pytest.raises(
         MachineError, match=r"cannot write the store .*: No space left on device\..*--cache.*--no-store"
     ):
-        load(listing, tmp_path / "cache")
+        load(image_index, tmp_path / "cache")
     (partial,) = folders(tmp_path / "cache")
     assert partial.suffix == ".partial"  # never taken for whole
     monkeypatch.undo()
@@ -228,7 +230,7 @@ def test_a_full_disk_is_told_and_what_is_done_is_kept(heard: Heard, tmp_path: Pa
         return examine_all(entries, *more)
 
     monkeypatch.setattr(store_build, "examine_all", counting)
-    same(load(listing, tmp_path / "cache"), expected)
+    same(load(image_index, tmp_path / "cache"), expected)
     assert "going on with the store" in heard.lines[0] and N - 25 <= len(decoded) < N
     assert [folder.suffix for folder in folders(tmp_path / "cache")] == [""]
 
@@ -248,7 +250,7 @@ from pathlib import Path
 sys.path[:0] = {paths!r}
 from listings import listing_of_files
 from lookalike.data import store, store_build
-from lookalike.data.base import Loading
+from lookalike.data.base import LoadConfig
 store_build._SAVE, store_build._CHUNK = 0.0, 8
 real = store_build.examine_all
 def slow(entries, *more):
@@ -256,9 +258,9 @@ def slow(entries, *more):
     return real(entries, *more)
 store_build.examine_all = slow
 files = sorted(Path({photos!r}).iterdir())
-listing = listing_of_files(files, [file.name for file in files])
+image_index = listing_of_files(files, [file.name for file in files])
 logging.basicConfig(stream=sys.stdout, format="%(message)s", level=logging.INFO)
-images = store.load(listing, 16, Loading(cache={cache!r}))
+images = store.load(image_index, 16, LoadConfig(cache={cache!r}))
 print("done", images.fingerprint, flush=True)
 """
 
@@ -270,10 +272,10 @@ def builder(photos: Path, cache: Path, wait: float) -> subprocess.Popen:
 
 
 def test_a_store_whose_building_was_killed_goes_on(heard: Heard, tmp_path: Path):
-    listing = listing_of_photos(tmp_path / "photos", N)
+    image_index = listing_of_photos(tmp_path / "photos", N)
     cache = tmp_path / "cache"
     process = builder(tmp_path / "photos", cache, 0.1)
-    partial = cache / f"{store.key_of(listing)}-32.partial"
+    partial = cache / f"{store.key_of(image_index)}-32.partial"
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         try:
@@ -287,21 +289,21 @@ def test_a_store_whose_building_was_killed_goes_on(heard: Heard, tmp_path: Path)
     process.communicate()
     assert 8 <= done < N and not partial.with_suffix("").exists()
     heard.lines.clear()
-    images = load(listing, cache)
+    images = load(image_index, cache)
     number = int(heard.lines[0].split(": ")[1].split(" of ")[0])
     assert number >= done
-    same(images, load(listing, tmp_path / "afresh"))
+    same(images, load(image_index, tmp_path / "afresh"))
 
 
 def test_of_two_processes_one_builds_and_the_other_waits(tmp_path: Path):
-    listing = listing_of_photos(tmp_path / "photos", 16)
+    image_index = listing_of_photos(tmp_path / "photos", 16)
     processes = [builder(tmp_path / "photos", tmp_path / "cache", 0.2) for _ in range(2)]
     outputs = [process.communicate(timeout=120)[0] for process in processes]
     assert all(process.returncode == 0 for process in processes)
     both = "".join(outputs)
     assert both.count("decoding 16 images") == 1
     assert both.count("another process is building the store") <= 1  # none where one began after the other had ended
-    fingerprint = load(listing, tmp_path / "alone").fingerprint
+    fingerprint = load(image_index, tmp_path / "alone").fingerprint
     assert both.count(f"done {fingerprint}") == 2
 
 
@@ -326,8 +328,8 @@ def test_a_process_that_finds_the_lock_taken_says_so_and_waits(tmp_path: Path):
 
 @pytest.mark.parametrize("damage", ["short", "long", "index", "no index", "no pixels", "zeros", "other index"])
 def test_a_damaged_store_is_built_anew(heard: Heard, tmp_path: Path, damage: str):
-    listing = listing_of_photos(tmp_path / "photos", N)
-    expected = load(listing, tmp_path / "cache")
+    image_index = listing_of_photos(tmp_path / "photos", N)
+    expected = load(image_index, tmp_path / "cache")
     (folder,) = folders(tmp_path / "cache")
     pixels, index = folder / "canvases", folder / "index.npz"
     if damage == "short":
@@ -347,7 +349,7 @@ def test_a_damaged_store_is_built_anew(heard: Heard, tmp_path: Path, damage: str
     else:
         Index(Shape(3, 32), np.zeros(3, store_format.RECORD), {}).write(folder)
     heard.lines.clear()
-    same(load(listing, tmp_path / "cache"), expected)
+    same(load(image_index, tmp_path / "cache"), expected)
     assert "is damaged" in heard.lines[0] and "it is built anew" in heard.lines[0] and "decoding" in heard.lines[1]
 
 
@@ -359,25 +361,25 @@ def test_a_store_cut_short_while_it_is_used(tmp_path: Path, from_disk: None):
 
 
 def test_room_is_looked_at_before_anything_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    listing = listing_of_photos(tmp_path / "photos", N)
+    image_index = listing_of_photos(tmp_path / "photos", N)
     with pytest.raises(
         LookalikeError, match=r"40 images of 32 x 32 pixels take 120 KB .* --store-limit is 100 KB.*--no-"
     ):
-        load(listing, tmp_path / "cache", limit="100KB")
+        load(image_index, tmp_path / "cache", limit="100KB")
     usage = shutil.disk_usage(tmp_path)
     for free, words in ((100_000, "where 98 KB are free"), (200_000, "half of the free disk is 98 KB")):
         monkeypatch.setattr(shutil, "disk_usage", lambda _, free=free: usage._replace(free=free))
         with pytest.raises(LookalikeError, match=words):
-            load(listing, tmp_path / "cache")
+            load(image_index, tmp_path / "cache")
     assert not folders(tmp_path / "cache")
-    assert len(load(listing, tmp_path / "cache", limit="1MB")) == N
+    assert len(load(image_index, tmp_path / "cache", limit="1MB")) == N
 
 
 def test_a_cache_folder_that_cannot_be_made(tmp_path: Path):
     (tmp_path / "file").touch()
-    listing = listing_of_photos(tmp_path / "photos", 3)
+    image_index = listing_of_photos(tmp_path / "photos", 3)
     with pytest.raises(MachineError, match=r"Not a directory|File exists"):
-        load(listing, tmp_path / "file" / "cache")
+        load(image_index, tmp_path / "file" / "cache")
 
 
 def test_the_size_of_the_cache(tmp_path: Path):
@@ -396,7 +398,7 @@ def test_where_stores_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     assert store.cache_folder("~/here") == tmp_path / "here"
 
 
-def arrays(folder: Path, shapes: list[tuple[int, ...]]) -> Listing:
+def arrays(folder: Path, shapes: list[tuple[int, ...]]) -> ImageIndex:
     folder.mkdir()
     files = []
     for i, shape in enumerate(shapes):
@@ -419,27 +421,27 @@ def arrays(folder: Path, shapes: list[tuple[int, ...]]) -> Listing:
     ],
 )
 def test_sizes_and_channels_are_chosen_by_the_images(tmp_path: Path, shapes, image_size, expected):
-    found = survey(arrays(tmp_path / "a", shapes).entries)
+    found = scan_headers(arrays(tmp_path / "a", shapes).entries)
     side = found.side(image_size)
     assert (found.channels, found.shape(side).canvas, side, found.colour) == expected
 
 
 def test_a_size_that_was_chosen_finds_the_store_when_it_is_named(heard: Heard, tmp_path: Path):
-    listing = listing_of_photos(tmp_path / "photos", N)
-    one = load(listing, tmp_path / "cache", None)
-    same(load(listing, tmp_path / "cache", one.shape[1]), one)  # as a run's config.toml does
-    large = load(listing, tmp_path / "cache", 100)
+    image_index = listing_of_photos(tmp_path / "photos", N)
+    one = load(image_index, tmp_path / "cache", None)
+    same(load(image_index, tmp_path / "cache", one.shape[1]), one)  # as a run's config.toml does
+    large = load(image_index, tmp_path / "cache", 100)
     assert large.shape == (3, 100, 100) and torch.equal(large.pixels[:], one.pixels[:])  # no image is larger
     assert len(heard.lines) == 1
-    assert load(listing, tmp_path / "cache", 16).pixels.shape[-1] == 32 and len(heard.lines) == 2
+    assert load(image_index, tmp_path / "cache", 16).pixels.shape[-1] == 32 and len(heard.lines) == 2
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", '{"channels": "3", "longest": 9, "square": 0, "colour": true}'])
 def test_a_damaged_survey_is_made_anew(tmp_path: Path, text: str):
-    listing = listing_of_photos(tmp_path / "photos", 5)
-    expected = load(listing, tmp_path / "cache")
-    (tmp_path / "cache" / f"{store.key_of(listing)}.json").write_text(text)
-    same(load(listing, tmp_path / "cache"), expected)
+    image_index = listing_of_photos(tmp_path / "photos", 5)
+    expected = load(image_index, tmp_path / "cache")
+    (tmp_path / "cache" / f"{store.key_of(image_index)}.json").write_text(text)
+    same(load(image_index, tmp_path / "cache"), expected)
 
 
 @pytest.mark.parametrize(
@@ -457,16 +459,20 @@ def test_images_of_another_number_of_channels_are_skipped(tmp_path: Path):
 
 def test_images_that_fill_their_canvases_have_no_sizes(tmp_path: Path):
     images = load(arrays(tmp_path / "a", [(20, 20, 3)] * 3), tmp_path / "cache", None)
-    assert images.sizes is None and images.squares[:] is not None and torch.equal(images.squares[:], images.pixels[:])
+    assert (
+        images.sizes is None
+        and images.center_crops[:] is not None
+        and torch.equal(images.center_crops[:], images.pixels[:])
+    )
 
 
 @pytest.mark.slow
 def test_sixty_thousand_images_are_there_without_one_being_decoded(tmp_path: Path, from_disk: None):
     opened: list[int] = []
-    entries = tuple(Entry(f"{i:06d}.jpg", (i, i), lambda i=i: opened.append(i)) for i in range(60_000))
-    listing = Listing(entries, "many")
-    folder = tmp_path / f"{store.key_of(listing)}-32"
-    Survey(3, 32, 32, True).write(tmp_path / f"{store.key_of(listing)}.json")
+    entries = tuple(ImageRef(f"{i:06d}.jpg", (i, i), lambda i=i: opened.append(i)) for i in range(60_000))
+    image_index = ImageIndex(entries, "many")
+    folder = tmp_path / f"{store.key_of(image_index)}-32"
+    HeaderScan(3, 32, 32, True).write(tmp_path / f"{store.key_of(image_index)}.json")
     folder.mkdir()
     index = Index(Shape(3, 32), np.zeros(60_000, store_format.RECORD), {})
     black = np.frombuffer(digests(torch.zeros(1, 3, 32, 32, dtype=torch.uint8), None).tobytes(), np.uint8)
@@ -475,6 +481,6 @@ def test_sixty_thousand_images_are_there_without_one_being_decoded(tmp_path: Pat
     index.write(folder)
     with open(folder / "canvases", "wb") as file:
         file.truncate(60_000 * 3072)
-    images = load(listing, tmp_path, None)
+    images = load(image_index, tmp_path, None)
     assert len(images) == 60_000
     assert opened == []

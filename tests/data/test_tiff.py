@@ -11,8 +11,8 @@ from PIL import Image
 from horrors import encoded, picture
 from lookalike.data.decode import Header, Unreadable, decode, eight_bits, header, open_image
 from lookalike.data.deep import DeepImage
-from lookalike.data.folder import listing
-from lookalike.data.health import examine
+from lookalike.data.folder import image_index
+from lookalike.data.quality import examine
 
 RNG = np.random.default_rng(0)
 UNIT = RNG.random((20, 37, 5))
@@ -243,7 +243,7 @@ def test_bands_that_are_jpeg_each():
 def test_a_folder_of_them(tmp_path):
     for i in range(3):
         (tmp_path / f"{i}.tif").write_bytes(tiff((UNIT * 4000).astype("u2")))
-    found = [examine(entry, 20) for entry in listing(tmp_path).entries]
+    found = [examine(entry, 20) for entry in image_index(tmp_path).entries]
     assert [one.header.channels for _, one in found] == [5, 5, 5] and found[0][0].shape == (11, 20, 5)
 
 

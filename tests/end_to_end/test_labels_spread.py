@@ -28,13 +28,13 @@ def mnist(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[
     said = {"epochs": 8, "batch_size": 128, "width": 8, "threads": 1, "snapshots": False, "report": False}
     options = Options(data="mnist", out=str(out), check_every=8, **said)
     run = api.train("simclr", options, {"check_every", *said}, images=images)
-    return images, api.load_backbone(run.encoder, "cpu").features(images.squares)
+    return images, api.load_backbone(run.encoder, "cpu").features(images.center_crops)
 
 
 @pytest.mark.slow
 def test_propagation_on_mnist_beats_its_seeds(mnist: tuple[Images, torch.Tensor]):
     images, x_ND = mnist
-    pixels_ND = pixel_features(images.squares)
+    pixels_ND = pixel_features(images.center_crops)
     reached: dict[str, list[float]] = {"spread": [], "nearest": [], "linear": [], "pixels, nearest": [], "pixels": []}
     for seed in range(DRAWINGS):
         known = drawn(images.labels, torch.arange(N), 3, seed)

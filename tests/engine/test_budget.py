@@ -20,7 +20,7 @@ from lookalike.core.files import read_json
 from lookalike.core.metrics import read_metrics
 from lookalike.core.options import TrainOptions
 from lookalike.data import store_build
-from lookalike.data.base import Images, Loading
+from lookalike.data.base import Images, LoadConfig
 from lookalike.data.loading import load
 from lookalike.engine.budget import AIM, LOOKS, Behind, grouping_seconds, keeps_time, raise_too_little
 from lookalike.engine.loop import Trainer
@@ -229,5 +229,5 @@ def test_decoding_that_takes_too_long_is_refused_as_soon_as_its_pace_is_known(
     assert "What is decoded is in the store" in str(told.value)
     assert clock.at <= 160
     before = clock.at
-    load(str(folder), config=Loading(cache=str(tmp_path / "cache")))
+    load(str(folder), config=LoadConfig(cache=str(tmp_path / "cache")))
     assert clock.at - before < 400

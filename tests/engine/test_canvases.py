@@ -17,9 +17,9 @@ from lookalike import api
 from lookalike.api import networks
 from lookalike.augment.normalize import channel_statistics
 from lookalike.data import store
-from lookalike.data.base import Images, Loading
-from lookalike.data.fly import Decoded
-from lookalike.data.listing import Listing
+from lookalike.data.base import Images, LoadConfig
+from lookalike.data.image_index import ImageIndex
+from lookalike.data.lazy_images import LazyImages
 from lookalike.data.store_format import Stored
 from lookalike.engine.collection import TrainingImages
 from lookalike.engine.run_folder import RunFolder
@@ -40,21 +40,21 @@ def files(place: Path) -> list[Path]:
     return photos(place / "photos", N, 8, 40)
 
 
-def in_classes(files: list[Path]) -> Listing:
+def in_classes(files: list[Path]) -> ImageIndex:
     """The files in three folders, which are their classes."""
     names = [f"{'abc'[i % 3]}/{i:04d}.jpg" for i in range(N)]
-    listing = listing_of_files(files, names)
-    return replace(listing, labels=tuple(entry.name[0] for entry in listing.entries))
+    image_index = listing_of_files(files, names)
+    return replace(image_index, labels=tuple(entry.name[0] for entry in image_index.entries))
 
 
-def flat(files: list[Path]) -> Listing:
+def flat(files: list[Path]) -> ImageIndex:
     """The same files, called otherwise and without classes."""
     turn = np.random.default_rng(5).permutation(N)
     return listing_of_files(files, [f"x{k:05d}" for k in turn])
 
 
-def load(listing: Listing, place: Path, **how: object) -> Images:
-    return store.load(listing, 16, Loading(cache=str(place / "cache"), **how))  # type: ignore[arg-type]
+def load(image_index: ImageIndex, place: Path, **how: object) -> Images:
+    return store.load(image_index, 16, LoadConfig(cache=str(place / "cache"), **how))  # type: ignore[arg-type]
 
 
 def train(images: Images, out: Path, method: str = "simclr", epochs: int = 1) -> RunFolder:
@@ -63,11 +63,11 @@ def train(images: Images, out: Path, method: str = "simclr", epochs: int = 1) ->
     options = kind.Options(data="photos", out=str(out), threads=1, epochs=epochs, **said)
     run = api.train(method, options, set(said), images=images)
     backbone = api.load_backbone(run.encoder, "cpu")
-    api.write_features(run.path, images, backbone.features(images.squares))
+    api.write_features(run.path, images, backbone.features(images.center_crops))
     return run
 
 
-def by_content(run: RunFolder, images: Images) -> np.ndarray:
+def content_order(run: RunFolder, images: Images) -> np.ndarray:
     """The features of a run, its images sorted by content."""
     return np.load(run.embeddings)[torch.argsort(images.order).numpy()]
 
@@ -79,7 +79,7 @@ def test_a_flat_copy_by_other_names_gives_the_same_bits(place: Path, files: list
     assert not torch.equal(one.pixels[:], two.pixels[:])
     first, second = (train(x, place / f"{method}-{i}", method, 2) for i, x in enumerate((one, two)))
     assert first.encoder.read_bytes() == second.encoder.read_bytes()
-    assert np.array_equal(by_content(first, one), by_content(second, two))
+    assert np.array_equal(content_order(first, one), content_order(second, two))
     assert (first.snapshots / "views.png").read_bytes() == (second.snapshots / "views.png").read_bytes()
 
 
@@ -90,7 +90,7 @@ def test_wherever_pixels_are_read_from_training_is_the_same(
     monkeypatch.setattr(store, "available_bytes", lambda: 0)
     stored, flying = load(flat(files), place), load(flat(files), place, store=False)
     assert isinstance(held.pixels, torch.Tensor) and isinstance(stored.pixels, Stored)
-    assert isinstance(flying.pixels, Decoded)
+    assert isinstance(flying.pixels, LazyImages)
     runs = [train(x, place / f"from-{i}") for i, x in enumerate((held, stored, flying))]
     assert len({run.encoder.read_bytes() for run in runs}) == 1
     assert len({run.embeddings.read_bytes() for run in runs}) == 1
@@ -144,7 +144,7 @@ def test_statistics_do_not_depend_on_rows_and_are_those_of_squares(place: Path, 
     options = tiny_options("simclr", precision="float32")
     first, second = (api.untrained_backbone(options, images, "cpu") for images in (one, two))
     assert (first.mean, first.std) == (second.mean, second.std)
-    mean, std = channel_statistics(one.squares[:])
+    mean, std = channel_statistics(one.center_crops[:])
     assert first.mean == tuple(mean.tolist()) and first.std == tuple(std.tolist())
 
 
@@ -156,7 +156,7 @@ def test_statistics_of_a_large_collection_are_those_of_a_part(
     options = tiny_options("simclr", precision="float32")
     first, second = (api.untrained_backbone(options, images, "cpu") for images in (one, two))
     assert first.mean == second.mean
-    mean, _ = channel_statistics(one.squares[one.training[:100]])
+    mean, _ = channel_statistics(one.center_crops[one.training[:100]])
     assert first.mean == tuple(mean.tolist())
 
 

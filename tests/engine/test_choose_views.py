@@ -15,7 +15,7 @@ from torch import Tensor
 
 from fakes import signal_after, tiny_options
 from lookalike import api
-from lookalike.augment.recipes import recipe_names
+from lookalike.augment.recipes import augmentation_names
 from lookalike.core.durations import duration
 from lookalike.core.errors import Interrupted, LookalikeError
 from lookalike.core.files import read_json
@@ -60,8 +60,8 @@ def with_gains(
     monkeypatch: pytest.MonkeyPatch, gains: dict[str, float], turned: dict[str, float] | None = None
 ) -> None:
     """Trainings gain so much, and nothing is trained."""
-    monkeypatch.setattr(module, "far_before", lambda *_: dict.fromkeys(recipe_names(), 0.6))
-    features = {name: SimpleNamespace(backbone=SimpleNamespace(features=name)) for name in recipe_names()}
+    monkeypatch.setattr(module, "far_before", lambda *_: dict.fromkeys(augmentation_names(), 0.6))
+    features = {name: SimpleNamespace(backbone=SimpleNamespace(features=name)) for name in augmentation_names()}
     monkeypatch.setattr(module, "trained", lambda name, *_: features[name])
 
     def take(_: Exam, name: str, names: list[str], turns: bool) -> Result:

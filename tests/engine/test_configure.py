@@ -16,7 +16,7 @@ from lookalike import api
 from lookalike.core import registry
 from lookalike.core.config import Config, Layer
 from lookalike.core.errors import ConfigurationError
-from lookalike.data.base import Images, Loading
+from lookalike.data.base import Images, LoadConfig
 from lookalike.data.loading import load
 from lookalike.engine import presets
 from lookalike.engine.presets import choose_preset, count_distinct, early_problems, preset_table, preset_values
@@ -156,7 +156,7 @@ def saved(folder: Path, pictures: list[np.ndarray], kind: str) -> Images:
     folder.mkdir()
     for i, x in enumerate(pictures):
         Image.fromarray(x).convert("RGB").save(folder / f"{i:04d}.{kind}")
-    return load(str(folder), config=Loading(store=False))
+    return load(str(folder), config=LoadConfig(store=False))
 
 
 @pytest.mark.parametrize("kind", ["png", "jpg"])

@@ -14,21 +14,21 @@ from pathlib import Path
 import numpy as np, torch
 from lookalike import api
 from lookalike.data import store, store_format
-from lookalike.data.base import Loading
-from lookalike.data.canvas import digests
-from lookalike.data.listing import Entry, Listing
+from lookalike.data.base import LoadConfig
+from lookalike.data.padded import digests
+from lookalike.data.image_index import ImageRef, ImageIndex
 from lookalike.data.store_format import GOOD, RECORD, Index, Shape, Stored
-from lookalike.data.survey import Survey
+from lookalike.data.header_scan import HeaderScan
 from lookalike.methods.simclr import Options
 
 place = Path(sys.argv[1])
 shape = Shape(3, 128)
 n = 4 * 2**30 // shape.bytes
-listing = Listing(tuple(Entry(f"{i:07d}.jpg", (i, i), None) for i in range(n)), "many")
-key = store.key_of(listing)
+image_index = ImageIndex(tuple(ImageRef(f"{i:07d}.jpg", (i, i), None) for i in range(n)), "many")
+key = store.key_of(image_index)
 folder = place / "cache" / f"{key}-128"
 folder.mkdir(parents=True)
-Survey(3, 128, 0, True).write(folder.parent / f"{key}.json")
+HeaderScan(3, 128, 0, True).write(folder.parent / f"{key}.json")
 index = Index(shape, np.zeros(n, RECORD), {})
 black = digests(torch.zeros(1, 3, 96, 128, dtype=torch.uint8), None)[0]
 for key, value in (("state", GOOD), ("digest", black), ("height", 96), ("width", 128)):
@@ -37,12 +37,12 @@ index.write(folder)
 with open(folder / "canvases", "wb") as file:  # a hole: it reads as black and takes no room
     file.truncate(n * shape.bytes)
 store.available_bytes = lambda: 8 * 2**30
-images = store.load(listing, None, Loading(cache=str(place / "cache")))
+images = store.load(image_index, None, LoadConfig(cache=str(place / "cache")))
 assert isinstance(images.pixels, Stored) and images.shape == (3, 64, 64)
 options = Options(out=str(place / "run"), max_steps=3, batch_size=256, width=4, head_size=32, threads=1)
 run = api.train("simclr", options, images=images)
 backbone = api.load_backbone(run.encoder, "cpu")
-assert len(backbone.features(images.squares.take(torch.arange(0, n, n // 2000)))) >= 2000
+assert len(backbone.features(images.center_crops.take(torch.arange(0, n, n // 2000)))) >= 2000
 peak = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))  # ru_maxrss is the parent's too
 print("peak", int(peak.split()[1]) * 1024)
 """

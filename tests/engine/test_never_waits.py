@@ -17,7 +17,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from fakes import tiny_options
 from lookalike.api import untrained_backbone
-from lookalike.augment.recipes import recipe_names
+from lookalike.augment.recipes import augmentation_names
 from lookalike.core import registry
 from lookalike.data.base import Images
 from lookalike.engine import collection
@@ -107,7 +107,7 @@ def test_what_waits_is_caught():
     assert watching.waited == ["(3,) torch.float32"]
 
 
-@pytest.mark.parametrize("augment", recipe_names())
+@pytest.mark.parametrize("augment", augmentation_names())
 def test_the_views_of_a_recipe(augment: str):
     (loss,) = step_of("simclr", augment, True)
     assert loss.device.type == GPU

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from fakes import tiny_options
 from lookalike import api
-from lookalike.augment.recipes import recipe_names
+from lookalike.augment.recipes import augmentation_names
 from lookalike.core import registry
 from lookalike.core.metrics import read_metrics
 from lookalike.data.base import Images
@@ -58,7 +58,7 @@ def train(method: str, images: Images, out: Path, **said: object) -> RunFolder:
 @pytest.mark.parametrize("method", METHODS)
 def test_every_augmentation_trains_in_both_precisions(method: str, channels: int, tmp_path: Path):
     images = pictures(channels)
-    for augment in recipe_names():
+    for augment in augmentation_names():
         weights = []
         for precision in PRECISIONS:
             run = train(method, images, tmp_path / f"{augment}-{precision}", augment=augment, precision=precision)
@@ -118,4 +118,4 @@ def test_every_network_has_gradients_and_features_in_bf16(encoder: str, channels
     loss, _ = forward_backward(method, backbone, parts, torch.arange(4)[:, None])
     assert loss.isfinite()
     assert all(p.grad is not None and p.grad.isfinite().all() for p in method.parameters())
-    assert backbone.features(images.squares).isfinite().all()
+    assert backbone.features(images.center_crops).isfinite().all()

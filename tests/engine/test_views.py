@@ -7,7 +7,7 @@ import torch
 
 from fakes import tiny_options
 from lookalike import api
-from lookalike.augment.recipes import build_recipe
+from lookalike.augment.recipes import build_augmentation
 from lookalike.core import registry
 from lookalike.engine.collection import TrainingImages
 from lookalike.engine.views import Views, view_side
@@ -53,8 +53,8 @@ def test_each_view_is_the_recipe_s_view_of_that_number():
     large, small = made(of, 4)
     pixels, called = of.images.pixels[INDEX], of.images.order[INDEX]
     for recipe, found, first in (
-        (build_recipe("digits", 16, 0.4), large, 0),
-        (build_recipe("digits", 10, 0.05, 0.4), small, 2),
+        (build_augmentation("digits", 16, 0.4), large, 0),
+        (build_augmentation("digits", 10, 0.05, 0.4), small, 2),
     ):
         for i in range(2):
             expected = of.backbone.prepare(recipe(pixels, seed=0, epoch=4, index_B=called, view=first + i))
@@ -66,7 +66,9 @@ def test_smaller_views_are_the_recipe_s_of_that_size_and_looks_keep_the_images_o
     assert [view_side(side, 0.9) for side in (28, 12)] == [24, 12]
     of = views("simclr", side=32, view_scale=0.5)
     (learned,) = made(of, 4)
-    small = build_recipe("digits", 16)(of.images.pixels[INDEX], seed=0, epoch=4, index_B=of.images.order[INDEX], view=1)
+    small = build_augmentation("digits", 16)(
+        of.images.pixels[INDEX], seed=0, epoch=4, index_B=of.images.order[INDEX], view=1
+    )
     assert tuple(learned.shape) == (2, 3, 1, 16, 16)
     torch.testing.assert_close(learned[1], of.backbone.prepare(small), rtol=0, atol=1e-6)
     assert torch.equal(of.one(4, INDEX, 1), learned[1])

@@ -60,6 +60,6 @@ def test_features_do_not_depend_on_company():
 
 def test_images_on_canvases_are_taken_as_their_squares():
     collection = read(images(6, 3, 40).permute(0, 2, 3, 1).numpy(), 20)
-    assert collection.squares.shape == (6, 3, 20, 20)
+    assert collection.center_crops.shape == (6, 3, 20, 20)
     for of in BASELINES.values():
-        assert torch.equal(of(collection.squares), of(collection.squares[:]))
+        assert torch.equal(of(collection.center_crops), of(collection.center_crops[:]))

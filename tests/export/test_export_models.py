@@ -64,7 +64,7 @@ def test_the_printed_lines_run_as_they_stand(library, resnet_run, tmp_path, caps
     said, snippet = capsys.readouterr().out.split("\n\n", 1)
     assert f"checked: {library}'s model loads the weights strictly" in said
     run = lookalike.load(resnet_run, "cpu")
-    images = run.read([np.full((20, 20, 3), level, np.uint8) for level in (0, 90, 255)]).squares[:]
+    images = run.read([np.full((20, 20, 3), level, np.uint8) for level in (0, 90, 255)]).center_crops[:]
     names = {"images": images}
     with torch.no_grad():
         exec(snippet, names)

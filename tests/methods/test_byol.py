@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from lookalike.augment.recipes import build_recipe
+from lookalike.augment.recipes import build_augmentation
 from lookalike.augment.solarize import RandomSolarize
 from lookalike.contract.stand_ins import noise, tiny_method
 from lookalike.methods.base import Step
@@ -52,7 +52,7 @@ def test_the_target_begins_as_the_network_and_has_no_predictor():
 
 def test_views_are_the_published_pair():
     assert [view.augment for view in BYOL.views] == ["byol-1", "byol-2"]
-    one, two = (build_recipe(str(view.augment), 32).operations for view in BYOL.views)
+    one, two = (build_augmentation(str(view.augment), 32).operations for view in BYOL.views)
     assert [type(o).__name__ for o in one] == [
         "RandomResizedCrop", "RandomHorizontalFlip", "ColorJitter", "RandomGrayscale", "RandomGaussianBlur",
     ]  # fmt: skip

@@ -119,7 +119,7 @@ def _features(run: RunFolder, rows: Tensor, load_options: Mapping[str, object] |
         for kind in BASELINES:
             other = other_features(run, kind, load_options=load_options)
             raise_other_images(run, other.images, index)
-            found.append((kind, other.of(other.images.squares.take(rows)).numpy()))
+            found.append((kind, other.of(other.images.center_crops.take(rows)).numpy()))
     except LookalikeError:
         return []
     return found

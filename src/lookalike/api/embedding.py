@@ -102,4 +102,4 @@ def features_of(
 ) -> Tensor:
     """Features [N, D] (float32) of a run's own images; for whoever wants to embed and evaluate with one pass."""
     machine.use_threads(threads)
-    return load_backbone(run.encoder, machine.resolve_device(device), encoder).features(images.squares)
+    return load_backbone(run.encoder, machine.resolve_device(device), encoder).features(images.center_crops)

@@ -22,7 +22,7 @@ from lookalike.core.options import TrainOptions, spoken
 from lookalike.core.places import find_place
 from lookalike.core.process import threads_kept
 from lookalike.core.ranks import Ranks
-from lookalike.data.base import Images, by_content
+from lookalike.data.base import Images, content_order
 from lookalike.engine.backbone import Backbone, load_backbone, placed
 from lookalike.engine.checkpoint import load_checkpoint
 from lookalike.engine.distributed import join, own_device
@@ -118,13 +118,13 @@ def _evaluate(
         channels = None if encoder is not None else load_backbone(run.encoder, device).spec.channels
         scores = baseline_scores(options, images, device, encoder, ranks, channels)
     if features is None:
-        features = load_backbone(run.encoder, device, encoder).features(images.squares, ranks)
+        features = load_backbone(run.encoder, device, encoder).features(images.center_crops, ranks)
     scores = {TRAINED: measure(features, images.labels, bank, test, len(images.classes), ranks), **scores}
     begun_with: dict[str, str] = {}
     if baselines and encoder is None and options.init is not None and options.epochs:
         backbone, begun_with["init"] = begun_from(run, options, images, device)
         if backbone is not None:
-            features = backbone.features(images.squares, ranks)
+            features = backbone.features(images.center_crops, ranks)
             scores["init"] = measure(features, images.labels, bank, test, len(images.classes), ranks)
     classifier = None
     if find_method(method).needs_labels:
@@ -173,7 +173,7 @@ def sampled(images: Images, bank: Tensor, test: Tensor, most: int) -> Tensor:
     kept = []
     for rows in (bank, test):
         order = rng.permutation(0, "evaluate/sample", 0, len(rows))[: max(K, round(share * len(rows)))]
-        kept.append(by_content(images, rows)[order])
+        kept.append(content_order(images, rows)[order])
     return torch.cat(kept).sort().values
 
 
@@ -214,9 +214,12 @@ def baseline_scores(
     assert images.evaluation is not None and images.labels is not None
     bank, test = images.evaluation
     untrained = calibrated(untrained_backbone(options, images, device, encoder, channels), images)
-    features: dict[str, FeatureFunction] = {**BASELINES, "random": lambda squares: untrained.features(squares, ranks)}
+    features: dict[str, FeatureFunction] = {
+        **BASELINES,
+        "random": lambda center_crops: untrained.features(center_crops, ranks),
+    }
     return {
-        name: measure(of(images.squares), images.labels, bank, test, len(images.classes), ranks)
+        name: measure(of(images.center_crops), images.labels, bank, test, len(images.classes), ranks)
         for name, of in features.items()
     }
 
@@ -230,7 +233,7 @@ def _classifier_accuracy(run: RunFolder, method: str, options: TrainOptions, ima
     learner = placed(learner.double() if options.precision == "float64" else learner, device)
     learner.load_state_dict(load_checkpoint(run.checkpoint)["method"])
     classifier = dataclasses.replace(backbone, encoder=Projections(learner))
-    return float((classifier.features(images.squares.take(test)).argmax(1) == images.labels[test]).double().mean())
+    return float((classifier.features(images.center_crops.take(test)).argmax(1) == images.labels[test]).double().mean())
 
 
 def _training_saw(method: str, options: TrainOptions, images: Images) -> str:

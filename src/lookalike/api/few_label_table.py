@@ -25,7 +25,7 @@ from lookalike.core.options import spoken
 from lookalike.core.process import threads_kept
 from lookalike.core.progress import phase
 from lookalike.core.record_types import Record
-from lookalike.data.base import Images, by_content
+from lookalike.data.base import Images, content_order
 from lookalike.engine.backbone import load_backbone
 from lookalike.evaluate.baselines import BASELINES
 from lookalike.evaluate.few_labels import PROTOCOL, drawn, knn_of_few, linear_of_few
@@ -85,17 +85,17 @@ def few_labels(
             f"{spoken(options.data)} has too few labels to evaluate with; put images of a class into a folder of their "
             "own"
         )
-    bank, test = by_content(images, images.evaluation[0]), images.evaluation[1]
+    bank, test = content_order(images, images.evaluation[0]), images.evaluation[1]
     networks = {"trained": load_backbone(run.encoder, device, encoder)}
     if baselines and encoder is None:
         networks["untrained"] = calibrated(untrained_backbone(options, images, device), images)
     draws = {k: [drawn(images.labels, bank, k, seed) for seed in range(seeds)] for k in per_class}
     some = bank[rng.permutation(0, "few-labels/bank", 0, len(bank))[:_BANK]]
     rows = torch.cat([some, test, *(chosen for each in draws.values() for chosen in each)]).unique()
-    squares = images.squares.take(rows)
-    features = {name: network.features(squares) for name, network in networks.items()}
+    center_crops = images.center_crops.take(rows)
+    features = {name: network.features(center_crops) for name, network in networks.items()}
     if baselines:
-        features |= {name: of(squares) for name, of in BASELINES.items()}
+        features |= {name: of(center_crops) for name, of in BASELINES.items()}
     place = torch.full((len(images),), -1)
     place[rows] = torch.arange(len(rows))  # of a row of the data among those that have features
     result: Record = {}

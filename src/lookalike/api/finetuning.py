@@ -290,5 +290,5 @@ def brief(
     trainer.unseen()
     classifier = dataclasses.replace(trainer.backbone, encoder=Projections(trainer.method))
     assert images.labels is not None
-    predicted = classifier.features(images.squares.take(test)).argmax(1)
+    predicted = classifier.features(images.center_crops.take(test)).argmax(1)
     return float((predicted == images.labels[test]).double().mean())

@@ -19,7 +19,7 @@ from lookalike.core.config import Config
 from lookalike.core.errors import LookalikeError
 from lookalike.core.options import TrainOptions
 from lookalike.core.words import counted
-from lookalike.data.base import Images, by_content
+from lookalike.data.base import Images, content_order
 from lookalike.data.loading import load as load_images
 from lookalike.engine.budget import raise_too_little
 from lookalike.evaluate.few_labels import drawn_share
@@ -95,4 +95,4 @@ def training_rows(images: Images, with_labels: bool, label_fraction: float | Non
     if label_fraction is None:
         return images.evaluation[0]
     assert images.labels is not None
-    return drawn_share(images.labels, by_content(images, images.evaluation[0]), label_fraction, seed)
+    return drawn_share(images.labels, content_order(images, images.evaluation[0]), label_fraction, seed)

@@ -15,7 +15,7 @@ from lookalike.core.errors import LookalikeError
 from lookalike.core.files import write_csv
 from lookalike.core.labelled import listed, read_given, rows_of
 from lookalike.core.words import agreeing, counted
-from lookalike.data.base import Images, by_content
+from lookalike.data.base import Images, content_order
 from lookalike.engine.backbone import Backbone
 from lookalike.evaluate.propagate import left_out_right, propagate
 
@@ -55,7 +55,7 @@ def with_more(images: Images, rows: Tensor, file: Path) -> tuple[Images, Tensor]
     labels_N = images.labels.clone()
     labels_N[more] = torch.tensor([code_of[label_of[row]] for row in more.tolist()], dtype=torch.int64)
     lesson = dataclasses.replace(images, labels=labels_N, known_digests=images.digests)
-    return lesson, by_content(images, torch.cat([rows, more]))
+    return lesson, content_order(images, torch.cat([rows, more]))
 
 
 def others_of(images: Images, rows: Tensor) -> Tensor:
@@ -77,9 +77,9 @@ def can_be_spread(backbone: Backbone, images: Images, rows: Tensor, seed: int = 
     others = others_of(images, rows)
     if not len(others):
         return False
-    some = by_content(images, torch.cat([rows, others[: max(0, SAMPLE - len(rows))]]))
+    some = content_order(images, torch.cat([rows, others[: max(0, SAMPLE - len(rows))]]))
     known_L = torch.isin(some, rows).nonzero()[:, 0]
-    x_MD = backbone.features(images.squares.take(some))
+    x_MD = backbone.features(images.center_crops.take(some))
     return left_out_right(x_MD, known_L, images.labels[some[known_L]], len(images.classes), seed) >= RIGHT
 
 
@@ -89,7 +89,7 @@ def spread_labels(file: Path, features_ND: Tensor, images: Images, rows: Tensor,
     Test images take no part, and what labels the others may have is not looked at.
     """
     assert images.labels is not None
-    some = by_content(images, torch.cat([rows, others_of(images, rows)]))
+    some = content_order(images, torch.cat([rows, others_of(images, rows)]))
     known_L = torch.isin(some, rows).nonzero()[:, 0]
     found_MK = propagate(features_ND[some], known_L, images.labels[some[known_L]], len(images.classes), seed)
     confidence_M, code_M = found_MK.max(1)

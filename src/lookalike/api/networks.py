@@ -48,7 +48,7 @@ def untrained_backbone(
         network.out_features = output_width(network, channels, side)  # type: ignore[assignment]  # an int, not a module
     network = network.double() if options.precision == "float64" else network
     seen = max(1, _STATISTICS // (found * side * side))
-    mean, std = channel_statistics(images.squares.take(images.training[:seen]))
+    mean, std = channel_statistics(images.center_crops.take(images.training[:seen]))
     mean, std = (x_C.expand(channels) if found == 1 else x_C for x_C in (mean, std))
     statistics = tuple(mean.tolist()), tuple(std.tolist())
     by_imagenet = (normalize or options.normalize) == "imagenet"
@@ -115,4 +115,4 @@ def taken_channels(encoder: str, found: int) -> int:
 
 def calibrated(backbone: Backbone, images: Images) -> Backbone:
     """An untrained backbone with the BatchNorm statistics of training images."""
-    return backbone.calibrated(images.squares[images.training[:_CALIBRATION]])
+    return backbone.calibrated(images.center_crops[images.training[:_CALIBRATION]])

@@ -33,7 +33,7 @@ class OtherFeatures:
 
     def of_run(self) -> np.ndarray:
         """float32 [N, D] of the images of the run, in the order of index.csv."""
-        return self.of(self.images.squares).numpy().astype(np.float32)
+        return self.of(self.images.center_crops).numpy().astype(np.float32)
 
 
 def other_features(

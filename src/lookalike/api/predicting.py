@@ -83,7 +83,7 @@ def predict_images(
     """The same for images that are loaded, of the size of the run's; features where they are there already."""
     classifier = load_classifier(run, device)
     if features_ND is None:
-        features_ND = classifier.backbone.features(images.squares)
+        features_ND = classifier.backbone.features(images.center_crops)
     confidence_N, code_N = classifier.probabilities(features_ND).max(1)
     names = tuple(classifier.classes[code] for code in code_N.tolist())
     rows = []

@@ -22,18 +22,18 @@ from lookalike.core.passed_over import printable
 from lookalike.core.places import absolute_places, find_places, is_there, joined
 from lookalike.core.progress import tell
 from lookalike.core.words import counted
-from lookalike.data.base import Images, Loading
-from lookalike.data.health import health_of_images
+from lookalike.data.base import Images, LoadConfig
 from lookalike.data.loading import load as load_images
+from lookalike.data.quality import quality_of_images
 from lookalike.methods.find import find_method
 from lookalike.runs.folder import RunFolder
 
 
-def loading(options: TrainOptions, load_options: Mapping[str, Any] | None = None) -> Loading:
+def loading(options: TrainOptions, load_options: Mapping[str, Any] | None = None) -> LoadConfig:
     """Whether and where decoded images are kept, as the options say, or `load_options` (`core/load_options.py`)."""
     said = {name: getattr(options, name) for name in ("store", "cache", "store_limit", "skip_bad")}
     said |= {name: value for name, value in (load_options or {}).items() if name in said}
-    return Loading(said["store"], said["cache"], said["store_limit"], said["skip_bad"])
+    return LoadConfig(said["store"], said["cache"], said["store_limit"], said["skip_bad"])
 
 
 def default_run(method: str, images: Images) -> str:
@@ -153,7 +153,7 @@ def write_index(folder: Path, images: Images) -> None:
 
 def keep_survey(run: RunFolder, images: Images) -> None:
     """Put what was found in the images on record, in sentences, for the page of a run that has not learned yet."""
-    run.update(survey=[printable(line) for line in health_of_images(images).lines()])
+    run.update(survey=[printable(line) for line in quality_of_images(images).lines()])
 
 
 def write_skipped(file: Path, images: Images) -> None:

@@ -21,7 +21,7 @@ from lookalike.core.options import TrainOptions, lasting, raise_problems
 from lookalike.core.progress import tell
 from lookalike.core.ranks import ALONE, Ranks
 from lookalike.data.base import Images
-from lookalike.data.health import health_of
+from lookalike.data.quality import quality_of
 from lookalike.engine import wording
 from lookalike.engine.choose_views import Choice, allowed_seconds, settle_views
 from lookalike.engine.disk import foreseen, release, reserve
@@ -113,7 +113,7 @@ def introduce(run: RunFolder, config: Config[TrainOptions], images: Images, buil
         Interrupted: a signal asked to stop.
     """
     if images.listed is not None:
-        for words in health_of(images.listed, images.examined).lines():
+        for words in quality_of(images.listed, images.examined).lines():
             tell(words)
     if job.budget is not None and config.options.schedule == CLOCK:
         with kept(run, images, job.graceful):

@@ -21,8 +21,8 @@ def affine(x_BCHW: Tensor, forward_B22: Tensor, shift_B2: Tensor, sizes_B2: Tens
         forward_B22: maps (right, down) offsets from the centre, in pixels, of the original to those of
             the result; invertible.
         shift_B2: (right, down), as fractions of width and height.
-        sizes_B2: height and width of the images, which lie in the upper left corner of canvases that are black
-            elsewhere; None where they fill them. Each is moved about its own centre, and what comes to lie outside
+        sizes_B2: height and width of the images, which lie in the upper left corner and are black
+            elsewhere; None where no image is padded. Each is moved about its own centre, and what comes to lie outside
             of its own size means nothing.
     """
     height, width = x_BCHW.shape[2:]
@@ -68,10 +68,10 @@ class RandomAffine:
     scale: tuple[float, float] = (1.0, 1.0)
     shear: float = 0.0  # degrees; horizontal, as a slant of writing
 
-    draws = 5
+    num_uniforms = 5
 
     @outside_autocast
-    def draw(self, u_BU: Tensor, shape: tuple[int, int, int]) -> tuple[Tensor, Tensor]:
+    def sample_params(self, u_BU: Tensor, shape: tuple[int, int, int]) -> tuple[Tensor, Tensor]:
         """Linear maps [B, 2, 2] and shifts [B, 2]."""
         centred = 2 * u_BU - 1
         slant = torch.eye(2).repeat(len(u_BU), 1, 1)
@@ -81,9 +81,9 @@ class RandomAffine:
         turn = rotation(centred[:, 0] * math.radians(self.degrees))
         return turn @ slant * scale[:, None, None], centred[:, 3:5] * self.shift
 
-    def apply(self, x_BCHW: Tensor, forward_B22: Tensor, shift_B2: Tensor) -> Tensor:
+    def forward(self, x_BCHW: Tensor, forward_B22: Tensor, shift_B2: Tensor) -> Tensor:
         return affine(x_BCHW, forward_B22, shift_B2)
 
-    def on_canvas(self, x_BCHW: Tensor, u_BU: Tensor, sizes_B2: Tensor) -> tuple[Tensor, Tensor]:
-        """The same about the centre of each image of a canvas."""
-        return affine(x_BCHW, *self.draw(u_BU, (0, 0, 0)), sizes_B2), sizes_B2
+    def forward_padded(self, x_BCHW: Tensor, u_BU: Tensor, sizes_B2: Tensor) -> tuple[Tensor, Tensor]:
+        """The same about the centre of each image without its padding."""
+        return affine(x_BCHW, *self.sample_params(u_BU, (0, 0, 0)), sizes_B2), sizes_B2

@@ -54,16 +54,16 @@ class RandomGaussianBlur:
     p: float = 0.5
     sigma: tuple[float, float] = (0.1, 2.0)  # pixels
 
-    draws = 2
+    num_uniforms = 2
 
-    def draw(self, u_BU: Tensor, shape: tuple[int, int, int]) -> tuple[Tensor, Tensor]:
+    def sample_params(self, u_BU: Tensor, shape: tuple[int, int, int]) -> tuple[Tensor, Tensor]:
         """Widths [B] in pixels and a mask [B], true where the image is blurred."""
         return self.sigma[0] + (self.sigma[1] - self.sigma[0]) * u_BU[:, 0], u_BU[:, 1] < self.p
 
-    def apply(self, x_BCHW: Tensor, sigma_B: Tensor, mask_B: Tensor) -> Tensor:
-        return self.apply_(x_BCHW.clone(), sigma_B, mask_B)
+    def forward(self, x_BCHW: Tensor, sigma_B: Tensor, mask_B: Tensor) -> Tensor:
+        return self.forward_(x_BCHW.clone(), sigma_B, mask_B)
 
-    def apply_(self, x_BCHW: Tensor, sigma_B: Tensor, mask_B: Tensor) -> Tensor:
+    def forward_(self, x_BCHW: Tensor, sigma_B: Tensor, mask_B: Tensor) -> Tensor:
         index = chosen(mask_B, x_BCHW.device)
         return x_BCHW.index_copy_(
             0, index, gaussian_blur(x_BCHW.index_select(0, index), sigma_B[mask_B], taps(x_BCHW.shape[2]))

@@ -106,9 +106,9 @@ class ColorJitter:
     p: float = 0.8
     colour: bool = True  # whether three channels mean red, green and blue
 
-    draws = 6
+    num_uniforms = 6
 
-    def draw(self, u_BU: Tensor, shape: tuple[int, int, int]) -> tuple[Tensor, Tensor]:
+    def sample_params(self, u_BU: Tensor, shape: tuple[int, int, int]) -> tuple[Tensor, Tensor]:
         """Factors [B, 4] and the order of each image [B] (-1: untouched)."""
         low = torch.tensor([max(0.0, 1 - v) for v in self._strength()] + [-self.hue])
         high = torch.tensor([1 + v for v in self._strength()] + [self.hue])
@@ -119,5 +119,5 @@ class ColorJitter:
     def _strength(self) -> tuple[float, float, float]:
         return self.brightness, self.contrast, self.saturation
 
-    def apply(self, x_BCHW: Tensor, factors_B4: Tensor, order_B: Tensor) -> Tensor:
+    def forward(self, x_BCHW: Tensor, factors_B4: Tensor, order_B: Tensor) -> Tensor:
         return color_jitter(x_BCHW, factors_B4, order_B, self.colour)

@@ -58,9 +58,9 @@ class RandomResizedCrop:
     scale: tuple[float, float] = (0.08, 1.0)  # area as a fraction of the image's, drawn uniformly
     ratio: tuple[float, float] = (3 / 4, 4 / 3)  # width / height, drawn log-uniformly
 
-    draws = 2 * _ATTEMPTS + 2
+    num_uniforms = 2 * _ATTEMPTS + 2
 
-    def draw(self, u_BU: Tensor, shape: tuple[int, int, int]) -> tuple[Tensor]:
+    def sample_params(self, u_BU: Tensor, shape: tuple[int, int, int]) -> tuple[Tensor]:
         """Boxes [B, 4] int64 (top, left, height, width)."""
         return (self.boxes(u_BU, torch.tensor([shape[1:]]).expand(len(u_BU), 2)),)
 
@@ -68,12 +68,12 @@ class RandomResizedCrop:
         """Boxes [B, 4] int64 (top, left, height, width) inside of images of these heights and widths."""
         return _boxes(u_BU, sizes_B2, _ATTEMPTS, self.scale[0], self.scale[1], self.ratio[0], self.ratio[1])
 
-    def apply(self, x_BCHW: Tensor, box_B4: Tensor) -> Tensor:
+    def forward(self, x_BCHW: Tensor, box_B4: Tensor) -> Tensor:
         return resized_crop(x_BCHW, box_B4, self.size)
 
-    def on_canvas(self, x_BCHW: Tensor, u_BU: Tensor, sizes_B2: Tensor) -> tuple[Tensor, None]:
-        """Crops of canvases: each box lies inside of its image."""
-        return self.apply(x_BCHW, self.boxes(u_BU, sizes_B2)), None
+    def forward_padded(self, x_BCHW: Tensor, u_BU: Tensor, sizes_B2: Tensor) -> tuple[Tensor, None]:
+        """Crops of padded images: each box lies inside of its image."""
+        return self.forward(x_BCHW, self.boxes(u_BU, sizes_B2)), None
 
 
 @dataclass(frozen=True)
@@ -84,20 +84,20 @@ class RandomMirroredCrop:
     flip: RandomHorizontalFlip
 
     @property
-    def draws(self) -> int:
+    def num_uniforms(self) -> int:
         """Those of the crop, then those of the mirroring."""
-        return self.crop.draws + self.flip.draws
+        return self.crop.num_uniforms + self.flip.num_uniforms
 
-    def draw(self, u_BU: Tensor, shape: tuple[int, int, int]) -> tuple[Tensor, Tensor]:
+    def sample_params(self, u_BU: Tensor, shape: tuple[int, int, int]) -> tuple[Tensor, Tensor]:
         """Boxes [B, 4] int64 and a mask [B], true where the image is mirrored."""
-        crop_BU, flip_BU = u_BU.split([self.crop.draws, self.flip.draws], 1)
-        return *self.crop.draw(crop_BU, shape), *self.flip.draw(flip_BU, shape)
+        crop_BU, flip_BU = u_BU.split([self.crop.num_uniforms, self.flip.num_uniforms], 1)
+        return *self.crop.sample_params(crop_BU, shape), *self.flip.sample_params(flip_BU, shape)
 
-    def apply(self, x_BCHW: Tensor, box_B4: Tensor, mask_B: Tensor) -> Tensor:
+    def forward(self, x_BCHW: Tensor, box_B4: Tensor, mask_B: Tensor) -> Tensor:
         return resized_crop(x_BCHW, box_B4, self.crop.size, mask_B)
 
-    def on_canvas(self, x_BCHW: Tensor, u_BU: Tensor, sizes_B2: Tensor) -> tuple[Tensor, None]:
-        """Crops of canvases: each box lies inside of its image."""
-        crop_BU, flip_BU = u_BU.split([self.crop.draws, self.flip.draws], 1)
-        box_B4, (mask_B,) = self.crop.boxes(crop_BU, sizes_B2), self.flip.draw(flip_BU, (0, 0, 0))
-        return self.apply(x_BCHW, box_B4, mask_B), None
+    def forward_padded(self, x_BCHW: Tensor, u_BU: Tensor, sizes_B2: Tensor) -> tuple[Tensor, None]:
+        """Crops of padded images: each box lies inside of its image."""
+        crop_BU, flip_BU = u_BU.split([self.crop.num_uniforms, self.flip.num_uniforms], 1)
+        box_B4, (mask_B,) = self.crop.boxes(crop_BU, sizes_B2), self.flip.sample_params(flip_BU, (0, 0, 0))
+        return self.forward(x_BCHW, box_B4, mask_B), None

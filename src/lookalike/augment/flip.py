@@ -25,14 +25,14 @@ class RandomHorizontalFlip:
 
     p: float = 0.5
 
-    draws = 1
+    num_uniforms = 1
 
-    def draw(self, u_BU: Tensor, shape: tuple[int, int, int]) -> tuple[Tensor]:
+    def sample_params(self, u_BU: Tensor, shape: tuple[int, int, int]) -> tuple[Tensor]:
         """A mask [B], true where the image is mirrored."""
         return (u_BU[:, 0] < self.p,)
 
-    def apply(self, x_BCHW: Tensor, mask_B: Tensor) -> Tensor:
+    def forward(self, x_BCHW: Tensor, mask_B: Tensor) -> Tensor:
         return horizontal_flip(x_BCHW, chosen(mask_B, x_BCHW.device))
 
-    def apply_(self, x_BCHW: Tensor, mask_B: Tensor) -> Tensor:
+    def forward_(self, x_BCHW: Tensor, mask_B: Tensor) -> Tensor:
         return horizontal_flip_(x_BCHW, chosen(mask_B, x_BCHW.device))

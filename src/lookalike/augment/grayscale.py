@@ -32,14 +32,14 @@ class RandomGrayscale:
     p: float = 0.2
     colour: bool = True  # whether three channels do
 
-    draws = 1
+    num_uniforms = 1
 
-    def draw(self, u_BU: Tensor, shape: tuple[int, int, int]) -> tuple[Tensor]:
+    def sample_params(self, u_BU: Tensor, shape: tuple[int, int, int]) -> tuple[Tensor]:
         """A mask [B], true where the image becomes grey."""
         return (u_BU[:, 0] < self.p,)
 
-    def apply(self, x_BCHW: Tensor, mask_B: Tensor) -> Tensor:
-        return self.apply_(x_BCHW.clone(), mask_B)
+    def forward(self, x_BCHW: Tensor, mask_B: Tensor) -> Tensor:
+        return self.forward_(x_BCHW.clone(), mask_B)
 
-    def apply_(self, x_BCHW: Tensor, mask_B: Tensor) -> Tensor:
+    def forward_(self, x_BCHW: Tensor, mask_B: Tensor) -> Tensor:
         return grayscale_(x_BCHW, chosen(mask_B, x_BCHW.device)) if self.colour and x_BCHW.shape[1] == 3 else x_BCHW

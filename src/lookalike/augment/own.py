@@ -1,6 +1,6 @@
 """An augmentation of somebody's own: a function of batches, torchvision's transforms, or Albumentations.
 
-A function is handed uint8 [B, C, S, S], the central squares of images, and returns as many images, uint8 or floating in
+A function is handed uint8 [B, C, S, S], the center crops of images, and returns as many images, uint8 or floating in
 [0, 1], of any size. torchvision and Albumentations draw one set of parameters a call, so they are called once an image.
 The generators of PyTorch, NumPy and Python are set before each call, by seed, epoch, image and view (of a batch: its
 first image), and put back after it.
@@ -17,15 +17,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lookalike.augment.base import At, Recipe, as_float
+from lookalike.augment.base import At, Augmentation, as_float
 from lookalike.core import own_code, rng
 from lookalike.core.resample import central_boxes, resized_crop
 
 _NUMPY_SEEDS = 2**32
 
 
-class OwnAugmentation(Recipe):
-    """A callable in the place of a recipe."""
+class OwnAugmentation(Augmentation):
+    """A callable in the place of an augmentation of ours."""
 
     def __init__(self, function: Callable[..., object], side: int) -> None:
         """`side` pixels has a view."""
@@ -34,7 +34,7 @@ class OwnAugmentation(Recipe):
         self.package = type(function).__module__.partition(".")[0]
 
     def _views(self, images_BCHW: Tensor, at: At, sizes_B2: Tensor | None, size: int | None) -> Tensor:
-        x_BCHW = _squares(images_BCHW, sizes_B2)
+        x_BCHW = _center_crops(images_BCHW, sizes_B2)
         if self.package not in ("torchvision", "albumentations"):
             with seeded(rng.derive(at.seed, "augment/own", at.epoch, at.view, int(at.index_B[0]))):
                 return self._checked(self.function(x_BCHW), x_BCHW)
@@ -78,8 +78,8 @@ class OwnAugmentation(Recipe):
         return x_BCHW
 
 
-def _squares(images_BCHW: Tensor, sizes_B2: Tensor | None) -> Tensor:
-    """The central squares of images, uint8, at the side of their canvas."""
+def _center_crops(images_BCHW: Tensor, sizes_B2: Tensor | None) -> Tensor:
+    """The center crops of images, uint8, at the side of the padded images."""
     height, width = images_BCHW.shape[2:]
     if sizes_B2 is None and height == width:
         return images_BCHW

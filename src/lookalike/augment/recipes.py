@@ -1,6 +1,6 @@
-"""Augmentation recipes by name.
+"""Augmentations by name.
 
-`simclr` is the ImageNet recipe (SimCLR paper, appendix A, strength 1), `simclr-small` the one for
+`simclr` is the one for ImageNet (SimCLR paper, appendix A, strength 1), `simclr-small` the one for
 images of 32 to 64 pixels (appendix B.9: strength 0.5, no blur), `simclr-light` keeps what colour tells (half the
 saturation, a fifth of the hue, nothing made grey), `byol-1` and `byol-2` are BYOL's pair (table 6: one always blurs,
 the other blurs a tenth and solarises a fifth), `crop-flip` is what DeepCluster's released code and most supervised
@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from lookalike.augment.affine import RandomAffine
-from lookalike.augment.base import Operation, Recipe
+from lookalike.augment.base import Augmentation, Transform
 from lookalike.augment.blur import RandomGaussianBlur
 from lookalike.augment.color import ColorJitter
 from lookalike.augment.crop import RandomMirroredCrop, RandomResizedCrop
@@ -28,47 +28,47 @@ _WHOLE = 1.0  # largest crop, fraction of the area
 _SMALLEST = 0.08
 
 Area = tuple[float, float]
-Builder = Callable[[int, Area], Sequence[Operation]]
-"""Makes operations for views of so many pixels a side, whose crops show so much of the area (from, to)."""
+Builder = Callable[[int, Area], Sequence[Transform]]
+"""Makes transforms for views of so many pixels a side, whose crops show so much of the area (from, to)."""
 
 
 def _jitter(strength: float) -> ColorJitter:
     return ColorJitter(0.8 * strength, 0.8 * strength, 0.8 * strength, 0.2 * strength)
 
 
-def _simclr(size: int, area: Area) -> list[Operation]:
+def _simclr(size: int, area: Area) -> list[Transform]:
     crop = RandomResizedCrop(size, area)
     return [crop, RandomHorizontalFlip(), _jitter(1.0), RandomGrayscale(), RandomGaussianBlur()]
 
 
-def _simclr_small(size: int, area: Area) -> list[Operation]:
+def _simclr_small(size: int, area: Area) -> list[Transform]:
     crop = RandomResizedCrop(size, area)
     return [crop, RandomHorizontalFlip(), _jitter(0.5), RandomGrayscale()]
 
 
-def _simclr_light(size: int, area: Area) -> list[Operation]:
+def _simclr_light(size: int, area: Area) -> list[Transform]:
     crop = RandomResizedCrop(size, area)
     return [crop, RandomHorizontalFlip(), ColorJitter(0.4, 0.4, 0.2, 0.02)]
 
 
-def _byol_1(size: int, area: Area) -> list[Operation]:
+def _byol_1(size: int, area: Area) -> list[Transform]:
     jitter = ColorJitter(0.4, 0.4, 0.2, 0.1)
     return [RandomResizedCrop(size, area), RandomHorizontalFlip(), jitter, RandomGrayscale(), RandomGaussianBlur(p=1.0)]
 
 
-def _byol_2(size: int, area: Area) -> list[Operation]:
+def _byol_2(size: int, area: Area) -> list[Transform]:
     return [*_byol_1(size, area)[:-1], RandomGaussianBlur(p=0.1), RandomSolarize(p=0.2)]
 
 
-def _crop_flip(size: int, area: Area) -> list[Operation]:
+def _crop_flip(size: int, area: Area) -> list[Transform]:
     return [RandomResizedCrop(size, area), RandomHorizontalFlip()]
 
 
-def _crop(size: int, area: Area) -> list[Operation]:
+def _crop(size: int, area: Area) -> list[Transform]:
     return [RandomResizedCrop(size, area)]
 
 
-def _digits(size: int, area: Area) -> list[Operation]:
+def _digits(size: int, area: Area) -> list[Transform]:
     crop = RandomResizedCrop(size, area)
     return [RandomAffine(degrees=10.0), crop, ColorJitter(0.8, 0.8, 0.0, 0.0)]
 
@@ -85,15 +85,15 @@ _RECIPES: dict[str, tuple[Builder, float]] = {  # builder, default crop_min
 }
 
 
-def recipe_names() -> list[str]:
+def augmentation_names() -> list[str]:
     """Every name that `--augment` takes."""
     return list(_RECIPES)
 
 
-def build_recipe(
+def build_augmentation(
     name: str, size: int, crop_min: float | None = None, crop_max: float = _WHOLE, *, colour: bool = True
-) -> Recipe:
-    """The recipe `name` for views of size x size pixels; `crop_min` overrides its smallest crop (area).
+) -> Augmentation:
+    """The augmentation `name` for views of size x size pixels; `crop_min` overrides its smallest crop (area).
 
     Without `colour`, three channels are not taken for red, green and blue.
 
@@ -103,26 +103,26 @@ def build_recipe(
     if name not in _RECIPES:
         raise LookalikeError(f"unknown augmentation {name!r}: {did_you_mean(name, _RECIPES)}")
     build, default = _RECIPES[name]
-    return recipe_from(build, size, default if crop_min is None else crop_min, crop_max, colour=colour)
+    return augmentation_from(build, size, default if crop_min is None else crop_min, crop_max, colour=colour)
 
 
-def recipe_from(
+def augmentation_from(
     build: Builder, size: int, crop_min: float | None = None, crop_max: float = _WHOLE, *, colour: bool = True
-) -> Recipe:
-    """The recipe of operations that `build(size, (crop_min, crop_max))` makes; the smallest crop is 0.08 by default."""
+) -> Augmentation:
+    """The augmentation of the transforms that `build(size, (crop_min, crop_max))` makes; `crop_min` None is 0.08."""
     operations = build(size, (_SMALLEST if crop_min is None else crop_min, crop_max))
-    return Recipe([op if colour else _colourless(op) for op in operations], _mirrored)
+    return Augmentation([op if colour else _colourless(op) for op in operations], _mirrored)
 
 
 def crops_only(name: str, crop_min: float | None) -> tuple[str, float]:
-    """Of a recipe what fine-tuning keeps (SimCLR paper, appendix B.5): its crops, and mirroring only where it mirrors.
+    """What fine-tuning keeps of an augmentation (SimCLR paper, appendix B.5): crops, and mirroring where it mirrors.
 
     Args:
-        name: of a recipe.
-        crop_min: smallest crop that was asked for; None for the recipe's own.
+        name: of an augmentation.
+        crop_min: smallest crop that was asked for; None for the augmentation's own.
 
     Returns:
-        The name of a recipe and its smallest crop, a fraction of the area.
+        The name of an augmentation and its smallest crop, a fraction of the area.
     """
     if name not in _RECIPES:  # somebody's own, of which nobody knows whether it mirrors
         return "crop", _SMALLEST if crop_min is None else crop_min
@@ -132,14 +132,18 @@ def crops_only(name: str, crop_min: float | None) -> tuple[str, float]:
     return ("crop-flip" if mirrors else "crop"), area
 
 
-def _mirrored(first: Operation, second: Operation) -> Operation | None:
+def _mirrored(first: Transform, second: Transform) -> Transform | None:
     """A crop that mirrors, for a crop and a mirroring."""
     if isinstance(first, RandomResizedCrop) and isinstance(second, RandomHorizontalFlip):
         return RandomMirroredCrop(first, second)
     return None
 
 
-def _colourless(operation: Operation) -> Operation:
+def _colourless(operation: Transform) -> Transform:
     if isinstance(operation, ColorJitter | RandomGrayscale):
         return replace(operation, colour=False)
     return operation
+
+
+build_recipe, recipe_names = build_augmentation, augmentation_names
+"""The former names, which stay."""

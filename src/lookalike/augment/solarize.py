@@ -17,13 +17,13 @@ class RandomSolarize:
     p: float = 0.2
     threshold: float = 0.5  # of 1
 
-    draws = 1
+    num_uniforms = 1
 
-    def draw(self, u_BU: Tensor, shape: tuple[int, int, int]) -> tuple[Tensor]:
+    def sample_params(self, u_BU: Tensor, shape: tuple[int, int, int]) -> tuple[Tensor]:
         """A mask [B], true where the image is solarised."""
         return (u_BU[:, 0] < self.p,)
 
-    def apply(self, x_BCHW: Tensor, mask_B: Tensor) -> Tensor:
+    def forward(self, x_BCHW: Tensor, mask_B: Tensor) -> Tensor:
         index = chosen(mask_B, x_BCHW.device)
         x_KCHW = x_BCHW.index_select(0, index)
         return x_BCHW.index_copy(0, index, torch.where(x_KCHW >= self.threshold, 1 - x_KCHW, x_KCHW))

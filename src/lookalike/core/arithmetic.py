@@ -1,7 +1,7 @@
 """Code that computes in the precision of its tensors, whoever calls it.
 
 Autocast belongs to a network: under it, PyTorch rounds what enters a convolution or a matrix product to bfloat16. A
-crop is a matrix product too and a blur is a convolution, so views and squares would differ with the arithmetic of the
+crop is a matrix product too and a blur is a convolution, so views and crops would differ with the arithmetic of the
 network that sees them; and 256 grey levels need more than the 8 bits of bfloat16. So what prepares images is marked by
 `outside_autocast`, as are a training and an evaluation as a whole. `engine/backbone.py: Backbone.compute` alone puts a
 network under autocast.

@@ -3,7 +3,7 @@
 Linear resizing along one axis is a matrix, so cropping and resizing an image is Wy @ image @ Wx^T
 with small matrices of its own: batched matrix products, no gather. The filter is the antialiased
 triangle that Pillow and torchvision use. Pixels outside of a box have weight zero, so images of differing
-size can lie on canvases of one size: what is beside them is never looked at.
+size can be padded to one size: the padding is never looked at.
 """
 
 from __future__ import annotations

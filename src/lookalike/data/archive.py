@@ -24,9 +24,9 @@ from lookalike.core.progress import phase
 from lookalike.core.words import counted
 from lookalike.data import npy
 from lookalike.data.decode import Unreadable, open_image, reason_of
+from lookalike.data.image_index import ImageIndex, ImageRef, Raw
 from lookalike.data.kinds import HEAD, reason_by_bytes, reason_by_suffix, suffix_of
-from lookalike.data.layout import listing_of, why_ignored
-from lookalike.data.listing import Entry, Listing, Raw
+from lookalike.data.layout import image_index_of, why_ignored
 from lookalike.data.own_output import foreign, is_own_member, own_folders
 from lookalike.data.shards import is_sidecar, labels_of_shards
 from lookalike.data.tar import BOMB_BYTES, BOMB_RATIO, open_tar
@@ -66,7 +66,7 @@ class _Content:
     others: Tally = field(default_factory=Tally)
 
 
-def listing(place: Path) -> Listing:
+def image_index(place: Path) -> ImageIndex:
     """The images of an archive. A folder that holds everything in it is left out of their names.
 
     Raises:
@@ -96,12 +96,12 @@ def listing(place: Path) -> Listing:
         why += "".join(f". {sentence}" for sentence in (*loud, *quiet))
         raise LookalikeError(f"no images in {place}: found {suffixes(passed_over) or 'nothing'}{why}")
     names = _short_names([member.name for member in images])
-    entries: dict[str, Entry] = {}
+    entries: dict[str, ImageRef] = {}
     for member, name in zip(images, names, strict=True):
         if name in entries:
             content.notes.append(f"{name!r} is in {place.name} more than once: the last one is taken")
-        entries[name] = Entry(name, member.stamp, partial(_open, member))
-    index = listing_of(entries.values(), _stem(place), content.refused, content.notes, passed_over)
+        entries[name] = ImageRef(name, member.stamp, partial(_open, member))
+    index = image_index_of(entries.values(), _stem(place), content.refused, content.notes, passed_over)
     sidecars = {member.name: member.read for member in content.members if is_sidecar(member.name)}
     if sidecars:
         full = dict(zip(names, (member.name for member in images), strict=True))

@@ -1,6 +1,6 @@
-"""Images: uint8 canvases with paths, and labels and splits where there are some.
+"""Images: padded uint8 images with their paths, and labels and splits where the data has them.
 
-`sources.py` says which module of this room reads what.
+`sources.py` says which module of this package reads what.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lookalike.core.words import counted
-from lookalike.data.canvas import Canvases, Squares, digests, places
 from lookalike.data.examined import Examined
-from lookalike.data.listing import Listing
+from lookalike.data.image_index import ImageIndex
+from lookalike.data.padded import CenterCrops, PaddedImages, content_ranks, digests
 
 _LOOKED_AT = 256  # training images that tell whether there are colours
 _TINGE = 4.0  # grey levels between the channels of a pixel, mean of an image, that are no colour yet
@@ -28,8 +28,8 @@ HELD_OUT = 0.2  # share of the labelled images held out for evaluation where the
 
 
 @dataclass(frozen=True)
-class Loading:
-    """How image files become images: whether and where what is decoded is kept."""
+class LoadConfig:
+    """How image files are loaded: whether and where decoded images are stored."""
 
     store: bool = True
     """Keep decoded images in a store on the disk, which the next run finds again."""
@@ -47,12 +47,12 @@ class Loading:
 class Images:
     """A data set. N images in a fixed order, C channels.
 
-    Training takes its views from `pixels`; everything else looks at `squares`.
+    Training takes its views from `pixels`; everything else looks at `center_crops`.
     """
 
-    pixels: Tensor | Canvases
-    """uint8 canvases [N, C, M, M] on the CPU, an image in the upper left corner of each: a tensor, or what gives rows
-    when asked. Images that are all of one size may fill oblong canvases."""
+    pixels: Tensor | PaddedImages
+    """Padded images, uint8 [N, C, M, M] on the CPU: a tensor, or an object that is indexed by rows. Images that are all
+    of one size may be oblong."""
     paths: tuple[str, ...]
     """One name per image, relative to the source, unique."""
     labels: Tensor | None = None
@@ -66,17 +66,17 @@ class Images:
     skipped: tuple[tuple[str, str], ...] = field(default=())
     """Files that were passed over, with the reason."""
     sizes: Tensor | None = None
-    """int32 [N, 2], height and width of each image; None where every image fills its canvas."""
+    """int32 [N, 2], height and width of each image; None where no image is padded."""
     side: int | None = None
-    """S, the side of the square that the network sees; None for that of the canvases."""
+    """S, the side of the square that the network sees; None for the side of the padded images."""
     colour: bool = True
     """Whether three channels mean red, green and blue."""
     known_digests: np.ndarray | None = None
     """`digests`, where whoever made the images has them."""
     examined: Sequence[Examined] = ()
-    """What decoding told of each image that was listed, readable or not, where it was decoded."""
-    listed: Listing | None = None
-    """The listing that they were decoded from; its health is `health_of(listed, examined)`."""
+    """A record of each listed image, readable or not, where it was decoded."""
+    listed: ImageIndex | None = None
+    """The index that they were decoded from; `quality_of(listed, examined)` describes them."""
 
     def __post_init__(self) -> None:
         for what, values in (("pixels", self.pixels), ("sizes", self.sizes), ("digests", self.known_digests)):
@@ -113,14 +113,14 @@ class Images:
         were saved in colour. A sample of the training images tells."""
         if self.shape[0] != 3 or not self.colour:
             return False
-        x_NCHW = self.squares[self.training[:_LOOKED_AT]]
+        x_NCHW = self.center_crops[self.training[:_LOOKED_AT]]
         tinge_N = (x_NCHW.amax(1) - x_NCHW.amin(1)).float().mean((1, 2))
         return bool((tinge_N > _TINGE).float().mean() > _TINGED)
 
     @cached_property
-    def squares(self) -> Squares:
-        """The central square of each image, [N, C, S, S] when asked."""
-        return Squares(self.pixels, self.sizes, self.shape[1], self.order)
+    def center_crops(self) -> CenterCrops:
+        """The central square of each image, indexed as uint8 [N, C, S, S]."""
+        return CenterCrops(self.pixels, self.sizes, self.shape[1], self.order)
 
     @cached_property
     def digests(self) -> np.ndarray:
@@ -133,7 +133,7 @@ class Images:
 
         It names an image wherever something random is asked of it, so that neither names nor folders matter.
         """
-        return torch.from_numpy(places(self.digests))
+        return torch.from_numpy(content_ranks(self.digests))
 
     @cached_property
     def training(self) -> Tensor:
@@ -173,8 +173,8 @@ def _hash_fraction(path: str) -> float:
     return int.from_bytes(hashlib.blake2b(os.fsencode(path), digest_size=8).digest(), "big") / 2**64
 
 
-def by_content(images: Images, rows: Tensor) -> Tensor:
-    """Rows (int64) sorted by what is in the images (`Images.order`), so that names do not matter to what is drawn."""
+def content_order(images: Images, rows: Tensor) -> Tensor:
+    """Rows (int64) sorted by the content of their images (`Images.order`), so that names do not matter."""
     return rows[torch.argsort(images.order[rows])]
 
 

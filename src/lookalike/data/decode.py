@@ -20,10 +20,10 @@ from lookalike.core.words import counted
 from lookalike.data import heif, jpeg
 from lookalike.data.axes import channels_last as channels_last
 from lookalike.data.deep import DeepImage, Kind
+from lookalike.data.image_index import Raw
 from lookalike.data.jpeg import Jpeg
 from lookalike.data.jpeg_end import mended
 from lookalike.data.levels import eight_bits as eight_bits
-from lookalike.data.listing import Raw
 from lookalike.data.opening import open_image as open_image
 from lookalike.data.opening import opened_by_pillow
 from lookalike.data.pillow_warnings import no_errors_from_warnings
@@ -90,7 +90,7 @@ def decode(raw: Raw, side: int, channels: int | None = None) -> np.ndarray:
     taken. Alpha is composited over white. Arrays of 8 bits and truth values (0 and 255) are taken as they are.
 
     Args:
-        raw: as `Entry.open` gives it.
+        raw: as `ImageRef.open` gives it.
         side: pixels that the longer side has at most.
         channels: of the result; grey becomes colour where it is 3. None: the image's own.
 

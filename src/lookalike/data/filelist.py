@@ -17,9 +17,9 @@ from lookalike.core.tables import PATHS, read_table, read_text, readable
 from lookalike.core.words import agreeing, counted
 from lookalike.data.finder import Finder
 from lookalike.data.folder import named_entry
+from lookalike.data.image_index import ImageIndex, ImageRef
 from lookalike.data.kinds import suffix_of
 from lookalike.data.layout import case_notes, is_image, labels_of, split_of, splits_of
-from lookalike.data.listing import Entry, Listing
 from lookalike.data.own_output import is_own_file, lies_in_own_folder
 
 SUFFIXES = (".txt", ".csv", ".tsv")
@@ -36,7 +36,7 @@ class Row:
     split: str | None
 
 
-def listing(place: Path) -> Listing:
+def image_index(place: Path) -> ImageIndex:
     """The images that a list names, relative to its folder or by absolute paths.
 
     Raises:
@@ -44,13 +44,13 @@ def listing(place: Path) -> Listing:
             there.
     """
     rows, notes = read_rows(place)
-    index = listing_of_rows(rows, place.parent, place.parent.resolve().name, str(place))
+    index = image_index_of_rows(rows, place.parent, place.parent.resolve().name, str(place))
     return replace(index, notes=(*notes, *index.notes))
 
 
-def listing_of_rows(rows: Sequence[Row], base: Path, name: str, where: str) -> Listing:
+def image_index_of_rows(rows: Sequence[Row], base: Path, name: str, where: str) -> ImageIndex:
     """Each image once, with what its row says; names, splits and classes as a folder's where the list has none."""
-    images: dict[str, tuple[Entry, Row]] = {}
+    images: dict[str, tuple[ImageRef, Row]] = {}
     refused: dict[str, str] = {}
     others = Tally()
     own_by_folder: dict[Path, bool] = {}
@@ -69,8 +69,8 @@ def listing_of_rows(rows: Sequence[Row], base: Path, name: str, where: str) -> L
         if _is_own(base / row.path, own_by_folder):
             others.add("own", suffix_of(row.path), label)
             continue
-        entry: Entry | str = "an address: fetch it first" if "://" in row.path else _entry(label, base / row.path)
-        if isinstance(entry, Entry):
+        entry: ImageRef | str = "an address: fetch it first" if "://" in row.path else _entry(label, base / row.path)
+        if isinstance(entry, ImageRef):
             images[label] = (entry, row)
         else:
             refused[label] = entry
@@ -83,7 +83,7 @@ def listing_of_rows(rows: Sequence[Row], base: Path, name: str, where: str) -> L
     ordered = [images[name][1] for name in names]
     split = _splits(ordered, where) or splits_of(names)
     labels = tuple(row.label for row in ordered)
-    return Listing(
+    return ImageIndex(
         entries=tuple(images[name][0] for name in names),
         name=name or "images",
         labels=labels if any(label is not None for label in labels) else labels_of(names),
@@ -108,7 +108,7 @@ def _is_own(path: Path, own_by_folder: dict[Path, bool]) -> bool:
     return lies_in_own_folder(path.parent, own_by_folder) or is_own_file(os.fspath(path), path.name)
 
 
-def _entry(name: str, path: Path) -> Entry | str:
+def _entry(name: str, path: Path) -> ImageRef | str:
     return named_entry(name, os.fspath(path))
 
 

@@ -15,9 +15,9 @@ from lookalike.core.passed_over import FOLDER, PassedOver, Tally, sentences, suf
 from lookalike.core.progress import Phase, phase
 from lookalike.data import npy
 from lookalike.data.decode import Unreadable, open_image, reason_of
+from lookalike.data.image_index import ImageIndex, ImageRef, Raw
 from lookalike.data.kinds import HEAD, reason_by_bytes, reason_by_suffix, suffix_of
-from lookalike.data.layout import listing_of, why_ignored
-from lookalike.data.listing import Entry, Listing, Raw
+from lookalike.data.layout import image_index_of, why_ignored
 from lookalike.data.own_output import foreign, is_own_file, is_own_folder, lies_in_own_folder
 
 _NAMED = (".jpg", ".png", ".webp", ".tif", ".gif", ".bmp", ".npy")  # in a message
@@ -42,7 +42,7 @@ class NoImages(LookalikeError):
         """Whether there is nothing but what lookalike wrote."""
 
 
-def listing(place: Path) -> Listing:
+def image_index(place: Path) -> ImageIndex:
     """The images below a folder, and how many of what else; a link back up is followed once only.
 
     Files are told by their suffix. Only those of an unknown one, or of none, are opened for their first bytes.
@@ -63,10 +63,10 @@ def listing(place: Path) -> Listing:
         for sentence in (*loud, *quiet):
             looked += f". {sentence}"
         raise NoImages(looked, passed_over, len(content.refused))
-    return listing_of(content.entries, place.resolve().name, content.refused, content.notes, passed_over)
+    return image_index_of(content.entries, place.resolve().name, content.refused, content.notes, passed_over)
 
 
-def files(paths: Sequence[Path]) -> Listing:
+def files(paths: Sequence[Path]) -> ImageIndex:
     """Image files named one by one; their names are relative to the folder that all of them lie in.
 
     Raises:
@@ -83,19 +83,19 @@ def files(paths: Sequence[Path]) -> Listing:
             others.add("own", suffix_of(name), name)
             continue
         entry = file_entry(name, os.fspath(path))
-        if isinstance(entry, Entry):
+        if isinstance(entry, ImageRef):
             entries.append(entry)
         else:
             refused.append((name, entry))
     if not entries:
         why = [f"{name!r}: {reason}" for name, reason in refused[:3]] + sentences(others.result())[1]
         raise NoImages("none can be read: " + "; ".join(why), others.result(), len(refused))
-    return listing_of(
+    return image_index_of(
         entries, base.name if len(absolute) > 1 else absolute[0].stem, refused, passed_over=others.result()
     )
 
 
-def file_entry(name: str, path: str, status: os.stat_result | None = None) -> Entry | str:
+def file_entry(name: str, path: str, status: os.stat_result | None = None) -> ImageRef | str:
     """The entry of a file, or the reason why it cannot be one. The file is not opened."""
     try:
         status = status or Path(path).stat()
@@ -106,16 +106,16 @@ def file_entry(name: str, path: str, status: os.stat_result | None = None) -> En
         return next((words for is_kind, words in _KINDS if is_kind(status.st_mode)), "no file")
     if status.st_mode & _READABLE != _READABLE and not os.access(path, os.R_OK):
         return "no permission to read it"
-    return Entry(name, (status.st_size, status.st_mtime_ns), partial(open_file, path))
+    return ImageRef(name, (status.st_size, status.st_mtime_ns), partial(open_file, path))
 
 
-def named_entry(name: str, path: str) -> Entry | str:
+def named_entry(name: str, path: str) -> ImageRef | str:
     """The entry of a file that somebody has named, by its suffix or its first bytes; or why it cannot be one."""
     reason = reason_by_suffix(suffix_of(name))
     if reason:
         return why_not(reason) or "no image by its name"
     entry = file_entry(name, path)
-    if reason is None and isinstance(entry, Entry):
+    if reason is None and isinstance(entry, ImageRef):
         reason = kind_by_bytes(path)
         return (why_not(reason) or "no image by its first bytes") if reason else entry
     return entry
@@ -151,7 +151,7 @@ def open_file(path: str) -> Raw:
 
 @dataclass
 class _FolderContent:
-    entries: list[Entry] = field(default_factory=list)
+    entries: list[ImageRef] = field(default_factory=list)
     refused: list[tuple[str, str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     others: Tally = field(default_factory=Tally)
@@ -228,7 +228,7 @@ def _sorted_in(inside: Iterable[os.DirEntry[str]], prefix: str, content: _Folder
         except OSError:
             status = None  # file_entry says why
         entry = file_entry(name, item.path, status)
-        if isinstance(entry, Entry):
+        if isinstance(entry, ImageRef):
             content.entries.append(entry)
         else:
             content.refused.append((name, entry))

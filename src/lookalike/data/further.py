@@ -9,8 +9,8 @@ import numpy as np
 from PIL import Image
 
 from lookalike.data.deep import DeepImage
+from lookalike.data.image_index import Raw
 from lookalike.data.jpeg import Jpeg
-from lookalike.data.listing import Raw
 
 REASON = "further"
 """In `core/passed_over.py`."""

@@ -16,8 +16,8 @@ from PIL import Image
 from lookalike.core.errors import LookalikeError
 from lookalike.core.progress import phase
 from lookalike.data.decode import Unreadable, channels_last, open_image
+from lookalike.data.image_index import ImageIndex, ImageRef, Raw
 from lookalike.data.layout import SPLITS
-from lookalike.data.listing import Entry, Listing, Raw
 
 _NAMES = ("image", "img")
 _SAVED = ("dataset_dict.json", "dataset_info.json", "state.json")  # what save_to_disk leaves in a folder
@@ -47,7 +47,7 @@ class Table(Protocol):
         ...
 
 
-def listing(place: str) -> Listing:
+def image_index(place: str) -> ImageIndex:
     """The images of a data set, of one split where it is named (`NAME:test`), else of all of them.
 
     Raises:
@@ -64,20 +64,20 @@ def listing(place: str) -> Listing:
         raise LookalikeError("name a data set after hf:, as in hf:mnist, hf:mnist:test or hf:FOLDER")
     with phase(f"loading hf:{place}"):
         parts = _load(library, name, part)
-    entries: list[Entry] = []
+    entries: list[ImageRef] = []
     labels: list[str | None] = []
     for key, table in parts.items():
         column = _image_column(table, name)
         pictures = _undecoded(library, table, column)
         stamp = str(getattr(table, "_fingerprint", "")) or f"{name}:{key}"
         entries += [
-            Entry(f"{key}/{i:07d}", (stamp, key, i), partial(_open, pictures, column, i)) for i in range(len(table))
+            ImageRef(f"{key}/{i:07d}", (stamp, key, i), partial(_open, pictures, column, i)) for i in range(len(table))
         ]
         labels += _labels(table)
     if not entries:
         raise LookalikeError(f"hf:{place} holds no images")
     split = tuple(SPLITS.get(entry.name.split("/", 1)[0], "train") for entry in entries)
-    return Listing(
+    return ImageIndex(
         entries=tuple(entries),
         name=Path(name).name,
         labels=tuple(labels) if any(label is not None for label in labels) else None,

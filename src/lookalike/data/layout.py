@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from lookalike.core.names import composed
 from lookalike.core.passed_over import PassedOver
 from lookalike.core.words import agreeing, counted
+from lookalike.data.image_index import ImageIndex, ImageRef
 from lookalike.data.kinds import reason_by_suffix, suffix_of
-from lookalike.data.listing import Entry, Listing
 
 SPLITS = {
     **dict.fromkeys(("train", "training", "trn", "extra", "unlabeled", "unlabelled", "pred"), "train"),
@@ -76,7 +76,7 @@ def split_of(word: str) -> str | None:
 
 @dataclass(frozen=True)
 class _Folders:
-    """What the folders of a listing mean."""
+    """What the folders of an index mean."""
 
     split: tuple[str, ...] | None
     labels: tuple[str | None, ...] | None
@@ -189,18 +189,18 @@ def _alike(classes: Iterable[str]) -> tuple[str, str] | None:
     return None
 
 
-def listing_of(
-    entries: Iterable[Entry],
+def image_index_of(
+    entries: Iterable[ImageRef],
     name: str,
     refused: Iterable[tuple[str, str]] = (),
     notes: Iterable[str] = (),
     passed_over: tuple[PassedOver, ...] = (),
-) -> Listing:
-    """A listing in the order of names, with the splits and classes that the names say."""
+) -> ImageIndex:
+    """An index in the order of names, with the splits and classes that the names say."""
     ordered = tuple(sorted(entries, key=lambda entry: entry.name))
     names = [entry.name for entry in ordered]
     folders = folders_of(names)
-    return Listing(
+    return ImageIndex(
         entries=ordered,
         name=name or "images",
         labels=folders.labels,

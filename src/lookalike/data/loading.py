@@ -1,4 +1,4 @@
-"""Images of a DATA argument: in memory from a source that has them, else of a listing, decoded."""
+"""Images of a DATA argument: in memory from a source that has them so, else decoded from an image index."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from lookalike.core.errors import LookalikeError
 from lookalike.core.progress import phase
 from lookalike.data import sources, store
-from lookalike.data.base import Images, Loading, fitted
+from lookalike.data.base import Images, LoadConfig, fitted
 
 
 def load(
-    data: str | Sequence[str], image_size: int | None = None, download: bool = False, config: Loading | None = None
+    data: str | Sequence[str], image_size: int | None = None, download: bool = False, config: LoadConfig | None = None
 ) -> Images:
     """Images of a DATA argument.
 

@@ -18,8 +18,8 @@ from lookalike.core.words import agreeing, counted
 from lookalike.data import filelist
 from lookalike.data import folder as files
 from lookalike.data.filelist import Row
+from lookalike.data.image_index import ImageIndex, ImageRef
 from lookalike.data.layout import folders_of, split_of
-from lookalike.data.listing import Entry, Listing
 
 _TABLES = tuple(f"{name}.{kind}" for name in ("metadata", "labels", "annotations") for kind in ("csv", "tsv", "jsonl"))
 """The surest first; whatever their capitals."""
@@ -27,7 +27,7 @@ _PATH = ("file_name", "path", "file", "image", "filename")
 _LABEL = ("label", "class")
 
 
-def listing(folder: Path) -> Listing:
+def image_index(folder: Path) -> ImageIndex:
     """The images below a folder, with the labels and splits of metadata at its top or in the folders there.
 
     A table without a column of paths, or that names none of the images, is passed over with a note.
@@ -35,7 +35,7 @@ def listing(folder: Path) -> Listing:
     Raises:
         LookalikeError: there are no images, or one is named with two labels.
     """
-    index = files.listing(folder)
+    index = files.image_index(folder)
     rows: list[Row] = []
     notes: list[str] = []
     used: list[str] = []
@@ -51,11 +51,11 @@ def listing(folder: Path) -> Listing:
             notes.append(f"{table.relative_to(folder)} names none of the images, and is not used")
     if not rows:
         return replace(index, notes=(*index.notes, *notes))
-    named = filelist.listing_of_rows(_with_splits(rows), folder, index.name, " and ".join(used))
+    named = filelist.image_index_of_rows(_with_splits(rows), folder, index.name, " and ".join(used))
     return _merged(index, named, any(row.label is not None for row in rows), notes, used)
 
 
-def _tables(folder: Path, index: Listing) -> Iterator[tuple[Path, str]]:
+def _tables(folder: Path, index: ImageIndex) -> Iterator[tuple[Path, str]]:
     """The tables at the top of a folder and in its subfolders that hold images."""
     parts = sorted({entry.name.split("/", 1)[0] for entry in index.entries if "/" in entry.name})
     for part in ("", *parts):
@@ -142,10 +142,10 @@ def _with_splits(rows: list[Row]) -> list[Row]:
     return rows if None not in splits and len(splits) > 1 else [replace(row, split=None) for row in rows]
 
 
-def _merged(index: Listing, named: Listing, labelled: bool, notes: list[str], used: list[str]) -> Listing:
+def _merged(index: ImageIndex, named: ImageIndex, labelled: bool, notes: list[str], used: list[str]) -> ImageIndex:
     """All images of a folder, with labels and splits for those that a table names."""
     place = {entry.name: i for i, entry in enumerate(named.entries)}
-    entries: dict[str, Entry] = {entry.name: entry for entry in (*index.entries, *named.entries)}
+    entries: dict[str, ImageRef] = {entry.name: entry for entry in (*index.entries, *named.entries)}
     names = sorted(entries)
     folders = folders_of(names)
     labels = folders.labels

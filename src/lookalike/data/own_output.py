@@ -15,8 +15,8 @@ from PIL import Image
 
 from lookalike.core.made_here import EXIF_SOFTWARE, KEY, MARK
 from lookalike.data.decode import Unreadable
+from lookalike.data.image_index import Raw
 from lookalike.data.jpeg import Jpeg
-from lookalike.data.listing import Raw
 
 MADE_HERE = "made by lookalike itself"
 """Why such a file is not read."""

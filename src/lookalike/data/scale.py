@@ -22,7 +22,7 @@ def scaled(parts: Sequence[np.ndarray], size: tuple[int, int], extent: tuple[flo
         extent: (width, height) of what is scaled, from the upper left corner; the last line may be filled in part.
 
     Returns:
-        uint8 [height, width, C] each; in memory the channels lie one after the other, as on a canvas.
+        uint8 [height, width, C] each; in memory the channels lie one after the other, as in a padded image.
     """
     width, height = size
     if extent == size == (parts[0].shape[1], parts[0].shape[0]):

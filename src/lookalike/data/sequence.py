@@ -15,7 +15,7 @@ from PIL import Image
 from lookalike.core.errors import LookalikeError
 from lookalike.data.decode import Unreadable, channels_last, header
 from lookalike.data.folder import file_entry, open_file
-from lookalike.data.listing import Entry, Listing, NoneReadable, Raw
+from lookalike.data.image_index import ImageIndex, ImageRef, NoneReadable, Raw
 
 
 @runtime_checkable
@@ -27,7 +27,7 @@ class Items(Protocol):
     def __getitem__(self, index: int, /) -> object: ...
 
 
-def from_sequence(items: Items, name: str = "images") -> Listing:
+def from_sequence(items: Items, name: str = "images") -> ImageIndex:
     """Images of a sequence, each read when it is needed, from several threads.
 
     Args:
@@ -54,14 +54,14 @@ def from_sequence(items: Items, name: str = "images") -> Listing:
             "tuples that begin with one"
         )
     token = uuid.uuid4().hex  # nothing says whether an item is what it was in another run
-    entries: list[Entry] = []
+    entries: list[ImageRef] = []
     labels: list[str | None] = []
     refused: list[tuple[str, str]] = []
     targets = _targets(items, n)
     look = isinstance(first, tuple | list) and targets is None
     for i in range(n):
         item = _peek(items, i, look)
-        entry: Entry | str = Entry(f"{name}/{i:07d}", (token, i), partial(_open, items, i))
+        entry: ImageRef | str = ImageRef(f"{name}/{i:07d}", (token, i), partial(_open, items, i))
         picture = _picture(item)
         if isinstance(picture, str | os.PathLike):
             entry = file_entry(f"{name}/{i:07d}", os.fspath(picture))
@@ -73,7 +73,7 @@ def from_sequence(items: Items, name: str = "images") -> Listing:
     if not entries:
         reasons = "; ".join(f"{n}: {why}" for n, why in refused[:3])
         raise NoneReadable(f"{name}: none can be read: {reasons}", refused)
-    return Listing(
+    return ImageIndex(
         entries=tuple(entries),
         name=name,
         labels=tuple(labels) if any(label is not None for label in labels) else None,

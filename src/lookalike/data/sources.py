@@ -24,9 +24,9 @@ from lookalike.core.places import PREFIXES
 from lookalike.core.words import agreeing, counted
 from lookalike.data import archive, array, cifar10, digits, filelist, folder, hf, metadata, mnist
 from lookalike.data.base import Images
+from lookalike.data.image_index import ImageIndex, ImageRef, Raw
 from lookalike.data.kinds import reason_by_suffix, suffix_of
 from lookalike.data.layout import is_image, split_of, why_ignored
-from lookalike.data.listing import Entry, Listing, Raw
 
 WORDS = (
     "a folder, image files, a list (.txt, .csv), FILE.npy, FILE.npz, an archive (.zip, .tar), "
@@ -37,7 +37,7 @@ _MOST_MISSING = 5  # places that are not there named in a message
 _MOST_NAME = 60  # characters of a name made of several
 
 
-def find(data: str | Sequence[str], download: bool = False, image_size: int | None = None) -> Images | Listing:
+def find(data: str | Sequence[str], download: bool = False, image_size: int | None = None) -> Images | ImageIndex:
     """The images of a DATA argument: in memory where they come that way, else listed.
 
     Args:
@@ -60,15 +60,15 @@ def find(data: str | Sequence[str], download: bool = False, image_size: int | No
     return _several([place for place in dict.fromkeys(places) if place])
 
 
-def as_listing(images: Images) -> Listing:
-    """Images in memory as a listing of theirs, to be examined; stamps are rows and tell nothing of content."""
+def as_image_index(images: Images) -> ImageIndex:
+    """An index of images that are in memory, to examine them. Each stamp is the hash of an image."""
     labels = None
     if images.labels is not None:
         labels = tuple(images.classes[y] if y >= 0 else None for y in images.labels.tolist())
     assert isinstance(images.pixels, Tensor) and images.sizes is None  # so are those of every source
     pixels, stamps = images.pixels.permute(0, 2, 3, 1).numpy(), [row.tobytes().hex() for row in images.digests]
-    return Listing(
-        entries=tuple(Entry(path, (stamps[i],), partial(_row, pixels, i)) for i, path in enumerate(images.paths)),
+    return ImageIndex(
+        entries=tuple(ImageRef(path, (stamps[i],), partial(_row, pixels, i)) for i, path in enumerate(images.paths)),
         name=images.name,
         labels=labels,
         split=images.split,
@@ -88,13 +88,13 @@ def _is_pattern(place: str) -> bool:
     return _is_glob(place) or expanded(place) != [place]
 
 
-def _one(data: str, download: bool, image_size: int | None) -> Images | Listing:
+def _one(data: str, download: bool, image_size: int | None) -> Images | ImageIndex:
     kind, colon, rest = data.partition(":")
     path = Path(as_spelt(data))
     if _exists(path) and not (colon and kind in PREFIXES):
         return _path(path)
     if kind == "hf" and colon:
-        return hf.listing(rest)
+        return hf.image_index(rest)
     if kind in PREFIXES and kind != "hf":
         source = {"digits": digits, "mnist": mnist, "cifar10": cifar10}[kind]
         return source.load(expand_user(rest), image_size, download)
@@ -114,7 +114,7 @@ def _exists(path: Path) -> bool:
         return False
 
 
-def _path(path: Path) -> Images | Listing:
+def _path(path: Path) -> Images | ImageIndex:
     name = path.name.lower()
     if path.is_dir():
         if not os.access(path, os.R_OK | os.X_OK):
@@ -124,7 +124,7 @@ def _path(path: Path) -> Images | Listing:
                 f"{path} is a run and no folder of images: its page is written by lookalike report {path}, and it is "
                 f"gone on with by lookalike train --config {path / 'config.toml'}"
             )
-        return metadata.listing(path)
+        return metadata.image_index(path)
     if not stat.S_ISREG(path.stat().st_mode):
         raise LookalikeError(f"{path} is a pipe or device; give {WORDS}")
     if not os.access(path, os.R_OK):
@@ -132,11 +132,11 @@ def _path(path: Path) -> Images | Listing:
     if name.endswith((".npy", ".npz")):
         return array.load(path)
     if name.endswith(filelist.SUFFIXES):
-        return filelist.listing(path)
+        return filelist.image_index(path)
     if name.endswith(archive.SUFFIXES):
-        return archive.listing(path)
+        return archive.image_index(path)
     entry = folder.named_entry(path.name, os.fspath(path))
-    if isinstance(entry, Entry):
+    if isinstance(entry, ImageRef):
         return folder.files([path])
     kind = Tally()  # among several places, as `photos/*` gives them, it is only counted
     kind.add(reason_by_suffix(suffix_of(path.name)) or "other", suffix_of(path.name), path.name)
@@ -184,8 +184,8 @@ def _globbed(pattern: str) -> list[str]:
     return images + folders + others
 
 
-def _several(places: Sequence[str]) -> Listing:
-    """One listing of several places; the images of each have its name before their own."""
+def _several(places: Sequence[str]) -> ImageIndex:
+    """One index of several places; the images of each have its name before their own."""
     expanded: list[str] = []
     for place in places:
         expanded += _matches(place) if _is_pattern(place) and not _exists(Path(place)) else [place]
@@ -198,7 +198,7 @@ def _several(places: Sequence[str]) -> Listing:
         notes += [f"{place!r} lies in a folder that is named, too, and is read once" for place in inside[:1]]
         for place in inside:
             del single[place]
-    parts: dict[str, Listing] = {}
+    parts: dict[str, ImageIndex] = {}
     empty: dict[str, folder.NoImages] = {}
     for place in others:
         try:
@@ -234,7 +234,7 @@ def _is_one_image(place: str) -> bool:
     return unknown and not folder.kind_by_bytes(os.fspath(path))
 
 
-def _listed(place: str) -> Listing:
+def _listed(place: str) -> ImageIndex:
     images = _one(place, False, None)
     if isinstance(images, Images):
         raise LookalikeError(f"{place} is a collection of its own and goes with no other place; name it alone")
@@ -277,8 +277,8 @@ def _place_parts(place: str) -> tuple[str, ...]:
     return tuple(part for part in Path(os.path.normpath(Path(place).absolute())).parts if part != "/") or ("root",)
 
 
-def _merge(parts: Sequence[Listing], prefixes: Sequence[str]) -> Listing:
-    rows: list[tuple[Entry, str | None, str]] = []
+def _merge(parts: Sequence[ImageIndex], prefixes: Sequence[str]) -> ImageIndex:
+    rows: list[tuple[ImageRef, str | None, str]] = []
     lasts = [prefix.rsplit("/", 1)[-1] for prefix in prefixes]
     by_place = {split_of(last) for last in lasts} == {"train", "test"}
     all_have_splits = all(part.split is not None for part in parts)
@@ -296,7 +296,7 @@ def _merge(parts: Sequence[Listing], prefixes: Sequence[str]) -> Listing:
     if repeated:
         raise LookalikeError(f"two images would have the name {repeated[0]!r}: name the folder around them instead")
     name = "+".join(lasts)
-    return Listing(
+    return ImageIndex(
         entries=tuple(row[0] for row in rows),
         name=name if len(name) <= _MOST_NAME else f"{lasts[0][:_MOST_NAME]}+{len(lasts) - 1}-more",
         labels=tuple(row[1] for row in rows) if any(part.labels is not None for part in parts) else None,

@@ -1,7 +1,7 @@
-"""From a listing to images: decoded once into a store that the next run finds again, or when asked for.
+"""From an image index to images: decoded once into a store that the next run finds again, or when asked for.
 
-The store of a listing is found by a hash of its names and their stamps and by the size of its canvases. Classes and
-splits are not in it, nor where the listing came from: they are read anew each time.
+A store is found by a hash of the names and stamps of its index and by the size of its padded images. Classes and
+splits are not in it, nor the place of the index: they are read anew each time.
 """
 
 from __future__ import annotations
@@ -21,44 +21,44 @@ from lookalike.core.home import cache_home, can_be_written, expand_user, tempora
 from lookalike.core.machine import available_bytes, parse_bytes, processes_here
 from lookalike.core.progress import tell
 from lookalike.core.words import counted
-from lookalike.data.base import Images, Loading
-from lookalike.data.canvas import Canvases
+from lookalike.data.base import Images, LoadConfig
 from lookalike.data.decode import Header, decoders
 from lookalike.data.examined import Examined
-from lookalike.data.fly import Decoded
-from lookalike.data.health import MOST_BAD, health_of, too_many_bad
-from lookalike.data.listing import Entry, Listing
+from lookalike.data.header_scan import HeaderScan, scan_headers
+from lookalike.data.image_index import ImageIndex, ImageRef
+from lookalike.data.lazy_images import LazyImages
+from lookalike.data.padded import PaddedImages
+from lookalike.data.quality import MOST_BAD, quality_of, too_many_bad
 from lookalike.data.store_build import begun, build, fill
 from lookalike.data.store_format import FORMAT, GOOD, SKIPPED, Index, Shape
-from lookalike.data.survey import Survey, survey
 
 _SHARE = 4  # images are held in memory where they take less than this part of what is free
 
 
-def load(listing: Listing, image_size: int | None = None, config: Loading | None = None) -> Images:
-    """The images of a listing. Those that cannot be read are in `skipped`; `examined` has a record of each.
+def load(image_index: ImageIndex, image_size: int | None = None, config: LoadConfig | None = None) -> Images:
+    """The images of an index. Those that cannot be read are in `skipped`; `examined` has a record of each.
 
     Args:
-        listing: from a source.
-        image_size: side of the square that the network sees; None: chosen by the images (`survey.py`).
+        image_index: from a source.
+        image_size: side of the square that the network sees; None: chosen by the images (`header_scan.py`).
         config: whether and where decoded images are kept.
 
     Raises:
-        LookalikeError: no room for the store, or too much of the listing cannot be read.
+        LookalikeError: no space for the store, or too many images cannot be read.
     """
-    config = config or Loading()
+    config = config or LoadConfig()
     if config.store:
         limit = None if config.limit is None else parse_bytes(config.limit)
-        key = key_of(listing)
-        scan, index, stored = build(_store_place(config, key), key, listing.entries, image_size, limit)
-        listing = scan.with_further(listing)
-        _check(listing, index, config)
-        canvases: Tensor | Canvases = stored[:] if _fits(index) else stored
+        key = key_of(image_index)
+        scan, index, stored = build(_store_place(config, key), key, image_index.entries, image_size, limit)
+        image_index = scan.with_further(image_index)
+        _check(image_index, index, config)
+        padded_images: Tensor | PaddedImages = stored[:] if _fits(index) else stored
     else:
-        scan = survey(listing.entries)
-        listing = scan.with_further(listing)
-        index, canvases = _unstored(listing, scan, scan.shape(scan.side(image_size)), config)
-    return replace(_images(listing, index, canvases), side=scan.side(image_size), colour=scan.colour)
+        scan = scan_headers(image_index.entries)
+        image_index = scan.with_further(image_index)
+        index, padded_images = _unstored(image_index, scan, scan.shape(scan.side(image_size)), config)
+    return replace(_images(image_index, index, padded_images), side=scan.side(image_size), colour=scan.colour)
 
 
 def cache_folder(named: str | None) -> Path:
@@ -81,8 +81,8 @@ def cache_folder(named: str | None) -> Path:
         ) from error
 
 
-def _store_place(config: Loading, key: str) -> Path:
-    """The cache folder for the store of a listing; a store in a folder that can only be read is used all the same."""
+def _store_place(config: LoadConfig, key: str) -> Path:
+    """The cache folder for the store of an index; a store in a folder that can only be read is used all the same."""
     home = cache_home()
     if config.cache is None and home is not None and (home / "lookalike" / f"{key}.json").is_file():
         return home / "lookalike"
@@ -111,11 +111,11 @@ def cache_size(folder: Path) -> tuple[int, int]:
     return len(stores), sum(file.stat().st_blocks * 512 for path in stores for file in path.iterdir())
 
 
-def key_of(listing: Listing) -> str:
-    """What the stores of a listing are called."""
+def key_of(image_index: ImageIndex) -> str:
+    """The name of the stores of an index."""
     hasher = hashlib.blake2b(digest_size=16)
     hasher.update(repr((FORMAT, decoders())).encode())
-    for entry in listing.entries:
+    for entry in image_index.entries:
         hasher.update(repr((entry.name, entry.stamp)).encode())
     return hasher.hexdigest()
 
@@ -125,67 +125,71 @@ def _fits(index: Index) -> bool:
     return size < available_bytes() // processes_here() // _SHARE
 
 
-def _unstored(listing: Listing, scan: Survey, shape: Shape, config: Loading) -> tuple[Index, Tensor | Canvases]:
+def _unstored(
+    image_index: ImageIndex, scan: HeaderScan, shape: Shape, config: LoadConfig
+) -> tuple[Index, Tensor | PaddedImages]:
     """Decode every image once. Keep the pixels where all of them fit into memory."""
-    entries = listing.entries
+    entries = image_index.entries
     index = begun(entries, shape)
     small = len(entries) * shape.bytes < available_bytes() // processes_here() // _SHARE
     held = np.zeros((len(entries) if small else 0, shape.channels, shape.canvas, shape.canvas), np.uint8)
 
-    def keep(i: int, canvas: np.ndarray) -> None:
-        held[i] = canvas
+    def keep(i: int, padded: np.ndarray) -> None:
+        held[i] = padded
 
     if not small:
         tell(f"decoding {counted(len(entries), 'image')} to know them, and then whenever they are needed")
     fill(entries, index, scan.threads, keep if small else None, lambda: None)
-    _check(listing, index, config)
+    _check(image_index, index, config)
     good = np.flatnonzero(index.records["state"] == GOOD)
     if small:
         return index, torch.from_numpy(held if len(good) == len(held) else held[good])
-    return index, Decoded([entries[i] for i in good], shape)
+    return index, LazyImages([entries[i] for i in good], shape)
 
 
-def _check(listing: Listing, index: Index, config: Loading) -> None:
+def _check(image_index: ImageIndex, index: Index, config: LoadConfig) -> None:
     """
     Raises:
         LookalikeError: too many images cannot be read, or all of them.
     """
-    bad = int((index.records["state"] == SKIPPED).sum()) + len(listing.refused)
-    listed = len(index.records) + len(listing.refused)
+    bad = int((index.records["state"] == SKIPPED).sum()) + len(image_index.refused)
+    listed = len(index.records) + len(image_index.refused)
     if bad > MOST_BAD * listed or bad == listed:
-        too_many_bad(health_of(listing, Findings(listing.entries, index)), 1.0 if config.skip_bad else MOST_BAD)
+        too_many_bad(
+            quality_of(image_index, Findings(image_index.entries, index)), 1.0 if config.skip_bad else MOST_BAD
+        )
 
 
-def _images(listing: Listing, index: Index, canvases: Tensor | Canvases) -> Images:
+def _images(image_index: ImageIndex, index: Index, padded_images: Tensor | PaddedImages) -> Images:
     records = index.records
     rows = np.flatnonzero(records["state"] == GOOD)
     if len(rows) == 0:
-        raise LookalikeError(f"{listing.name} holds no images")
+        raise LookalikeError(f"{image_index.name} holds no images")
     sizes = np.stack([records["height"][rows], records["width"][rows]], 1)
-    labels, classes = None, tuple(sorted({label for label in listing.labels or () if label is not None}))
-    if listing.labels is not None and classes:
+    labels, classes = None, tuple(sorted({label for label in image_index.labels or () if label is not None}))
+    if image_index.labels is not None and classes:
         code: dict[str | None, int] = {name: k for k, name in enumerate(classes)}
-        labels = torch.tensor([code.get(listing.labels[i], -1) for i in rows])
-    skipped = [(listing.entries[i].name, reason) for i, reason in sorted(index.reasons.items())]
+        labels = torch.tensor([code.get(image_index.labels[i], -1) for i in rows])
+    skipped = [(image_index.entries[i].name, reason) for i, reason in sorted(index.reasons.items())]
     return Images(
-        pixels=canvases,
-        paths=tuple(listing.entries[i].name for i in rows),
+        pixels=padded_images,
+        paths=tuple(image_index.entries[i].name for i in rows),
         labels=labels,
         classes=classes,
-        split=None if listing.split is None else tuple(listing.split[i] for i in rows),
-        name=listing.name,
-        skipped=(*listing.refused, *skipped),
+        split=None if image_index.split is None else tuple(image_index.split[i] for i in rows),
+        name=image_index.name,
+        skipped=(*image_index.refused, *skipped),
         sizes=None if (sizes == index.shape.canvas).all() else torch.from_numpy(sizes.astype(np.int32)),
         known_digests=records["digest"][rows],
-        examined=Findings(listing.entries, index),
-        listed=listing,
+        examined=Findings(image_index.entries, index),
+        listed=image_index,
     )
 
 
 class Findings(Sequence[Examined]):
-    """What decoding told of each entry of a listing, in its order; made from the store's records when asked for."""
+    """A record of each entry of an index, in its order; made from the store's records when it is indexed."""
 
-    def __init__(self, entries: Sequence[Entry], index: Index) -> None:
+    def __init__(self, entries: Sequence[ImageRef], index: Index) -> None:
         self._entries, self._index = entries, index
 
     def __len__(self) -> int:

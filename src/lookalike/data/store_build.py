@@ -26,8 +26,9 @@ from lookalike.core.pieces import in_pieces
 from lookalike.core.progress import phase, tell
 from lookalike.core.words import counted
 from lookalike.data.examined import Examined
-from lookalike.data.health import examine_all
-from lookalike.data.listing import Entry
+from lookalike.data.header_scan import HeaderScan, scan_headers
+from lookalike.data.image_index import ImageRef
+from lookalike.data.quality import examine_all
 from lookalike.data.store_format import (
     GOOD,
     NOT_DONE,
@@ -39,17 +40,16 @@ from lookalike.data.store_format import (
     Stored,
     canvases_path,
 )
-from lookalike.data.survey import Survey, survey
 
 _SAVE = 5.0  # seconds between two states on the disk
 _CHUNK = 512  # entries between two looks at the clock
 _MARGIN = 1.05  # of the room that is asked for
 
 Keep = Callable[[int, np.ndarray], None]
-"""Takes the canvas (uint8 [C, M, M]) of an entry; called from several threads."""
+"""Takes the padded image (uint8 [C, M, M]) of an entry; called from several threads."""
 
 
-def fill(entries: Sequence[Entry], index: Index, threads: int, keep: Keep | None, save: Callable[[], None]) -> None:
+def fill(entries: Sequence[ImageRef], index: Index, threads: int, keep: Keep | None, save: Callable[[], None]) -> None:
     """Decode what is not done yet; `save` is called now and then, and at the end however that comes about."""
     todo = np.flatnonzero(index.records["state"] == NOT_DONE)
     saved = time.monotonic()
@@ -65,12 +65,12 @@ def fill(entries: Sequence[Entry], index: Index, threads: int, keep: Keep | None
                 index.reasons[i] = examined.reason or ""
                 record["state"] = SKIPPED
                 continue
-            canvas = np.zeros((shape.channels, shape.canvas, shape.canvas), np.uint8)
+            padded = np.zeros((shape.channels, shape.canvas, shape.canvas), np.uint8)
             height, width = pixels.shape[:2]
-            canvas[:, :height, :width] = pixels.transpose(2, 0, 1)
+            padded[:, :height, :width] = pixels.transpose(2, 0, 1)
             _record(record, examined, (height, width))
             if keep is not None:
-                keep(i, canvas)
+                keep(i, padded)
             record["state"] = GOOD
         return part
 
@@ -105,7 +105,7 @@ def _record(record: np.void, examined: Examined, size: tuple[int, int] | None) -
         record["spread"] = examined.spread
 
 
-def begun(entries: Sequence[Entry], shape: Shape) -> Index:
+def begun(entries: Sequence[ImageRef], shape: Shape) -> Index:
     """An index of which nothing is done."""
     return Index(shape, np.zeros(len(entries), RECORD), {})
 
@@ -123,14 +123,14 @@ def opened(folder: Path, entries: int) -> tuple[Index, Stored] | None:
 
 
 def build(
-    place: Path, key: str, entries: Sequence[Entry], image_size: int | None, limit: int | None
-) -> tuple[Survey, Index, Stored]:
-    """Open the store of a listing in a cache folder, or fill it first.
+    place: Path, key: str, entries: Sequence[ImageRef], image_size: int | None, limit: int | None
+) -> tuple[HeaderScan, Index, Stored]:
+    """Open the store of an image index in a cache folder, or fill it first.
 
     Args:
         place: the cache folder; made where it is not there.
-        key: of the listing. KEY.json is its survey, KEY-M its store with canvases of M pixels.
-        entries: of the listing.
+        key: of the index. KEY.json is its header scan, KEY-M its store with padded images of M pixels.
+        entries: of the index.
         image_size: what the network sees, pixels; None: chosen by the images.
         limit: bytes that the store may take; None: half of the free disk.
 
@@ -139,11 +139,11 @@ def build(
     """
     path = place / f"{key}.json"
 
-    def look(scan: Survey) -> tuple[Survey, Index, Stored] | None:
+    def look(scan: HeaderScan) -> tuple[HeaderScan, Index, Stored] | None:
         store = opened(_folder(place, key, scan, image_size), len(entries))
         return None if store is None else (scan, *store)
 
-    scan = Survey.read(path)
+    scan = HeaderScan.read(path)
     try:
         store = None if scan is None else look(scan)
     except Damaged as error:
@@ -154,9 +154,9 @@ def build(
     try:
         place.mkdir(parents=True, exist_ok=True)
         with locked(place / f"{key}.lock") as alone:
-            scan = Survey.read(path)  # another process may have built it all meanwhile
+            scan = HeaderScan.read(path)  # another process may have built it all meanwhile
             if scan is None:
-                scan = survey(entries)
+                scan = scan_headers(entries)
                 scan.write(path)
             try:
                 store = look(scan)
@@ -178,11 +178,13 @@ def build(
     return store
 
 
-def _folder(place: Path, key: str, scan: Survey, image_size: int | None) -> Path:
+def _folder(place: Path, key: str, scan: HeaderScan, image_size: int | None) -> Path:
     return place / f"{key}-{scan.shape(scan.side(image_size)).canvas}"
 
 
-def _build(folder: Path, entries: Sequence[Entry], scan: Survey, side: int, limit: int | None, alone: bool) -> None:
+def _build(
+    folder: Path, entries: Sequence[ImageRef], scan: HeaderScan, side: int, limit: int | None, alone: bool
+) -> None:
     """Fill a store. Where a file system has no locks (not `alone`) two processes may build the same, each its own."""
     suffix = "" if alone else f".{socket.gethostname()}-{os.getpid()}"
     partial = folder.with_name(f"{folder.name}{suffix}.partial")
@@ -207,8 +209,8 @@ def _build(folder: Path, entries: Sequence[Entry], scan: Survey, side: int, limi
     try:
         os.truncate(file, size)
 
-        def keep(i: int, canvas: np.ndarray) -> None:
-            data, start = canvas.data.cast("B"), i * index.shape.bytes
+        def keep(i: int, padded: np.ndarray) -> None:
+            data, start = padded.data.cast("B"), i * index.shape.bytes
             while data:
                 n = os.pwrite(file, data, start)
                 data, start = data[n:], start + n

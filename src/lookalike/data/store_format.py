@@ -1,7 +1,7 @@
-"""What a store is on disk: a folder with `canvases`, nothing but pixels, and `index.npz`, a record for each entry.
+"""What a store is on disk: a folder with `padded_images`, nothing but pixels, and `index.npz`, a record for each entry.
 
-Entry i of a listing has its canvas at byte i * C * M * M; entries that cannot be read leave a hole, which takes no
-room. Canvases are read row by row into memory and not mapped: pages of a mapped file count as the process's own, and a
+Entry i of an index has its padded image at byte i * C * M * M; entries that cannot be read leave a hole, which takes no
+room. Images are read row by row into memory and not mapped: pages of a mapped file count as the process's own, and a
 collection may be many times as large as the memory.
 """
 
@@ -21,16 +21,16 @@ from torch import Tensor
 
 from lookalike.core.errors import LookalikeError
 from lookalike.core.files import write_atomically
-from lookalike.data.canvas import digest
+from lookalike.data.padded import digest
 
 FORMAT = 1
 NOT_DONE, GOOD, SKIPPED = 0, 1, 2  # states of an entry
 RECORD = np.dtype(
     [
         ("state", "u1"),
-        ("height", "<i4"),  # of the image on its canvas
+        ("height", "<i4"),  # of the image without padding
         ("width", "<i4"),
-        ("digest", "u1", (16,)),  # `canvas.digest`
+        ("digest", "u1", (16,)),  # `padded.digest`
         ("spread", "<f4"),  # standard deviation of its values
         ("file_height", "<i4"),  # of the file; 0 where not even its header can be read
         ("file_width", "<i4"),
@@ -49,21 +49,21 @@ class Damaged(LookalikeError):
 
 @dataclass(frozen=True)
 class Shape:
-    """What all canvases of a store have in common."""
+    """The shape of the padded images of a store."""
 
     channels: int
     canvas: int
-    """M, side of a canvas, pixels."""
+    """M, the side of a padded image, pixels. Index files hold it under this name."""
 
     @property
     def bytes(self) -> int:
-        """Of a canvas."""
+        """Of a padded image."""
         return self.channels * self.canvas**2
 
 
 @dataclass
 class Index:
-    """A record for each entry of a listing, and why some have no pixels."""
+    """A record for each entry of an image index, and why some have no pixels."""
 
     shape: Shape
     records: np.ndarray
@@ -102,7 +102,7 @@ def canvases_path(folder: Path) -> Path:
 
 
 class Stored:
-    """The canvases of a store's good entries, read when asked for: uint8 [N, C, M, M] in the order of the listing."""
+    """The padded images of a store's good entries, read when indexed: uint8 [N, C, M, M], in order."""
 
     def __init__(self, folder: Path, index: Index) -> None:
         """

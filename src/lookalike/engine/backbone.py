@@ -26,7 +26,7 @@ from lookalike.core.progress import phase
 from lookalike.core.ranks import ALONE, Ranks, blocks
 from lookalike.core.version import VERSION
 from lookalike.core.words import counted
-from lookalike.data.canvas import Squares
+from lookalike.data.padded import CenterCrops
 from lookalike.encoders.base import EncoderSpec, build_encoder
 
 M = TypeVar("M", bound=nn.Module)
@@ -72,10 +72,10 @@ class Backbone:
 
     @outside_autocast
     @torch.no_grad()
-    def features(self, images_NCHW: Tensor | Squares, ranks: Ranks = ALONE) -> Tensor:
+    def features(self, images_NCHW: Tensor | CenterCrops, ranks: Ranks = ALONE) -> Tensor:
         """Features [N, D] (float32, CPU) of uint8 or float images: eval mode, no augmentation.
 
-        Of several processes each computes its blocks, and all have all features. Squares are computed in the order
+        Of several processes each computes its blocks, and all have all features. Center crops are computed in the order
         of their content, so that features are the same to the bit whatever the images are called.
 
         Raises:
@@ -87,7 +87,7 @@ class Backbone:
             raise LookalikeError(
                 f"the network was trained on {_words(wanted)}, these images are {_words(images_NCHW.shape[1:])}"
             )
-        turned = images_NCHW.by_content if isinstance(images_NCHW, Squares) else None
+        turned = images_NCHW.content_order if isinstance(images_NCHW, CenterCrops) else None
         was_training = self.encoder.training
         self.encoder.eval()
         try:
@@ -108,7 +108,7 @@ class Backbone:
 
     @outside_autocast
     @torch.no_grad()
-    def calibrated(self, images_NCHW: Tensor | Squares) -> Backbone:
+    def calibrated(self, images_NCHW: Tensor | CenterCrops) -> Backbone:
         """A copy whose BatchNorm statistics are those of `images_NCHW` (uint8), at the same weights.
 
         An untrained network has met no data: with the statistics it is made with (mean 0, variance 1)

@@ -141,7 +141,7 @@ def choose_views(
                         break  # else the labels are asked what they say to the others
                 else:
                     labels = torch.tensor([known[row] for row in sorted(known)])
-                    scores[name] = round(_leave_one_out(features(copies.squares[: len(labels)]), labels), 4)
+                    scores[name] = round(_leave_one_out(features(copies.center_crops[: len(labels)]), labels), 4)
         except TimeUp:
             early = True
     if not scores or (early and len(scores) == 1):

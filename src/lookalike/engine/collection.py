@@ -36,8 +36,8 @@ class TrainingImages:
 
         On the training device where they take little of its memory, so that what clusters them does so there.
         """
-        squares = self.views.images.squares
-        return self._outputs(forward, lambda rows: self.backbone.prepare(squares[rows]), False)
+        center_crops = self.views.images.center_crops
+        return self._outputs(forward, lambda rows: self.backbone.prepare(center_crops[rows]), False)
 
     def view_outputs(self, forward: Callable[[Tensor], Tensor], epoch: int, view: int) -> Tensor:
         """`forward` of one view of each image, float32 [N, P]: train mode, no gradient."""

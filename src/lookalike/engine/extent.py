@@ -43,7 +43,7 @@ USUAL = Extent()
 
 def extent_in(seconds: float, backbone: Backbone, images: Images) -> Extent:
     """The extent of the looks of a run that may take so many seconds in all, by the time that images take now."""
-    some = images.squares.take(images.training[:_TIMED])
+    some = images.center_crops.take(images.training[:_TIMED])
     backbone.features(some)  # memory is allocated, kernels are chosen
     _, taken = timed(lambda: backbone.features(some))
     return Extent.of(int(_SHARE * seconds / max(1e-9, taken / len(some))))

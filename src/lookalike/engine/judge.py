@@ -57,7 +57,7 @@ class Judge:
     @cached_property
     def _distinct(self) -> float:
         """Share of images without a near copy."""
-        return without_copy(pixel_features(self.looker.images.squares.take(self.looker.gallery)))
+        return without_copy(pixel_features(self.looker.images.center_crops.take(self.looker.gallery)))
 
     def by_labels(self, look: Look, baselines: Mapping[str, Any]) -> str:
         """What the kNN monitor says, where there are labels."""

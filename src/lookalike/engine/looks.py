@@ -14,11 +14,11 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from lookalike.augment.base import Recipe
+from lookalike.augment.base import Augmentation
 from lookalike.core import rng
 from lookalike.core.progress import phase
 from lookalike.data.base import Images
-from lookalike.data.canvas import Squares
+from lookalike.data.padded import CenterCrops
 from lookalike.engine.backbone import Backbone
 from lookalike.engine.extent import USUAL, Extent
 from lookalike.engine.views import view_of
@@ -29,7 +29,7 @@ from lookalike.evaluate.neighbours import accuracy_and_same_class, other_neighbo
 COMPARED = 512
 """Images whose nearest are compared: the share that two kinds of features agree on falls with their number."""
 
-Features = Callable[[Tensor | Squares], Tensor]
+Features = Callable[[Tensor | CenterCrops], Tensor]
 """From images to features [N, D]."""
 
 
@@ -58,11 +58,11 @@ class Look:
 class Once:
     """Features of images of a collection, each put through the network once, whoever asks for it and how often."""
 
-    def __init__(self, features: Features, squares: Squares, rows: Tensor) -> None:
-        """`rows` (int64) of `squares` may be asked for."""
+    def __init__(self, features: Features, center_crops: CenterCrops, rows: Tensor) -> None:
+        """`rows` (int64) of `center_crops` may be asked for."""
         self.features = features
         self.rows = rows.unique()
-        self.x_ND = features(squares.take(self.rows))
+        self.x_ND = features(center_crops.take(self.rows))
 
     def __call__(self, rows: Tensor) -> Tensor:
         """Features [len(rows), D] of some of the rows, in their order."""
@@ -72,7 +72,7 @@ class Once:
 class Looker:
     """Looks at encoders with the same images and the same views each time."""
 
-    def __init__(self, images: Images, recipe: Recipe, seed: int, extent: Extent = USUAL) -> None:
+    def __init__(self, images: Images, recipe: Augmentation, seed: int, extent: Extent = USUAL) -> None:
         rows = images.training  # by content: what is looked at does not depend on names
         self.images = images
         self.gallery = rows[rng.permutation(seed, "look/gallery", 0, len(rows))[: extent.gallery]]
@@ -89,7 +89,7 @@ class Looker:
     def once(self, features: Features, beside: Tensor | None = None) -> Once:
         """What a look needs to know of a network; `beside` are rows that somebody else wants to know of."""
         rows = self.rows if beside is None else torch.cat([self.rows, beside])
-        return Once(features, self.images.squares, rows)
+        return Once(features, self.images.center_crops, rows)
 
     def look(self, backbone: Backbone) -> Look:
         """Look at a network."""
@@ -97,7 +97,7 @@ class Looker:
 
     def calibrated(self, backbone: Backbone) -> Backbone:
         """A network before its first step, its BatchNorm statistics taken from the gallery."""
-        return backbone.calibrated(self.images.squares.take(self.gallery))
+        return backbone.calibrated(self.images.center_crops.take(self.gallery))
 
     def look_at_baselines(self) -> dict[str, Look]:
         """The same with the features that need no network: pixels, histograms."""
@@ -120,8 +120,8 @@ class Looker:
     @cached_property
     def near_by_pixels(self) -> Tensor:
         """The 10 nearest others by pixels (int64 [G, 10]) of the first images of the gallery, as places in it."""
-        return other_neighbours(pixel_features(self.images.squares.take(self.gallery[:COMPARED])))
+        return other_neighbours(pixel_features(self.images.center_crops.take(self.gallery[:COMPARED])))
 
     def retrieval(self, features: Features) -> float:
         """How often a new view finds its own image, alone: all that some want to know."""
-        return retrieval(features(self.images.squares.take(self.gallery)), features(self.views))[0]
+        return retrieval(features(self.images.center_crops.take(self.gallery)), features(self.views))[0]

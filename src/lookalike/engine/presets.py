@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import Tensor
 
-from lookalike.augment.recipes import recipe_names
+from lookalike.augment.recipes import augmentation_names
 from lookalike.core import own_code
 from lookalike.core.config import Layer
 from lookalike.core.errors import did_you_mean
@@ -98,7 +98,7 @@ def early_problems(options: TrainOptions) -> Iterator[str]:
         yield f"unknown recipe {options.recipe!r}: {did_you_mean(options.recipe, ['auto', *preset_table()])}"
     if own_code.is_own(options.augment):
         own_code.find(options.augment)
-    elif options.augment not in (known := [AUTO, OWN_VIEWS, *recipe_names()]):
+    elif options.augment not in (known := [AUTO, OWN_VIEWS, *augmentation_names()]):
         yield f"unknown augmentation {options.augment!r}: {did_you_mean(options.augment, known)}"
     if options.schedule not in (None, CLOCK):
         try:

@@ -17,7 +17,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from lookalike.augment.base import Recipe
+from lookalike.augment.base import Augmentation
 from lookalike.augment.sheet import as_rgb
 from lookalike.core import rng
 from lookalike.core.errors import LookalikeError
@@ -54,7 +54,7 @@ class NoSnapshots:
 
     def begin(self, step: int) -> None: ...
 
-    def show_views(self, recipe: Recipe) -> None: ...
+    def show_views(self, recipe: Augmentation) -> None: ...
 
     def untrained(self, once: Once) -> None: ...
 
@@ -67,12 +67,12 @@ class Snapshots(NoSnapshots):
     """Writes the folder `snapshots` of a run."""
 
     def __init__(
-        self, folder: Path, images: Images, recipe: Recipe | None, seed: int, followed: int = USUAL.followed
+        self, folder: Path, images: Images, recipe: Augmentation | None, seed: int, followed: int = USUAL.followed
     ) -> None:
         """`recipe` makes the views of which a sheet is shown; None where it is not chosen yet (`show_views`)."""
         self.folder, self.images, self.recipe, self.seed = folder, images, recipe, seed
         # one order for both, so that every image of the subset has a thumbnail; by content, not by name
-        order = images.squares.by_content[rng.permutation(seed, "snapshots", 0, len(images))]
+        order = images.center_crops.content_order[rng.permutation(seed, "snapshots", 0, len(images))]
         self.rows = order[: min(SUBSET, followed)].sort().values
         self.shown = order[:THUMBNAILS].sort().values
         self.frames: list[Record] = []
@@ -101,7 +101,7 @@ class Snapshots(NoSnapshots):
         if self.recipe is not None and (not step or not self._views.exists()):
             self._write_views(self.recipe)
 
-    def show_views(self, recipe: Recipe) -> None:
+    def show_views(self, recipe: Augmentation) -> None:
         """Write the sheet of views, once their recipe is known."""
         self.recipe = recipe
         with unless_full(self.say, "the page shows no views"):
@@ -185,14 +185,14 @@ class Snapshots(NoSnapshots):
 
     def _write_images(self) -> None:
         """What depends on the images alone: thumbnails, hashes, pixels as features. The frame comes last."""
-        squares, mapped = self.images.squares, torch.isin(self.shown, self.rows)
+        center_crops, mapped = self.images.center_crops, torch.isin(self.shown, self.rows)
         sheets, hashes, features = [], [], []
         with phase("keeping thumbnails of the images", len(self.shown)) as p:
             for i, first in enumerate(range(0, len(self.shown), _COLUMNS * _LINES)):
                 sheet = slice(first, first + _COLUMNS * _LINES)
                 parts = []
                 for part in self.shown[sheet].split(_BLOCK):
-                    parts.append(squares[part])  # once for all three, as scaling photos is most of the work
+                    parts.append(center_crops[part])  # once for all three, as scaling photos is most of the work
                     p.step(len(part))
                 block = torch.cat(parts)
                 name = self._write_sheet(i, block)
@@ -210,14 +210,14 @@ class Snapshots(NoSnapshots):
         write_atomically(self.folder / name, partial(sheet.save, format="JPEG", quality=_QUALITY, **mark("JPEG")))
         return name
 
-    def _write_views(self, recipe: Recipe) -> None:
+    def _write_views(self, recipe: Augmentation) -> None:
         views = sheet_of(self.images, recipe, _SHEET_ROWS, _SHEET_VIEWS, self.seed)
         views.thumbnail((_SHEET_SIDE, _SHEET_SIDE))
         write_atomically(self._views, lambda file: views.save(file, "PNG", **mark("PNG")))
 
 
 def snapshots(
-    wanted: bool, folder: Path, images: Images, recipe: Recipe | None, seed: int, followed: int = USUAL.followed
+    wanted: bool, folder: Path, images: Images, recipe: Augmentation | None, seed: int, followed: int = USUAL.followed
 ) -> NoSnapshots:
     """What a process keeps of its training: `Snapshots` where they are wanted of it.
 

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lookalike.augment.recipes import build_recipe
+from lookalike.augment.recipes import build_augmentation
 from lookalike.core import rng
 from lookalike.core.budget import Clock, now
 from lookalike.core.errors import Interrupted
@@ -104,12 +104,12 @@ class Exam:
         self.deadline = deadline
         rows = copies.training
         chosen = rows[rng.permutation(options.seed, "look/gallery", 0, len(rows))[:_GALLERY]]
-        self.gallery = copies.squares[chosen]
+        self.gallery = copies.center_crops[chosen]
         self.turns = [torch.rot90(self.gallery, quarters, (2, 3)).contiguous() for quarters in range(4)]
         self.labels = None if labels is None else labels[chosen]
         self.views: dict[str, Tensor] = {}
         for name in recipes:
-            recipe = build_recipe(name, copies.shape[1], options.crop_min, colour=copies.colour)
+            recipe = build_augmentation(name, copies.shape[1], options.crop_min, colour=copies.colour)
             parts = []
             for part in chosen.split(_BLOCK):
                 deadline.check()
@@ -193,7 +193,7 @@ def knn_among(x_ND: Tensor, labels_N: Tensor) -> float | None:
 
 
 def small_copies(images: Images, rows: Tensor, seed: int, needed: list[int], deadline: Deadline) -> Images:
-    """Squares of at most `SIDE` pixels, without labels: the needed rows, then a sample of the training rows.
+    """Center crops of at most `SIDE` pixels, without labels: the needed rows, then a sample of the training rows.
 
     Raises:
         TimeUp, Interrupted: before all are made.
@@ -204,7 +204,7 @@ def small_copies(images: Images, rows: Tensor, seed: int, needed: list[int], dea
     parts = []
     for part in chosen.split(_BLOCK):
         deadline.check()
-        parts.append(_shrunk(images.squares[part]))
+        parts.append(_shrunk(images.center_crops[part]))
     paths = tuple(str(row) for row in chosen.tolist())
     return Images(torch.cat(parts), paths, name="copies", colour=images.colour)
 

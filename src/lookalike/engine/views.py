@@ -11,21 +11,21 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from lookalike.augment.base import Recipe
+from lookalike.augment.base import Augmentation
 from lookalike.augment.own import OwnAugmentation
-from lookalike.augment.recipes import Area, build_recipe, recipe_from
+from lookalike.augment.recipes import Area, augmentation_from, build_augmentation
 from lookalike.augment.sheet import views_sheet
 from lookalike.core import own_code
 from lookalike.core.options import OWN_VIEWS, TrainOptions
 from lookalike.data.base import Images
-from lookalike.data.canvas import Canvases, prefetch
+from lookalike.data.padded import PaddedImages, prefetch
 from lookalike.engine.backbone import Backbone
 from lookalike.engine.step import Part
 from lookalike.methods.base import Method, View
 
 _WHOLE = 1.0  # largest crop, fraction of the area
 _STEP, _SMALLEST = 8, 16  # pixels of the side of a view
-# Values of the canvases of which views are made together: as floats they take four bytes each. A GPU wants few of them.
+# Values of padded images of which views are made at once: as floats they take four bytes each. A GPU wants few of them.
 _BLOCK = {"cpu": 2**24, "gpu": 2**26}
 
 
@@ -33,7 +33,7 @@ _BLOCK = {"cpu": 2**24, "gpu": 2**26}
 class Group:
     """Views of one size that go through the network as one batch."""
 
-    recipes: tuple[Recipe, ...]
+    recipes: tuple[Augmentation, ...]
     """One for each view."""
     first: int
     """The number of the first view; the others follow."""
@@ -119,16 +119,16 @@ def groups_of(method: Method, options: TrainOptions, images: Images, side: int) 
     return groups
 
 
-def view_recipe(view: View, options: TrainOptions, images: Images, size: int) -> Recipe:
+def view_recipe(view: View, options: TrainOptions, images: Images, size: int) -> Augmentation:
     """The augmentation of one view of `size` pixels: that of `--augment`, or the view's own where it says so."""
     if own_code.is_own(options.augment):
         return OwnAugmentation(own_code.find(options.augment), size)
     own = view.augment if options.augment == OWN_VIEWS else None
     area = view.area or (options.crop_min, _WHOLE)
     if own is not None and not isinstance(own, str):
-        return recipe_from(own, size, *area, colour=images.colour)
+        return augmentation_from(own, size, *area, colour=images.colour)
     name = own or (TrainOptions.augment if options.augment == OWN_VIEWS else options.augment)
-    return build_recipe(name, size, *area, colour=images.colour)
+    return build_augmentation(name, size, *area, colour=images.colour)
 
 
 def view_side(side: int, scale: float) -> int:
@@ -136,14 +136,14 @@ def view_side(side: int, scale: float) -> int:
     return side if scale == 1 else min(side, max(_SMALLEST, _STEP * round(side * scale / _STEP)))
 
 
-def recipe_of(options: TrainOptions, images: Images, views: Sequence[View] = (View(),)) -> Recipe:
+def recipe_of(options: TrainOptions, images: Images, views: Sequence[View] = (View(),)) -> Augmentation:
     """The augmentation that the options name, for these images; where each view has its own, that of the first."""
     return view_recipe(replace(views[0], area=None), options, images, images.shape[1])
 
 
 def view_of(
     images: Images,
-    recipe: Recipe,
+    recipe: Augmentation,
     rows_B: Tensor,
     *,
     seed: int,
@@ -172,8 +172,8 @@ def view_of(
     return torch.cat(parts) if len(parts) > 1 else parts[0]
 
 
-def _brought(pixels: Tensor | Canvases, rows_B: Tensor, device: str) -> Tensor:
-    """Canvases of these rows on a device; a GPU is handed numbers and pixels without being waited for."""
+def _brought(pixels: Tensor | PaddedImages, rows_B: Tensor, device: str) -> Tensor:
+    """Padded images of these rows on a device; a GPU is handed numbers and pixels without being waited for."""
     if not isinstance(pixels, Tensor):
         found = pixels[rows_B]
     elif pixels.device.type != "cpu":
@@ -183,15 +183,15 @@ def _brought(pixels: Tensor | Canvases, rows_B: Tensor, device: str) -> Tensor:
     return (found.pin_memory() if device.startswith("cuda") else found).to(device, non_blocking=True)
 
 
-def sheet_of(images: Images, recipe: Recipe, rows: int, views: int, seed: int) -> Image.Image:
+def sheet_of(images: Images, recipe: Augmentation, rows: int, views: int, seed: int) -> Image.Image:
     """A picture of some images, evenly spaced through the data by content, beside views of them."""
-    by_content = images.squares.by_content
-    chosen = by_content[torch.linspace(0, len(images) - 1, min(rows, len(images))).long()]
+    content_order = images.center_crops.content_order
+    chosen = content_order[torch.linspace(0, len(images) - 1, min(rows, len(images))).long()]
     made = [view_of(images, recipe, chosen, seed=seed, epoch=0, view=view) for view in range(views)]
-    return views_sheet(images.squares[chosen], made)
+    return views_sheet(images.center_crops[chosen], made)
 
 
-def resident(pixels: Tensor | Canvases, device: str) -> Tensor | Canvases:
+def resident(pixels: Tensor | PaddedImages, device: str) -> Tensor | PaddedImages:
     """The images on the training device where they take less than half of its free memory."""
     if device.startswith("cuda") and isinstance(pixels, Tensor):
         free, _ = torch.cuda.mem_get_info()

@@ -185,7 +185,7 @@ class Learner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
                 command=f"{type(self).__name__}.fit",
             )
             backbone = load_backbone(run.encoder, machine.resolve_device(options.device), copy.deepcopy(network))
-            features = backbone.features(images.squares)
+            features = backbone.features(images.center_crops)
             api.finish(run, images=images, features=features)
             if self.scale_ is not None:
                 run.update(scale=dataclasses.astuple(self.scale_))

@@ -19,7 +19,7 @@ from torch import Tensor
 from lookalike.augment.base import as_float
 from lookalike.core.progress import Phase, phase
 from lookalike.core.ranks import blocks
-from lookalike.data.canvas import Squares
+from lookalike.data.padded import CenterCrops
 
 _SIDE = 32  # px; larger images are brought to this size
 _THUMBNAIL = 8  # px, the side of the coarse thumbnail
@@ -27,17 +27,17 @@ _LEVELS = 16  # bins of a channel that has a histogram of its own
 _COLOUR_LEVELS = 4  # bins of each of three channels, whose histogram is a joint one of 64
 _EVEN = 1e-4  # length of a thumbnail below which it holds rounding and no more
 
-FeatureFunction = Callable[[Tensor | Squares], Tensor]
+FeatureFunction = Callable[[Tensor | CenterCrops], Tensor]
 """From images, uint8 [N, C, S, S], to features float32 [N, D]."""
 
 
-def pixel_features(images_NCHW: Tensor | Squares) -> Tensor:
+def pixel_features(images_NCHW: Tensor | CenterCrops) -> Tensor:
     """Raw pixels [N, C*S*S] (float32 in [0, 1]), images larger than 32 px brought to 32 px."""
     with phase("taking pixels as features", len(images_NCHW)) as p:
         return torch.cat([_small(part).flatten(1) for part in _parts(images_NCHW, p)])
 
 
-def histogram_features(images_NCHW: Tensor | Squares) -> Tensor:
+def histogram_features(images_NCHW: Tensor | CenterCrops) -> Tensor:
     """Colour histogram and coarse thumbnail [N, D] (float32), images larger than 32 px brought to 32 px.
 
     Three channels have one histogram of their 64 colours; any other number of channels have one each, of 16 levels.
@@ -50,7 +50,7 @@ def histogram_features(images_NCHW: Tensor | Squares) -> Tensor:
     return torch.cat(found)
 
 
-def _parts(images_NCHW: Tensor | Squares, counting: Phase) -> Iterator[Tensor]:
+def _parts(images_NCHW: Tensor | CenterCrops, counting: Phase) -> Iterator[Tensor]:
     for block in blocks(len(images_NCHW)):
         yield images_NCHW[block]
         counting.at(block.stop)

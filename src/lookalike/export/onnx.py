@@ -16,7 +16,7 @@ from lookalike.core.optional import need
 from lookalike.core.process import warnings_ignored
 from lookalike.core.resample import resize_matrix
 from lookalike.core.words import counted
-from lookalike.data.canvas import HALF, Squares
+from lookalike.data.padded import HALF, CenterCrops
 from lookalike.engine.backbone import Backbone
 from lookalike.export.base import Outcome, Source
 from lookalike.export.networks import sample
@@ -105,7 +105,7 @@ def compare(backbone: Backbone, session: Any) -> float:
     side, largest = backbone.spec.image_size, 0.0
     for n, height, width in ((1, side, side), (3, 2 * side, 2 * side + 5), (2, 4 * side + 2, 4 * side)):
         images_NCHW = sample(backbone, n, height, width)
-        ours = plain.features(Squares(images_NCHW, None, side, torch.arange(n))).numpy()
+        ours = plain.features(CenterCrops(images_NCHW, None, side, torch.arange(n))).numpy()
         pixels = np.ascontiguousarray(images_NCHW.permute(0, 2, 3, 1).numpy())
         theirs = session.run(None, {"images": pixels})[0]
         difference = float(np.abs(ours - theirs).max()) if ours.shape == theirs.shape else float("inf")

@@ -54,7 +54,7 @@ class Pictures:
     def _read(self, rows: list[int]) -> dict[int, Image.Image]:
         if not rows:
             return {}
-        sheet = sprite_sheet(self.images.squares[torch.tensor(rows)])
+        sheet = sprite_sheet(self.images.center_crops[torch.tensor(rows)])
         columns = sheet.width // SIDE
         found = {}
         for i, row in enumerate(rows):

@@ -1,4 +1,4 @@
-"""Images of any form as squares of one size, with the channels that a network was trained on where that is sound."""
+"""Images of any form as crops of one size, with the channels that a network was trained on where that is sound."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from torch import Tensor
 
 from lookalike.core.words import counted
 from lookalike.data.array import from_array
-from lookalike.data.base import Images, Loading, fitted
-from lookalike.data.canvas import Squares
+from lookalike.data.base import Images, LoadConfig, fitted
+from lookalike.data.image_index import NoneReadable
 from lookalike.data.layout import is_image
-from lookalike.data.listing import NoneReadable
 from lookalike.data.loading import load as load_images
+from lookalike.data.padded import CenterCrops
 from lookalike.data.sequence import Items, from_sequence
-from lookalike.data.store import load as load_listing
+from lookalike.data.store import load as load_index
 from lookalike.inputs.containers import FORMS, holds_image, plain
 from lookalike.inputs.value_range import InputError, Scale, levels
 
@@ -62,13 +62,13 @@ def read(
     download: bool = False,
     broken: dict[int, str] | None = None,
 ) -> Images:
-    """The images of X as squares of one size.
+    """The images of X as center crops of one size.
 
     Args:
         X: DATA as on the command line (a folder, FILE.npy, digits...), an image file, a sequence or a column of paths,
             PIL images, arrays or tensors (of tuples the first item counts, as datasets give them), an array or a tensor
             [N, H, W], [N, H, W, C] or [N, C, H, W], or `Images`.
-        image_size: side of the squares, pixels; None: the images' own where they are small squares, else 64; of an
+        image_size: side of the crops, pixels; None: the images' own where they are small squares, else 64; of an
             array its shorter side.
         scale: of the numbers of arrays.
         download: fetch `mnist:` or `cifar10:` where they are missing.
@@ -102,20 +102,22 @@ def one_image(X: object) -> bool:
     return shape is not None and (len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 3, 4)))
 
 
-def entering(images: Images, channels: int) -> tuple[Tensor | Squares, str]:
-    """Squares (uint8 [N, channels, S, S]) for a network of so many channels, and what was done to them in words.
+def entering(images: Images, channels: int) -> tuple[Tensor | CenterCrops, str]:
+    """Center crops (uint8 [N, channels, S, S]) for a network of so many channels, and what was done to them in words.
 
     Raises:
         InputError: channels that cannot soundly be brought to those.
     """
     image_channels = images.shape[0]
     if image_channels == channels:
-        return images.squares, ""
+        return images.center_crops, ""
     if image_channels == 1 and channels == 3:
-        x = images.squares[:].expand(-1, 3, -1, -1)
+        x = images.center_crops[:].expand(-1, 3, -1, -1)
         return x, "grey images were given to a network for colour: each channel is the grey"
     if image_channels == 3 and channels == 1:
-        return grey(images.squares[:]), "colour images were given to a network for grey ones: their colour was left out"
+        return grey(
+            images.center_crops[:]
+        ), "colour images were given to a network for grey ones: their colour was left out"
     raise InputError(
         f"the network was trained on images of {counted(channels, 'channel')}, these have {image_channels}; "
         "only grey and colour (1 and 3) are converted into each other"
@@ -156,8 +158,8 @@ def _from_items(
         raise InputError("no images: the sequence is empty")
     names = [_name(item, i) for i, item in enumerate(items)]
     try:
-        listing = from_sequence([_as_levels(item, i, scale) for i, item in enumerate(items)])
-        images = load_listing(listing, image_size, Loading(store=False, skip_bad=True))
+        image_index = from_sequence([_as_levels(item, i, scale) for i, item in enumerate(items)])
+        images = load_index(image_index, image_size, LoadConfig(store=False, skip_bad=True))
     except NoneReadable as error:
         raise InputError(_broken_message(names, error.refused)) from error
     bad = {_row(name): reason for name, reason in images.skipped}

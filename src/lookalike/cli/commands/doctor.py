@@ -16,7 +16,7 @@ from lookalike.core.words import counted
 from lookalike.methods.roles import DEFAULT
 
 if TYPE_CHECKING:  # commands are listed without loading what they need
-    from lookalike.data.health import Health
+    from lookalike.data.quality import Quality
 
 USAGE = "lookalike doctor [DATA]"
 _LITTLE_DISK = 2.0  # GiB free below which a run may not fit
@@ -62,33 +62,33 @@ def _machine(options: Doctor) -> int:
 
 
 def _images(options: Doctor) -> int:
-    health = examine_images(options.data, options.download)
+    quality = examine_images(options.data, options.download)
     if options.json:
-        print(json.dumps(health.to_json(), indent=2))
+        print(json.dumps(quality.to_json(), indent=2))
     else:
-        print(f"{health.name!r}: {counted(health.listed, 'image')} found")
-        for line in health.lines():
+        print(f"{quality.name!r}: {counted(quality.listed, 'image')} found")
+        for line in quality.lines():
             print(f"- {line}")
-    return 0 if health.good else 1
+    return 0 if quality.good else 1
 
 
-def examine_images(data: str | tuple[str, ...], download: bool = False) -> Health:
+def examine_images(data: str | tuple[str, ...], download: bool = False) -> Quality:
     """Decode every image of DATA once and say what was found; fetched first where it is to be.
 
     Raises:
         LookalikeError: there is nothing to examine.
     """
     from lookalike.core.machine import cores
-    from lookalike.data import health, sources
+    from lookalike.data import quality, sources
     from lookalike.data.base import Images
-    from lookalike.data.survey import survey
+    from lookalike.data.header_scan import scan_headers
 
     found = sources.find(data, download)
-    listing = sources.as_listing(found) if isinstance(found, Images) else found
-    with ThreadPoolExecutor(cores()) as pool, phase("examining images", len(listing.entries)) as p:
-        results = pool.map(lambda entry: health.examine(entry, _SIDE)[1], listing.entries)
+    image_index = sources.as_image_index(found) if isinstance(found, Images) else found
+    with ThreadPoolExecutor(cores()) as pool, phase("examining images", len(image_index.entries)) as p:
+        results = pool.map(lambda entry: quality.examine(entry, _SIDE)[1], image_index.entries)
         examined = list(p.over(results))
-    return health.health_of(survey(listing.entries).with_further(listing), examined)
+    return quality.quality_of(scan_headers(image_index.entries).with_further(image_index), examined)
 
 
 def examine() -> tuple[dict[str, object], list[str]]:

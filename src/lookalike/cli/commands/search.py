@@ -123,13 +123,13 @@ def image_files(places: Sequence[str]) -> tuple[list[str], dict[str, str]]:
         LookalikeError: none is there, or a folder holds none.
     """
     from lookalike.core.errors import LookalikeError
-    from lookalike.data.folder import listing
+    from lookalike.data.folder import image_index
 
     found: list[str] = []
     unread: dict[str, str] = {}
     for place in map(as_spelt, places):
         if Path(place).is_dir():
-            listed = listing(Path(place))
+            listed = image_index(Path(place))
             found += [str(Path(place) / entry.name) for entry in listed.entries]
             unread |= {str(Path(place) / name): reason for name, reason in listed.refused}
         elif Path(place).is_file():

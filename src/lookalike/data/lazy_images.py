@@ -1,4 +1,4 @@
-"""Canvases that are decoded when they are asked for: for collections that are to leave no store behind."""
+"""Images that are decoded when they are asked for: for collections that are to leave no store behind."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from torch import Tensor
 
 from lookalike.core.errors import LookalikeError
 from lookalike.core.machine import cores
-from lookalike.data.health import examine
-from lookalike.data.listing import Entry
+from lookalike.data.image_index import ImageRef
+from lookalike.data.quality import examine
 from lookalike.data.store_format import Shape
 
 CACHE_BYTES = 2**28
-"""Bytes of decoded canvases in the cache: the current batch and the next ones."""
+"""Bytes of decoded images in the cache: the current batch and the next ones."""
 FEWEST_CACHED = 64
-"""Canvases that the cache holds at least, however large they are."""
+"""Images that the cache holds at least, however large they are."""
 
 
-class Decoded:
-    """uint8 [N, C, M, M] of readable images, in worker threads; the same bits as a store of them."""
+class LazyImages:
+    """Padded images (uint8 [N, C, M, M]) that worker threads decode; the same bits as a store of them."""
 
     def __init__(
-        self, entries: Sequence[Entry], shape: Shape, cache_bytes: int = CACHE_BYTES, fewest: int = FEWEST_CACHED
+        self, entries: Sequence[ImageRef], shape: Shape, cache_bytes: int = CACHE_BYTES, fewest: int = FEWEST_CACHED
     ) -> None:
-        """The cache holds `cache_bytes` of canvases, and at least `fewest` of them."""
+        """The cache holds `cache_bytes` of images, and at least `fewest` of them."""
         self._entries, self._shape = entries, shape
         self._most = max(fewest, cache_bytes // shape.bytes)
         self._futures: OrderedDict[int, Future[Tensor]] = OrderedDict()
@@ -78,7 +78,7 @@ class Decoded:
             self._futures.move_to_end(row)
         return future
 
-    def _decode(self, entry: Entry) -> Tensor:
+    def _decode(self, entry: ImageRef) -> Tensor:
         pixels, examined = examine(entry, self._shape.canvas, self._shape.channels)
         if pixels is None:
             raise LookalikeError(f"{entry.name} could be read before and cannot any more: {examined.reason}")

@@ -12,10 +12,10 @@ import numpy as np
 from lookalike.core.errors import LookalikeError
 from lookalike.core.passed_over import PassedOver, sentences
 from lookalike.core.words import agreeing, counted
-from lookalike.data import canvas
+from lookalike.data import padded
 from lookalike.data.decode import Header, Unreadable, decode_all, header, reason_of
 from lookalike.data.examined import Examined
-from lookalike.data.listing import Entry, Listing, NoneReadable, Raw
+from lookalike.data.image_index import ImageIndex, ImageRef, NoneReadable, Raw
 
 if TYPE_CHECKING:
     from lookalike.data.base import Images
@@ -28,7 +28,7 @@ _THIN = 8.0  # longer side over shorter from which an image is called thin
 _UNEVEN = 10.0  # largest class over smallest from which classes are called uneven
 
 
-def examine(entry: Entry, side: int, channels: int | None = None) -> tuple[np.ndarray | None, Examined]:
+def examine(entry: ImageRef, side: int, channels: int | None = None) -> tuple[np.ndarray | None, Examined]:
     """Decode one image and say what it is; nothing is raised. Called from several threads.
 
     Args:
@@ -43,7 +43,7 @@ def examine(entry: Entry, side: int, channels: int | None = None) -> tuple[np.nd
 
 
 def examine_all(
-    entries: Sequence[Entry], side: int, channels: int | None = None
+    entries: Sequence[ImageRef], side: int, channels: int | None = None
 ) -> list[tuple[np.ndarray | None, Examined]]:
     """The same of several images, in less time."""
     headers: list[tuple[Header | None, str | None]] = []
@@ -67,7 +67,7 @@ def examine_all(
     return results
 
 
-def _opened(entry: Entry) -> tuple[Raw | None, Header | None, str | None]:
+def _opened(entry: ImageRef) -> tuple[Raw | None, Header | None, str | None]:
     """An image that is opened and its header, or why it cannot be."""
     raw: Raw | None = None
     try:
@@ -88,11 +88,11 @@ def _spread(pixels: np.ndarray) -> float:
 
 def digest(pixels: np.ndarray) -> bytes:
     """16 bytes of BLAKE2b over pixels (uint8 [h, w, C]) and their shape, as for images in memory."""
-    return canvas.digest(pixels.transpose(2, 0, 1))
+    return padded.digest(pixels.transpose(2, 0, 1))
 
 
 @dataclass(frozen=True)
-class Health:
+class Quality:
     """A collection in numbers, with examples by name."""
 
     name: str
@@ -230,12 +230,12 @@ class Health:
         return lines
 
 
-def health_of(listing: Listing, examined: Sequence[Examined]) -> Health:
-    """The health of a listing whose entries were examined, in the same order."""
+def quality_of(image_index: ImageIndex, examined: Sequence[Examined]) -> Quality:
+    """The quality of an index whose entries were examined, in the same order."""
     good = [e for e in examined if e.reason is None]
     headers = [(e.name, e.header.width, e.header.height) for e in good if e.header is not None]
     by_reason: dict[str, list[str]] = {}
-    for name, reason in (*listing.refused, *((e.name, e.reason) for e in examined if e.reason is not None)):
+    for name, reason in (*image_index.refused, *((e.name, e.reason) for e in examined if e.reason is not None)):
         by_reason.setdefault(reason, []).append(name)
     same: dict[bytes, list[str]] = {}
     for e in good:
@@ -244,11 +244,13 @@ def health_of(listing: Listing, examined: Sequence[Examined]) -> Health:
     sizes = Counter((w, h) for _, w, h in headers)
     common = sizes.most_common(1)
     labels = [
-        label for e, label in zip(examined, listing.labels or (), strict=bool(listing.labels)) if e.reason is None
+        label
+        for e, label in zip(examined, image_index.labels or (), strict=bool(image_index.labels))
+        if e.reason is None
     ]
-    return Health(
-        name=listing.name,
-        listed=len(examined) + len(listing.refused),
+    return Quality(
+        name=image_index.name,
+        listed=len(examined) + len(image_index.refused),
         good=len(good),
         unreadable=tuple((r, tuple(names)) for r, names in sorted(by_reason.items(), key=lambda item: -len(item[1]))),
         duplicates=tuple(tuple(names) for names in same.values() if len(names) > 1),
@@ -262,16 +264,16 @@ def health_of(listing: Listing, examined: Sequence[Examined]) -> Health:
         bits=tuple(sorted({e.header.bits for e in good if e.header is not None})),
         classes=tuple(sorted(Counter(label for label in labels if label is not None).items(), key=_largest_first)),
         unlabelled=sum(label is None for label in labels),
-        splits=_splits(listing, examined),
-        notes=listing.notes,
-        passed_over=listing.passed_over,
+        splits=_splits(image_index, examined),
+        notes=image_index.notes,
+        passed_over=image_index.passed_over,
     )
 
 
-def health_of_images(images: Images) -> Health:
-    """The health of a data set, also of one that was not decoded from files: what its pixels and labels tell."""
+def quality_of_images(images: Images) -> Quality:
+    """The quality of a data set by its pixels and labels, also where it was not decoded from files."""
     if images.listed is not None and len(images.examined):
-        return health_of(images.listed, images.examined)
+        return quality_of(images.listed, images.examined)
     same: dict[bytes, list[str]] = {}
     for name, key in zip(images.paths, images.digests, strict=True):
         same.setdefault(key.tobytes(), []).append(name)
@@ -281,7 +283,7 @@ def health_of_images(images: Images) -> Health:
     common = Counter((w, h) for h, w in sizes)
     labels = [] if images.labels is None else images.labels.tolist()
     counts = Counter(images.classes[label] for label in labels if label >= 0)
-    return Health(
+    return Quality(
         name=images.name,
         listed=len(images) + len(images.skipped),
         good=len(images),
@@ -302,30 +304,30 @@ def health_of_images(images: Images) -> Health:
     )
 
 
-def too_many_bad(health: Health, most: float = MOST_BAD) -> None:
+def too_many_bad(quality: Quality, most: float = MOST_BAD) -> None:
     """Stop where more than the share `most` of the images cannot be used.
 
     Raises:
         LookalikeError: with numbers, the reasons and examples, and the flag that goes on all the same.
     """
-    if health.good and health.bad <= most * health.listed:
+    if quality.good and quality.bad <= most * quality.listed:
         return
-    reasons = "; ".join(f"{reason} ({_examples(names)})" for reason, names in health.unreadable[:_EXAMPLES])
-    head = f"{health.bad:,} of {counted(health.listed, 'image')} in {health.name} cannot be read: {reasons}"
-    if not health.good:
-        refused = [(name, reason) for reason, names in health.unreadable for name in names]
+    reasons = "; ".join(f"{reason} ({_examples(names)})" for reason, names in quality.unreadable[:_EXAMPLES])
+    head = f"{quality.bad:,} of {counted(quality.listed, 'image')} in {quality.name} cannot be read: {reasons}"
+    if not quality.good:
+        refused = [(name, reason) for reason, names in quality.unreadable for name in names]
         raise NoneReadable(f"{head}. None is left to use.", refused)
-    raise LookalikeError(f"{head}. To go on with the other {health.good:,}: --skip-bad")
+    raise LookalikeError(f"{head}. To go on with the other {quality.good:,}: --skip-bad")
 
 
 def _largest_first(item: tuple[str, int]) -> tuple[int, str]:
     return -item[1], item[0]
 
 
-def _splits(listing: Listing, examined: Sequence[Examined]) -> tuple[tuple[str, int], ...]:
-    if listing.split is None:
+def _splits(image_index: ImageIndex, examined: Sequence[Examined]) -> tuple[tuple[str, int], ...]:
+    if image_index.split is None:
         return ()
-    counts = Counter(part for e, part in zip(examined, listing.split, strict=True) if e.reason is None)
+    counts = Counter(part for e, part in zip(examined, image_index.split, strict=True) if e.reason is None)
     return tuple(sorted(counts.items(), reverse=True))
 
 

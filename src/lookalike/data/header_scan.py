@@ -1,4 +1,4 @@
-"""The headers of a listing's images: how many channels and how large canvases the collection needs."""
+"""A first pass over the headers of all images: how many channels and what size the padded images need."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from lookalike.core.pieces import in_pieces
 from lookalike.core.progress import phase
 from lookalike.data.decode import Header, header
 from lookalike.data.further import REASON, has_further
+from lookalike.data.image_index import ImageIndex, ImageRef
 from lookalike.data.kinds import suffix_of
-from lookalike.data.listing import Entry, Listing
 from lookalike.data.store_format import Shape
 
 NATIVE = 64  # images that are all one square up to this many pixels keep their size
 SCALED = 64  # else this is what the network sees, unless somebody says otherwise
 _TINY = 64  # pixels of the longest side up to which one thread is faster than several
-FINER = 2  # side of a canvas at most, in sides of what the network sees: small crops show details
+FINER = 2  # sides of what the network sees that a padded image has at most, so that small crops show details
 
 
 @dataclass(frozen=True)
-class Survey:
-    """What a collection needs."""
+class HeaderScan:
+    """What the headers of a collection say."""
 
     channels: int
     longest: int
@@ -51,32 +51,32 @@ class Survey:
         return 1 if self.longest <= _TINY else cores()
 
     def shape(self, side: int) -> Shape:
-        """The canvases that images are kept on where the network sees `side` pixels."""
+        """The shape of padded images where the network sees `side` pixels."""
         return Shape(self.channels, min(self.longest, FINER * side))
 
     def write(self, path: Path) -> None:
         """Keep it, so that headers need not be read again."""
         write_json(path, asdict(self), indent=None)
 
-    def with_further(self, listing: Listing) -> Listing:
-        """The listing, with a count of the further pages and frames that are not used."""
+    def with_further(self, image_index: ImageIndex) -> ImageIndex:
+        """The index, with a count of the further pages and frames that are not used."""
         if not self.further:
-            return listing
-        return replace(listing, passed_over=merged([("", listing.passed_over), ("", self.further)]))
+            return image_index
+        return replace(image_index, passed_over=merged([("", image_index.passed_over), ("", self.further)]))
 
     @staticmethod
-    def read(path: Path) -> Survey | None:
+    def read(path: Path) -> HeaderScan | None:
         """The scan that `write` has written; None where the file is missing or damaged."""
         try:
             values = read_json(path)
-            scan = Survey(**{**values, "further": from_records(values.get("further"))})
+            scan = HeaderScan(**{**values, "further": from_records(values.get("further"))})
         except (LookalikeError, TypeError):
             return None
         plain = (scan.channels, scan.longest, scan.square, scan.colour)
         return scan if all(type(value) in (int, bool) for value in plain) else None
 
 
-def survey(entries: Sequence[Entry]) -> Survey:
+def scan_headers(entries: Sequence[ImageRef]) -> HeaderScan:
     """What a collection needs, from all headers that can be read.
 
     All grey is one channel, grey beside colour is colour. Where arrays differ in their number of channels, that of
@@ -95,7 +95,7 @@ def survey(entries: Sequence[Entry]) -> Survey:
     width, height = next(iter(sizes)) if len(sizes) == 1 else (0, 1)
     longest = max((max(size) for size in sizes), default=SCALED)
     colour = all(head.kind != "channels" for head in fitting)
-    return Survey(channels, longest, width if width == height else 0, colour, tally.result())
+    return HeaderScan(channels, longest, width if width == height else 0, colour, tally.result())
 
 
 def most_common_channels(channels: Sequence[int]) -> int:
@@ -105,11 +105,11 @@ def most_common_channels(channels: Sequence[int]) -> int:
     return min(usable, key=lambda c: (-usable[c], c), default=3)
 
 
-def _headers(entries: Sequence[Entry]) -> list[tuple[Header | None, bool]]:
+def _headers(entries: Sequence[ImageRef]) -> list[tuple[Header | None, bool]]:
     return [_header(entry) for entry in entries]
 
 
-def _header(entry: Entry) -> tuple[Header | None, bool]:
+def _header(entry: ImageRef) -> tuple[Header | None, bool]:
     """What an image says of itself, and whether others are behind it.
 
     None where it cannot be read, of which decoding will say why.

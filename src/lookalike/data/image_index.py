@@ -1,6 +1,6 @@
-"""What a source of image files says: names and how to open each, with labels and splits where there are some.
+"""The index of a source of image files: names and how to open each, with labels and splits where the source has them.
 
-Sources (folder, list, archive...) only list. Decoding (`decode.py`), examination (`health.py`) and the store
+Sources (folder, list, archive...) only list. Decoding (`decode.py`), examination (`quality.py`) and the store
 (`store.py`) are the same for all of them, so that equal pixels are equal images wherever they come from.
 """
 
@@ -23,7 +23,7 @@ Raw = Image.Image | Jpeg | DeepImage | np.ndarray
 
 
 class NoneReadable(LookalikeError):
-    """None of the images of a listing can be read."""
+    """None of the images of an index can be read."""
 
     def __init__(self, message: str, refused: Sequence[tuple[str, str]]) -> None:
         super().__init__(message)
@@ -32,11 +32,11 @@ class NoneReadable(LookalikeError):
 
 
 @dataclass(frozen=True)
-class Entry:
+class ImageRef:
     """One image that can be read."""
 
     name: str
-    """Relative to the source, posix separators, unique in its listing."""
+    """Relative to the source, posix separators, unique in its index."""
     stamp: tuple[int | str, ...]
     """Changes when the content does: size and time of change of a file, position in an archive."""
     open: Callable[[], Raw]
@@ -44,10 +44,10 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Listing:
-    """Images of a source, in the order of their names."""
+class ImageIndex:
+    """References to the images of a source, in the order of their names."""
 
-    entries: tuple[Entry, ...]
+    entries: tuple[ImageRef, ...]
     name: str
     """A short name, for run folders."""
     labels: tuple[str | None, ...] | None = None
@@ -57,7 +57,7 @@ class Listing:
     refused: tuple[tuple[str, str], ...] = ()
     """What was found and is not listed, with the reason: a pipe, a file that may not be read, a member with ../"""
     notes: tuple[str, ...] = ()
-    """What somebody should be told of the source: a link in a circle, two names that differ in case only."""
+    """Sentences about the source for the user: a link in a circle, two names that differ in case only."""
     passed_over: tuple[PassedOver, ...] = ()
     """What is there beside the images and is not read, counted by kind."""
 
