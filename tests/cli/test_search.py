@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from lookalike.cli.main import main
-from lookalike.report.search import Found, write_search
+from lookalike.report.search import SearchHit, write_search
 
 HOSTILE = "<img src=x onerror=alert(1)>.png"
 
@@ -97,7 +97,9 @@ def test_images_without_thumbnails_come_from_their_files_or_are_names(photos: Pa
 
 
 def test_the_page_in_a_browser(browser, tmp_path: Path):
-    asked = [(Found("</h2><script>alert(1)</script>.jpg", None), [Found(HOSTILE, None, 3, 0.5, "<b>class</b>")])]
+    asked = [
+        (SearchHit("</h2><script>alert(1)</script>.jpg", None), [SearchHit(HOSTILE, None, 3, 0.5, "<b>class</b>")])
+    ]
     write_search(tmp_path / "page.html", "title", asked, ["a <i>note</i>"])
     page = browser.new_context(offline=True).new_page()
     said: list[str] = []

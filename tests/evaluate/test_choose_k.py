@@ -8,7 +8,7 @@ import torch
 from lookalike.core.errors import LookalikeError
 from lookalike.evaluate import choose_k
 from lookalike.evaluate.choose_k import CANDIDATES, Score, fitting_candidates, propose
-from lookalike.evaluate.clusters import WAYS
+from lookalike.evaluate.clusters import GROUPING_METHODS
 
 score_k = partial(choose_k.score_k, pairs=1)
 """What is judged here is clear enough for one pair of halves."""
@@ -20,7 +20,7 @@ def blobs(n: int, k: int, seed: int = 0) -> torch.Tensor:
     return 4 * torch.eye(16)[torch.arange(n) % k] + 0.5 * noise
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", GROUPING_METHODS)
 @pytest.mark.parametrize(("k", "candidates"), [(3, (2, 3, 5)), (7, (5, 7, 8))])
 def test_clear_groups_are_proposed(way: str, k: int, candidates: tuple[int, ...]):
     scores = score_k(blobs(168, k), way, candidates=candidates)
@@ -55,14 +55,14 @@ def test_candidates_are_what_the_number_of_rows_allows():
     assert [score.k for score in score_k(blobs(10, 3), "kmeans")] == [2]
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", GROUPING_METHODS)
 def test_four_images_can_be_asked_about(way: str):
     (score,) = score_k(blobs(4, 2), way)
     assert score.k == 2
     assert -1 <= score.stability <= 1
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", GROUPING_METHODS)
 def test_too_few_images_for_two_halves_are_refused_in_words(way: str):
     with pytest.raises(LookalikeError, match="cannot make 2 (groups|clusters) of 1"):
         score_k(blobs(3, 2), way)

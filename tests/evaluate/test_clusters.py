@@ -7,9 +7,16 @@ import torch
 
 from lookalike.clustering.agreement import ari, matched_accuracy, nmi, purity
 from lookalike.core.errors import LookalikeError
-from lookalike.evaluate.clusters import WAYS, agreement, groups, kmeans_accuracy, kmeans_groups, spectral_groups
+from lookalike.evaluate.clusters import (
+    GROUPING_METHODS,
+    agreement,
+    groups,
+    kmeans_accuracy,
+    kmeans_groups,
+    spectral_groups,
+)
 
-EVERY_WAY = pytest.mark.parametrize("way", WAYS)
+EVERY_WAY = pytest.mark.parametrize("way", GROUPING_METHODS)
 
 
 def separate(n: int = 90, k: int = 3, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:

@@ -89,7 +89,7 @@ def test_timm_builds_a_resnet_from_the_folder(channels, holding):
         pytest.skip(str(error))
     run = holding(EncoderSpec("resnet18", channels, 32, stem="large"))
     found = base.export(run, "huggingface", threads=1)
-    assert any("checked: timm's model" in sentence for sentence in found.said)
+    assert any("checked: timm's model" in sentence for sentence in found.messages)
     model = timm.create_model(f"local-dir:{found.folder}", pretrained=True).eval()
     backbone = load_backbone(run.encoder, "cpu")
     x = torch.randn(2, channels, 32, 32)

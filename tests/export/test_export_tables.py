@@ -89,7 +89,7 @@ def test_the_map_keeps_neighbours_and_is_that_of_the_page(table, copy):
     assert points.min() >= 0 and points.max() <= 1 and len(np.unique(points, axis=0)) > 50
     write_report([copy.path], threads=1)
     first = base.export(copy, "atlas", threads=1)
-    assert "the map of the run's page" in first.said[0]
+    assert "the map of the run's page" in first.messages[0]
     with np.load(copy.snapshots / "map.npz") as kept:
         expected = kept["maps"][-1]
     found = parquet.read_table(first.folder / "atlas.parquet")
@@ -150,7 +150,7 @@ def test_where_neither_is_left_pictures_are_missing_and_it_is_said(copy):
     for file in (copy.config, copy.path / "run.json"):  # a run also knows where its images were when it was trained
         file.write_text(file.read_text().replace(place, "/nowhere"))
     found = base.export(copy, "atlas", threads=1)
-    assert any("60 images have no picture: the run kept none" in sentence for sentence in found.said)
+    assert any("60 images have no picture: the run kept none" in sentence for sentence in found.messages)
     assert parquet.read_table(found.folder / "atlas.parquet")["image"].to_pylist() == [None] * 60
 
 

@@ -35,7 +35,7 @@ class Clock:
 
 def test_time_is_left_until_its_end():
     clock = Clock()
-    limit = TimeLimit.of(10, clock)
+    limit = TimeLimit.after(10, clock)
     assert limit.left() == 10 and limit.planned() == pytest.approx(6) and limit.planned(0.8) == pytest.approx(8)
     share = limit.share(0.5)
     clock.now += 5
@@ -95,7 +95,7 @@ def test_moments_and_images_are_given_up_by_turns(
     monkeypatch.setattr(module, "measure_paces", lambda *_: [SLOWER, PACE])
     monkeypatch.setattr(module, "_LEAST", 0)
     time, clock = timeline(tmp_path, 5000, 10), Clock()
-    found, threads = reduced(time, TimeLimit.of(seconds, clock), 2)
+    found, threads = reduced(time, TimeLimit.after(seconds, clock), 2)
     assert threads == (1 if moments else 2)
     assert [frame.epoch for frame in found.frames] == moments
     assert len(found.rows) == images

@@ -31,9 +31,13 @@ def test_a_record_comes_back_as_it_was():
 def test_figures_are_under_their_kind():
     found = Evaluation.from_json(RECORD)
     assert found.trained == Scores(0.9, 0.95, None, GroupScores(**GROUPS), GroupScores(**GROUPS))
-    assert found.of("pixels") == Scores(knn=0.8, cluster=GroupScores(0.3))
-    assert (found.of("pixels").groups, found.of("random").linear, found.of("random").knn) == (0.3, 0.7, None)
-    assert found.of("histograms") == Scores()
+    assert found.scores_of("pixels") == Scores(knn=0.8, cluster=GroupScores(0.3))
+    assert (found.scores_of("pixels").groups, found.scores_of("random").linear, found.scores_of("random").knn) == (
+        0.3,
+        0.7,
+        None,
+    )
+    assert found.scores_of("histograms") == Scores()
     assert (found.test_rows, found.chance, found.classifier) == (360, 0.1, 0.97)
 
 

@@ -94,11 +94,11 @@ class Trained:
 
 def encoder_names() -> list[str]:
     """Every name that `--encoder` takes, apart from the networks of other libraries."""
-    found = []
+    names = []
     for module in registry.names("encoders"):
         variants = registry.find("encoders", module, "encoder").VARIANTS
-        found += [module + variant for variant in variants]
-    return found
+        names += [module + variant for variant in variants]
+    return names
 
 
 def build_encoder(spec: EncoderSpec, seed: int) -> nn.Module:
@@ -111,12 +111,12 @@ def build_encoder(spec: EncoderSpec, seed: int) -> nn.Module:
     problem = name_problem(spec.name)
     if problem:
         raise LookalikeError(problem)
-    found = library_of(spec.name)
-    if found is not None:
+    named = library_of(spec.name)
+    if named is not None:
         if spec.norm != "batch":
             raise LookalikeError(f"{spec.name} has normalisation of its own: leave --norm {spec.norm} out")
         with seeded(seed, "encoder"):
-            network = bridge(found[0]).build(found[1], spec)
+            network = bridge(named[0]).build(named[1], spec)
         network.out_features = output_width(network, spec.channels, spec.image_size)
         return network
     module, variant = re.fullmatch(r"(.*?)(\d*)", spec.name).groups()  # type: ignore[union-attr]  # it always matches

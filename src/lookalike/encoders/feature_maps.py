@@ -55,10 +55,10 @@ class FeatureMaps(nn.Module):
             self.out_channels = self.channels[0]
 
     def forward(self, x_BCHW: Tensor) -> OrderedDict[str, Tensor]:
-        found: OrderedDict[str, Tensor] = OrderedDict()
+        maps: OrderedDict[str, Tensor] = OrderedDict()
         for i, x in enumerate(self.encoder.maps(x_BCHW)):
             if i in self.names:
-                found[self.names[i]] = x
-            if len(found) == len(self.names):
+                maps[self.names[i]] = x
+            if len(maps) == len(self.names):
                 break
-        return found
+        return maps

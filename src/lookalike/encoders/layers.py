@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Protocol
 
 import torch
 import torch.nn.functional as F
@@ -43,12 +43,18 @@ def halved(x_BCHW: Tensor) -> Tensor:
     return F.avg_pool2d(x_BCHW, 2, ceil_mode=True)
 
 
+class _Context(Protocol):
+    """What the backward pass needs of the forward pass."""
+
+    size: torch.Size
+
+
 class _Halved(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x_BCHW: Tensor) -> Tensor:
+    def forward(ctx: _Context, x_BCHW: Tensor) -> Tensor:
         ctx.size = x_BCHW.shape[2:]
         return F.avg_pool2d(x_BCHW, 2)
 
     @staticmethod
-    def backward(ctx: Any, g_BCHW: Tensor) -> Tensor:
+    def backward(ctx: _Context, g_BCHW: Tensor) -> Tensor:
         return F.interpolate(g_BCHW * 0.25, ctx.size)

@@ -29,8 +29,8 @@ def build(model: str, spec: EncoderSpec) -> nn.Module:
 
 def trained(model: str) -> Trained | None:
     """How timm's weights of a network were trained; None where it has none."""
-    found = _timm(model).models.get_pretrained_cfg(model)
-    return None if found is None else Trained(int(found.input_size[-1]), tuple(found.mean), tuple(found.std))
+    config = _timm(model).models.get_pretrained_cfg(model)
+    return None if config is None else Trained(int(config.input_size[-1]), tuple(config.mean), tuple(config.std))
 
 
 def pretrained(model: str, spec: EncoderSpec) -> Mapping[str, Tensor]:
@@ -38,19 +38,19 @@ def pretrained(model: str, spec: EncoderSpec) -> Mapping[str, Tensor]:
     return _create(model, spec, pretrained=True).state_dict()
 
 
-def channels(found: int) -> int:
+def channels(image_channels: int) -> int:
     """With how many channels images of `found` enter."""
-    return found
+    return image_channels
 
 
 def _create(model: str, spec: EncoderSpec, pretrained: bool) -> nn.Module:
     timm = _timm(model)
-    how: dict[str, object] = {"num_classes": 0, "in_chans": spec.channels}
+    arguments: dict[str, object] = {"num_classes": 0, "in_chans": spec.channels}
     config = timm.models.get_pretrained_cfg(model, allow_unregistered=True)
     if config is not None and config.fixed_input_size:  # a transformer learns a vector for each place of an image
-        how["img_size"] = spec.image_size
+        arguments["img_size"] = spec.image_size
     try:
-        return timm.create_model(model, pretrained=pretrained, **how)
+        return timm.create_model(model, pretrained=pretrained, **arguments)
     except (TypeError, ValueError, AssertionError, NotImplementedError) as error:
         raise LookalikeError(
             f"timm cannot make {model} for images of {spec.image_size} pixels with "

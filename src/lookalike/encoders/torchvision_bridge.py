@@ -34,9 +34,11 @@ def build(model: str, spec: EncoderSpec) -> nn.Module:
         )
     if model in _SIDE_OUTPUTS:
         raise LookalikeError(f"torchvision:{model} has side outputs and gives no plain features; timm:{model} does")
-    how = {"image_size": spec.image_size} if model.startswith("vit_") else {}  # a vector for each place of an image
+    arguments = (
+        {"image_size": spec.image_size} if model.startswith("vit_") else {}
+    )  # a vector for each place of an image
     try:
-        network = models.get_model(model, weights=None, **how)
+        network = models.get_model(model, weights=None, **arguments)
     except (AssertionError, RuntimeError, ValueError) as error:
         raise LookalikeError(f"torchvision cannot make {model} for {spec.image_size} pixels: {error}") from error
     _without_classifier(network, model)
@@ -45,8 +47,8 @@ def build(model: str, spec: EncoderSpec) -> nn.Module:
 
 def trained(model: str) -> Trained | None:
     """How torchvision's weights of a network were trained; None where it has none."""
-    found = _models(model).get_model_weights(model).DEFAULT.transforms()
-    return Trained(int(found.crop_size[0]), tuple(found.mean), tuple(found.std))
+    transforms = _models(model).get_model_weights(model).DEFAULT.transforms()
+    return Trained(int(transforms.crop_size[0]), tuple(transforms.mean), tuple(transforms.std))
 
 
 def pretrained(model: str, spec: EncoderSpec) -> Mapping[str, Tensor]:
@@ -54,9 +56,9 @@ def pretrained(model: str, spec: EncoderSpec) -> Mapping[str, Tensor]:
     return _models(model).get_model_weights(model).DEFAULT.get_state_dict(progress=False, check_hash=True)
 
 
-def channels(found: int) -> int:
+def channels(image_channels: int) -> int:
     """With how many channels images of `found` enter."""
-    return _CHANNELS if found == 1 else found
+    return _CHANNELS if image_channels == 1 else image_channels
 
 
 def _without_classifier(network: nn.Module, model: str) -> None:

@@ -67,11 +67,11 @@ def fit_weights(encoder: nn.Module, tensors: Mapping[str, Tensor], source: str) 
         if name in weights and weights[name].shape != t.shape
     ]
     if problems:
-        shown = "\n".join(f"  - {p}" for p in problems[:10])
+        listed = "\n".join(f"  - {p}" for p in problems[:10])
         more = f"\n  - and {len(problems) - 10} more" if len(problems) > 10 else ""
         raise LookalikeError(
             f"--init {source} does not fit {type(encoder).__name__}: {counted(len(problems), 'tensor')} "
-            f"{agreeing(len(problems), 'differs', 'differ')}\n{shown}{more}\n"
+            f"{agreeing(len(problems), 'differs', 'differ')}\n{listed}{more}\n"
             "Choose the --encoder, --width, --stem and --norm that the weights were made for."
         )
     broken = [name for name, t in weights.items() if t.is_floating_point() and not t.isfinite().all()]

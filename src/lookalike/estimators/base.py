@@ -47,10 +47,10 @@ from lookalike.methods.base import Method
 from lookalike.runs.folder import RunFolder
 from lookalike.shown import Page, page_of
 
-Own = dict[str, tuple[object, str]]
+ParameterTable = dict[str, tuple[object, str]]
 """Parameters that are no options of a method: default and meaning."""
 
-_SHARED: Own = {
+_SHARED: ParameterTable = {
     "random_state": (0, "an int, a numpy RandomState to draw one from, or None for a different result each time"),
     "image_shape": (None, "(H, W), (C, H, W) or (H, W, C) of the images in 2-D rows; None lays a row into a square"),
     "out": (None, "run folder, in which fit goes on where it was stopped; None: a temporary one, gone with the object"),
@@ -71,7 +71,7 @@ class Learner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     options: ClassVar[type[TrainOptions]]
     renamed: ClassVar[dict[str, str]] = {}
     """Option -> parameter, where the names differ."""
-    own: ClassVar[Own] = {}
+    extra_parameters: ClassVar[ParameterTable] = {}
     """Parameters that are no options."""
     usage: ClassVar[str] = """
     `METHOD(epochs=50).fit("photos/").transform(images)`: float32 features [N, D], for search, groups, few labels.
@@ -85,7 +85,7 @@ class Learner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         super().__init_subclass__(**rest)
         if "options" not in cls.__dict__:
             return
-        parameters = {**cls.own, **_SHARED}
+        parameters = {**cls.extra_parameters, **_SHARED}
         options = {cls.renamed.get(name, name): value for name, value in defaults(cls.options).items()}
         cls.__init__ = constructor(  # type: ignore[method-assign]
             cls.__name__, {name: value for name, (value, _) in parameters.items()} | options
@@ -145,8 +145,8 @@ class Learner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         return self._page_or_diagram()
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
-        shown = {"text/plain": repr(self)}
-        return shown | {"text/html": self._page_or_diagram()} if get_config()["display"] == "diagram" else shown
+        bundle = {"text/plain": repr(self)}
+        return bundle | {"text/html": self._page_or_diagram()} if get_config()["display"] == "diagram" else bundle
 
     def _page_or_diagram(self) -> str:
         """The page once there is a run to show, until then scikit-learn's own picture of an estimator."""
@@ -171,7 +171,7 @@ class Learner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         rows = self._trained_on(images)
         if rows < 2:
             raise UnfitError(f"n_samples={rows}: {type(self).__name__} learns by telling images apart, and needs two")
-        options, said = self._said(X, rows)
+        options, named = self._named_options(X, rows)
         network = self.encoder if isinstance(self.encoder, nn.Module) else None
         run = TemporaryRun() if self.out is None else RunFolder(Path(self.out))
         options.out = str(run.path)
@@ -179,7 +179,7 @@ class Learner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             api.train(
                 self.method,
                 options,
-                said,
+                named,
                 images=images,
                 encoder=copy.deepcopy(network),  # what the constructor was given stays untrained
                 command=f"{type(self).__name__}.fit",
@@ -208,20 +208,20 @@ class Learner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     def _after_training(self, images: Images, features_ND: Tensor) -> None:
         """What is found in the features of all images."""
 
-    def _said(self, X: object, n: int) -> tuple[TrainOptions, set[str]]:
+    def _named_options(self, X: object, n: int) -> tuple[TrainOptions, set[str]]:
         """The options, and the names of those that somebody said: all that are not None."""
         values = {name: getattr(self, self.renamed.get(name, name)) for name in defaults(self.options)}
         # numpy's numbers, as a grid of parameters gives them, have no place in a configuration file
-        said = {name: v.item() if isinstance(v, np.generic) else v for name, v in values.items() if v is not None}
-        if isinstance(said.get("encoder"), nn.Module):
-            del said["encoder"]
-        said = own_code.named(said)
+        options = {name: v.item() if isinstance(v, np.generic) else v for name, v in values.items() if v is not None}
+        if isinstance(options.get("encoder"), nn.Module):
+            del options["encoder"]
+        options = own_code.named(options)
         with self._in_words():
-            size = batch_size(said.get("batch_size"), n)
-            said |= {"seed": self._draw_seed()} | ({} if size is None else {"batch_size": size})
+            size = batch_size(options.get("batch_size"), n)
+            options |= {"seed": self._draw_seed()} | ({} if size is None else {"batch_size": size})
             if isinstance(X, str | os.PathLike):
-                said["data"] = os.fspath(X)
-            return self.options(**said), set(said)
+                options["data"] = os.fspath(X)
+            return self.options(**options), set(options)
 
     def _draw_seed(self) -> int:
         state = self.random_state
@@ -277,8 +277,8 @@ class Learner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             return read(as_pictures(array, self.image_shape) if rows else array, size)
 
     def _features(self, images: Images) -> np.ndarray:
-        pixels, said = entering(images, self._backbone.spec.channels)
-        warn(said)
+        pixels, messages = entering(images, self._backbone.spec.channels)
+        warn(messages)
         with self._threads():
             return self._backbone.features(pixels).numpy()
 

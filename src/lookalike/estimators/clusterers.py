@@ -13,11 +13,13 @@ from lookalike.clustering.lloyd import assign
 from lookalike.core.arithmetic import outside_autocast
 from lookalike.data.base import Images
 from lookalike.engine.grouping import record_groups
-from lookalike.estimators.base import Learner, Own, UnfitError
+from lookalike.estimators.base import Learner, ParameterTable, UnfitError
 from lookalike.evaluate.choose_k import propose, score_k
-from lookalike.evaluate.clusters import kmeans_found
+from lookalike.evaluate.clusters import kmeans_clustering
 
-_OWN: Own = {"n_clusters": (8, 'groups that labels_ and predict() speak of, or "auto": proposed by stability')}
+_PARAMETERS: ParameterTable = {
+    "n_clusters": (8, 'groups that labels_ and predict() speak of, or "auto": proposed by stability')
+}
 _AUTO = "auto"
 
 
@@ -25,7 +27,7 @@ class Clusterer(ClusterMixin, Learner):  # type: ignore[misc]  # scikit-learn ha
     """A method whose features are grouped at the end."""
 
     renamed = {"n_clusters": "training_clusters"}
-    own = _OWN
+    extra_parameters = _PARAMETERS
     usage = """
     `METHOD(n_clusters=10).fit_predict(images)`. While it trains, the network is asked for many small clusters
     (`training_clusters`), several times as many as there are kinds. The groups of `labels_` and `predict` are few, for
@@ -53,8 +55,8 @@ class Clusterer(ClusterMixin, Learner):  # type: ignore[misc]  # scikit-learn ha
             raise UnfitError(f"n_samples={len(features_ND)} is less than n_clusters={k}")
         k = propose(score_k(features_ND, "kmeans")).k if k == _AUTO else int(k)
         with self._in_words():
-            found = kmeans_found(features_ND, k)
-        self.cluster_centers_, self.labels_ = found.centroids_KD.numpy(), found.labels_N.numpy()
+            clustering = kmeans_clustering(features_ND, k)
+        self.cluster_centers_, self.labels_ = clustering.centroids_KD.numpy(), clustering.labels_N.numpy()
         record_groups(self.run_, self.labels_)  # for the page
 
     @outside_autocast

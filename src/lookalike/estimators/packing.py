@@ -15,7 +15,7 @@ from lookalike.engine.backbone import Backbone, placed
 
 def pack(backbone: Backbone) -> Record:
     """Architecture, statistics, weights; a network that was given from Python comes along as the module it is."""
-    own = backbone.spec.name.startswith("python:")
+    from_python = backbone.spec.name.startswith("python:")
     on_cpu = backbone.device == "cpu"
     return {
         "spec": dataclasses.asdict(backbone.spec),
@@ -23,7 +23,7 @@ def pack(backbone: Backbone) -> Record:
         "std": backbone.std,
         "precision": backbone.precision,
         # moving a module moves the one that is there: a copy is sent, to be read on a machine without that device too
-        "module": (backbone.encoder if on_cpu else copy.deepcopy(backbone.encoder).cpu()) if own else None,
+        "module": (backbone.encoder if on_cpu else copy.deepcopy(backbone.encoder).cpu()) if from_python else None,
         "weights": {name: t.detach().cpu().numpy().copy() for name, t in backbone.encoder.state_dict().items()},
     }
 

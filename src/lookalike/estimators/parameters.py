@@ -53,30 +53,33 @@ def constructor(name: str, parameters: Mapping[str, object]) -> Callable[..., No
 def in_python(text: str, renamed: Mapping[str, str]) -> str:
     """A text with its flags as parameters: `--batch-size` is `batch_size`."""
 
-    def parameter(found: re.Match[str]) -> str:
-        name = found[1].replace("-", "_")
+    def parameter(match: re.Match[str]) -> str:
+        name = match[1].replace("-", "_")
         return renamed.get(name, name)
 
     return re.sub(r"--([a-z][a-z-]*)", parameter, text)
 
 
 def documentation(
-    text: str | None, own: Mapping[str, tuple[object, str]], options: type[TrainOptions], renamed: Mapping[str, str]
+    text: str | None,
+    parameters: Mapping[str, tuple[object, str]],
+    options: type[TrainOptions],
+    renamed: Mapping[str, str],
 ) -> str:
     """The docstring of an estimator: what it is, then every parameter in the words of its option.
 
     Args:
         text: the docstring as it is written in the class.
-        own: parameters that are no options, with default and meaning.
+        parameters: that are no options, with default and meaning.
         options: where the others come from.
         renamed: option -> parameter, where the names differ.
     """
     plain = options()
-    said = {name: in_python(words, renamed) for name, words in field_docs(options).items()}
-    lines = [f"{name}: {words}" for name, (_, words) in own.items()]
+    meanings = {name: in_python(words, renamed) for name, words in field_docs(options).items()}
+    lines = [f"{name}: {words}" for name, (_, words) in parameters.items()]
     for name, default in defaults(options).items():
         usual = getattr(plain, name)
         left = f" (None: the recipe's, else {usual!r})" if default is None and usual is not None else ""
-        lines.append(f"{renamed.get(name, name)}: {said[name]}{left}")
+        lines.append(f"{renamed.get(name, name)}: {meanings[name]}{left}")
     wrapped = "\n".join(textwrap.fill(x, 112, initial_indent="    ", subsequent_indent="        ") for x in lines)
     return f"{inspect.cleandoc(text or '')}\n\nParameters (all by name):\n{wrapped}\n"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from sklearn.utils import column_or_1d
@@ -15,7 +14,7 @@ from lookalike.inputs import InputError
 _SHOWN = 5  # rows named in a message
 
 
-def checked_targets(y: Any, n: int) -> np.ndarray:
+def checked_targets(y: object, n: int) -> np.ndarray:
     """y as an array [n] of one kind: numbers, booleans or texts.
 
     Args:
@@ -36,21 +35,21 @@ def checked_targets(y: Any, n: int) -> np.ndarray:
         y = _objects(y)  # numpy would make texts of None beside texts, and of numbers beside them
     elif not isinstance(y, list | tuple):
         y = np.asarray(y)  # a column of a table with kinds of its own becomes objects
-    y = column_or_1d(y, warn=True)
-    if len(y) != n:
-        raise InputError(f"y has {counted(len(y), 'label')} for {counted(n, 'image')}: give one for each")
-    if y.dtype.kind == "f" and not np.isfinite(y).all():
-        missing = np.flatnonzero(np.isnan(y)).tolist()
+    y_N: np.ndarray = column_or_1d(y, warn=True)
+    if len(y_N) != n:
+        raise InputError(f"y has {counted(len(y_N), 'label')} for {counted(n, 'image')}: give one for each")
+    if y_N.dtype.kind == "f" and not np.isfinite(y_N).all():
+        missing = np.flatnonzero(np.isnan(y_N)).tolist()
         if missing:
             raise _missing(missing, "NaN")
         raise InputError(
-            f"Input y contains infinity in {_rows(np.flatnonzero(np.isinf(y)).tolist())}: no class is that"
+            f"Input y contains infinity in {_rows(np.flatnonzero(np.isinf(y_N)).tolist())}: no class is that"
         )
-    if y.dtype.kind in "mM" and np.isnat(y).any():
-        raise _missing(np.flatnonzero(np.isnat(y)).tolist(), "NaT")
-    if y.dtype.kind == "S":
+    if y_N.dtype.kind in "mM" and np.isnat(y_N).any():
+        raise _missing(np.flatnonzero(np.isnat(y_N)).tolist(), "NaT")
+    if y_N.dtype.kind == "S":
         raise InputError("y holds bytes: give texts, y.astype(str)")
-    return _of_one_kind(y) if y.dtype.kind == "O" else y
+    return _of_one_kind(y_N) if y_N.dtype.kind == "O" else y_N
 
 
 def raise_other_kind(y: np.ndarray, classes: np.ndarray) -> None:
@@ -85,8 +84,8 @@ def _of_one_kind(y: np.ndarray) -> np.ndarray:
     for row, label in enumerate(y):
         kinds.setdefault(_kind(label), row)
     if len(kinds) > 1:
-        found = " and ".join(f"{kind} (row {row})" for kind, row in list(kinds.items())[:3])
-        raise InputError(f"y mixes {found}: give labels of one kind, such as texts, [str(label) for label in y]")
+        mixed = " and ".join(f"{kind} (row {row})" for kind, row in list(kinds.items())[:3])
+        raise InputError(f"y mixes {mixed}: give labels of one kind, such as texts, [str(label) for label in y]")
     kind = next(iter(kinds), "text")
     if kind == "bytes":
         raise InputError("y holds bytes: give texts, [label.decode() for label in y]")
@@ -119,5 +118,5 @@ def _missing(rows: list[int], what: str) -> InputError:
 
 
 def _rows(rows: list[int]) -> str:
-    shown = ", ".join(map(str, rows[:_SHOWN])) + (", ..." if len(rows) > _SHOWN else "")
-    return f"row{'' if len(rows) == 1 else 's'} {shown}"
+    listed = ", ".join(map(str, rows[:_SHOWN])) + (", ..." if len(rows) > _SHOWN else "")
+    return f"row{'' if len(rows) == 1 else 's'} {listed}"

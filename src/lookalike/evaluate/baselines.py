@@ -42,12 +42,12 @@ def histogram_features(images_NCHW: Tensor | CenterCrops) -> Tensor:
 
     Three channels have one histogram of their 64 colours; any other number of channels have one each, of 16 levels.
     """
-    found = []
+    features = []
     with phase("taking colour histograms as features", len(images_NCHW)) as p:
         for part in _parts(images_NCHW, p):
             x_NCHW = _small(part)
-            found.append(torch.cat([_histograms(x_NCHW), _thumbnails(x_NCHW)], dim=1))
-    return torch.cat(found)
+            features.append(torch.cat([_histograms(x_NCHW), _thumbnails(x_NCHW)], dim=1))
+    return torch.cat(features)
 
 
 def _parts(images_NCHW: Tensor | CenterCrops, counting: Phase) -> Iterator[Tensor]:

@@ -53,7 +53,7 @@ class Score:
 
 def score_k(
     x_ND: Tensor,
-    way: str,
+    method: str,
     seed: int = 0,
     candidates: tuple[int, ...] = CANDIDATES,
     left: Callable[[], float] = lambda: math.inf,
@@ -63,7 +63,7 @@ def score_k(
 
     Args:
         x_ND: floating features.
-        way: how groups are made (`clusters.py`).
+        method: how groups are made, one of `GROUPING_METHODS` (`clusters.py`).
         seed: of the groupings.
         candidates: numbers of groups.
         left: seconds that are left; where they do not do for all, those are scored that lie farthest apart, and where
@@ -80,7 +80,7 @@ def score_k(
         for k in p.over(_apart(fitting)):
             if scores and left() < rate * k:
                 continue
-            score, seconds = timed(partial(_score, x, k, way, seed, pairs))
+            score, seconds = timed(partial(_score, x, k, method, seed, pairs))
             scores.append(score)
             rate = max(rate, seconds / k)
     return sorted(scores, key=lambda score: score.k)
@@ -93,13 +93,13 @@ def fitting_candidates(rows: int, candidates: tuple[int, ...] = CANDIDATES) -> l
 
 def _apart(values: list[int]) -> list[int]:
     """The values such that those at the front lie far apart: the middle of all, then those of both halves, ..."""
-    found, spans = [], [(0, len(values))]
+    ordered, spans = [], [(0, len(values))]
     for first, last in spans:  # grows under way
         if first < last:
             middle = (first + last) // 2
-            found.append(values[middle])
+            ordered.append(values[middle])
             spans += [(first, middle), (middle + 1, last)]
-    return found
+    return ordered
 
 
 def _main_axes(x_ND: Tensor) -> Tensor:
@@ -116,24 +116,24 @@ def propose(scores: list[Score]) -> Score:
     return max(scores, key=lambda score: (score.total, -score.k))
 
 
-def _score(x: Tensor, k: int, way: str, seed: int, pairs: int) -> Score:
+def _score(x: Tensor, k: int, method: str, seed: int, pairs: int) -> Score:
     with generator_kept():
         from sklearn.metrics import silhouette_score  # a training begins without it
 
     rows = torch.arange(len(x))[:_SILHOUETTE_ROWS]
-    labels = groups(way, x, k, seed, _RESTARTS)[0][rows]
+    labels = groups(method, x, k, seed, _RESTARTS)[0][rows]
     apart = (
         float(silhouette_score(x[rows].numpy(), labels.numpy(), metric="cosine")) if len(labels.unique()) > 1 else 0.0
     )
-    return Score(k, stability(x, k, way, seed, pairs), apart)
+    return Score(k, stability(x, k, method, seed, pairs), apart)
 
 
-def stability(x_ND: Tensor, k: int, way: str, seed: int = 0, pairs: int = PAIRS) -> float:
+def stability(x_ND: Tensor, k: int, method: str, seed: int = 0, pairs: int = PAIRS) -> float:
     """How far groups made of one half of the rows and of the other agree on all (adjusted Rand index, a mean)."""
     agreements = []
     for pair in range(pairs):
         order = rng.permutation(seed, "choose-k/halves", pair, len(x_ND))
         halves = order[: len(x_ND) // 2], order[len(x_ND) // 2 :]
-        one, other = (groups(way, x_ND[rows], k, seed, _RESTARTS)[1](x_ND) for rows in halves)
+        one, other = (groups(method, x_ND[rows], k, seed, _RESTARTS)[1](x_ND) for rows in halves)
         agreements.append(ari(one, other))
     return sum(agreements) / len(agreements)

@@ -37,7 +37,7 @@ class Agreement:
     purity: float
 
 
-def kmeans_found(x_ND: Tensor, k: int, seed: int = 0, restarts: int = RESTARTS) -> Clustering:
+def kmeans_clustering(x_ND: Tensor, k: int, seed: int = 0, restarts: int = RESTARTS) -> Clustering:
     """k-means of features scaled to unit length.
 
     Restarts end in different groupings, of which few are good; the one of least inertia is kept. They are
@@ -50,34 +50,34 @@ def kmeans_found(x_ND: Tensor, k: int, seed: int = 0, restarts: int = RESTARTS) 
         for i in range(restarts)
     )
     with phase("grouping images", restarts) as p:
-        best = min(p.over(tries), key=lambda found: found.inertia)
+        best = min(p.over(tries), key=lambda result: result.inertia)
         return lloyd(x, k, init=best.centroids_KD, max_iter=_ITERATIONS, tol=_TOLERANCE)
 
 
 def kmeans_groups(x_ND: Tensor, k: int, seed: int = 0, restarts: int = RESTARTS) -> tuple[Tensor, Predict]:
-    """The groups of `kmeans_found`: labels [N], and a function that gives new rows theirs."""
-    best = kmeans_found(x_ND, k, seed, restarts)
+    """The groups of `kmeans_clustering`: labels [N], and a function that gives new rows theirs."""
+    best = kmeans_clustering(x_ND, k, seed, restarts)
     return best.labels_N, lambda new_ND: assign(F.normalize(new_ND.float(), dim=1), best.centroids_KD)[0]
 
 
 def spectral_groups(x_ND: Tensor, k: int, seed: int = 0, restarts: int = RESTARTS) -> tuple[Tensor, Predict]:
     """Landmark-based spectral clustering; returns what `kmeans_groups` does."""
-    found = spectral(x_ND, k, seed=seed, restarts=restarts)
-    return found.labels_N, found.predict
+    result = spectral(x_ND, k, seed=seed, restarts=restarts)
+    return result.labels_N, result.predict
 
 
-WAYS = {"kmeans": kmeans_groups, "spectral": spectral_groups}
+GROUPING_METHODS = {"kmeans": kmeans_groups, "spectral": spectral_groups}
 
 
-def groups(way: str, x_ND: Tensor, k: int, seed: int = 0, restarts: int = RESTARTS) -> tuple[Tensor, Predict]:
-    """Groups of features by one of `WAYS`: labels [N], and a function that gives new rows theirs.
+def groups(method: str, x_ND: Tensor, k: int, seed: int = 0, restarts: int = RESTARTS) -> tuple[Tensor, Predict]:
+    """Groups of features by one of `GROUPING_METHODS`: labels [N], and a function that gives new rows theirs.
 
     Raises:
-        LookalikeError: no such way, or k groups cannot be made of these rows.
+        LookalikeError: no such method, or k groups cannot be made of these rows.
     """
-    if way not in WAYS:
-        raise LookalikeError(f"unknown way to cluster {way!r}: {did_you_mean(way, WAYS)}")
-    return WAYS[way](x_ND, k, seed, restarts)
+    if method not in GROUPING_METHODS:
+        raise LookalikeError(f"unknown way to cluster {method!r}: {did_you_mean(method, GROUPING_METHODS)}")
+    return GROUPING_METHODS[method](x_ND, k, seed, restarts)
 
 
 def agreement(groups_N: Tensor, labels_N: Tensor) -> Agreement:

@@ -30,15 +30,15 @@ def chance(a: float, b: float, images: int) -> float:
 
 def compared(key: str, a: float, b: float, images: int) -> str:
     """Two accuracies in words: `linear 71.0 % against 65.0 %, more than chance (± 4.1)`."""
-    room = chance(a, b, images)
-    said = "more than chance" if abs(a - b) > room else "which may be chance"
-    return f"{_NAMES.get(key, key)} {a:.1%} against {b:.1%}, {said} (± {room:.1%})"
+    margin = chance(a, b, images)
+    verdict = "more than chance" if abs(a - b) > margin else "which may be chance"
+    return f"{_NAMES.get(key, key)} {a:.1%} against {b:.1%}, {verdict} (± {margin:.1%})"
 
 
-def training_paid(found: Evaluation | None) -> str:
+def training_paid(evaluation: Evaluation | None) -> str:
     """Whether training on the user's own images paid, of an evaluation with figures of `init`; else nothing."""
-    pairs = {} if found is None else _pairs(found.trained, found.of("init"))
-    images = 0 if found is None else found.test_rows
+    pairs = {} if evaluation is None else _pairs(evaluation.trained, evaluation.scores_of("init"))
+    images = 0 if evaluation is None else evaluation.test_rows
     if not pairs or not images:
         return ""
     now, before = next(iter(pairs.values()))
@@ -64,8 +64,8 @@ def common(one: Evaluation | None, other: Evaluation | None) -> dict[str, tuple[
 
 
 def _pairs(one: Scores, other: Scores) -> dict[str, tuple[float, float]]:
-    found = {"linear": (one.linear, other.linear), "knn": (one.knn, other.knn)}
-    return {key: (a, b) for key, (a, b) in found.items() if a is not None and b is not None}
+    accuracies = {"linear": (one.linear, other.linear), "knn": (one.knn, other.knn)}
+    return {key: (a, b) for key, (a, b) in accuracies.items() if a is not None and b is not None}
 
 
 BASELINES = {
@@ -90,8 +90,8 @@ def better_baseline(evaluation: Evaluation | None, looks: Mapping[str | None, Ev
     images = 0 if evaluation is None else evaluation.test_rows
     now = None if evaluation is None else evaluation.trained.knn
     if evaluation is not None and images and now is not None:
-        known = knn_of_baselines(evaluation)
-        ahead = {name: value for name, value in known.items() if value - now > chance(value, now, images)}
+        baselines = knn_of_baselines(evaluation)
+        ahead = {name: value for name, value in baselines.items() if value - now > chance(value, now, images)}
         if not ahead:
             return None
         best = max(ahead, key=ahead.__getitem__)
@@ -102,17 +102,17 @@ def better_baseline(evaluation: Evaluation | None, looks: Mapping[str | None, Ev
     verdict = str(looks.get("network", {}).get("verdict", ""))
     if verdict.split(":")[0] not in ("collapsed", "not learning"):
         return None
-    found = {name: looks[name].get("retrieval", 0.0) for name in ("pixels", "histograms") if name in looks}
-    if not found:
+    retrieval = {name: looks[name].get("retrieval", 0.0) for name in ("pixels", "histograms") if name in looks}
+    if not retrieval:
         return None
-    best = max(found, key=found.__getitem__)
+    best = max(retrieval, key=retrieval.__getitem__)
     return best, f"the network was found to be {verdict.split(':')[0]}"
 
 
 def knn_of_baselines(evaluation: Evaluation) -> dict[str, float]:
     """kNN accuracy of what needs no training, by `BASELINES`, where it was measured."""
-    known = {name: evaluation.of(name).knn for name in BASELINES}
-    return {name: knn for name, knn in known.items() if knn is not None}
+    accuracies = {name: evaluation.scores_of(name).knn for name in BASELINES}
+    return {name: knn for name, knn in accuracies.items() if knn is not None}
 
 
 def by_labels(knn: float | None, baselines: Mapping[str, float], images: int) -> str:
@@ -123,18 +123,20 @@ def by_labels(knn: float | None, baselines: Mapping[str, float], images: int) ->
         baselines: that of others, by the keys of `BASELINES`.
         images: those that were asked.
     """
-    known = {name: value for name, value in baselines.items() if name in BASELINES}
-    if knn is None or not known or not images:
+    measured = {name: value for name, value in baselines.items() if name in BASELINES}
+    if knn is None or not measured or not images:
         return ""
-    ahead = {name: value for name, value in known.items() if value > knn and value - knn > chance(value, knn, images)}
-    level = {name: value for name, value in known.items() if abs(value - knn) <= chance(value, knn, images)}
+    ahead = {
+        name: value for name, value in measured.items() if value > knn and value - knn > chance(value, knn, images)
+    }
+    level = {name: value for name, value in measured.items() if abs(value - knn) <= chance(value, knn, images)}
     if ahead:
         return f"By the labels, kNN {knn:.1%} is below that of {_listed(ahead)}: these would serve better."
     if level:
         return f"By the labels, kNN {knn:.1%} is no better than that of {_listed(level)}, as far as can be told."
-    return f"By the labels, kNN {knn:.1%} is better than that of {_listed(known)}."
+    return f"By the labels, kNN {knn:.1%} is better than that of {_listed(measured)}."
 
 
-def _listed(known: Mapping[str, float]) -> str:
-    named = [f"{BASELINES[name]} ({value:.1%})" for name, value in known.items()]
+def _listed(accuracies: Mapping[str, float]) -> str:
+    named = [f"{BASELINES[name]} ({value:.1%})" for name, value in accuracies.items()]
     return " and ".join([", ".join(named[:-1]), named[-1]] if len(named) > 1 else named)

@@ -58,8 +58,8 @@ def effective_rank(x_ND: Tensor) -> float:
 
 def measure(images_ND: Tensor, views_ND: Tensor) -> Health:
     """Health of features: row n of `views_ND` is a view of the image in row n of `images_ND`."""
-    found, own = retrieval(images_ND, views_ND)
-    return Health(found, effective_rank(images_ND), own, len(images_ND), images_ND.shape[1])
+    own_found, positive_cosine = retrieval(images_ND, views_ND)
+    return Health(own_found, effective_rank(images_ND), positive_cosine, len(images_ND), images_ND.shape[1])
 
 
 def retrieval(images_ND: Tensor, views_ND: Tensor) -> tuple[float, float]:

@@ -99,65 +99,66 @@ def health_of(event: Mapping[str, Any]) -> Health:
     return Health(**{field.name: event[field.name] for field in fields(Health)})
 
 
-def verdict(found: Evidence) -> str:
+def verdict(evidence: Evidence) -> str:
     """One sentence: a word (collapsed, not learning, unproven or healthy), why, and what to try where it is no good."""
-    word, why = _judged(found)
-    level = ""
-    if found.loss is not None and found.chance is not None:
-        level = f"; loss {found.loss:.2f} against {found.chance:.2f} at chance"
-    said = f"{word}: {why}{_finds(found)}; {_rank(found.now)}{level}."
-    return said if word == HEALTHY else f"{said} {remedy(found, word)}"
+    word, why = _judged(evidence)
+    loss_words = ""
+    if evidence.loss is not None and evidence.chance is not None:
+        loss_words = f"; loss {evidence.loss:.2f} against {evidence.chance:.2f} at chance"
+    sentence = f"{word}: {why}{_finds(evidence)}; {_rank(evidence.now)}{loss_words}."
+    return sentence if word == HEALTHY else f"{sentence} {remedy(evidence, word)}"
 
 
-def _judged(found: Evidence) -> tuple[str, str]:
+def _judged(evidence: Evidence) -> tuple[str, str]:
     """The word, and the words that lead to the figures."""
-    now = found.now
+    now = evidence.now
     if _collapsed(now):
         return COLLAPSED, "nearly all images get the same features; "
-    known = found.loss is not None and found.chance is not None and not found.targets_change
-    if known and found.loss > _LEARNED_LOSS * found.chance:  # type: ignore[operator]  # both are known
+    loss, chance_loss = evidence.loss, evidence.chance
+    at_chance = loss is not None and chance_loss is not None and loss > _LEARNED_LOSS * chance_loss
+    if at_chance and not evidence.targets_change:
         return FAILING, "the loss is that of guessing; "
-    if found.learns_labels:
+    if evidence.learns_labels:
         return HEALTHY, ""
-    before = found.untrained.retrieval
+    before = evidence.untrained.retrieval
     if before < _NEARLY_ALL and now.retrieval - before <= chance(now.retrieval, before, now.images):
         # clusters may come to fit the images although views are not told apart, which is not what they are made for
-        word = UNPROVEN if found.targets_change else FAILING
+        word = UNPROVEN if evidence.targets_change else FAILING
         return word, "views are told apart no better than before training; "
-    usual = max(before, found.pixels.retrieval)
+    usual = max(before, evidence.pixels.retrieval)
     if now.retrieval < _AHEAD * usual:
         return UNPROVEN, "views are told apart, but little better than by what needs no training; "
     if usual > _WEAK and 1 - now.retrieval > _MISSED * (1 - usual):
         return UNPROVEN, "views are so weak that what needs no training finds many of them; "
-    if found.like_pixels is not None and found.like_pixels[1] >= _ALIKE:
-        kept, alike = found.like_pixels
-        if kept < _KEPT * alike:
+    if evidence.like_pixels is not None and evidence.like_pixels[1] >= _ALIKE:
+        shared, alike = evidence.like_pixels
+        if shared < _KEPT * alike:
             return UNPROVEN, "what pixels call alike is less alike than before training; "
         if now.retrieval < _FAR_AHEAD * usual:
             return UNPROVEN, "these images lie so alike that pixels know much of it already; "
-    if found.distinct is not None and found.distinct < _DISTINCT:
+    if evidence.distinct is not None and evidence.distinct < _DISTINCT:
         return UNPROVEN, "most images are copies; "
     return HEALTHY, ""
 
 
-def remedy(found: Evidence, word: str) -> str:
+def remedy(evidence: Evidence, word: str) -> str:
     """What to try, by the likeliest cause."""
-    if found.distinct is not None and found.distinct < _DISTINCT:
+    if evidence.distinct is not None and evidence.distinct < _DISTINCT:
         return (
-            f"Only {found.distinct:.0%} of the images have no near copy. Try leaving one of each: the page lists "
+            f"Only {evidence.distinct:.0%} of the images have no near copy. Try leaving one of each: the page lists "
             "copies under what to clean."
         )
-    if found.images is not None and found.images < _FEW:
-        return f"{counted(found.images, 'image')} are few to learn from. Try the weights of others (--init)."
-    if found.crop_min is not None and found.crop_min < _TINY:
-        return f"The smallest crops show {found.crop_min:.0%} of an image. Try larger ones (--crop-min 0.2)."
-    if word == COLLAPSED or _too_fast(found):
+    if evidence.images is not None and evidence.images < _FEW:
+        return f"{counted(evidence.images, 'image')} are few to learn from. Try the weights of others (--init)."
+    if evidence.crop_min is not None and evidence.crop_min < _TINY:
+        return f"The smallest crops show {evidence.crop_min:.0%} of an image. Try larger ones (--crop-min 0.2)."
+    if word == COLLAPSED or _too_fast(evidence):
         return "Try a lower learning rate (--lr) and a longer warm-up (--warmup)."
-    if _rising(found):
+    if _rising(evidence):
         return "It was still getting better. Try more epochs (--epochs) or a larger --budget."
     if word == FAILING:
         return "Try a higher learning rate (--lr), or weaker views (--augment simclr-light or crop-flip)."
-    if found.pixels.retrieval > _WEAK:
+    if evidence.pixels.retrieval > _WEAK:
         return (
             "Pixels find many views too, so these teach little. Try stronger views (--augment simclr-small, a lower "
             "--crop-min)."
@@ -165,33 +166,32 @@ def remedy(found: Evidence, word: str) -> str:
     return "Try more epochs (--epochs), or other views (--augment auto; lookalike views DATA shows them)."
 
 
-def _too_fast(found: Evidence) -> bool:
+def _too_fast(evidence: Evidence) -> bool:
     """Whether the loss began above chance, or ended above what it had been."""
-    if len(found.losses) < 2:
+    if len(evidence.losses) < 2:
         return False
-    above = found.chance is not None and found.losses[0] > found.chance
-    return above or found.losses[-1] > min(found.losses) + 0.02 * abs(found.losses[0])
+    above = evidence.chance is not None and evidence.losses[0] > evidence.chance
+    return above or evidence.losses[-1] > min(evidence.losses) + 0.02 * abs(evidence.losses[0])
 
 
-def _rising(found: Evidence) -> bool:
-    half = found.earlier[len(found.earlier) // 2] if found.earlier else None
-    return half is None or found.now.retrieval > _RISING * half
+def _rising(evidence: Evidence) -> bool:
+    half = evidence.earlier[len(evidence.earlier) // 2] if evidence.earlier else None
+    return half is None or evidence.now.retrieval > _RISING * half
 
 
-def as_given(found: Evidence) -> str:
+def as_given(evidence: Evidence) -> str:
     """The same of a network that these images have not trained: what its weights are worth as they came."""
-    if _collapsed(found.now):
-        return (
-            f"collapsed: these weights give nearly all images the same features ({_rank(found.now)}); {_finds(found)}."
-        )
-    return f"not trained: {_finds(found)}; {_rank(found.now)}."
+    if _collapsed(evidence.now):
+        words = f"collapsed: these weights give nearly all images the same features ({_rank(evidence.now)})"
+        return f"{words}; {_finds(evidence)}."
+    return f"not trained: {_finds(evidence)}; {_rank(evidence.now)}."
 
 
-def _finds(found: Evidence) -> str:
-    now = found.now
+def _finds(evidence: Evidence) -> str:
+    now = evidence.now
     return (
         f"a new view finds its own image among {now.images:,} in {now.retrieval:.1%} of cases "
-        f"(pixels {found.pixels.retrieval:.1%}, untrained {found.untrained.retrieval:.1%}, "
+        f"(pixels {evidence.pixels.retrieval:.1%}, untrained {evidence.untrained.retrieval:.1%}, "
         f"chance {1 / max(1, now.images):.1%})"
     )
 

@@ -186,8 +186,8 @@ def _minimise(
         phase("fitting linear probes, passes over the rows") as p,
     ):
         ends = minimise_side_by_side(objectives, begin, _ITERATIONS, tolerance)
-    found = []
+    points = []
     for end, factor in zip(ends, factors, strict=True):
         v, b = _unpacked(end, classes, x_ND)
-        found.append(_packed(plain(v, factor), b))
-    return found
+        points.append(_packed(plain(v, factor), b))
+    return points

@@ -64,18 +64,18 @@ def aligned_maps(
     if not frames or not len(frames[0]):
         return np.zeros((len(frames), 0, 2), np.float32)
     n = len(frames[0])
-    known = neighbours or [nearest_rows(x, NEIGHBOURS) for x in frames]
-    found: dict[int, np.ndarray] = {}
+    near = neighbours or [nearest_rows(x, NEIGHBOURS) for x in frames]
+    layouts: dict[int, np.ndarray] = {}
     with phase("laying out the map, frames", len(frames)) as p:
         for at in p.over([*range(first, len(frames)), *range(first - 1, -1, -1)]):
             beside = None if at == first else at - 1 if at > first else at + 1
-            before = None if beside is None else found[beside]
+            before = None if beside is None else layouts[beside]
             if n < FEWEST or _spread(frames[at]) == 0:
-                found[at] = principal_layout(frames[at], before, seed)
+                layouts[at] = principal_layout(frames[at], before, seed)
                 continue
-            shared = 0.0 if beside is None else common_neighbours(known[at][0], known[beside][0])
-            found[at] = _tsne(frames[at], known[at], before, shared, seed, threads, stop)
-    return _into_unit_square(np.stack([found[at] for at in range(len(frames))]))
+            shared = 0.0 if beside is None else common_neighbours(near[at][0], near[beside][0])
+            layouts[at] = _tsne(frames[at], near[at], before, shared, seed, threads, stop)
+    return _into_unit_square(np.stack([layouts[at] for at in range(len(frames))]))
 
 
 def common_neighbours(one_NK: np.ndarray, other_NK: np.ndarray, k: int = _COMPARED) -> float:

@@ -37,12 +37,12 @@ class MapPace:
 
     def seconds(self, n: int, widths: Sequence[int], maps: bool = True) -> float:
         """Forecast for n images at moments whose features are so wide; without `maps`, of the neighbours alone."""
-        found = sum(self.neighbours[width] for width in widths) * n**2
+        total = sum(self.neighbours[width] for width in widths) * n**2
         if maps and n >= FEWEST:
             iterations = FIRST + FOLLOWING * (len(widths) - 1)
             slower = max(1.0, math.log2(n) / math.log2(self.images))
-            found += len(widths) * self.begin * n + iterations * (self.iteration + self.moved * n * slower)
-        return found
+            total += len(widths) * self.begin * n + iterations * (self.iteration + self.moved * n * slower)
+        return total
 
 
 def measure_paces(

@@ -54,11 +54,11 @@ def propagate(
 class Graph:
     """Nearest neighbours of rows, along which labels are spread, as often as wanted."""
 
-    def __init__(self, x_ND: Tensor, kept_L: Tensor, seed: int = 0, graph_rows: int = GRAPH_ROWS) -> None:
-        """`kept_L` (int64) are rows that must be in the graph: all that will have labels."""
+    def __init__(self, x_ND: Tensor, required_L: Tensor, seed: int = 0, graph_rows: int = GRAPH_ROWS) -> None:
+        """`required_L` (int64) are rows that must be in the graph: all that will have labels."""
         x = x_ND.float()
         self.x_ND = F.normalize(x - x.mean(0), dim=1)
-        self.rows_M = _sample(len(x), kept_L, seed, graph_rows)
+        self.rows_M = _sample(len(x), required_L, seed, graph_rows)
         self.place_N = torch.full((len(x),), -1)
         self.place_N[self.rows_M] = torch.arange(len(self.rows_M))
         self.system = _system(self.x_ND[self.rows_M])
@@ -70,19 +70,19 @@ class Graph:
     def spread(self, labelled_L: Tensor, code_L: Tensor, classes: int) -> Tensor:
         """Probabilities of the classes, as `propagate` gives them."""
         score_MK = _solve(self.system, self.place_N[labelled_L], code_L, classes)
-        found = torch.zeros(len(self.x_ND), classes)
-        found[self.rows_M] = score_MK
+        probability_NK = torch.zeros(len(self.x_ND), classes)
+        probability_NK[self.rows_M] = score_MK
         weight_QB = self.cosine_QB.clamp_min(0) ** _SHARPNESS
-        found[self.others_Q] = torch.einsum("qb,qbk->qk", weight_QB, score_MK[self.near_QB])
-        total_N1 = found.sum(1, keepdim=True)
+        probability_NK[self.others_Q] = torch.einsum("qb,qbk->qk", weight_QB, score_MK[self.near_QB])
+        total_N1 = probability_NK.sum(1, keepdim=True)
         far = (total_N1[:, 0] <= 0).nonzero()[:, 0]  # no path leads to a labelled row
-        found = found / total_N1.clamp_min(torch.finfo(torch.float32).tiny)
+        probability_NK = probability_NK / total_N1.clamp_min(torch.finfo(torch.float32).tiny)
         if len(far):
             _, near_Q1 = nearest(self.x_ND[labelled_L], self.x_ND[far], 1)
             guess = F.one_hot(code_L[near_Q1[:, 0]], classes).float()
-            found[far] = (1 + _HUNCH * guess * classes) / (classes * (1 + _HUNCH))
-        found[labelled_L] = F.one_hot(code_L, classes).float()
-        return found
+            probability_NK[far] = (1 + _HUNCH * guess * classes) / (classes * (1 + _HUNCH))
+        probability_NK[labelled_L] = F.one_hot(code_L, classes).float()
+        return probability_NK
 
 
 def left_out_right(
@@ -133,9 +133,9 @@ def _system(x_MD: Tensor) -> scipy.sparse.csr_matrix:
 
     m = len(x_MD)
     cosine, near = nearest(x_MD, x_MD, min(NEIGHBOURS + 1, m))
-    own = torch.arange(m)[:, None]
-    weight = torch.where(near == own, 0.0, cosine.clamp_min(0) ** _SHARPNESS).double().numpy()
-    row = own.expand_as(near).numpy()
+    self_M1 = torch.arange(m)[:, None]
+    weight = torch.where(near == self_M1, 0.0, cosine.clamp_min(0) ** _SHARPNESS).double().numpy()
+    row = self_M1.expand_as(near).numpy()
     directed = scipy.sparse.csr_matrix((weight.ravel(), (row.ravel(), near.numpy().ravel())), (m, m))
     w = directed + directed.T
     degree = np.asarray(w.sum(1)).ravel()

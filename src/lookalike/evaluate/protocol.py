@@ -13,7 +13,7 @@ from lookalike.evaluate.knn import TEMPERATURE, K, knn_accuracy
 from lookalike.evaluate.linear import HELD_OUT, PENALTIES, linear_accuracy
 from lookalike.runs.evaluation import GroupScores, Scores
 
-_WAYS = ("kmeans", "spectral")  # of grouping
+_METHODS = ("kmeans", "spectral")  # of grouping
 
 
 def measure(x_ND: Tensor, labels_N: Tensor, bank: Tensor, test: Tensor, classes: int, ranks: Ranks = ALONE) -> Scores:
@@ -31,16 +31,16 @@ def measure(x_ND: Tensor, labels_N: Tensor, bank: Tensor, test: Tensor, classes:
         All that `Scores` has; of several processes each has what the first measured.
     """
     learn, asked, y_learn, y_asked = x_ND[bank], x_ND[test], labels_N[bank], labels_N[test]
-    with phase("evaluating features", 2 + len(_WAYS)) as p:
+    with phase("evaluating features", 2 + len(_METHODS)) as p:
         knn = knn_accuracy(learn, y_learn, asked, y_asked, ranks=ranks)
         p.step()
         linear, penalty = linear_accuracy(learn, y_learn, asked, y_asked, ranks)
         p.step()
-        found = {}
-        for way in p.over(_WAYS) if ranks.first else ():
-            _, predict = groups(way, learn, classes)
-            found[way] = GroupScores(**asdict(agreement(predict(asked), y_asked)))
-    scores: Scores = ranks.objects(Scores(knn, linear, penalty, found.get("kmeans"), found.get("spectral")))[0]
+        groups_of = {}
+        for method in p.over(_METHODS) if ranks.first else ():
+            _, predict = groups(method, learn, classes)
+            groups_of[method] = GroupScores(**asdict(agreement(predict(asked), y_asked)))
+    scores: Scores = ranks.objects(Scores(knn, linear, penalty, groups_of.get("kmeans"), groups_of.get("spectral")))[0]
     return scores
 
 

@@ -45,14 +45,14 @@ def minimise_side_by_side(
     """
     import scipy.optimize  # a training begins without it
 
-    said: SimpleQueue[tuple[int, Point | None]] = SimpleQueue()  # a point to be valued, or None at the end
+    requests: SimpleQueue[tuple[int, Point | None]] = SimpleQueue()  # a point to be valued, or None at the end
     answers: list[SimpleQueue[Value | None]] = [SimpleQueue() for _ in starts]
-    found: dict[int, Point] = {}
+    minima: dict[int, Point] = {}
     failures: dict[int, BaseException] = {}
 
     def fit(number: int) -> None:
         def value(point: Point) -> Value:
-            said.put((number, point.copy()))
+            requests.put((number, point.copy()))
             answer = answers[number].get()
             if answer is None:
                 raise _Abandoned
@@ -60,13 +60,13 @@ def minimise_side_by_side(
 
         try:
             options = {"maxiter": iterations, "ftol": tolerance}
-            found[number] = scipy.optimize.minimize(
+            minima[number] = scipy.optimize.minimize(
                 value, starts[number], jac=True, method="L-BFGS-B", options=options
             ).x
         except BaseException as failure:
             failures[number] = failure
         finally:
-            said.put((number, None))
+            requests.put((number, None))
 
     threads = [Thread(target=fit, args=(number,), daemon=True) for number in range(len(starts))]
     for thread in threads:
@@ -74,9 +74,9 @@ def minimise_side_by_side(
     running = len(threads)
     try:
         while running:
-            heard = dict(said.get() for _ in range(running))
-            running -= sum(point is None for point in heard.values())
-            asked = {number: point for number in sorted(heard) if (point := heard[number]) is not None}
+            received = dict(requests.get() for _ in range(running))
+            running -= sum(point is None for point in received.values())
+            asked = {number: point for number in sorted(received) if (point := received[number]) is not None}
             for number, answer in (objectives(asked) if asked else {}).items():
                 answers[number].put(answer)
     finally:
@@ -86,4 +86,4 @@ def minimise_side_by_side(
             thread.join()
     for failure in failures.values():
         raise failure
-    return [found[number] for number in range(len(starts))]
+    return [minima[number] for number in range(len(starts))]

@@ -50,7 +50,7 @@ def typical_rows(x_ND: Tensor, count: int, labelled_L: Tensor, seed: int = 0, mo
         lloyd(x, clusters, seed=rng.derive(seed, "typical", i), max_iter=_ITERATIONS, tol=1e-4)
         for i in range(_RESTARTS)
     ]
-    cluster_N = min(tries, key=lambda found: found.inertia).labels_N
+    cluster_N = min(tries, key=lambda clustering: clustering.inertia).labels_N
     members = [(cluster_N == k).nonzero()[:, 0] for k in range(clusters)]
     taken = torch.zeros(len(x), dtype=torch.bool)
     taken[labelled_L] = True

@@ -48,11 +48,11 @@ def export(source: Source, folder: Path) -> Outcome:
             ("image", arrow.struct([("bytes", arrow.binary()), ("path", arrow.string())])),
         ]
     )
-    shown = iter(pictures)
+    picture_iterator = iter(pictures)
     with parquet.ParquetWriter(folder / FILE, schema, compression="zstd") as file:
         for start in range(0, len(x_ND), _ROW_GROUP):
             rows = range(start, min(start + _ROW_GROUP, len(x_ND)))
-            jpegs = [encoded(next(shown)) for _ in rows]
+            jpegs = [encoded(next(picture_iterator)) for _ in rows]
             columns = {
                 **{name: cells[rows.start : rows.stop] for name, cells in texts.items()},
                 "projection_x": map_N2[rows.start : rows.stop, 0],
@@ -69,17 +69,17 @@ def export(source: Source, folder: Path) -> Outcome:
             file.write_table(arrow.table(columns, schema=schema))
     place = shlex.quote(str(source.out / FILE))
     command = f"embedding-atlas {place} --x projection_x --y projection_y --neighbors neighbors --image image"
-    said = f"{counted(len(x_ND), 'image')}, the {k} nearest of each, {made}"
-    return Outcome(command, said=(said, *pictures.said, *source.fewer()))
+    summary = f"{counted(len(x_ND), 'image')}, the {k} nearest of each, {made}"
+    return Outcome(command, messages=(summary, *pictures.messages, *source.fewer()))
 
 
 def _layout(source: Source, near: Neighbours) -> tuple[np.ndarray, str]:
     """Two coordinates of each image (float32 [N, 2] in [0, 1]), and where they come from."""
-    run, threads = source.kept, source.threads or cores()
+    run, threads = source.reader, source.threads or cores()
     if (run.path / "snapshots" / "map.npz").is_file() and np.array_equal(run.subset, source.rows):
-        kept = timeline(run, source.rows)
-        found = kept.map(threads)
-        if found is not None and kept.frames[-1].kind == "network":
-            return unpacked(found["frames"][-1]), "the map of the run's page"
+        moments = timeline(run, source.rows)
+        page_map = moments.map(threads)
+        if page_map is not None and moments.frames[-1].kind == "network":
+            return unpacked(page_map["frames"][-1]), "the map of the run's page"
     seed = int(run.config.get("seed", 0))
     return aligned_maps([source.chosen_features], neighbours=[near], seed=seed, threads=threads)[0], "a map by t-SNE"

@@ -39,7 +39,7 @@ class Outcome:
     """What opens it: lines of Python, or a command."""
     checks: Mapping[str, float] = field(default_factory=dict)
     """Largest differences that were found."""
-    said: tuple[str, ...] = ()
+    messages: tuple[str, ...] = ()
     """Sentences on what was checked, and on what to know."""
 
 
@@ -69,7 +69,7 @@ class Source:
         return load_backbone(self.run.encoder, "cpu", self.encoder)
 
     @cached_property
-    def kept(self) -> RunReader:
+    def reader(self) -> RunReader:
         """What the folder holds beside the network."""
         return RunReader(self.run.path)
 
@@ -90,14 +90,14 @@ class Source:
     @cached_property
     def chosen_features(self) -> np.ndarray:
         """The features of `rows`, float32 in memory."""
-        found = np.asarray(self.features[self.rows], np.float32)
-        if not np.isfinite(found).all():
+        features = np.asarray(self.features[self.rows], np.float32)
+        if not np.isfinite(features).all():
             raise LookalikeError(f"the features in {self.run.embeddings} are not finite: train that run again")
-        return found
+        return features
 
     def column(self, name: str) -> list[str]:
         """A column of index.csv for `rows`, as text that can be written anywhere."""
-        return [printable(self.kept.index[row].get(name, "")) for row in self.rows]
+        return [printable(self.reader.index[row].get(name, "")) for row in self.rows]
 
     def fewer(self) -> tuple[str, ...]:
         """A sentence where not all images are there."""
@@ -135,14 +135,14 @@ def export(
         LookalikeError: the format is unknown, its library is not there, it does not take this network, the run lacks
             something, or the check failed. Nothing has been written then.
     """
-    found = registry.find("export", to, "format")
+    module = registry.find("export", to, "format")
     machine.use_threads(threads)
     folder = out or run.path / "export" / to
     source = Source(run, folder, most, threads, encoder)
     with staged(folder) as work, phase(f"exporting for {to}"):
-        outcome = found.export(source, work)
+        outcome = module.export(source, work)
         files = tuple(sorted(path.name for path in work.iterdir()))
-    return Exported(outcome.snippet, outcome.checks, outcome.said, folder, files)
+    return Exported(outcome.snippet, outcome.checks, outcome.messages, folder, files)
 
 
 def unsupported(library: str, backbone: Backbone, valid: str) -> LookalikeError:

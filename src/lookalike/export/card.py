@@ -24,20 +24,20 @@ _FIGURES: dict[str, Callable[[Scores], float | None]] = {
 def text(source: Source, backbone: Backbone, options: tuple[str, TrainOptions]) -> str:
     """The card, Markdown with a YAML head."""
     method, chosen = options
-    spec, record = backbone.spec, source.kept.record
+    spec, record = backbone.spec, source.reader.record
     side, channels = spec.image_size, spec.channels
-    name = source.kept.method
+    name = source.reader.method
     needs = "torchvision" if is_resnet(backbone) else "lookalike"
     trained = record.training_images or record.images
     use = 'from load import features\n\nx = features(["photo.jpg"])'
     if channels not in (1, 3):
         use = "from load import model, prepare\n\nx = model(prepare(images))"
     parts = [
-        _head(method, source.kept.with_labels),
+        _head(method, source.reader.with_labels),
         f"# {spec.name} by {name}",
         f"A network from images ({counted(channels, 'channel')}, {side} x {side} pixels) to "
         f"features of width {backbone.encoder.out_features}, trained by lookalike {VERSION}"
-        + (" with labels." if source.kept.with_labels else " without labels."),
+        + (" with labels." if source.reader.with_labels else " without labels."),
         "## Use",
         f"```python\n{use}\n```",
         f"`load.py` needs {needs}, safetensors and Pillow. Images enter as their central square, brought to {side} "
@@ -47,7 +47,7 @@ def text(source: Source, backbone: Backbone, options: tuple[str, TrainOptions]) 
         f"{record.versions.get('torch', 'unknown')}. The options, as resolved:",
         _table(training(chosen)),
         "## Figures",
-        _figures(source.kept.evaluation),
+        _figures(source.reader.evaluation),
         "## What to mind",
         "The features tell apart what the training images differ in, and ignore what the random views vary. On images "
         "of another kind they may say little: compare with raw pixels before relying on them. The licence of the "
@@ -58,8 +58,8 @@ def text(source: Source, backbone: Backbone, options: tuple[str, TrainOptions]) 
 
 def training(options: TrainOptions) -> dict[str, object]:
     """The options that decide the result, without the place of a file on this machine."""
-    found = {name: value for name, value in lasting(options).items() if value is not None}
-    return {**found, "init": Path(found["init"]).name} if "init" in found else found
+    values = {name: value for name, value in lasting(options).items() if value is not None}
+    return {**values, "init": Path(values["init"]).name} if "init" in values else values
 
 
 def _head(method: str, with_labels: bool) -> str:
@@ -78,20 +78,22 @@ def _table(values: dict[str, object]) -> str:
     return "\n".join(["| option | value |", "|---|---|", *rows])
 
 
-def _figures(found: Evaluation | None) -> str:
-    if found is None:
+def _figures(evaluation: Evaluation | None) -> str:
+    if evaluation is None:
         return "None were measured."
     kinds = {"trained": TRAINED, "untrained": "random", "raw pixels": "pixels", "histograms": "histograms"}
-    columns = {title: found.of(kind) for title, kind in kinds.items() if found.of(kind).knn is not None}
+    columns = {
+        title: evaluation.scores_of(kind) for title, kind in kinds.items() if evaluation.scores_of(kind).knn is not None
+    }
     rows = [
-        f"| {title} | " + " | ".join(_number(of(scores)) for scores in columns.values()) + " |"
-        for title, of in _FIGURES.items()
-        if of(found.trained) is not None
+        f"| {title} | " + " | ".join(_number(score_of(scores)) for scores in columns.values()) + " |"
+        for title, score_of in _FIGURES.items()
+        if score_of(evaluation.trained) is not None
     ]
     head = "| | " + " | ".join(columns) + " |"
-    chance = f", chance {found.chance:.1%}:" if found.chance else ":"
-    said = f"On {counted(found.test_rows, 'test image')}{chance}"
-    return "\n".join([said, "", head, "|---|" + "---:|" * len(columns), *rows])
+    chance = f", chance {evaluation.chance:.1%}:" if evaluation.chance else ":"
+    caption = f"On {counted(evaluation.test_rows, 'test image')}{chance}"
+    return "\n".join([caption, "", head, "|---|" + "---:|" * len(columns), *rows])
 
 
 def _number(value: float | None) -> str:

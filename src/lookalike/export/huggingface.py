@@ -70,15 +70,15 @@ def export(source: Source, folder: Path) -> Outcome:
     if is_resnet(backbone):
         need_vision("torchvision", "--to huggingface")
     checks = parity(backbone, folder / LOADER)
-    said = [checked(checks, "torchvision" if is_resnet(backbone) else "lookalike")]
+    messages = [checked(checks, "torchvision" if is_resnet(backbone) else "lookalike")]
     if _of_timm(backbone):
-        said.append(_check_timm(backbone, folder))
+        messages.append(_check_timm(backbone, folder))
     words = card.text(source, backbone, options_of(source.run))
     (folder / "README.md").write_text(words, encoding="utf-8", errors="surrogateescape")
     snippet = f"import sys; sys.path.insert(0, {str(source.out)!r})\nfrom load import model, prepare"
     if backbone.spec.channels in (1, 3):
         snippet = snippet.replace("model, prepare", "features") + '\n\nx = features(["photo.jpg"])'
-    return Outcome(snippet, checks, tuple(said))
+    return Outcome(snippet, checks, tuple(messages))
 
 
 def _of_timm(backbone: Backbone) -> bool:
@@ -89,7 +89,7 @@ def _of_timm(backbone: Backbone) -> bool:
 def _configuration(source: Source, backbone: Backbone) -> dict[str, object]:
     spec, (method, options) = backbone.spec, options_of(source.run)
     side = spec.image_size
-    found: dict[str, object] = {
+    config: dict[str, object] = {
         "library": "lookalike",
         "version": VERSION,
         "encoder": spec.name,
@@ -107,9 +107,9 @@ def _configuration(source: Source, backbone: Backbone) -> dict[str, object]:
         "training": card.training(options),
     }
     if _of_timm(backbone):  # what `timm.create_model("local-dir:...")` and "hf-hub:..." read
-        found["architecture"] = spec.name
-        found["model_args"] = {} if spec.channels == 3 else {"in_chans": spec.channels}
-        found["pretrained_cfg"] = {
+        config["architecture"] = spec.name
+        config["model_args"] = {} if spec.channels == 3 else {"in_chans": spec.channels}
+        config["pretrained_cfg"] = {
             "input_size": [spec.channels, side, side],
             "num_classes": 0,
             "mean": list(backbone.mean),
@@ -118,7 +118,7 @@ def _configuration(source: Source, backbone: Backbone) -> dict[str, object]:
             "crop_pct": 1.0,
             "classifier": "fc",
         }
-    return found
+    return config
 
 
 def _preprocessing(backbone: Backbone) -> dict[str, object]:

@@ -145,8 +145,8 @@ def parity(backbone: Backbone, loader: Path) -> dict[str, float]:
     Raises:
         LookalikeError: one is above 1e-6 (of float32 features: times the largest of them, where that is above 1).
     """
-    found = runpy.run_path(str(loader))
-    return compare(backbone, found["model"], found["prepare"])
+    module = runpy.run_path(str(loader))
+    return compare(backbone, module["model"], module["prepare"])
 
 
 def compare(backbone: Backbone, model: nn.Module, prepare: Callable[[Tensor], Tensor]) -> dict[str, float]:

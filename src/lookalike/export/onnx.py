@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -24,6 +25,14 @@ from lookalike.export.networks import sample
 ANY_NETWORK = True
 FILE = "encoder.onnx"
 TOLERANCE = 1e-4
+
+
+class Session(Protocol):
+    """What is used of onnxruntime's `InferenceSession`."""
+
+    def run(self, output_names: None, input_feed: Mapping[str, np.ndarray]) -> Sequence[np.ndarray]:
+        """The outputs of the graph for these inputs."""
+        ...
 
 
 class FromPixels(nn.Module):
@@ -58,7 +67,7 @@ def export(source: Source, folder: Path) -> Outcome:
     onnx, runtime = (need(name, "onnx", "--to onnx") for name in ("onnx", "onnxruntime"))
     need("onnxscript", "onnx", "--to onnx")
     backbone = source.backbone
-    model = _graph(backbone)
+    model = _program(backbone).model_proto
     model.producer_name = "lookalike"
     for key, value in {"encoder": backbone.spec.name, "image_size": str(backbone.spec.image_size)}.items():
         model.metadata_props.add(key=key, value=value)
@@ -66,12 +75,12 @@ def export(source: Source, folder: Path) -> Outcome:
     data = model.SerializeToString()
     largest = compare(backbone, runtime.InferenceSession(data, providers=["CPUExecutionProvider"]))
     (folder / FILE).write_bytes(data)
-    said = f"checked: onnxruntime gives the run's features (largest difference {largest:.0e})"
-    return Outcome(_snippet(backbone, source.out / FILE), {"features": largest}, (said,))
+    message = f"checked: onnxruntime gives the run's features (largest difference {largest:.0e})"
+    return Outcome(_snippet(backbone, source.out / FILE), {"features": largest}, (message,))
 
 
-def _graph(backbone: Backbone) -> Any:
-    """The network as an ONNX model."""
+def _program(backbone: Backbone) -> torch.onnx.ONNXProgram:
+    """The network, exported."""
     network = FromPixels(backbone).to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]  # as in backbone.placed
     example = sample(backbone, 2, backbone.spec.image_size + 3, backbone.spec.image_size + 7).permute(0, 2, 3, 1)
     axes = {i: torch.export.Dim(name) for i, name in enumerate(("batch", "height", "width"))}
@@ -90,10 +99,10 @@ def _graph(backbone: Backbone) -> Any:
         reason = (str(error) or type(error).__name__).strip().splitlines()[0]
         raise LookalikeError(f"torch cannot write {backbone.spec.name} as ONNX: {reason}") from error
     assert program is not None  # with dynamo=True there is one
-    return program.model_proto
+    return program
 
 
-def compare(backbone: Backbone, session: Any) -> float:
+def compare(backbone: Backbone, session: Session) -> float:
     """The largest difference between onnxruntime's features and the run's own, over batches of several sizes.
 
     Sizes are such that both ways of resizing are exact: no pixel can fall on the other side of a half.

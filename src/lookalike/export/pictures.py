@@ -22,20 +22,20 @@ _QUALITY = 90
 
 
 class Pictures:
-    """Pictures of SIDE x SIDE pixels. `said` is a sentence where some are missing."""
+    """Pictures of SIDE x SIDE pixels. `messages` holds a sentence where some are missing."""
 
     def __init__(self, source: Source) -> None:
         self.rows = source.rows
-        self.kept = Thumbnails([source.kept])
+        self.thumbnails = Thumbnails([source.reader])
         self.other: dict[int, int] = {}  # row -> place among those to be read
-        self.said: tuple[str, ...] = ()
-        missing = [int(row) for row in self.rows if int(row) not in self.kept.place]
+        self.messages: tuple[str, ...] = ()
+        missing = [int(row) for row in self.rows if int(row) not in self.thumbnails.place]
         if missing:
             try:
                 self.images = images_of(source.run, options_of(source.run)[1])
             except LookalikeError as error:
                 reason = str(error).splitlines()[0]
-                self.said = (
+                self.messages = (
                     f"{counted(len(missing), 'image')} {agreeing(len(missing), 'has', 'have')} no picture: the "
                     f"run kept none, and {reason}",
                 )
@@ -49,18 +49,18 @@ class Pictures:
                 part = self.rows[start : start + _BLOCK]
                 read = self._read([int(row) for row in part if int(row) in self.other])
                 for row in p.over(part):
-                    yield read[int(row)] if int(row) in read else self.kept.tile(int(row))
+                    yield read[int(row)] if int(row) in read else self.thumbnails.tile(int(row))
 
     def _read(self, rows: list[int]) -> dict[int, Image.Image]:
         if not rows:
             return {}
         sheet = sprite_sheet(self.images.center_crops[torch.tensor(rows)])
         columns = sheet.width // SIDE
-        found = {}
+        pictures = {}
         for i, row in enumerate(rows):
             left, top = i % columns * SIDE, i // columns * SIDE
-            found[row] = sheet.crop((left, top, left + SIDE, top + SIDE))
-        return found
+            pictures[row] = sheet.crop((left, top, left + SIDE, top + SIDE))
+        return pictures
 
 
 def sprite(pictures: Pictures, widest: int) -> tuple[Image.Image, int]:

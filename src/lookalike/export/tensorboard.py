@@ -48,8 +48,10 @@ def export(source: Source, folder: Path) -> Outcome:
         "}\n",
         encoding="utf-8",
     )
-    said = f"features of {len(x_ND):,} x {x_ND.shape[1]}, pictures of {side} pixels on a sheet of {sheet.width}"
-    return Outcome(f"tensorboard --logdir {shlex.quote(str(source.out))}", said=(said, *pictures.said, *source.fewer()))
+    summary = f"features of {len(x_ND):,} x {x_ND.shape[1]}, pictures of {side} pixels on a sheet of {sheet.width}"
+    return Outcome(
+        f"tensorboard --logdir {shlex.quote(str(source.out))}", messages=(summary, *pictures.messages, *source.fewer())
+    )
 
 
 def _cell(text: str) -> str:

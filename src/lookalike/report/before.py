@@ -15,7 +15,7 @@ def has_learned(run: RunReader) -> bool:
         run.record.has_ended
         or run.embeddings is not None
         or any(frame.kind != "pixels" for frame in run.frames)
-        or bool(run.of("look") or run.of("epoch"))
+        or bool(run.events_of("look") or run.events_of("epoch"))
     )
 
 
@@ -36,8 +36,8 @@ def opening(run: RunReader) -> str:
 
 def survey(run: RunReader) -> list[str]:
     """What was found when the images were listed and decoded, as sentences; nothing where it was not kept."""
-    kept = [line for line in run.record.survey if isinstance(line, str) and line]
-    return [f"{line[:1].upper()}{line[1:]}." for line in kept]
+    lines = [line for line in run.record.survey if isinstance(line, str) and line]
+    return [f"{line[:1].upper()}{line[1:]}." for line in lines]
 
 
 def to_come(run: RunReader) -> str:
@@ -57,18 +57,20 @@ def go_on(run: RunReader) -> str:
     return f"Go on with the run{when}: lookalike train --config {config}"
 
 
-def missing(run: RunReader, of: str) -> list[str]:
-    """What is not on the page yet; `of` names the run where there are several."""
+def missing(run: RunReader, run_words: str) -> list[str]:
+    """What is not on the page yet; `run_words` name the run where there are several."""
     labelled = any(row.get("label") for row in run.index)
     last = "outliers and an evaluation" if labelled else "and outliers"
-    found = [f"Views, curves, groups, {last} come with learning{of}: this page is from before it."]
+    sentences = [f"Views, curves, groups, {last} come with learning{run_words}: this page is from before it."]
     if not run.frames and not any("snapshots" in sentence for sentence in run.missing):
         why = (
             "it was started with --no-snapshots"
             if run.config.get("snapshots") is False
             else "it was interrupted before its first look at the network"
         )
-        found.append(f"No snapshots{of}: {why}.")
+        sentences.append(f"No snapshots{run_words}: {why}.")
     if not labelled:
-        found.append(f"No labels{of}: accuracies and same-label marks are left out. Class folders give labels.")
-    return found
+        sentences.append(
+            f"No labels{run_words}: accuracies and same-label marks are left out. Class folders give labels."
+        )
+    return sentences

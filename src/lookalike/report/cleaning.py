@@ -50,11 +50,11 @@ class Cleaning:
         compared = _halved(self.tiles) if self.by_pixels and self.tiles is not None else self.features
         self.near: tuple[np.ndarray, np.ndarray] | None = None
         if compared is not None:
-            known = compared if len(self.compared) == len(compared) else compared[self.compared]
-            fit = _fitting(len(known), 2, limit, lambda at: nearest_rows(known[at], _LOOKED_AT))
-            if fit < len(known):
-                self.compared, known = evenly(self.compared, fit), evenly(known, fit)
-            self.near = nearest_rows(known, _LOOKED_AT)
+            x_ND = compared if len(self.compared) == len(compared) else compared[self.compared]
+            fit = _fitting(len(x_ND), 2, limit, lambda at: nearest_rows(x_ND[at], _LOOKED_AT))
+            if fit < len(x_ND):
+                self.compared, x_ND = evenly(self.compared, fit), evenly(x_ND, fit)
+            self.near = nearest_rows(x_ND, _LOOKED_AT)
 
     def _contents(self, thumbnails: Thumbnails, limit: TimeLimit) -> np.ndarray:
         """Of the thumbnails of all images, or of those that are compared where the time does not do for all."""

@@ -20,7 +20,7 @@ from lookalike.report.card import card
 from lookalike.report.cleaning import Cleaning
 from lookalike.report.clusters import clusters
 from lookalike.report.images import Thumbnails, chosen_rows, described, sprite_sheets
-from lookalike.report.packing import data_uri, plain
+from lookalike.report.packing import data_uri, plain_object
 from lookalike.report.reduced import map_words, reduced
 from lookalike.report.time_limit import TimeLimit
 from lookalike.report.timeline import timeline
@@ -50,7 +50,7 @@ def collect(
         raise LookalikeError("no run named: lookalike report RUN [RUN ...]")
     if max_thumbs < 1:
         raise LookalikeError(f"--max-thumbs must be at least 1, got {max_thumbs}")
-    limit = TimeLimit.of(None if seconds is None else _COLLECTED * seconds)
+    limit = TimeLimit.after(None if seconds is None else _COLLECTED * seconds)
     runs = [RunReader(path) for path in paths]
     _raise_different_images(runs)
     rows = chosen_rows(runs, max_thumbs)
@@ -73,7 +73,7 @@ def collect(
         missing.append("There are no thumbnails: the run kept none (--no-snapshots, or an older version).")
     elif len(rows) < max(run.images for run in runs):
         missing.append(f"{len(rows):,} of {counted(max(run.images for run in runs), 'image')} are shown.")
-    return plain(
+    return plain_object(
         {
             "format": FORMAT,
             "title": _title(runs),
@@ -105,7 +105,7 @@ def _run(
         "duplicates": cleaning.duplicates(),
         "outliers": cleaning.outliers(),
         "skipped": run.skipped,
-        "curves": {kind: run.of(kind) for kind in ("epoch", "look", "clustering")},
+        "curves": {kind: run.events_of(kind) for kind in ("epoch", "look", "clustering")},
         "evaluation": None if run.evaluation is None else run.evaluation.to_json(),
         "views": _views(run),
         "views_said": _views_said(run),
@@ -116,39 +116,45 @@ def _run(
 
 def _missing(run: RunReader, name: str, runs: int) -> list[str]:
     """What is not there, and why; called when everything has been read."""
-    of = f" of {name}" if runs > 1 else ""
-    early = [] if before.has_learned(run) else before.missing(run, of)  # before what reading has complained about
-    found = list(run.missing)
+    run_words = f" of {name}" if runs > 1 else ""
+    early = (
+        [] if before.has_learned(run) else before.missing(run, run_words)
+    )  # before what reading has complained about
+    sentences = list(run.missing)
     ours, theirs = _numbers(VERSION), _numbers(str(run.record.versions.get("lookalike", "")))
     if theirs > ours:
-        found.append(f"The run{of} was written by lookalike {'.'.join(map(str, theirs))}, this is {VERSION}.")
+        sentences.append(
+            f"The run{run_words} was written by lookalike {'.'.join(map(str, theirs))}, this is {VERSION}."
+        )
     if early:
-        return found + early
-    if not run.frames and not any("snapshots" in sentence for sentence in found):
+        return sentences + early
+    if not run.frames and not any("snapshots" in sentence for sentence in sentences):
         why = (
             "it was trained with --no-snapshots, or by an older version"
             if run.embeddings is not None
             else "it was interrupted before its first look at the network"
         )
-        found.append(f"No snapshots{of}: {why}.")
+        sentences.append(f"No snapshots{run_words}: {why}.")
     elif run.frames and not any(frame.kind == "network" for frame in run.frames):
-        found.append(f"No snapshot{of} of the network in training: it was interrupted before the first one.")
+        sentences.append(f"No snapshot{run_words} of the network in training: it was interrupted before the first one.")
     if run.embeddings is None:
-        found.append(
-            f"No features of all images{of}, so what is said of duplicates, outliers and groups is of a part at most: "
-            "let the run finish."
+        sentences.append(
+            f"No features of all images{run_words}, so what is said of duplicates, outliers and groups is of a part at "
+            "most: let the run finish."
         )
     if not any(row.get("label") for row in run.index):
-        found.append(f"No labels{of}: accuracies and same-label marks are left out. Class folders give labels.")
+        sentences.append(
+            f"No labels{run_words}: accuracies and same-label marks are left out. Class folders give labels."
+        )
     if not any(row.get("cluster") for row in run.index):
-        found.append(f"No groups of the images{of}: lookalike cluster {run.path} --k auto")
+        sentences.append(f"No groups of the images{run_words}: lookalike cluster {run.path} --k auto")
     if run.evaluation is None and any(row.get("label") for row in run.index):
-        found.append(f"No evaluation{of}: lookalike evaluate {run.path}")
+        sentences.append(f"No evaluation{run_words}: lookalike evaluate {run.path}")
     if run.config.get("epochs") == 0:
-        found.append(f"No curves{of}: it was not trained (--epochs 0).")
-    elif not run.of("epoch"):
-        found.append(f"No epoch{of} was finished, so there are no curves.")
-    return found
+        sentences.append(f"No curves{run_words}: it was not trained (--epochs 0).")
+    elif not run.events_of("epoch"):
+        sentences.append(f"No epoch{run_words} was finished, so there are no curves.")
+    return sentences
 
 
 def _raise_different_images(runs: Sequence[RunReader]) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from lookalike.core.options import TrainOptions
 from lookalike.core.record_types import Event
@@ -26,7 +25,7 @@ class Differences:
     """What differs between two runs: of each part, a name and what the one and the other has (None: nothing)."""
 
     names: tuple[str, str]
-    parts: dict[str, dict[str, tuple[Any, Any]]] = field(default_factory=dict)
+    parts: dict[str, dict[str, tuple[object, object]]] = field(default_factory=dict)
     by_chance: dict[str, float] = field(default_factory=dict)
     """Of figures on the same test images: how far they may differ by chance."""
 
@@ -42,8 +41,8 @@ class Differences:
 
 def differences(a: RunReader, b: RunReader) -> Differences:
     """What differs between two runs."""
-    found = Differences((str(a.path), str(b.path)))
-    tables: dict[str, tuple[Mapping[str, Any], Mapping[str, Any]]] = {
+    result = Differences((str(a.path), str(b.path)))
+    tables: dict[str, tuple[Mapping[str, object], Mapping[str, object]]] = {
         "configuration": (_configuration(a), _configuration(b)),
         "images": _images(a, b),
         "versions": (a.record.versions, b.record.versions),
@@ -52,14 +51,15 @@ def differences(a: RunReader, b: RunReader) -> Differences:
     }
     for part in PARTS:
         one, other = tables[part]
-        found.parts[part] = {
+        result.parts[part] = {
             key: (one.get(key), other.get(key)) for key in {**one, **other} if one.get(key) != other.get(key)
         }
     images = tested_alike(a, b)
-    for key, (x, y) in found.parts["figures"].items():
+    for key, values in result.parts["figures"].items():
+        x, y = map(number, values)
         if images and x is not None and y is not None and key.split(".")[-1] in _SHARES:
-            found.by_chance[key] = chance(x, y, images)
-    return found
+            result.by_chance[key] = chance(x, y, images)
+    return result
 
 
 def _configuration(run: RunReader) -> dict[str, object]:
@@ -91,12 +91,12 @@ def _images(a: RunReader, b: RunReader) -> tuple[dict[str, object], dict[str, ob
 def _figures(run: RunReader) -> dict[str, float]:
     """Numbers of the evaluation, of the last look and of the last epoch."""
     measured = {} if run.evaluation is None else run.evaluation.to_json()
-    found = {f"evaluation.{key}": number(value) for key, value in measured.items()}
+    figures = {f"evaluation.{key}": number(value) for key, value in measured.items()}
     look = last_looks(run).get("network", {})
-    found |= {f"look.{key}": number(look.get(key)) for key in ("retrieval", "effective_rank")}
-    last: Event = (run.of("epoch") or [{}])[-1]
-    found |= {key: number(last.get(key)) for key in ("epoch", "loss")}
-    return {key: value for key, value in found.items() if value is not None}
+    figures |= {f"look.{key}": number(look.get(key)) for key in ("retrieval", "effective_rank")}
+    last: Event = (run.events_of("epoch") or [{}])[-1]
+    figures |= {key: number(last.get(key)) for key in ("epoch", "loss")}
+    return {key: value for key, value in figures.items() if value is not None}
 
 
 def tested_alike(a: RunReader, b: RunReader) -> int:

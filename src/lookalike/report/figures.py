@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,6 +13,9 @@ from lookalike.core.files import write_atomically
 from lookalike.core.made_here import KEY, MARK
 from lookalike.core.record_types import Record
 from lookalike.report.packing import unpacked
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 # Okabe and Ito's palette: told apart without full colour vision.
 _COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#f0e442", "#000000")
@@ -92,11 +95,13 @@ def _maps(images: Record, run: Record, folder: Path, name: str) -> list[Path]:
         figure = Figure(figsize=(4, 4), layout="constrained")
         axes = figure.subplots()
         for code in np.unique(label):
-            own = points[label == code]
+            of_label = points[label == code]
             text, colour = ("", "#999999") if code < 0 else (images["labels"][code], _COLOURS[code % len(_COLOURS)])
             # eight colours, then eight with another mark
             mark = "o^sv*"[code // len(_COLOURS) % 5] if code >= 0 else "o"
-            axes.scatter(own[:, 0], own[:, 1], s=3, c=colour, marker=mark, linewidths=0, label=text, rasterized=True)
+            axes.scatter(
+                of_label[:, 0], of_label[:, 1], s=3, c=colour, marker=mark, linewidths=0, label=text, rasterized=True
+            )
         axes.set(xlim=(-0.02, 1.02), ylim=(1.02, -0.02), xticks=[], yticks=[], aspect="equal", title=moment["name"])
         if 1 < len(images["labels"]) <= 2 * len(_COLOURS):
             figure.legend(loc="outside lower center", ncols=5, frameon=False, fontsize="x-small", markerscale=3)
@@ -104,7 +109,7 @@ def _maps(images: Record, run: Record, folder: Path, name: str) -> list[Path]:
     return written
 
 
-def _save(figure: Any, folder: Path, name: str) -> list[Path]:
+def _save(figure: Figure, folder: Path, name: str) -> list[Path]:
     written = []
     for kind in _KINDS:
         data = io.BytesIO()

@@ -68,8 +68,10 @@ def chosen_rows(runs: Sequence[RunReader], most: int) -> np.ndarray:
     Where there are more than `most`, evenly spaced ones are taken.
     """
     mapped = np.unique(np.concatenate([run.subset for run in runs]))
-    shown = [np.array(run.thumbs["rows"], np.int64) for run in runs if run.thumbs is not None]
-    every = np.unique(np.concatenate(shown)) if shown else np.arange(max(run.images for run in runs))
+    with_thumbnails = [np.array(run.thumbs["rows"], np.int64) for run in runs if run.thumbs is not None]
+    every = (
+        np.unique(np.concatenate(with_thumbnails)) if with_thumbnails else np.arange(max(run.images for run in runs))
+    )
     every = np.union1d(every, mapped)
     if len(every) <= most:
         return every

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import math
-from typing import Any, TypedDict
+from collections.abc import Mapping
+from typing import TypedDict
 
 import numpy as np
 
@@ -34,10 +35,15 @@ def data_uri(kind: str, data: bytes) -> str:
     return f"data:{kind};base64,{base64.b64encode(data).decode()}"
 
 
-def plain(value: object) -> Any:
-    """The same with NaN and infinite numbers as null, as JSON has none."""
+def plain_object(table: Mapping[str, object]) -> dict[str, object]:
+    """An object of JSON with NaN and infinite numbers as null, as JSON has none."""
+    return {str(key): plain(item) for key, item in table.items()}
+
+
+def plain(value: object) -> object:
+    """A value of JSON, as `plain_object` has them."""
     if isinstance(value, dict):
-        return {str(key): plain(item) for key, item in value.items()}
+        return plain_object(value)
     if isinstance(value, list | tuple):
         return [plain(item) for item in value]
     if isinstance(value, float | np.floating):

@@ -50,7 +50,7 @@ def reduced(time: Timeline, limit: TimeLimit, threads: int) -> tuple[Timeline, i
         least = _FEWEST[0 if len(moments) > 3 else 1 if len(moments) > 1 else 2]
         images = _most(len(time.rows), partial(pace.seconds, widths=[widths[at] for at in moments]), seconds)
         if images >= min(least, len(time.rows)):
-            return _of(time, moments, images), pace.threads
+            return _subset(time, moments, images), pace.threads
     return dataclasses.replace(time, frames=[]), threads
 
 
@@ -75,7 +75,7 @@ def _most(n: int, seconds: Callable[[int], float], most: float) -> int:
     return low
 
 
-def _of(time: Timeline, moments: Sequence[int], images: int) -> Timeline:
+def _subset(time: Timeline, moments: Sequence[int], images: int) -> Timeline:
     at = evenly(np.arange(len(time.rows)), images)
     frames = [time.frames[moment] for moment in moments]
     return dataclasses.replace(

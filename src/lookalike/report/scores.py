@@ -37,7 +37,7 @@ class Figure:
     @property
     def beside(self) -> str:
         """What it is to be compared with, in words."""
-        known = (
+        references = (
             ("the weights it began with", self.initial),
             ("pixels", self.pixels),
             ("histograms", self.histograms),
@@ -45,53 +45,53 @@ class Figure:
             ("chance", self.chance),
         )
         form = ".1%" if self.percent else ".1f"
-        return ", ".join(f"{name} {value:{form}}" for name, value in known if value is not None)
+        return ", ".join(f"{name} {value:{form}}" for name, value in references if value is not None)
 
 
 def last_looks(run: RunReader) -> dict[str, Event]:
     """The last look at `pixels`, at `histograms`, at the network `untrained`, and at the `network`."""
-    return {str(event.get("of")): event for event in run.of("look")}
+    return {str(event.get("of")): event for event in run.events_of("look")}
 
 
 def initial_look(run: RunReader) -> Event:
     """The look at the weights that a training began with, where they were trained before; else nothing."""
-    looks = [event for event in run.of("look") if event.get("of") == "network"]
+    looks = [event for event in run.events_of("look") if event.get("of") == "network"]
     return looks[0] if len(looks) > 1 and not looks[0].get("step") else {}
 
 
 def first_heads(run: RunReader) -> list[Event]:
     """The clusterings of the first head."""
-    return [event for event in run.of("clustering") if event.get("head", 0) == 0]
+    return [event for event in run.events_of("clustering") if event.get("head", 0) == 0]
 
 
 def scores(run: RunReader) -> dict[str, Figure]:
     """What was measured, by name; what was not is not there."""
-    found = [*_of_looks(run), *(_of_evaluation(run) if run.evaluation is not None else _of_monitor(run))]
-    epochs, notes = run.of("epoch"), first_heads(run)
+    figures = [*_of_looks(run), *(_of_evaluation(run) if run.evaluation is not None else _of_monitor(run))]
+    epochs, notes = run.events_of("epoch"), first_heads(run)
     if epochs and epochs[-1].get("loss") is not None:
         last = epochs[-1]
-        found.append(Figure("loss", "mean of the last epoch", last["loss"], last.get("chance_loss"), percent=False))
+        figures.append(Figure("loss", "mean of the last epoch", last["loss"], last.get("chance_loss"), percent=False))
     if notes and notes[-1].get("nmi_previous") is not None:
         what = "agreement (NMI) of the last clustering with the one before"
-        found.append(Figure("clusters kept", what, notes[-1]["nmi_previous"], 0.0))
-    return {figure.name: figure for figure in found}
+        figures.append(Figure("clusters kept", what, notes[-1]["nmi_previous"], 0.0))
+    return {figure.name: figure for figure in figures}
 
 
 def _look(run: RunReader, name: str, what: str, key: str, chance: float | None, percent: bool = True) -> list[Figure]:
     looks, begun = last_looks(run), initial_look(run).get(key)
     now = looks.get("network", {}).get(key)
-    beside = {of: looks.get(of, {}).get(key) for of in ("pixels", "untrained", "histograms")}
+    beside = {kind: looks.get(kind, {}).get(key) for kind in ("pixels", "untrained", "histograms")}
     return [] if now is None else [Figure(name, what, now, chance, percent=percent, initial=begun, **beside)]
 
 
 def _of_looks(run: RunReader) -> list[Figure]:
     look = last_looks(run).get("network", {})
     n = look.get("images") or 0
-    own = f"a new view of an image is nearest to that image, of {n:,}"
+    retrieval = f"a new view of an image is nearest to that image, of {n:,}"
     rank = f"directions that the features use, of {look.get('dimensions', 0):,}"
     closest = "of an image's 20 nearest training images are of its class"
     return [
-        *_look(run, "own image found", own, "retrieval", 1 / n if n else None),
+        *_look(run, "own image found", retrieval, "retrieval", 1 / n if n else None),
         *_look(run, "effective rank", rank, "effective_rank", None, percent=False),
         *_look(run, "closest 20", closest, "closest", _chances(run)[1]),
     ]
@@ -102,13 +102,13 @@ def _of_monitor(run: RunReader) -> list[Figure]:
 
 
 def _of_evaluation(run: RunReader) -> list[Figure]:
-    found = run.evaluation
-    if found is None:
+    evaluation = run.evaluation
+    if evaluation is None:
         return []
-    rows = f"accuracy on {counted(found.test_rows, 'held-out image')}"
-    groups = counted(int(number(found.protocol.get("clusters")) or 0), "group")
-    known: tuple[tuple[str, Callable[[Scores], float | None], str], ...] = (
-        ("kNN", lambda scores: scores.knn, f"{rows}, by the {found.protocol.get('k', '')} nearest"),
+    rows = f"accuracy on {counted(evaluation.test_rows, 'held-out image')}"
+    groups = counted(int(number(evaluation.protocol.get("clusters")) or 0), "group")
+    figures: tuple[tuple[str, Callable[[Scores], float | None], str], ...] = (
+        ("kNN", lambda scores: scores.knn, f"{rows}, by the {evaluation.protocol.get('k', '')} nearest"),
         ("linear", lambda scores: scores.linear, f"{rows}, of a linear classifier of the features"),
         ("groups", lambda scores: scores.groups, f"{rows}, of {groups} made without labels"),
     )
@@ -117,14 +117,14 @@ def _of_evaluation(run: RunReader) -> list[Figure]:
             name,
             what,
             value,
-            found.chance,
-            of(found.of("pixels")),
-            of(found.of("random")),
-            initial=of(found.of("init")),
-            histograms=of(found.of("histograms")),
+            evaluation.chance,
+            score_of(evaluation.scores_of("pixels")),
+            score_of(evaluation.scores_of("random")),
+            initial=score_of(evaluation.scores_of("init")),
+            histograms=score_of(evaluation.scores_of("histograms")),
         )
-        for name, of, what in known
-        if (value := of(found.trained)) is not None
+        for name, score_of, what in figures
+        if (value := score_of(evaluation.trained)) is not None
     ]
 
 

@@ -27,7 +27,7 @@ _QUALITY = 85
 
 
 @dataclass(frozen=True)
-class Found:
+class SearchHit:
     """A line of the page: an image, or what was found for it."""
 
     name: str
@@ -47,7 +47,7 @@ class Pictures:
         self.thumbnails = Thumbnails([self.run])
         self.folder = _folder(self.run)
 
-    def of(self, row: int, path: str) -> Image.Image | None:
+    def picture(self, row: int, path: str) -> Image.Image | None:
         """The picture of the image in that row of index.csv."""
         return self.thumbnails.tile(row) or picture_of(self.folder / path)
 
@@ -57,8 +57,8 @@ def _folder(run: RunReader) -> Path:
     places = run.record.data
     if places and is_there(places[0]):
         return Path(places[0])
-    said = run.config.get("data")
-    place = str((said[0] if said else ".") if isinstance(said, list) else said or ".")
+    data = run.config.get("data")
+    place = str((data[0] if data else ".") if isinstance(data, list) else data or ".")
     return Path(find_place(place, folders_of(run.record.folder, run.config, run.path)) or place)
 
 
@@ -74,7 +74,9 @@ def picture_of(path: Path) -> Image.Image | None:
         return None
 
 
-def write_search(path: Path, title: str, asked: Sequence[tuple[Found, Sequence[Found]]], notes: Sequence[str]) -> None:
+def write_search(
+    path: Path, title: str, asked: Sequence[tuple[SearchHit, Sequence[SearchHit]]], notes: Sequence[str]
+) -> None:
     """Write the page: each image that was asked about with the images found, the nearest first.
 
     Args:
@@ -93,17 +95,17 @@ def write_search(path: Path, title: str, asked: Sequence[tuple[Found, Sequence[F
         title=_printable(title),
         styles=Markup((_TEMPLATE / "search.css").read_text(encoding="utf-8")),
         notes=[_printable(note) for note in notes],
-        asked=[(_shown(query), [_shown(hit) for hit in hits]) for query, hits in asked],
+        asked=[(_printed(query), [_printed(hit) for hit in hits]) for query, hits in asked],
     )
     write_text(path, page)
 
 
-def _shown(found: Found) -> dict[str, str]:
+def _printed(hit: SearchHit) -> dict[str, str]:
     return {
-        "name": _printable(found.name),
-        "label": _printable(found.label),
-        "similarity": "" if found.row < 0 else f"{found.similarity:.3f}",
-        "picture": "" if found.picture is None else _uri(found.picture),
+        "name": _printable(hit.name),
+        "label": _printable(hit.label),
+        "similarity": "" if hit.row < 0 else f"{hit.similarity:.3f}",
+        "picture": "" if hit.picture is None else _uri(hit.picture),
     }
 
 

@@ -20,7 +20,7 @@ class TimeLimit:
     clock: Clock = time.monotonic
 
     @classmethod
-    def of(cls, seconds: float | None, clock: Clock = time.monotonic) -> TimeLimit:
+    def after(cls, seconds: float | None, clock: Clock = time.monotonic) -> TimeLimit:
         """From now on so many seconds."""
         return cls(None if seconds is None else clock() + seconds, clock)
 

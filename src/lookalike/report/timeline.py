@@ -57,16 +57,16 @@ class Timeline:
         """`neighbours` of docs/page.md; `label` int64, of the images of the page, -1 for none."""
         if not self.frames or len(self.rows) < 2:
             return None
-        own = label[self.places]
+        label_N = label[self.places]
         k = min(SHOWN, len(self.rows) - 1)
-        known = [rows_NK[:, :k] for rows_NK, _ in self.near]
-        rates = [same_label_rate(own, rows_NK) for rows_NK in known]
+        rows_of_frames = [rows_NK[:, :k] for rows_NK, _ in self.near]
+        rates = [same_label_rate(label_N, rows_NK) for rows_NK in rows_of_frames]
         return {
             "rows": packed(self.places, "uint32"),
             "k": k,
-            "frames": [packed(self.places[rows_NK], "uint32") for rows_NK in known],
+            "frames": [packed(self.places[rows_NK], "uint32") for rows_NK in rows_of_frames],
             "rate": None if None in rates else rates,
-            "chance": same_label_chance(own),
+            "chance": same_label_chance(label_N),
         }
 
     def map(self, threads: int, limit: TimeLimit = NO_LIMIT) -> MapData | None:
@@ -86,12 +86,12 @@ class Timeline:
                     stop=None if limit.end is None else limit.is_past,
                 )
             if not limit.is_past():  # else it may not be settled
-                _keep(self._map_file, self._map_key, maps)
+                _write_map(self._map_file, self._map_key, maps)
         return {"rows": packed(self.places, "uint32"), "frames": [packed(frame, "float32") for frame in maps]}
 
     def kept_map(self) -> np.ndarray | None:
         """The map of these features that an earlier page was written with."""
-        return _kept(self._map_file, self._map_key)
+        return _read_map(self._map_file, self._map_key)
 
     @property
     def seed(self) -> int:
@@ -115,15 +115,17 @@ class Timeline:
 def timeline(run: RunReader, page_rows: np.ndarray) -> Timeline:
     """The frames of a run for the images of a page; without snapshots, one frame of its embeddings."""
     if run.frames:
-        kept = np.isin(run.subset, page_rows)
-        rows = run.subset[kept]
+        on_page = np.isin(run.subset, page_rows)
+        rows = run.subset[on_page]
         frames = [
-            Frame(f.kind, f.epoch, f.step, f.features_ND[kept], None if f.clusters_N is None else f.clusters_N[kept])
+            Frame(
+                f.kind, f.epoch, f.step, f.features_ND[on_page], None if f.clusters_N is None else f.clusters_N[on_page]
+            )
             for f in run.frames
         ]
     elif run.embeddings is not None:
         rows = evenly(page_rows, _MAPPED)
-        last = (run.of("epoch") or [{}])[-1]
+        last = (run.events_of("epoch") or [{}])[-1]
         features = np.asarray(run.embeddings[rows])
         frames = [Frame("network", int(last.get("epoch", 0)), int(last.get("step", 0)), features)]
     else:
@@ -145,7 +147,7 @@ def same_label_chance(label_N: np.ndarray) -> float | None:
     return float((counts * (counts - 1)).sum() / (total * (total - 1))) if len(counts) > 1 else None
 
 
-def _kept(path: Path, key: str) -> np.ndarray | None:
+def _read_map(path: Path, key: str) -> np.ndarray | None:
     try:
         with np.load(path, allow_pickle=False) as file:
             return file["maps"] if str(file["key"]) == key else None
@@ -153,7 +155,7 @@ def _kept(path: Path, key: str) -> np.ndarray | None:
         return None
 
 
-def _keep(path: Path, key: str, maps: np.ndarray) -> None:
+def _write_map(path: Path, key: str, maps: np.ndarray) -> None:
     if not path.parent.is_dir():
         return
     data = io.BytesIO()

@@ -28,28 +28,28 @@ def verdict(run: RunReader) -> dict[str, object]:
     """`verdict` of docs/page.md."""
     if not before.has_learned(run):
         return {"sentences": _before_learning(run), "figures": []}
-    known = scores(run)
-    said = [_opening(run), _learning(run, known), _by_labels(run)]
-    said += [_accuracy(run, known), training_paid(run.evaluation)]
-    said += [_closest(known), _rank(run, known)]
-    said += [_stability(run), _skipped(run), *_passed_over(run), *_advice(run, known)]
+    figures = scores(run)
+    lines = [_opening(run), _learning(run, figures), _by_labels(run)]
+    lines += [_accuracy(run, figures), training_paid(run.evaluation)]
+    lines += [_closest(figures), _rank(run, figures)]
+    lines += [_stability(run), _skipped(run), *_passed_over(run), *_advice(run, figures)]
     return {
-        "sentences": [sentence for sentence in said if sentence],
-        "figures": [figure.event() for figure in known.values()],
+        "sentences": [sentence for sentence in lines if sentence],
+        "figures": [figure.event() for figure in figures.values()],
     }
 
 
 def _before_learning(run: RunReader) -> list[str]:
-    said = [before.opening(run), *(before.survey(run) or [_skipped(run), *_passed_over(run)])]
-    return [sentence for sentence in (*said, before.to_come(run), before.go_on(run)) if sentence]
+    lines = [before.opening(run), *(before.survey(run) or [_skipped(run), *_passed_over(run)])]
+    return [sentence for sentence in (*lines, before.to_come(run), before.go_on(run)) if sentence]
 
 
 def beside(run: RunReader, other: RunReader) -> str:
     """How a run's accuracies differ from those of another on the same test images; nothing where that is not known."""
     images = tested_alike(run, other)
     pairs = common(run.evaluation, other.evaluation) if images else {}
-    said = "; ".join(compared(key, *pair, images) for key, pair in pairs.items())
-    return f"Beside {other.name}, on {counted(images, 'test image')}: {said}." if said else ""
+    comparison = "; ".join(compared(key, *pair, images) for key, pair in pairs.items())
+    return f"Beside {other.name}, on {counted(images, 'test image')}: {comparison}." if comparison else ""
 
 
 def _is_trained(run: RunReader) -> bool:
@@ -61,7 +61,7 @@ def _opening(run: RunReader) -> str:
     channels, side = (record.shape or [0, 0, 0])[:2]
     data = short(config.get("data") or "images")
     parameters = record.parameters
-    epochs = run.of("epoch")
+    epochs = run.events_of("epoch")
     done = epochs[-1].get("epoch", 0) if epochs else 0
     seconds = record.seconds.get("train")
     network = _with_article(str(config.get("encoder", "network")))
@@ -92,13 +92,15 @@ def _judged(run: RunReader) -> str:
     return str(last_looks(run).get("network", {}).get("verdict", ""))
 
 
-def _learning(run: RunReader, known: dict[str, Figure]) -> str:
-    found, loss = known.get("own image found"), known.get("loss")
-    if found is None:
+def _learning(run: RunReader, figures: dict[str, Figure]) -> str:
+    retrieval, loss = figures.get("own image found"), figures.get("loss")
+    if retrieval is None:
         return "Nothing can be said yet about what was learned: no look at the network was taken."
     among = last_looks(run)["network"].get("images", 0)
     words = _HEADS.get(_judged(run).split(":")[0], "A")
-    words += f" new view of an image finds that image among {among:,} in {found.value:.1%} of cases ({found.beside})"
+    words += (
+        f" new view of an image finds that image among {among:,} in {retrieval.value:.1%} of cases ({retrieval.beside})"
+    )
     if loss is not None and loss.chance is not None:
         words += f"; the loss is {loss.value:.2f}, and {loss.chance:.2f} at chance"
     return words + "."
@@ -106,28 +108,28 @@ def _learning(run: RunReader, known: dict[str, Figure]) -> str:
 
 def _by_labels(run: RunReader) -> str:
     """What labels say, where there are any: a run is never called healthy alone where they say otherwise."""
-    found = run.evaluation
-    if found is None:
+    evaluation = run.evaluation
+    if evaluation is None:
         return str(last_looks(run).get("network", {}).get("by_labels") or "")
-    return by_labels(found.trained.knn, knn_of_baselines(found), found.test_rows)
+    return by_labels(evaluation.trained.knn, knn_of_baselines(evaluation), evaluation.test_rows)
 
 
-def _accuracy(run: RunReader, known: dict[str, Figure]) -> str:
-    measured = [known[name] for name in ("kNN", "linear", "groups") if name in known]
+def _accuracy(run: RunReader, figures: dict[str, Figure]) -> str:
+    measured = [figures[name] for name in ("kNN", "linear", "groups") if name in figures]
     if not measured:
         return "" if any(row.get("label") for row in run.index) else "There are no labels, so no accuracy."
     where = "On held-out images" if run.evaluation is not None else "Within the training images"
-    said = "; ".join(f"{figure.name} {figure.value:.1%} ({figure.beside})" for figure in measured)
-    return f"{where}, measured with labels: {said}."
+    accuracies = "; ".join(f"{figure.name} {figure.value:.1%} ({figure.beside})" for figure in measured)
+    return f"{where}, measured with labels: {accuracies}."
 
 
-def _closest(known: dict[str, Figure]) -> str:
-    figure = known.get("closest 20")
+def _closest(figures: dict[str, Figure]) -> str:
+    figure = figures.get("closest 20")
     return "" if figure is None else f"Of an image's 20 nearest, {figure.value:.1%} are of its class ({figure.beside})."
 
 
-def _rank(run: RunReader, known: dict[str, Figure]) -> str:
-    figure = known.get("effective rank")
+def _rank(run: RunReader, figures: dict[str, Figure]) -> str:
+    figure = figures.get("effective rank")
     if figure is None:
         return ""
     dimensions = last_looks(run)["network"].get("dimensions", 0)
@@ -139,11 +141,11 @@ def _stability(run: RunReader) -> str:
     notes = first_heads(run)
     if not notes:
         return ""
-    kept = notes[-1].get("nmi_previous")
-    if kept is None:
+    nmi = notes[-1].get("nmi_previous")
+    if nmi is None:
         return "The images were clustered once, so whether the clusters last is not known."
-    state = "stable" if kept >= _STABLE else "still moving" if kept >= _LOOSE else "not stable"
-    words = f"The clusters are {state}: the last clustering agrees with the one before by an NMI of {kept:.2f}"
+    state = "stable" if nmi >= _STABLE else "still moving" if nmi >= _LOOSE else "not stable"
+    words = f"The clusters are {state}: the last clustering agrees with the one before by an NMI of {nmi:.2f}"
     if notes[-1].get("nmi_labels") is not None:
         words += f", and with the labels by {notes[-1]['nmi_labels']:.2f}"
     return words + "."
@@ -163,10 +165,10 @@ def _passed_over(run: RunReader) -> list[str]:
     return [f"{sentence[:1].upper()}{sentence[1:]}." for sentence in (*loud, *noted, *quiet)]
 
 
-def _advice(run: RunReader, known: dict[str, Figure]) -> list[str]:
+def _advice(run: RunReader, figures: dict[str, Figure]) -> list[str]:
     remedy = _judged(run).partition(". ")[2]  # the cause, and what to try
     advice = [remedy] if remedy else []
-    for figure in (known[name] for name in ("linear", "kNN") if name in known):
+    for figure in (figures[name] for name in ("linear", "kNN") if name in figures):
         others = (
             ("raw pixels", figure.pixels),
             ("histograms", figure.histograms),

@@ -32,8 +32,8 @@ class GroupScores:
     @classmethod
     def from_json(cls, record: Mapping[str, object], name: str) -> GroupScores | None:
         """Of flat keys; None where there is none of them."""
-        found = cls(**{f.name: number(record.get(f"{name}.{f.name}")) for f in fields(cls)})
-        return None if found == cls() else found
+        scores = cls(**{f.name: number(record.get(f"{name}.{f.name}")) for f in fields(cls)})
+        return None if scores == cls() else scores
 
 
 @dataclass(frozen=True)
@@ -57,9 +57,9 @@ class Scores:
     def to_json(self) -> dict[str, float]:
         """Flat: `knn`, `linear`, `penalty`, `cluster.accuracy`, ..., `cluster.spectral.accuracy`, ... without None."""
         plain = {"knn": self.knn, "linear": self.linear, "penalty": self.penalty}
-        found = {key: value for key, value in plain.items() if value is not None}
-        found |= self.cluster.to_json("cluster") if self.cluster is not None else {}
-        return found | (self.spectral.to_json("cluster.spectral") if self.spectral is not None else {})
+        record = {key: value for key, value in plain.items() if value is not None}
+        record |= self.cluster.to_json("cluster") if self.cluster is not None else {}
+        return record | (self.spectral.to_json("cluster.spectral") if self.spectral is not None else {})
 
     @classmethod
     def from_json(cls, record: Mapping[str, object]) -> Scores:
@@ -93,7 +93,7 @@ class Evaluation:
         """Those of the network."""
         return self.scores.get(TRAINED, Scores())
 
-    def of(self, kind: str) -> Scores:
+    def scores_of(self, kind: str) -> Scores:
         """Those of a kind; nothing is known of one that was not measured."""
         return self.scores.get(kind, Scores())
 
@@ -109,14 +109,14 @@ class Evaluation:
 
     def to_json(self) -> dict[str, object]:
         """What evaluation.json holds."""
-        found: dict[str, object] = {}
+        record: dict[str, object] = {}
         for kind, scores in self.scores.items():
             prefix = "" if kind == TRAINED else f"{kind}."
-            found |= {prefix + key: value for key, value in replace(scores, penalty=None).to_json().items()}
-        found |= {} if self.classifier is None else {"classifier": self.classifier}
-        found["protocol"] = dict(self.protocol)
+            record |= {prefix + key: value for key, value in replace(scores, penalty=None).to_json().items()}
+        record |= {} if self.classifier is None else {"classifier": self.classifier}
+        record["protocol"] = dict(self.protocol)
         others = {"few_labels": self.few_labels, "finetune": self.finetune}
-        return found | {key: value for key, value in others.items() if value is not None}
+        return record | {key: value for key, value in others.items() if value is not None}
 
     @classmethod
     def from_json(cls, record: Mapping[str, object]) -> Evaluation:
@@ -127,7 +127,7 @@ class Evaluation:
             of_it = {key.removeprefix(prefix): value for key, value in record.items() if key.startswith(prefix)}
             scores[kind] = Scores.from_json(of_it)
         return cls(
-            {kind: found for kind, found in scores.items() if found != Scores()},
+            {kind: kind_scores for kind, kind_scores in scores.items() if kind_scores != Scores()},
             table(record.get("protocol")) or {},
             number(record.get("classifier")),
             table(record.get("few_labels")),

@@ -264,5 +264,5 @@ def run_folders(place: Path) -> list[RunFolder]:
     """The run folders directly below a folder, by name."""
     if not place.is_dir():
         return []
-    found = (RunFolder(path) for path in sorted(place.iterdir()))
-    return [run for run in found if run.config.is_file() and run.record.is_file()]
+    runs = (RunFolder(path) for path in sorted(place.iterdir()))
+    return [run for run in runs if run.config.is_file() and run.record.is_file()]

@@ -138,26 +138,26 @@ class RunReader:
     @cached_property
     def config(self) -> Record:
         """config.toml, without values that are of another type than the option."""
-        found: Record = self._read("config.toml", read_toml, {})
-        wrong = dict(mistyped(found, TrainOptions))
+        settings: Record = self._read("config.toml", read_toml, {})
+        wrong = dict(mistyped(settings, TrainOptions))
         for key, words in wrong.items():
             self.missing.append(damage(self.path / "config.toml", f"{key} must be {words}"))
-        return {key: value for key, value in found.items() if key not in wrong}
+        return {key: value for key, value in settings.items() if key not in wrong}
 
     @cached_property
     def record(self) -> RunRecord:
         """run.json, without values of the wrong kind."""
-        found: Record = self._read("run.json", read_object, {})
-        wrong = misfits(found)
+        record: Record = self._read("run.json", read_object, {})
+        wrong = misfits(record)
         if wrong:
             self.missing.append(damage(self.path / "run.json", f"of the wrong kind: {', '.join(wrong)}"))
-        return RunRecord.from_json(found)
+        return RunRecord.from_json(record)
 
     @cached_property
     def evaluation(self) -> Evaluation | None:
         """evaluation.json; None where nothing was evaluated."""
-        found = self._read("evaluation.json", read_object, None)
-        return None if found is None else Evaluation.from_json(found)
+        record = self._read("evaluation.json", read_object, None)
+        return None if record is None else Evaluation.from_json(record)
 
     @cached_property
     def clusters(self) -> Record:
@@ -191,7 +191,7 @@ class RunReader:
             )
         return events
 
-    def of(self, kind: str) -> list[Event]:
+    def events_of(self, kind: str) -> list[Event]:
         """The events of one kind."""
         return [event for event in self.events if event.get("event") == kind]
 
@@ -203,37 +203,37 @@ class RunReader:
     @cached_property
     def embeddings(self) -> np.ndarray | None:
         """embeddings.npy [images, D], mapped and not read; None where it is absent or of other images."""
-        found = self._read("embeddings.npy", _mapped, None)
-        if found is not None and (found.ndim != 2 or len(found) != self.images):
+        features = self._read("embeddings.npy", _mapped, None)
+        if features is not None and (features.ndim != 2 or len(features) != self.images):
             self.missing.append(
                 f"{self.path / 'embeddings.npy'} does not belong to index.csv: lookalike embed writes both."
             )
             return None
-        return found
+        return features
 
     @cached_property
     def thumbs(self) -> Record | None:
         """snapshots/thumbs.json."""
-        found = self._read("snapshots/thumbs.json", read_object, None)
-        return found if found is not None and {"side", "columns", "rows", "sheets"} <= found.keys() else None
+        table = self._read("snapshots/thumbs.json", read_object, None)
+        return table if table is not None and {"side", "columns", "rows", "sheets"} <= table.keys() else None
 
     @cached_property
     def hashes(self) -> np.ndarray | None:
         """snapshots/hashes.npy: uint64, of the images that have thumbnails."""
-        found = self._read("snapshots/hashes.npy", _mapped, None)
+        hashes = self._read("snapshots/hashes.npy", _mapped, None)
         rows = (self.thumbs or {}).get("rows", ())
-        return found if found is not None and found.shape == (len(rows),) else None
+        return hashes if hashes is not None and hashes.shape == (len(rows),) else None
 
     @cached_property
     def _snapshots(self) -> Record:
-        found: Record = self._read("snapshots/index.json", read_object, {})
-        if found and found.get("format") != _FORMAT:
+        index: Record = self._read("snapshots/index.json", read_object, {})
+        if index and index.get("format") != _FORMAT:
             self.missing.append(
-                f"{self.path / 'snapshots'} is of format {found.get('format')!r}, and this version reads {_FORMAT}: "
+                f"{self.path / 'snapshots'} is of format {index.get('format')!r}, and this version reads {_FORMAT}: "
                 "a newer lookalike shows it."
             )
             return {}
-        return found
+        return index
 
     @cached_property
     def subset(self) -> np.ndarray:
@@ -243,7 +243,7 @@ class RunReader:
     @cached_property
     def frames(self) -> list[Frame]:
         """The snapshots, in the order of time; a damaged one is left out."""
-        found = []
+        frames = []
         for entry in self._snapshots.get("frames", []):
             features = self._read(f"snapshots/{entry['file']}", _array, None)
             clusters = self._read(f"snapshots/{entry['clusters']}", _array, None) if "clusters" in entry else None
@@ -252,8 +252,8 @@ class RunReader:
                 continue
             if clusters is not None and clusters.shape != self.subset.shape:
                 clusters = None
-            found.append(Frame(entry["kind"], entry["epoch"], entry["step"], features, clusters))
-        return found
+            frames.append(Frame(entry["kind"], entry["epoch"], entry["step"], features, clusters))
+        return frames
 
     def _read(self, name: str, read: Callable[[Path], T], absent: T) -> T:
         path = self.path / name
@@ -269,10 +269,10 @@ class RunReader:
 
 
 def _array(path: Path) -> np.ndarray:
-    found: np.ndarray = np.load(path, allow_pickle=False)
-    return found
+    array: np.ndarray = np.load(path, allow_pickle=False)
+    return array
 
 
 def _mapped(path: Path) -> np.ndarray:
-    found: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
-    return found
+    array: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
+    return array

@@ -153,10 +153,10 @@ def read_settings(path: Path) -> Record:
     Raises:
         LookalikeError: it cannot be read, or names no method; says what to do.
     """
-    found = read_toml(path)
-    if not isinstance(found.get("method"), str):
+    settings = read_toml(path)
+    if not isinstance(settings.get("method"), str):
         raise LookalikeError(damage(path, "it does not say its method"))
-    return found
+    return settings
 
 
 def read_status(path: Path) -> Record:
@@ -165,15 +165,15 @@ def read_status(path: Path) -> Record:
     Raises:
         LookalikeError: it cannot be read, has no status or a value of the wrong kind; says what to do.
     """
-    found = read_object(path)
-    wrong = misfits(found)
+    record = read_object(path)
+    wrong = misfits(record)
     if wrong:
         are = agreeing(len(wrong), "is", "are")
         raise LookalikeError(damage(path, f"{', '.join(wrong)} {are} of the wrong kind"))
-    if "status" not in found:
+    if "status" not in record:
         raise LookalikeError(damage(path, "it does not say its status"))
     missing = {key: value.copy() if isinstance(value, dict) else value for key, value in _NOT_KNOWN.items()}
-    return {**missing, **found}
+    return {**missing, **record}
 
 
 def misfits(record: Mapping[str, object]) -> list[str]:

@@ -69,13 +69,13 @@ def run(words: list[str]) -> int:
             "folder": str(found.folder),
             "files": found.files,
             "checks": found.checks,
-            "notes": found.said,
+            "notes": found.messages,
             "opens": found.snippet,
         }
         print(json.dumps(table, indent=2))
         return 0
     print(f"wrote {', '.join(found.files)} into {found.folder}")
-    for sentence in found.said:
+    for sentence in found.messages:
         print(sentence)
     print(f"\n{found.snippet}")
     return 0

@@ -171,13 +171,16 @@ def write_html(
     path: Path, run: str, files: Sequence[str], found: Sequence[Sequence[Hit]], notes: Sequence[str]
 ) -> None:
     """The page with pictures."""
-    from lookalike.report.search import Found, Pictures, picture_of, write_search
+    from lookalike.report.search import Pictures, SearchHit, picture_of, write_search
 
     pictures = Pictures(Path(run))
     asked = [
         (
-            Found(file, picture_of(Path(file))),
-            [Found(hit.path, pictures.of(hit.row, hit.path), hit.row, hit.similarity, hit.label) for hit in hits],
+            SearchHit(file, picture_of(Path(file))),
+            [
+                SearchHit(hit.path, pictures.picture(hit.row, hit.path), hit.row, hit.similarity, hit.label)
+                for hit in hits
+            ],
         )
         for file, hits in zip(files, found, strict=True)
     ]
