@@ -287,7 +287,7 @@ def supervised(at: At) -> dict[str, Any]:
     test, classifier = images.evaluation[1], load_classifier(run, at.device)
     found_Q = classifier.probabilities(classifier.backbone.features(images.center_crops.take(test))).argmax(1)
     accuracy = float((found_Q == images.labels[test]).double().mean())
-    took = run.status()["seconds"]["train"]
+    took = run.status().seconds["train"]
     words = f"{accuracy:.4f} after {options.epochs} epochs, {duration(took)}"
     return {"accuracy": accuracy, "seconds": took, "measured": words, "reached": None}
 
@@ -310,7 +310,7 @@ def knn(at: At) -> dict[str, Any]:
     x_ND, y_QD = (backbone.features(images.center_crops.take(rows)).to(at.device) for rows in (train, test))
     labels = images.labels.to(at.device)
     accuracy = knn_accuracy(x_ND, labels[train.to(at.device)], y_QD, labels[test.to(at.device)], k=NEIGHBOURS)
-    took = run.status()["seconds"]["train"]
+    took = run.status().seconds["train"]
     original = str(options.data).startswith("cifar10:")
     above = at.known.get("supervised", {}).get("accuracy")
     target = 0.9 if original or above is None else above - POINTS

@@ -33,7 +33,7 @@ def one(data: str, out: Path, seed: int, changes: dict[str, str]) -> dict[str, f
     wall = time.monotonic() - begun
     found = json.loads(run.evaluation.read_text()) if run.evaluation.exists() else api.evaluate(run)
     rates = [event["images_per_s"] for event in read_metrics(run.metrics) if event["event"] == "epoch"]
-    seconds = run.status()["seconds"]
+    seconds = run.status().seconds
     return {
         **{key: found[key] for key in KEYS},
         "train_seconds": seconds["train"],

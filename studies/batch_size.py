@@ -94,7 +94,7 @@ def run_row(
         "linear": linear_accuracy(features[bank], y[bank], features[test], y[test])[0],
         "closest": [event["closest"] for event in looks if event["of"] == "network"],
         **{name: event["closest"] for name in ("pixels", "untrained") for event in looks if event["of"] == name},
-        "seconds": run.status()["seconds"]["train"],
+        "seconds": run.status().seconds["train"],
     }
     write_json(done, record)
 

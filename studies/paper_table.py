@@ -112,7 +112,7 @@ def run_row(row: str, data: str, images: Images, seed: int, folder: Path) -> Non
     # pixels and the untrained network are the same for every row of a data set, and nearly so for every seed
     baselines = row == "supervised" and not list(folder.parent.glob(f"{folder.name[:-1]}*/study.json"))
     found = api.evaluate(run, baselines=baselines, images=images)
-    record = {"row": row, "seed": seed, "commit": commit, "found": found, "seconds": run.status()["seconds"]}
+    record = {"row": row, "seed": seed, "commit": commit, "found": found, "seconds": run.status().seconds}
     write_json(done, {**record, "machine": machine.description(), "versions": machine.versions()})
     print(f"   linear {found['linear']:.4f}  {record['seconds']}", flush=True)
 

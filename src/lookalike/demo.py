@@ -65,7 +65,7 @@ def run_demo(out: str, seed: int, threads: int | None = None, **changes: Any) ->
             of_untrained = api.calibrated(untrained, images).features(images.center_crops)
             rows["untrained"] = _row(of_untrained, images, seed, found, "random.")
         rows[title] = _row(features, images, seed, found)
-        seconds[method] = run.status()["seconds"]["train"]
+        seconds[method] = run.status().seconds["train"]
     result = {"rows": rows, "seconds": {"demo": round(time.monotonic() - begun, 1), **seconds}}
     write_json(Path(out) / "demo.json", result)
     return result

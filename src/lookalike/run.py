@@ -30,6 +30,7 @@ from lookalike.inputs import Scale, entering, one_image, plain, read, warn
 from lookalike.neighbors.index import Index
 from lookalike.runs.folder import RunFolder
 from lookalike.runs.reader import features_and_index, index_of
+from lookalike.runs.values import number
 from lookalike.shown import Page, page_of
 
 
@@ -76,7 +77,7 @@ class Run:
         self._device, self._given = device, encoder
 
     def __repr__(self) -> str:
-        return f"<lookalike run {self.path}: {self.settings.get('method')}, {self.folder.status().get('status')}>"
+        return f"<lookalike run {self.path}: {self.settings.get('method')}, {self.folder.status().status}>"
 
     # -- what the run holds -----------------------------------------------------------------------
 
@@ -186,8 +187,8 @@ class Run:
     @cached_property
     def _scale(self) -> Scale | None:
         """The range of numbers that an estimator was fitted to; None for bytes and files."""
-        stored = self.folder.status().get("scale")
-        return None if stored is None else Scale(*map(float, stored))
+        black_to_white = [float(x) for x in map(number, self.folder.status().scale) if x is not None]
+        return Scale(*black_to_white) if len(black_to_white) == 2 else None
 
     # -- search -----------------------------------------------------------------------------------
 

@@ -70,7 +70,7 @@ def test_without_training_a_run_is_whole_and_has_the_features_of_its_weights(unt
     assert np.array_equal(np.load(untouched.embeddings), np.load(before.embeddings))
     for path in (untouched.clusters, untouched.index, untouched.evaluation, untouched.metrics):
         assert path.is_file(), path
-    assert untouched.status()["status"] == "finished"
+    assert untouched.status().status == "finished"
     frames = read_json(untouched.snapshots / "index.json")["frames"]
     assert [(frame["kind"], frame["file"]) for frame in frames] == [
         ("pixels", "pixels.npy"),
@@ -86,7 +86,7 @@ def test_what_the_weights_were_made_with_is_taken_over(untouched: RunFolder, pho
     assert (settings["stem"], settings["normalize"]) == ("small", "weights")
     before = metadata(RunFolder(photo_run))
     assert {key: metadata(untouched)[key] for key in ("mean", "std")} == {key: before[key] for key in ("mean", "std")}
-    assert len(untouched.status()["init"]["sha256"]) == 64
+    assert len(untouched.status().init["sha256"]) == 64
 
 
 def test_the_same_command_again_changes_nothing(

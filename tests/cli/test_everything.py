@@ -47,7 +47,7 @@ def test_in_the_folder_of_the_images_again_and_again(photos: Path, tmp_path: Pat
     words = ["--epochs=1", "--width=4", "--batch-size=20", "--threads=1", "--precision=float32", "--cache=cache"]
     assert main([".", *words]) == 0
     run = api.RunFolder(Path("runs/simclr-here"))
-    fingerprint = run.status()["fingerprint"]
+    fingerprint = run.status().fingerprint
     assert main(["views", ".", "--images=2", "--views=2", "--cache=cache"]) == 0
     assert main([".", *words]) == 0
     shutil.copytree("runs", "runs of today")

@@ -75,7 +75,7 @@ def test_what_it_learns_from_is_a_tenth_of_each_class_and_no_test_image(tuned: R
 
 
 def test_it_is_a_run_like_any_other(tuned: RunFolder):
-    assert tuned.status()["status"] == "finished"
+    assert tuned.status().status == "finished"
     for file in (tuned.encoder, tuned.classifier, tuned.embeddings, tuned.index, tuned.metrics, tuned.config):
         assert file.is_file()
     epochs = [json.loads(line) for line in tuned.metrics.read_text().splitlines()]

@@ -54,7 +54,7 @@ def project(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
 def test_what_was_said_is_kept_beside_where_it_was(project: Path):
     run = RunFolder(project / "runs" / "a")
     assert run.settings()["data"] == "photos" and run.settings()["out"] == "runs/a"
-    assert run.status()["data"] == [str(project / "photos")] and run.status()["folder"] == str(project)
+    assert run.status().data == [str(project / "photos")] and run.status().folder == str(project)
     assert "# Working folder: /" in run.config.read_text()
 
 
@@ -82,7 +82,7 @@ def test_a_configuration_is_gone_on_with_from_elsewhere(project: Path):
 def test_a_configuration_of_ones_own_names_places_beside_it(project: Path):
     (project / "my.toml").write_text('method = "simclr"\ndata = "photos"\nepochs = 0\nwidth = 4\nreport = false\n')
     assert main(["train", "--config", str(project / "my.toml"), "--out", "mine", "--batch-size=16"]) == 0
-    assert RunFolder(Path("mine")).status()["data"] == [str(project / "photos")]
+    assert RunFolder(Path("mine")).status().data == [str(project / "photos")]
 
 
 def test_a_project_that_moved_as_a_whole_is_found(project: Path):

@@ -68,7 +68,7 @@ def test_the_record_says_what_was_learned_from(
     assert settings["more_labels"] == str(taught.spread) and settings["label_fraction"] == 0.3
     assert found["spread"] == len(table(taught.spread)) and "scratch" not in found
     alone = RunFolder(taught.path / "labels-only")
-    assert alone.status()["status"] == "finished" and "more_labels" not in alone.settings()
+    assert alone.status().status == "finished" and "more_labels" not in alone.settings()
     test = [row for row in table(alone.predictions) if images.paths.index(row["path"]) in images.evaluation[1].tolist()]
     assert found["labels_only"] == pytest.approx(sum(row["predicted"] == row["label"] for row in test) / len(test))
     steps = [json.loads(line) for line in taught.metrics.read_text().splitlines()]

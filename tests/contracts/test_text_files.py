@@ -24,7 +24,7 @@ run = RunFolder(folder)
 write_json(run.record, {"status": "K\u00f6ln \u2713"})
 write_toml(run.config, {"method": "simclr", "data": "K\u00f6ln \u2713"})
 write_csv(run.index, ("path",), [("K\u00f6ln \u2713",)])
-assert run.status()["status"] == "K\u00f6ln \u2713", run.status()
+assert run.status().status == "K\u00f6ln \u2713", run.status()
 assert run.settings()["data"] == "K\u00f6ln \u2713", run.settings()
 print(os.sys.getfilesystemencoding())
 """

@@ -12,6 +12,7 @@ from lookalike.cli.main import main
 from lookalike.core.errors import LookalikeError
 from lookalike.core.files import read_json
 from lookalike.core.metrics import read_metrics
+from lookalike.runs.clusters import ClusterRecord
 from lookalike.runs.folder import RunFolder
 from lookalike.runs.reader import RunReader
 from lookalike.runs.records import RunRecord, read_status
@@ -103,7 +104,7 @@ def test_what_a_record_lacks_is_not_known(run: Path, key: str, capsys: pytest.Ca
     (run / "run.json").write_text(json.dumps(record))
     assert main(["runs", "show", str(run)]) == 0
     assert main(["embed", str(run), "--threads=1"]) == 0
-    assert "embed" in RunFolder(run).status()["seconds"]
+    assert "embed" in RunFolder(run).status().seconds
 
 
 @pytest.mark.parametrize(
@@ -148,7 +149,7 @@ def test_other_files_of_a_run(run: Path, damage: str, capsys: pytest.CaptureFixt
     assert main(["runs", "show", str(run)]) == 2
     assert f"lookalike evaluate {shlex.quote(str(run))} writes it anew" in capsys.readouterr().err
     patient = RunReader(run)
-    assert (patient.evaluation, patient.clusters, patient.frames) == (None, {}, [])
+    assert (patient.evaluation, patient.clusters, patient.frames) == (None, ClusterRecord(), [])
     assert len(patient.missing) == 3
 
 

@@ -92,7 +92,7 @@ def test_a_run_beats_its_own_untrained_encoder(learned: RunFolder, demo: Path):
     assert 1 - read_json(learned.evaluation)["knn"] < left * (1 - untrained)
     seen = looks(learned)
     assert seen["network"]["retrieval"] > 3 * seen["untrained"]["retrieval"]
-    assert learned.status()["status"] in ("trained", "finished")
+    assert learned.status().status in ("trained", "finished")
 
 
 def test_a_run_that_learned_is_called_no_failure(learned: RunFolder):

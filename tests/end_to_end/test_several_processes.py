@@ -223,4 +223,4 @@ def test_a_process_that_dies_ends_the_run_which_goes_on_when_started_again(tmp_p
     text, _ = again.communicate(timeout=180)
     assert again.returncode == 0, text
     assert "going on at" in text
-    assert run.status()["status"] == "finished"
+    assert run.status().status == "finished"

@@ -91,18 +91,18 @@ def test_the_first_page_comes_before_views_are_chosen_and_once(
     assert "the page" in str(told.value)
     assert f"lookalike train --config {out / 'config.toml'}" in str(told.value)
     assert f"first page: {out / 'report.html'}" in heard.lines
-    assert RunFolder(out).status()["status"] == "interrupted"
+    assert RunFolder(out).status().status == "interrupted"
     assert RunFolder(out).settings()["augment"] == AUTO
-    used = RunFolder(out).status()["used"]
+    used = RunFolder(out).status().used
 
     monkeypatch.setattr(starting, "settle_views", kept)
     run = start(out, images, pages)
     assert len(pages.asked) == 1  # it is there already
     assert 0 < pages.asked[0][1] <= 4
     assert run.settings()["augment"] != AUTO
-    assert run.status()["views"]["chosen"] == run.settings()["augment"]
-    assert run.status()["status"] == "trained"
-    assert run.status()["used"] > used
+    assert run.status().views["chosen"] == run.settings()["augment"]
+    assert run.status().status == "trained"
+    assert run.status().used > used
 
 
 def test_a_signal_while_views_are_chosen_stops_and_keeps_the_run(
@@ -116,7 +116,7 @@ def test_a_signal_while_views_are_chosen_stops_and_keeps_the_run(
     with pytest.raises(Interrupted, match="SIGTERM before the first step") as told:
         start(tmp_path / "run", images, Pages())
     assert told.value.exit_status == 128 + signal.SIGTERM
-    assert RunFolder(tmp_path / "run").status()["status"] == "interrupted"
+    assert RunFolder(tmp_path / "run").status().status == "interrupted"
 
 
 def test_from_python_ctrl_c_is_what_it_is(tmp_path: Path, images: Images, monkeypatch: pytest.MonkeyPatch):

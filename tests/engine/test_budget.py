@@ -76,7 +76,7 @@ def test_the_time_is_learned_in_and_what_the_clock_decided_is_repeated_to_the_bi
     assert AIM * T - 4 <= steps <= AIM * T + 1  # what comes after takes next to nothing here
     assert settings["epochs"] == -(-steps // 5)
     assert read_legs(settings["schedule"])[0].step == 0
-    assert AIM * T - 4 <= run.status()["used"] <= T
+    assert AIM * T - 4 <= run.status().used <= T
     looks = [event for event in read_metrics(run.metrics) if event["event"] == "look" and event["of"] == "network"]
     assert 3 <= len(looks) <= LOOKS + 1
     assert looks[-1]["step"] == steps
@@ -100,7 +100,7 @@ def test_a_run_that_was_killed_goes_on_with_the_time_that_was_left(
         trained(tmp_path / "run", images, clock)
     run = RunFolder(tmp_path / "run")
     assert run.settings()["schedule"] == CLOCK
-    assert run.status()["used"] == 40
+    assert run.status().used == 40
     monkeypatch.undo()
     clock = Seconds(monkeypatch, step=0.5)  # on a machine that is faster today
     run = trained(tmp_path / "run", images, clock)
@@ -114,7 +114,7 @@ def test_a_run_that_was_killed_goes_on_with_the_time_that_was_left(
 def test_no_time_is_left_for_more_than_a_few_steps(tmp_path: Path, images: Images, monkeypatch: pytest.MonkeyPatch):
     run = trained(tmp_path / "run", images, Seconds(monkeypatch, step=100.0))
     assert run.settings()["max_steps"] == 8
-    assert run.status()["status"] == "trained"
+    assert run.status().status == "trained"
 
 
 def test_epochs_that_were_said_win(tmp_path: Path, images: Images, monkeypatch: pytest.MonkeyPatch):

@@ -315,7 +315,7 @@ def test_the_choice_is_told_and_kept_when_a_run_goes_on(tmp_path: Path, monkeypa
     monkeypatch.setattr(module, "choose_views", lambda *_, **__: pytest.fail("chosen again"))
     run = train(out, patches(300))
     assert run.settings()["augment"] == "simclr-light"
-    assert run.status()["views"] == record
+    assert run.status().views == record
 
 
 def written(path: Path, text: str) -> Path:

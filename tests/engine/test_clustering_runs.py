@@ -216,7 +216,7 @@ def test_a_network_that_gives_all_images_the_same_features_is_told_so(tmp_path: 
     with pytest.raises(LookalikeError, match="the features of 200 images are all the same"):
         api.train("deepcluster", options("deepcluster", tmp_path / "run"), images=digits(), encoder=Constant())
     run = RunFolder(tmp_path / "run")
-    assert run.status()["status"] == "failed"
+    assert run.status().status == "failed"
     assert not run.encoder.exists()
 
 
@@ -237,7 +237,7 @@ def test_features_that_are_not_finite_are_told_so(name: str, tmp_path: Path, mon
     monkeypatch.setattr(Checkpoint, "save", lambda self, end: None)
     with pytest.raises(LookalikeError, match="NaN or infinite values"):
         train(name, tmp_path / "run", check_every=4)
-    assert RunFolder(tmp_path / "run").status()["status"] == "failed"
+    assert RunFolder(tmp_path / "run").status().status == "failed"
 
 
 def test_a_collapse_is_said_on_the_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, heard: Heard):

@@ -55,7 +55,7 @@ def test_once_ends_it_and_the_run_can_go_on(
     monkeypatch.undo()
     assert f"the training ends here, after step {step} of 21, as you asked" in heard.said
     status = run.status()
-    assert (status["status"], status["ended_at"]) == ("trained", step)
+    assert (status.status, status.ended_at) == ("trained", step)
     assert run.encoder.is_file()
     ending = [event for event in read_metrics(run.metrics) if event["step"] == step]
     assert any(event["event"] == "look" for event in ending)
@@ -63,7 +63,7 @@ def test_once_ends_it_and_the_run_can_go_on(
     run.evaluation.write_text("{}")
 
     again = train(name, run.path)
-    assert again.status()["ended_at"] is None
+    assert again.status().ended_at is None
     assert not run.evaluation.exists()  # it was of the network as it had been
     assert not any(EARLY in event for event in read_metrics(run.metrics))
     assert events(again) == events(straight)
@@ -79,7 +79,7 @@ def test_after_the_last_step_there_is_nothing_to_end(
 ):
     signal_after(monkeypatch, EPOCHS * BATCHES, signal.SIGINT)
     run = train(straight.path.name, tmp_path / "run")
-    assert run.status()["ended_at"] is None
+    assert run.status().ended_at is None
     assert events(run) == events(straight)
 
 
@@ -90,7 +90,7 @@ def test_anything_else_stops_it(number: int, graceful: bool, tmp_path: Path, mon
     signal_after(monkeypatch, 3, number)
     with pytest.raises(Interrupted, match="the state is saved"):
         train("simclr", tmp_path / "run", graceful)
-    assert RunFolder(tmp_path / "run").status()["status"] == "interrupted"
+    assert RunFolder(tmp_path / "run").status().status == "interrupted"
 
 
 def started(data: Path, out: Path) -> subprocess.Popen:
@@ -115,7 +115,7 @@ def test_once_at_the_command_line_gives_everything_though_the_reader_ends_by_it_
     process.send_signal(signal.SIGINT)
     assert process.wait(600) == 0
     run = RunFolder(tmp_path / "run")
-    assert run.status()["status"] == "finished"
+    assert run.status().status == "finished"
     for path in (run.encoder, run.evaluation, run.embeddings, run.clusters, run.report):
         assert path.is_file(), path
 

@@ -100,7 +100,7 @@ def test_what_fills_up_during_a_training_costs_no_weights(
         return appended(path, mode, **how)
 
     monkeypatch.setattr(journal, "open", refusing, raising=False)
-    assert train(photos, run.path).status()["status"] == "trained"
+    assert train(photos, run.path).status().status == "trained"
     assert run.encoder.is_file() and not run.checkpoint.exists()
     said = heard.said
     for what in ("the state after step 3 is not saved", "no snapshot is kept of epoch 3", "metrics.jsonl lacks"):
@@ -150,7 +150,7 @@ def test_a_state_that_is_not_saved_is_not_said_to_be(photos: Path, tmp_path: Pat
     monkeypatch.setattr(Trainer, "_step", stopped)
     with pytest.raises(Interrupted, match="after step 5 of 9; the disk is full, and the last state .* step 3"):
         train(photos, run.path)
-    assert run.status()["status"] == "interrupted"
+    assert run.status().status == "interrupted"
 
 
 @pytest.fixture

@@ -113,7 +113,7 @@ def test_a_logger_that_fails_stops_nothing_and_is_told_of_once(
 ):
     monkeypatch.setitem(sys.modules, "wandb", FakeWandB(fails_at=3))
     run = train(photos, tmp_path / "run", "wandb")
-    assert run.status()["status"] == "trained"
+    assert run.status().status == "trained"
     said = heard.said
     assert said.count("--log wandb failed and is left alone, the training goes on: no route to host") == 1
 
@@ -122,7 +122,7 @@ def test_a_logger_that_cannot_start_stops_nothing(
     photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, heard: Heard
 ):
     monkeypatch.setitem(sys.modules, "wandb", SimpleNamespace(init=lambda **how: 1 / 0))
-    assert train(photos, tmp_path / "run", "wandb").status()["status"] == "trained"
+    assert train(photos, tmp_path / "run", "wandb").status().status == "trained"
     assert "--log wandb failed" in heard.said
 
 

@@ -63,7 +63,7 @@ def test_every_augmentation_trains_in_both_precisions(method: str, channels: int
         for precision in PRECISIONS:
             run = train(method, images, tmp_path / f"{augment}-{precision}", augment=augment, precision=precision)
             losses = [event["loss"] for event in read_metrics(run.metrics) if event["event"] == "epoch"]
-            assert run.status()["status"] == "trained"
+            assert run.status().status == "trained"
             assert losses and all(math.isfinite(loss) for loss in losses), (augment, precision)
             weights.append(load_file(run.encoder))
         assert all(w.isfinite().all() and w.dtype != torch.bfloat16 for kept in weights for w in kept.values())

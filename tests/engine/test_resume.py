@@ -61,7 +61,7 @@ def test_stopped_by_a_signal(straight: RunFolder, tmp_path: Path, monkeypatch: p
     with pytest.raises(Interrupted, match="Go on with the same command") as stopped:
         train(tmp_path / "run")
     assert stopped.value.exit_status == 128 + signal.SIGTERM
-    assert RunFolder(tmp_path / "run").status()["status"] == "interrupted"
+    assert RunFolder(tmp_path / "run").status().status == "interrupted"
     monkeypatch.undo()
     assert_same_run(straight, train(tmp_path / "run"))
 
@@ -173,7 +173,7 @@ def test_a_loss_that_is_not_finite_stops_the_run(tmp_path: Path):
     with pytest.raises(LookalikeError, match=r"the loss became nan at step \d+ of 21.*--lr") as stopped:
         train(tmp_path / "run", lr=1e12, warmup=0.0)
     run = RunFolder(tmp_path / "run")
-    assert run.status()["status"] == "failed"
+    assert run.status().status == "failed"
     assert "there is no checkpoint yet" in str(stopped.value)
     assert read_metrics(run.metrics)[-1]["event"] == "not finite"
 

@@ -39,10 +39,10 @@ def test_the_configuration_repeats_the_run(run: RunFolder, tmp_path: Path):
 
 def test_the_record_says_what_the_numbers_depend_on(run: RunFolder):
     record = run.status()
-    assert record["status"] == "trained"
-    assert record["images"] == 1797
-    assert record["versions"]["torch"] == torch.__version__
-    assert set(record["seconds"]) >= {"load", "train", "embed"}
+    assert record.status == "trained"
+    assert record.images == 1797
+    assert record.versions["torch"] == torch.__version__
+    assert set(record.seconds) >= {"load", "train", "embed"}
     assert tomllib.loads(run.config.read_text())["seed"] == 0
 
 

@@ -236,7 +236,7 @@ def test_a_stop_stops_python_and_a_folder_goes_on(tmp_path: Path, monkeypatch: p
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt, match="the state is saved"):
         patched.setattr(Trainer, "_step", stopped)
         model.fit(x)
-    assert model.fit(x).run_.status()["status"] == "finished"
+    assert model.fit(x).run_.status().status == "finished"
     assert np.array_equal(model.transform(x), SimCLR(**{**QUICK, "epochs": 3}).fit_transform(x))
 
 
@@ -287,9 +287,9 @@ def test_a_run_folder_stays_and_is_gone_on_with(tmp_path: Path):
     x, _ = patterns()
     model = SimCLR(**QUICK, out=tmp_path / "run").fit(x)
     features = model.transform(x)
-    begun = model.run_.status()["started"]
+    begun = model.run_.status().started
     again = SimCLR(**QUICK, out=tmp_path / "run").fit(x)
-    assert again.run_.status()["started"] == begun and np.array_equal(again.transform(x), features)
+    assert again.run_.status().started == begun and np.array_equal(again.transform(x), features)
     run = lookalike.load(tmp_path / "run")
     assert np.array_equal(run.embed(x), features) and np.array_equal(run.features, features)
     with pytest.raises(ValueError, match="run of another configuration"):
@@ -364,7 +364,7 @@ def test_classes_may_be_words_and_come_from_folders(photos: Path):
     assert np.allclose(model.predict_proba(x).sum(1), 1) and model.predict(x[:2]).tolist() == ["above", "below"]
     folder = Supervised(**{**QUICK, "epochs": 3}).fit(photos)
     assert folder.classes_.tolist() == ["blue", "green", "red"] and folder.score(photos) > 0.5
-    assert folder.run_.status()["training_images"] == 60  # none is held out
+    assert folder.run_.status().training_images == 60  # none is held out
     with pytest.raises(ValueError, match="one class only"):
         Supervised(**QUICK).fit(x, np.zeros(40))
     with pytest.raises(ValueError, match="y has 39 labels for 40 images"):

@@ -194,7 +194,7 @@ def test_a_short_run_with_small_crops(tmp_path: Path, monkeypatch: pytest.Monkey
     run = api.train("deepcluster-v2", run_options(tmp_path / "run", small_crops=2, small_crop_size=10))
     assert {(1024, 1, 16, 16), (1024, 1, 10, 10)} <= shapes
     assert projections == {(512, 4, 16)}
-    assert run.status()["status"] == "trained"
+    assert run.status().status == "trained"
 
 
 def test_views_of_the_memory_are_other_views_than_those_of_training(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):

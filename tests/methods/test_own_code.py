@@ -79,7 +79,7 @@ def test_a_method_in_a_file_trains_embeds_and_goes_on(mine: Path, photos: Path, 
     run = RunFolder(Path("runs/agreeing-photos"))
     assert run.settings()["method"] == "mine.py:Agreeing" and run.settings()["force"] == 2.0
     assert run.settings()["lr"] == 0.01  # its own, not that of the preset
-    assert run.status()["method_title"] == "Agreeing views" and run.status()["with_labels"] is False
+    assert run.status().method_title == "Agreeing views" and run.status().with_labels is False
     assert load_checkpoint(run.checkpoint)["architecture"]["method"] == "Agreeing"
     assert main(["train", "--config", str(run.config)]) == 0
     assert main(["embed", str(run.path), str(photos), "--out", "more.npy"]) == 0

@@ -260,7 +260,7 @@ def test_the_card_says_how_to_go_on(part: dict, run: RunFolder):
     card = part["card"]
     assert card["command"] == "lookalike train ..."
     assert card["config"]["n_clusters"] == 12
-    assert card["fingerprint"] == run.status()["fingerprint"]
+    assert card["fingerprint"] == run.status().fingerprint
     assert card["images"] == 240
     lines = [command["line"] for command in card["commands"]]
     assert f"lookalike train --config {run.path / 'config.toml'}" in lines

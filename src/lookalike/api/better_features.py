@@ -12,13 +12,13 @@ from lookalike.api.other_features import TRAINED, UNTRAINED, other_features, rai
 from lookalike.core import rng
 from lookalike.core.errors import LookalikeError
 from lookalike.core.metrics import read_metrics
-from lookalike.core.record_types import Record
 from lookalike.core.words import counted
 from lookalike.evaluate.baselines import BASELINES
 from lookalike.evaluate.choose_k import stability
 from lookalike.evaluate.clusters import agreement, groups
 from lookalike.evaluate.comparison import better_baseline
 from lookalike.evaluate.propagate import left_out
+from lookalike.runs.clusters import ClusterRecord
 from lookalike.runs.folder import RunFolder
 from lookalike.runs.reader import evaluation_of, features_and_index
 
@@ -70,18 +70,18 @@ def better_for_labels(
 
 
 def better_for_groups(
-    run: RunFolder, found: Record, load_options: Mapping[str, object] | None = None
+    run: RunFolder, groups_made: ClusterRecord, load_options: Mapping[str, object] | None = None
 ) -> tuple[str, str] | None:
     """Which features give groups that agree better with labels, or where there are none, that are steadier.
 
     Args:
         run: a run folder.
-        found: what `group_run` gave for the trained features.
+        groups_made: what `group_run` gave for the trained features.
         load_options: options of loading that differ from the run's.
     """
     rows = rng.permutation(0, "better/groups", 0, _count(run))[:_SAMPLE]
     kinds = {kind: torch.from_numpy(x) for kind, x in _features(run, rows, load_options)}
-    k, way = found["k"], found["way"]
+    k, method = groups_made.k, groups_made.method
     if len(kinds) < 2 or k > len(rows) // 10:
         return None
     label_N = [row["label"] for row in features_and_index(run)[1]]
@@ -89,10 +89,10 @@ def better_for_groups(
     codes = {name: code for code, name in enumerate(sorted(set(label_N)))}
     if len(codes) > 1 and named.any():
         truth = torch.tensor([codes[label_N[row]] for row in rows[named].tolist()])
-        reached = {kind: agreement(groups(way, x, k)[0][named], truth).nmi for kind, x in kinds.items()}
+        reached = {kind: agreement(groups(method, x, k)[0][named], truth).nmi for kind, x in kinds.items()}
         what, enough = "agree with the labels by an NMI of", 1.0
     else:
-        reached = {kind: stability(x, k, way) for kind, x in kinds.items()}
+        reached = {kind: stability(x, k, method) for kind, x in kinds.items()}
         what, enough = "are steadier: those of two halves of the images agree by", _STEADY
     best = max(reached, key=reached.__getitem__)
     if reached[TRAINED] >= enough or reached[best] < reached[TRAINED] + _AHEAD:

@@ -190,7 +190,7 @@ def begun_from(run: RunFolder, options: TrainOptions, images: Images, device: st
             dataclasses.replace(options, init=find_place(options.init, run.folders()) or options.init)
         )
         assert initial is not None
-        before = (run.status().get("init") or {}).get("sha256")
+        before = run.status().init_hash
         if initial.fingerprint() != before:
             return None, f"{options.init}: left out, as the file is another one than the training began with"
         return started(initial, options, images, device), f"the weights of {options.init}, before the first step"

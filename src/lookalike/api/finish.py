@@ -22,9 +22,9 @@ from lookalike.core.durations import timed
 from lookalike.core.errors import LookalikeError, MachineError
 from lookalike.core.files import read_json
 from lookalike.core.ranks import ALONE
-from lookalike.core.record_types import Record
 from lookalike.data.base import Images
 from lookalike.engine.grouping import AUTO, group_run
+from lookalike.runs.clusters import ClusterRecord
 from lookalike.runs.folder import RunFolder
 
 LastPage = Callable[[RunFolder, float | None], str]
@@ -60,7 +60,7 @@ class Finished:
     """What a finished run holds besides its weights."""
 
     run: RunFolder
-    groups: Record | None = None
+    groups: ClusterRecord | None = None
     """clusters.json; None where no groups were wanted, or are not to be had."""
     no_groups: str = ""
     """Why they are not to be had."""
@@ -103,13 +103,13 @@ def finish(
     images = images or images_of(run, options_of(run)[1])
     evaluated = run.evaluation.exists() or EVALUATION not in wish.tasks or not can_evaluate(images)
     seconds: dict[str, float] = {}
-    groups: Record | None = None
+    groups: ClusterRecord | None = None
     no_groups, page = "", ""
     with _weights_are_saved(run):
         if features is None and not (evaluated and run.embeddings.exists()):
             features = features_of(run, images, device, threads, encoder)
         if not evaluated:
-            most = None if wish.budget is None else run.status().get("budget", {}).get("evaluated")
+            most = None if wish.budget is None else run.status().rows_to_evaluate
             evaluate(
                 run,
                 images=images,
@@ -142,7 +142,7 @@ def finish(
     return Finished(run, groups, no_groups, page, features)
 
 
-def _groups(run: RunFolder, wish: Wish) -> tuple[Record | None, str]:
+def _groups(run: RunFolder, wish: Wish) -> tuple[ClusterRecord | None, str]:
     """Group the images, unless that was done before; the groups, or why there are none."""
     budget = wish.budget
     end = None if budget is None else budget.used() + budget.share(GROUPED)
@@ -152,7 +152,7 @@ def _groups(run: RunFolder, wish: Wish) -> tuple[Record | None, str]:
 
     try:
         if run.clusters.exists():
-            return read_json(run.clusters), ""
+            return ClusterRecord.from_json(read_json(run.clusters)), ""
         return group_run(run, wish.groups, "kmeans", wish.seed, left=left), ""
     except LookalikeError as error:  # collapsed features have no groups; all else of the run is there
         return None, str(error)

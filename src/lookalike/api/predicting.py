@@ -101,8 +101,8 @@ def check_channels(run: RunFolder, images: Images) -> None:
     Raises:
         LookalikeError: they have another number of channels.
     """
-    there, here = (run.status().get("shape") or (None,))[0], images.shape[0]
-    if there not in (here, None):
+    there, here = run.status().channels, images.shape[0]
+    if there is not None and there != here:
         raise LookalikeError(
             f"the network of {run.path} was trained on images of {_channels(there)}, {images.name} has images of "
             f"{_channels(here)}"

@@ -73,7 +73,7 @@ def images_of(run: RunFolder, options: TrainOptions, load_options: Mapping[str, 
     download = bool((load_options or {}).get("download", False))
     data = data_of(run, options, download)
     images = load_images(data, options.image_size, download, loading(options, load_options))
-    if images.fingerprint != run.status().get("fingerprint"):
+    if images.fingerprint != run.status().fingerprint:
         raise LookalikeError(f"{spoken(data)} holds other images now than {run.path} was trained on")
     return images
 
@@ -94,7 +94,7 @@ def data_of(run: RunFolder, options: TrainOptions, download: bool = False) -> st
             f"{run.path} was trained on images that were handed over in Python, which are not kept; "
             f"name images: lookalike embed {shlex.quote(str(run.path))} DATA"
         )
-    absolute = run.status().get("data")
+    absolute = run.status().data
     if absolute and all(map(is_there, absolute)):
         return options.data if absolute_places(options.data) == absolute else places(absolute)
     tried = run.folders()
@@ -125,7 +125,7 @@ def roots_of(run: RunFolder) -> list[Path]:
 
 def keep_new_place(run: RunFolder, options: TrainOptions, data: str | Sequence[str], images: Images) -> bool:
     """Keep DATA as the place of a run's own images, where these are the same ones and the old place is gone."""
-    if not options.data or images.fingerprint != run.status().get("fingerprint"):
+    if not options.data or images.fingerprint != run.status().fingerprint:
         return False
     try:
         data_of(run, options)

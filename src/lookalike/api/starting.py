@@ -101,7 +101,7 @@ def _claim(run: RunFolder, config: Config[TrainOptions], images: Images, job: Jo
         return Claim(resumed, True)
     run.forget_features()
     if job.budget is not None:
-        job.budget.before = float(run.status().get("used", 0.0))
+        job.budget.before = run.status().used
         run.update(used=job.budget.used())
     return Claim(resumed, False)
 
@@ -178,8 +178,8 @@ def _before_learning(
     first_page: FirstPage | None,
 ) -> None:
     """What a run with a budget shows before anything is learned, and how far it will look at what is."""
-    known = run.status().get("extent")
-    extent = Extent(**known) if known else extent_in(budget.seconds, built.backbone, images)
+    record = run.status()
+    extent = Extent.from_json(record.extent) if record.extent else extent_in(budget.seconds, built.backbone, images)
     run.update(extent=dataclasses.asdict(extent))
     if not options.snapshots:
         return

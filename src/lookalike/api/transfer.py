@@ -77,7 +77,7 @@ def evaluate_on(
     if baselines:
         channels = backbone.spec.channels if images.shape[0] == 1 else None
         scores |= baseline_scores(options, images, device, encoder, ALONE, channels)
-    own = images.fingerprint == run.status().get("fingerprint")
+    own = images.fingerprint == run.status().fingerprint
     rules = {
         **protocol(bank, test, classes, penalties(scores)),
         "split": "the data's own" if images.split is not None else "20 % held out by a hash of the path",

@@ -56,6 +56,6 @@ def trained(
         if not first_process():
             yield None
             return
-        if folder.status().get("ended_at"):
+        if folder.status().ended_at:
             CTRL_C.kill_next()  # as was promised when the training was ended
         yield folder, api.Wish(tasks, budget=budget, page=None if pages is None else pages.last)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 
 from lookalike.core.durations import timed
 from lookalike.data.base import Images
 from lookalike.engine.backbone import Backbone
+from lookalike.runs.values import count
 
 _TIMED = 64  # images
 _SHARE = 0.01  # of a budget, that a look may take
@@ -25,6 +27,12 @@ class Extent:
     """which it asks for,"""
     followed: int = 5000
     """whose features are kept at each look, for the page."""
+
+    @classmethod
+    def from_json(cls, record: Mapping[str, object] | None) -> Extent:
+        """Of the extent in run.json; the usual one where there is none."""
+        sizes = {f.name: count((record or {}).get(f.name)) for f in fields(cls)}
+        return cls(**{name: size for name, size in sizes.items() if size is not None})
 
     @classmethod
     def of(cls, images: int) -> Extent:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 
 import numpy as np
@@ -14,9 +14,10 @@ from torch import Tensor
 from lookalike.core.durations import timed
 from lookalike.core.errors import LookalikeError
 from lookalike.core.files import write_csv, write_json
-from lookalike.core.record_types import Record
-from lookalike.evaluate.choose_k import propose, score_k
+from lookalike.evaluate.choose_k import Score, propose, score_k
 from lookalike.evaluate.clusters import RESTARTS, agreement, groups
+from lookalike.runs.clusters import ClusterRecord, ScoreOfK
+from lookalike.runs.evaluation import GroupScores
 from lookalike.runs.folder import RunFolder, writes
 from lookalike.runs.reader import features_and_index, index_of
 
@@ -27,82 +28,97 @@ AUTO = "auto"
 def group_run(
     run: RunFolder,
     k: int | str,
-    way: str,
+    method: str,
     seed: int = 0,
     given: tuple[str, np.ndarray] | None = None,
     left: Callable[[], float] = lambda: math.inf,
-) -> Record:
+) -> ClusterRecord:
     """Groups of the images of a run: fills the column `cluster` of index.csv, writes clusters.json.
 
     Args:
         run: a run folder that holds embeddings.npy and index.csv.
         k: groups to make, or "auto".
-        way: `kmeans` or `spectral`.
+        method: `kmeans` or `spectral`.
         seed: of the grouping.
         given: features to group by in place of embeddings.npy, with a name for them; rows as in index.csv.
         left: seconds that are left for finding the number of groups (`score_k`) and making them; where they do not do
             for all restarts, fewer are made.
 
     Returns:
-        What clusters.json holds: `k`, `way`, `seed`, `features` where they were given, `sizes` (images a group),
-        `scores` where k was to be found, `restarts` where time was short, and agreement with the labels of `labelled`
-        images where there are any.
+        What clusters.json holds, with the agreement with the labels of labelled images where there are any.
 
     Raises:
         LookalikeError: no features, features that are not finite or all equal, or no k groups of these.
     """
-    result: Record = {"way": way, "seed": seed}
-    if given is None:
-        features, rows = features_and_index(run)
-    else:
-        (result["features"], features), rows = given, index_of(run)
+    features, rows = features_and_index(run) if given is None else (given[1], index_of(run))
+    kind = None if given is None else given[0]
     if isinstance(k, int) and not 2 <= k <= len(features):
         raise LookalikeError(f"--k must be from 2 to the number of images, {len(features):,}; got {k}")
-    raise_useless(run, features, "group by", result.get("features"))
+    raise_useless(run, features, "group by", kind)
     x_ND = torch.from_numpy(features)
+    scores: list[Score] = []
     if not isinstance(k, int):
-        kept = max(0.0, left() / 2)  # seconds for the groups themselves
-        scores = score_k(x_ND, way, seed, left=lambda: left() - kept)
+        reserved = max(0.0, left() / 2)  # seconds for the groups themselves
+        scores = score_k(x_ND, method, seed, left=lambda: left() - reserved)
         k = propose(scores).k
-        result["scores"] = [{**asdict(score), "total": score.total} for score in scores]
-    labels_N, restarts = _grouped(x_ND, k, way, seed, left)
-    if restarts < RESTARTS:
-        result["restarts"] = restarts  # of RESTARTS, for which there was no time
-    found = labels_N.tolist()
-    result |= {"k": k, "sizes": [Counter(found)[c] for c in range(k)]}
-    names = sorted({row["label"] for row in rows if row["label"]})
-    if len(names) > 1:
-        known = [i for i, row in enumerate(rows) if row["label"]]
-        truth = torch.tensor([names.index(rows[i]["label"]) for i in known])
-        result |= {"labelled": len(known), **asdict(agreement(labels_N[known], truth))}
-    _write(run, rows, found, result)
-    return result
+    labels_N, restarts = _grouped(x_ND, k, method, seed, left)
+    labels = labels_N.tolist()
+    labelled, scores_of_labels = _agreement(labels_N, [row["label"] for row in rows])
+    record = ClusterRecord(
+        method,
+        seed,
+        k,
+        _sizes(labels, k),
+        features=kind,
+        scores=[ScoreOfK(**asdict(score), total=score.total) for score in scores],
+        restarts=restarts if restarts < RESTARTS else None,
+        labelled=labelled,
+        agreement=scores_of_labels,
+    )
+    _write(run, rows, labels, record)
+    return record
 
 
-def _grouped(x_ND: Tensor, k: int, way: str, seed: int, left: Callable[[], float]) -> tuple[Tensor, int]:
+def _agreement(labels_N: Tensor, names_N: Sequence[str]) -> tuple[int | None, GroupScores | None]:
+    """How many images have labels, and how well groups agree with these; None without two labels."""
+    names = sorted({name for name in names_N if name})
+    if len(names) < 2:
+        return None, None
+    labelled = [i for i, name in enumerate(names_N) if name]
+    truth = torch.tensor([names.index(names_N[i]) for i in labelled])
+    return len(labelled), GroupScores(**asdict(agreement(labels_N[labelled], truth)))
+
+
+def _sizes(labels: Sequence[int], k: int) -> list[int]:
+    """Images of each group."""
+    images = Counter(labels)
+    return [images[c] for c in range(k)]
+
+
+def _grouped(x_ND: Tensor, k: int, method: str, seed: int, left: Callable[[], float]) -> tuple[Tensor, int]:
     """Labels [N] of the best of as many restarts as there is time for, one at the least, and their number."""
     if math.isinf(left()):
-        return groups(way, x_ND, k, seed)[0], RESTARTS
-    (labels_N, _), seconds = timed(lambda: groups(way, x_ND, k, seed, 1))
+        return groups(method, x_ND, k, seed)[0], RESTARTS
+    (labels_N, _), seconds = timed(lambda: groups(method, x_ND, k, seed, 1))
     restarts = max(1, min(RESTARTS, int(left() / max(seconds, 1e-6))))
-    return (labels_N if restarts == 1 else groups(way, x_ND, k, seed, restarts)[0]), restarts
+    return (labels_N if restarts == 1 else groups(method, x_ND, k, seed, restarts)[0]), restarts
 
 
 @writes
 def record_groups(run: RunFolder, labels_N: np.ndarray) -> None:
     """Groups (int64 [N]) that k-means made of a run's features elsewhere, put on record as `group_run` does."""
     _, rows = features_and_index(run)
-    found = labels_N.tolist()
-    k = max(found) + 1
-    _write(run, rows, found, {"way": "kmeans", "seed": 0, "k": k, "sizes": [Counter(found)[c] for c in range(k)]})
+    labels = labels_N.tolist()
+    k = max(labels) + 1
+    _write(run, rows, labels, ClusterRecord("kmeans", 0, k, _sizes(labels, k)))
 
 
-def _write(run: RunFolder, rows: list[dict[str, str]], found: list[int], result: Record) -> None:
+def _write(run: RunFolder, rows: list[dict[str, str]], labels: Sequence[int], record: ClusterRecord) -> None:
     head = tuple(rows[0])
     write_csv(
-        run.index, head, ([{**row, "cluster": c}[name] for name in head] for row, c in zip(rows, found, strict=True))
+        run.index, head, ([{**row, "cluster": c}[name] for name in head] for row, c in zip(rows, labels, strict=True))
     )
-    write_json(run.clusters, result)
+    write_json(run.clusters, record.to_json())
 
 
 def raise_useless(run: RunFolder, features: np.ndarray, what: str, kind: str | None = None) -> None:

@@ -53,7 +53,7 @@ class WandB:
 
     def __init__(self, run: RunFolder, step: int) -> None:
         wandb = need("wandb", LOGGERS["wandb"], "--log wandb")
-        key = f"{run.path.resolve()} {run.status()['started']}"
+        key = f"{run.path.resolve()} {run.status().started}"
         self.run = wandb.init(
             project=_PROJECT,
             name=run.path.name,

@@ -64,7 +64,7 @@ def observe(
     if not trainer.ranks.first:
         checkpoint = Checkpoint(run, facts, trainer.ranks)
         return Observers((checkpoint, StopSignal(signals, checkpoint, None)), checkpoint, None)
-    extent = Extent(**run.status().get("extent", {}))
+    extent = Extent.from_json(run.status().extent)
     recipe, length = trainer.views.recipe, trainer.pacing.length
     log = RunLog(run, facts, remarks)
     looker = Looker(images, recipe, options.seed, extent)

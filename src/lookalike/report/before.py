@@ -36,8 +36,7 @@ def opening(run: RunReader) -> str:
 
 def survey(run: RunReader) -> list[str]:
     """What was found when the images were listed and decoded, as sentences; nothing where it was not kept."""
-    lines = [line for line in run.record.survey if isinstance(line, str) and line]
-    return [f"{line[:1].upper()}{line[1:]}." for line in lines]
+    return [f"{line[:1].upper()}{line[1:]}." for line in run.record.survey if line]
 
 
 def to_come(run: RunReader) -> str:

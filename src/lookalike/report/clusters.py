@@ -21,8 +21,8 @@ def clusters(run: RunReader, page_rows: np.ndarray, time: Timeline) -> dict[str,
     every = np.array([_number(row.get("cluster", "")) for row in run.index], np.int64)
     label_N = [row.get("label", "") for row in run.index]
     if (every >= 0).any():
-        method = str(run.clusters.get("way", "unknown"))
-        method += f" of {run.clusters['features']}" if "features" in run.clusters else ""
+        method = run.clusters.method or "unknown"
+        method += f" of {run.clusters.features}" if run.clusters.features else ""
         features = None if run.embeddings is None else np.asarray(run.embeddings[page_rows])
         cluster_N = every[page_rows]
     else:

@@ -66,9 +66,8 @@ def _configuration(run: RunReader) -> dict[str, object]:
     """The settings that decide the result, and what the weights were that it began with."""
     runtime = {f.name for f in dataclasses.fields(TrainOptions) if f.metadata.get("runtime")}
     settings = {key: value for key, value in run.config.items() if key not in {*runtime, *_PLACES}}
-    begun = run.record.init or {}
-    if begun.get("sha256"):
-        settings["init (sha256)"] = str(begun["sha256"])[:12]
+    if run.record.init_hash:
+        settings["init (sha256)"] = run.record.init_hash[:12]
     if run.record.ended_at:
         settings["ended early, after step"] = run.record.ended_at
     return settings

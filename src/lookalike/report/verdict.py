@@ -161,7 +161,7 @@ def _skipped(run: RunReader) -> str:
 def _passed_over(run: RunReader) -> list[str]:
     """What lay beside the images and was not read, and notes on them; nothing for runs of before these were kept."""
     loud, quiet = sentences(from_records(run.record.passed_over))
-    noted = [f"note: {note}" for note in run.record.notes if isinstance(note, str)]
+    noted = [f"note: {note}" for note in run.record.notes]
     return [f"{sentence[:1].upper()}{sentence[1:]}." for sentence in (*loud, *noted, *quiet)]
 
 

@@ -23,7 +23,7 @@ from lookalike.core.passed_over import printable
 from lookalike.core.places import absolute_places, folders_of, same_place
 from lookalike.core.record_types import Record
 from lookalike.core.words import counted
-from lookalike.runs.records import read_settings, read_status
+from lookalike.runs.records import RunRecord, read_settings, read_status
 
 if TYPE_CHECKING:  # torch stays out of commands that only look at run folders
     from lookalike.data.base import Images
@@ -80,14 +80,14 @@ class RunFolder:
         """The resolved configuration (config.toml)."""
         return read_settings(self.config)
 
-    def status(self) -> Record:
+    def status(self) -> RunRecord:
         """run.json."""
         return read_status(self.record)
 
     def folders(self) -> list[str]:
         """The folders that relative places in the configuration are tried from (`core/places.py`)."""
-        record = self.status() if self.record.exists() else {}
-        return folders_of(record.get("folder"), self.settings(), self.path)
+        folder = self.status().folder if self.record.exists() else None
+        return folders_of(folder, self.settings(), self.path)
 
     @contextmanager
     def writing(self) -> Iterator[None]:
@@ -127,22 +127,22 @@ class RunFolder:
             self._write_record(options, images, command)
             return False
         self._compare(method, options)
-        if self.record.exists() and self.status().get("fingerprint") != images.fingerprint:
+        if self.record.exists() and self.status().fingerprint != images.fingerprint:
             raise LookalikeError(
-                f"{self.path} was trained on other images ({counted(self.status().get('images', 0), 'image')}, "
+                f"{self.path} was trained on other images ({counted(self.status().images, 'image')}, "
                 "other content or "
                 f"names) than {spoken(options.data)} holds now. Name another folder with --out to train on these."
             )
         if not self.record.exists():  # killed between the two files
             self._write_record(options, images, command)
-        elif options.data and self.status().get("data") != absolute_places(options.data):
+        elif options.data and self.status().data != absolute_places(options.data):
             self.update(data=absolute_places(options.data))  # the same images, at another place than before
         return self.checkpoint.exists()
 
     def complete(self) -> bool:
         """Whether it is trained to its last step."""
-        record = self.status() if self.record.exists() else {}
-        return record.get("status") in ("trained", "finished") and not record.get("ended_at")
+        record = self.status() if self.record.exists() else RunRecord()
+        return record.has_ended and not record.ended_at
 
     def raise_foreign(self) -> None:
         """See that nothing but a run of ours is there, or what is written before one begins.
@@ -191,27 +191,24 @@ class RunFolder:
         )
 
     def _write_record(self, options: TrainOptions, images: Images, command: str) -> None:
-        write_json(
-            self.record,
-            {
-                "status": "started",
-                "command": command,
-                "folder": str(Path.cwd()),
-                "data": absolute_places(options.data),
-                "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-                "seed": options.seed,
-                "fingerprint": images.fingerprint,
-                "images": len(images),
-                "training_images": len(images.training),
-                "shape": list(images.shape),
-                "skipped": len(images.skipped),
-                "passed_over": [kind.record() for kind in images.listed.passed_over] if images.listed else [],
-                "notes": [printable(note) for note in images.listed.notes] if images.listed else [],
-                "versions": machine.versions(),
-                "machine": machine.description(),
-                "seconds": {},
-            },
+        record = RunRecord(
+            status="started",
+            command=command,
+            folder=str(Path.cwd()),
+            data=absolute_places(options.data),
+            started=time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+            seed=options.seed,
+            fingerprint=images.fingerprint,
+            images=len(images),
+            training_images=len(images.training),
+            shape=list(images.shape),
+            skipped=len(images.skipped),
+            passed_over=[kind.record() for kind in images.listed.passed_over] if images.listed else [],
+            notes=[printable(note) for note in images.listed.notes] if images.listed else [],
+            versions={**machine.versions()},
+            machine=machine.description(),
         )
+        write_json(self.record, record.to_json())
 
     def forget_features(self) -> None:
         """Remove what was found with the network as it was, before it is trained on."""
@@ -222,10 +219,10 @@ class RunFolder:
     def update(self, status: str | None = None, seconds: dict[str, float] | None = None, **values: object) -> None:
         """Change run.json: the status, seconds of phases, anything else."""
         record = self.status()
-        if status is not None:
-            record["status"] = status
-        record["seconds"].update({k: round(v, 2) for k, v in (seconds or {}).items()})
-        write_json(self.record, {**record, **values})
+        changes: dict[str, object] = {} if status is None else {"status": status}
+        if seconds:
+            changes["seconds"] = record.seconds | {name: round(value, 2) for name, value in seconds.items()}
+        write_json(self.record, record.updated({**changes, **values}).to_json())
 
 
 def writes(function: Callable[Concatenate[RunFolder, P], T]) -> Callable[Concatenate[RunFolder, P], T]:

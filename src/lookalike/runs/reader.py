@@ -23,6 +23,7 @@ from lookalike.core.option_types import mistyped
 from lookalike.core.options import TrainOptions
 from lookalike.core.record_types import Event, Record
 from lookalike.core.words import counted
+from lookalike.runs.clusters import ClusterRecord
 from lookalike.runs.evaluation import Evaluation
 from lookalike.runs.folder import RunFolder
 from lookalike.runs.records import RunRecord, misfits, read_rows
@@ -160,9 +161,9 @@ class RunReader:
         return None if record is None else Evaluation.from_json(record)
 
     @cached_property
-    def clusters(self) -> Record:
+    def clusters(self) -> ClusterRecord:
         """clusters.json."""
-        return self._read("clusters.json", read_object, {})
+        return ClusterRecord.from_json(self._read("clusters.json", read_object, {}))
 
     @cached_property
     def index(self) -> list[dict[str, str]]:

@@ -8,77 +8,34 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
 
 from lookalike.core.damaged import damage, read_object, read_toml
 from lookalike.core.errors import LookalikeError
 from lookalike.core.record_types import Record
 from lookalike.core.words import agreeing
+from lookalike.runs.values import count, entries, number, numbers, sentences, table, text, texts, truth
 
-
-def _is_text(value: object) -> bool:
-    return isinstance(value, str)
-
-
-def _is_count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
-
-
-def _is_truth(value: object) -> bool:
-    return isinstance(value, bool)
-
-
-def _is_table(value: object) -> bool:
-    return isinstance(value, dict)
-
-
-def _is_seconds(value: object) -> bool:
-    return isinstance(value, dict) and all(isinstance(s, int | float) for s in value.values())
-
-
-def _is_shape(value: object) -> bool:
-    return value is None or (isinstance(value, list) and len(value) == 3 and all(map(_is_count, value)))
-
-
-def _is_list(value: object) -> bool:
-    return isinstance(value, list)
-
-
-def _is_texts(value: object) -> bool:
-    return isinstance(value, list) and all(map(_is_text, value))
-
-
-_RECORD: Mapping[str, Callable[[object], bool]] = {
-    "status": _is_text,
-    "images": _is_count,
-    "seconds": _is_seconds,
-    "started": _is_text,
-    "command": _is_text,
-    "machine": _is_table,
-    "versions": _is_table,
-    "shape": _is_shape,
-    "data": _is_texts,
-    "folder": _is_text,
-    "fingerprint": _is_text,
+_REQUIRED: Mapping[str, Callable[[object], object]] = {
+    "status": text,
+    "images": count,
+    "seconds": numbers,
+    "started": text,
+    "command": text,
+    "machine": table,
+    "versions": table,
+    "shape": lambda value: [] if value is None else _shape(value),
+    "data": texts,
+    "folder": text,
+    "fingerprint": text,
 }
-"""What a run cannot be worked with when it is wrong."""
-_SHOWN: Mapping[str, Callable[[object], bool]] = {
-    "seed": _is_count,
-    "training_images": _is_count,
-    "skipped": _is_count,
-    "passed_over": _is_list,
-    "notes": _is_list,
-    "survey": _is_list,
-    "views": _is_table,
-    "init": _is_table,
-    "parameters": _is_count,
-    "ended_at": _is_count,
-    "method_title": _is_text,
-    "with_labels": _is_truth,
-}
-"""What is only shown, and left out where it is wrong."""
+"""What a run cannot be worked with when it is of the wrong kind (None). Other values are left out then."""
+
+
+def _shape(value: object) -> list[int] | None:
+    sizes = value if isinstance(value, list) and len(value) == 3 else []
+    return value if sizes and all(count(size) is not None for size in sizes) else None
 
 
 @dataclass(frozen=True)
@@ -101,11 +58,11 @@ class RunRecord:
     """C, H, W of what the network sees."""
     skipped: int = 0
     """Files that were no images."""
-    passed_over: list[Record] = field(default_factory=list)
+    passed_over: list[object] = field(default_factory=list)
     """Files that were not read, by kind (`core/passed_over.py`)."""
     notes: list[str] = field(default_factory=list)
     """On the images, in sentences."""
-    versions: dict[str, str] = field(default_factory=dict)
+    versions: dict[str, object] = field(default_factory=dict)
     machine: dict[str, object] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     """Of the phases."""
@@ -123,12 +80,78 @@ class RunRecord:
     """What a method from elsewhere is called."""
     with_labels: bool = False
     """Whether a method from elsewhere learns from labels."""
+    used: float = 0.0
+    """Seconds of the budget that are used."""
+    extent: dict[str, object] | None = None
+    """How many images a look takes, where there is a budget (`engine/extent.py`)."""
+    budget: dict[str, object] | None = None
+    """What the end of a run with a budget was expected to take (`engine/budget.py`)."""
+    scale: list[object] = field(default_factory=list)
+    """The range of numbers that an estimator was fitted to (`inputs/value_range.py`)."""
+    document: Mapping[str, object] = field(default_factory=dict, repr=False, compare=False)
+    """All that the file holds. What this version does not know is written back as it is."""
 
     @classmethod
-    def from_json(cls, record: Mapping[str, Any]) -> RunRecord:
+    def from_json(cls, record: Mapping[str, object]) -> RunRecord:
         """Of run.json, without values of the wrong kind."""
-        fits = {**_RECORD, **_SHOWN}
-        return cls(**{key: x for key, x in record.items() if key in fits and x is not None and fits[key](x)})
+        get = record.get
+        return cls(
+            status=text(get("status")) or "",
+            command=text(get("command")) or "",
+            folder=text(get("folder")),
+            data=texts(get("data")),
+            started=text(get("started")) or "",
+            seed=count(get("seed")) or 0,
+            fingerprint=text(get("fingerprint")),
+            images=count(get("images")) or 0,
+            training_images=count(get("training_images")) or 0,
+            shape=_shape(get("shape")),
+            skipped=count(get("skipped")) or 0,
+            passed_over=entries(get("passed_over")),
+            notes=sentences(get("notes")),
+            versions=table(get("versions")) or {},
+            machine=table(get("machine")) or {},
+            seconds=numbers(get("seconds")) or {},
+            survey=sentences(get("survey")),
+            views=table(get("views")),
+            init=table(get("init")),
+            parameters=count(get("parameters")) or 0,
+            ended_at=count(get("ended_at")),
+            method_title=text(get("method_title")),
+            with_labels=truth(get("with_labels")) or False,
+            used=number(get("used")) or 0.0,
+            extent=table(get("extent")),
+            budget=table(get("budget")),
+            scale=entries(get("scale")),
+            document=record,
+        )
+
+    def to_json(self) -> dict[str, object]:
+        """What run.json holds: the document that was read, with what has changed since."""
+        before = RunRecord.from_json(self.document)
+        values = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "document"}
+        begun = {} if self.document else {name: values[name] for name in _BEGUN}
+        changed = {name: value for name, value in values.items() if value != getattr(before, name)}
+        return {**begun, **self.document, **changed}
+
+    def updated(self, values: Mapping[str, object]) -> RunRecord:
+        """The same with other values of the document, which this version need not know."""
+        return RunRecord.from_json({**self.to_json(), **values})
+
+    @property
+    def channels(self) -> int | None:
+        """C of what the network sees."""
+        return self.shape[0] if self.shape else None
+
+    @property
+    def rows_to_evaluate(self) -> int | None:
+        """How many learning rows there is time to evaluate with; None: all."""
+        return count((self.budget or {}).get("evaluated"))
+
+    @property
+    def init_hash(self) -> str | None:
+        """Of the file of weights that it began with."""
+        return text((self.init or {}).get("sha256"))
 
     @property
     def has_ended(self) -> bool:
@@ -136,15 +159,9 @@ class RunRecord:
         return self.status in ("trained", "finished")
 
 
-_NOT_KNOWN: Mapping[str, Any] = {
-    "images": 0,
-    "seconds": {},
-    "started": "",
-    "command": "",
-    "machine": {},
-    "versions": {},
-}
-"""For readers that ask for these without a question."""
+_NAMES = [f.name for f in fields(RunRecord)]
+_BEGUN = _NAMES[: _NAMES.index("seconds") + 1]
+"""What is written when a run begins, whatever it is."""
 
 
 def read_settings(path: Path) -> Record:
@@ -159,7 +176,7 @@ def read_settings(path: Path) -> Record:
     return settings
 
 
-def read_status(path: Path) -> Record:
+def read_status(path: Path) -> RunRecord:
     """run.json.
 
     Raises:
@@ -172,13 +189,12 @@ def read_status(path: Path) -> Record:
         raise LookalikeError(damage(path, f"{', '.join(wrong)} {are} of the wrong kind"))
     if "status" not in record:
         raise LookalikeError(damage(path, "it does not say its status"))
-    missing = {key: value.copy() if isinstance(value, dict) else value for key, value in _NOT_KNOWN.items()}
-    return {**missing, **record}
+    return RunRecord.from_json(record)
 
 
 def misfits(record: Mapping[str, object]) -> list[str]:
-    """The keys of run.json whose values are of the wrong kind."""
-    return [key for key, fits in _RECORD.items() if key in record and not fits(record[key])]
+    """The keys of run.json that must be right and whose values are of the wrong kind."""
+    return [key for key, value_of in _REQUIRED.items() if key in record and value_of(record[key]) is None]
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:

@@ -7,11 +7,12 @@ import shlex
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from lookalike.cli.parse import parse
 from lookalike.core.load_options import LoadOptions, said_load_options
 from lookalike.core.words import counted
+from lookalike.runs.clusters import ClusterRecord
 from lookalike.runs.folder import RunFolder
 
 USAGE = "lookalike cluster RUN --k K"
@@ -63,43 +64,45 @@ def run(words: list[str]) -> int:
         given = options.features, api.features_of_kind(folder, options.features, load_options)[0]
     result = group_run(folder, k, options.way, options.seed, given)
     if options.json:
-        print(json.dumps(result, indent=2))
+        print(json.dumps(result.to_json(), indent=2))
     else:
         _show(result)
         print(f"the group of each image: column cluster of {folder.index}")
     better = api.better_for_groups(folder, result, load_options) if options.features == api.TRAINED else None
     if better is not None:
-        again = ["lookalike", "cluster", options.run, "--k", str(result["k"]), "--features", better[0]]
+        again = ["lookalike", "cluster", options.run, "--k", str(result.k), "--features", better[0]]
         print(f"{better[0]} may serve better: {better[1]}. Try: {shlex.join(again)}", file=sys.stderr)
     return 0
 
 
-def _show(result: dict[str, Any]) -> None:
+def _show(result: ClusterRecord) -> None:
     from rich import box
     from rich.console import Console
     from rich.table import Table
 
     console = Console()
-    if "scores" in result:
+    if result.scores:
         table = Table(box=box.SIMPLE_HEAD)
         for title in ("k", "stability", "silhouette", "sum"):
             table.add_column(title, justify="right")
-        for score in result["scores"]:
-            mark = " <" if score["k"] == result["k"] else ""
+        for score in result.scores:
+            mark = " <" if score.k == result.k else ""
             table.add_row(
-                str(score["k"]),
-                f"{score['stability']:.2f}",
-                f"{score['silhouette']:.2f}",
-                f"{score['total']:.2f}{mark}",
+                str(score.k),
+                f"{score.stability:.2f}",
+                f"{score.silhouette:.2f}",
+                f"{score.total:.2f}{mark}",
             )
         console.print(table)
-        print(f"proposed: {counted(result['k'], 'group')}; neighbours with nearly the same sum are as good")
-    sizes = sorted(result["sizes"], reverse=True)
+        print(f"proposed: {counted(result.k, 'group')}; neighbours with nearly the same sum are as good")
+    sizes = sorted(result.sizes, reverse=True)
     listed = ", ".join(f"{size:,}" for size in sizes[:_SHOWN]) + (", ..." if len(sizes) > _SHOWN else "")
-    by = f", by {result['features']}" if "features" in result else ""
-    print(f"{counted(result['k'], 'group')} ({result['way']}{by}) of sizes {listed}")
-    if "accuracy" in result:
+    by = f", by {result.features}" if result.features else ""
+    print(f"{counted(result.k, 'group')} ({result.method}{by}) of sizes {listed}")
+    scores = result.agreement
+    if scores is not None:
         print(
-            f"against the labels of {counted(result['labelled'], 'image')}: matched accuracy {result['accuracy']:.1%}, "
-            f"NMI {result['nmi']:.2f}, ARI {result['ari']:.2f}, purity {result['purity']:.1%}"
+            f"against the labels of {counted(result.labelled or 0, 'image')}: "
+            f"matched accuracy {scores.accuracy or 0.0:.1%}, "
+            f"NMI {scores.nmi or 0.0:.2f}, ARI {scores.ari or 0.0:.2f}, purity {scores.purity or 0.0:.1%}"
         )

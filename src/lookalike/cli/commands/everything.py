@@ -76,4 +76,4 @@ def _groups_line(finished: Finished) -> str:
     if finished.groups is None:
         return f"none: {finished.no_groups}"
     index = finished.run.index.name
-    return f"{finished.groups['k']}, the column cluster of {index}; other numbers: lookalike cluster RUN --k K"
+    return f"{finished.groups.k}, the column cluster of {index}; other numbers: lookalike cluster RUN --k K"

@@ -111,15 +111,15 @@ def _summary(folder: RunFolder) -> dict[str, object]:
     epochs = [event for event in read_metrics(folder.metrics) if event["event"] == "epoch"]
     return {
         "run": str(folder.path),
-        "status": record["status"],
+        "status": record.status,
         "method": settings.get("method"),
         "data": settings.get("data"),
-        "images": record["images"],
+        "images": record.images,
         "epoch": f"{epochs[-1]['epoch'] if epochs else 0}/{settings.get('epochs')}",
         "loss": round(epochs[-1]["loss"], 3) if epochs else None,
         "knn": found.get("knn"),
         "linear": found.get("linear"),
-        "started": record["started"],
+        "started": record.started,
     }
 
 
@@ -134,12 +134,14 @@ def _show(words: list[str]) -> int:
     looks = [event for event in read_metrics(folder.metrics) if event["event"] == "look"]
     found = read_json(folder.evaluation) if folder.evaluation.exists() else None
     if options.json:
-        print(json.dumps({"record": record, "config": settings, "looks": looks, "evaluation": found}, indent=2))
+        print(
+            json.dumps({"record": record.to_json(), "config": settings, "looks": looks, "evaluation": found}, indent=2)
+        )
         return 0
-    print(f"{folder.path}: {record['status']}, started {record['started']}")
-    print(f"command: {record['command']}")
-    print("seconds: " + ", ".join(f"{name} {duration(s)}" for name, s in record["seconds"].items()))
-    print("machine: " + ", ".join(f"{k} {v}" for k, v in {**record["machine"], **record["versions"]}.items()))
+    print(f"{folder.path}: {record.status}, started {record.started}")
+    print(f"command: {record.command}")
+    print("seconds: " + ", ".join(f"{name} {duration(s)}" for name, s in record.seconds.items()))
+    print("machine: " + ", ".join(f"{k} {v}" for k, v in {**record.machine, **record.versions}.items()))
     print("config:  " + ", ".join(f"{key} = {value}" for key, value in settings.items()))
     if looks:
         print(f"verdict: {looks[-1].get('verdict', 'not trained yet')}")

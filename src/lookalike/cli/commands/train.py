@@ -21,6 +21,7 @@ from lookalike.core.options import TrainOptions
 from lookalike.core.places import absolute_places, find_place, find_places, is_there
 from lookalike.methods.roles import DEFAULT
 from lookalike.runs.folder import RunFolder
+from lookalike.runs.records import RunRecord
 
 USAGE = "lookalike train METHOD DATA"
 
@@ -123,7 +124,7 @@ def found_from_here(config: Path | None, values: dict[str, Any]) -> dict[str, An
         return values
     run = RunFolder(config.parent)
     is_run = is_of_a_run(config)
-    record = run.status() if run.record.is_file() else {}
+    record = run.status() if run.record.is_file() else RunRecord()
     folders = folders_from(config)
     found = dict(values)
     for name in ("init", "augment_by", "more_labels", "cache"):
@@ -134,7 +135,7 @@ def found_from_here(config: Path | None, values: dict[str, Any]) -> dict[str, An
             own_code.find(found[name], folders)  # known by this name from here on
     data = found.get("data")
     if data and isinstance(data, str | list) and all(isinstance(place, str) for place in data):
-        kept = record.get("data") if is_run else None
+        kept = record.data if is_run else None
         found["data"] = list(kept) if kept and all(map(is_there, kept)) else find_places(data, folders)
         if found["data"] == absolute_places(data):
             found["data"] = data
