@@ -13,6 +13,7 @@ or worse than a baseline is so by two standard errors of the difference, image b
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import shutil
 import time
@@ -41,6 +42,7 @@ from lookalike.evaluate.health import without_copy
 from lookalike.evaluate.judging import Evidence, verdict
 from lookalike.evaluate.knn import knn_predict
 from lookalike.evaluate.neighbours import other_neighbours, shared_neighbours
+from lookalike.runs.looks import LookRecord
 from verdict_sets import DRAWN, copies, few, named_set
 
 SAMPLE = 600  # images whose features are kept, and of a view and of a mild view of each
@@ -294,16 +296,15 @@ def told(record: dict[str, Any]) -> str:
 
 def said(record: dict[str, Any], out: Path) -> str:
     """What the verdict, by the rules as they are now, says of a run at its last look."""
-    earlier = [event for event in record["look"] if event["of"] == "network"][:-1]
+    looks = [LookRecord.from_json(event) for event in record["look"]]
+    earlier = [look for look in looks if look.kind == "network"][:-1]
     kept = np.load(out / "features" / f"{record['name']}.npz")
     near = {
         name: other_neighbours(torch.from_numpy(kept[name][:COMPARED])) for name in ("pixels", "untrained", "network")
     }
     shared = [shared_neighbours(near["pixels"], near[name]) or 0.0 for name in ("network", "untrained")]
-    found = Evidence.of_events(
-        {event["of"]: event for event in record["look"]},
-        earlier,
-        record["epoch"],
+    found = dataclasses.replace(
+        Evidence.of_looks({look.kind: look for look in looks}, earlier, record["epoch"]),
         targets_change=record["method"].startswith("deepcluster"),
         like_pixels=(shared[0], shared[1]),
         distinct=without_copy(torch.from_numpy(kept["pixels"])),

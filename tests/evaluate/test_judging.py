@@ -8,6 +8,7 @@ import torch
 from lookalike.evaluate.comparison import by_labels
 from lookalike.evaluate.health import Health, measure
 from lookalike.evaluate.judging import Evidence, verdict
+from lookalike.runs.looks import LookRecord
 
 
 def features(n, d, seed=0):
@@ -82,17 +83,15 @@ def test_views_are_no_measure_of_a_training_with_labels():
 
 def test_evidence_is_read_from_the_events_of_a_run():
     def look(of, retrieval):
-        return {"of": of, "retrieval": retrieval, "effective_rank": 9.0, "positive_cosine": 0.5, "images": 90} | {
-            "dimensions": 16
-        }
+        return LookRecord(of, 1, 1, retrieval, 9.0, 0.5, images=90, dimensions=16)
 
     looks = {of: look(of, value) for of, value in (("network", 0.5), ("untrained", 0.2), ("pixels", 0.1))}
-    found = Evidence.of_events(
-        looks, [look("network", 0.3)], [{"loss": 5.0, "chance_loss": 6.0}, {"loss": 4.0, "chance_loss": 6.0}], images=90
+    found = Evidence.of_looks(
+        looks, [look("network", 0.3)], [{"loss": 5.0, "chance_loss": 6.0}, {"loss": 4.0, "chance_loss": 6.0}]
     )
     assert (found.loss, found.chance, found.losses, found.earlier) == (4.0, 6.0, (5.0, 4.0), (0.3,))
     assert found.now.retrieval == 0.5 and found.untrained.retrieval == 0.2 and found.pixels.retrieval == 0.1
-    assert found.images == 90
+    assert found.now.images == 90 and found.now.dimensions == 16
 
 
 def test_verdict_on_measured_features():

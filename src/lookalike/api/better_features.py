@@ -20,6 +20,7 @@ from lookalike.evaluate.comparison import better_baseline
 from lookalike.evaluate.propagate import left_out
 from lookalike.runs.clusters import ClusterRecord
 from lookalike.runs.folder import RunFolder
+from lookalike.runs.looks import last_of_each_kind, looks_in
 from lookalike.runs.reader import evaluation_of, features_and_index
 
 _SAMPLE = 2000  # images by which features are compared, beside those with labels
@@ -102,7 +103,7 @@ def better_for_groups(
 
 def better_for_search(run: RunFolder) -> tuple[str, str] | None:
     """Which features the records of a run put ahead of the trained ones, and why."""
-    looks = {event.get("of"): event for event in read_metrics(run.metrics) if event.get("event") == "look"}
+    looks = last_of_each_kind(looks_in(read_metrics(run.metrics)))
     found = better_baseline(evaluation_of(run), looks)
     return None if found is None else (UNTRAINED if found[0] == "random" else found[0], found[1])
 

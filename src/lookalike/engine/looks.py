@@ -25,6 +25,7 @@ from lookalike.engine.views import view_of
 from lookalike.evaluate.baselines import BASELINES, pixel_features
 from lookalike.evaluate.health import Health, measure, retrieval
 from lookalike.evaluate.neighbours import accuracy_and_same_class, other_neighbours, shared_neighbours
+from lookalike.runs.looks import LookRecord
 
 COMPARED = 512
 """Images whose nearest are compared: the share that two kinds of features agree on falls with their number."""
@@ -45,14 +46,11 @@ class Look:
     """Share of an image's 10 nearest by pixels that are among its 10 nearest, of up to 512 images; None for a single
     image."""
 
-    def event(self) -> dict[str, float | int | None]:
-        """As values of an event."""
-        return {
-            **asdict(self.health),
-            "knn": self.knn,
-            "closest": self.closest,
-            "like_pixels": self.like_pixels,
-        }
+    def record(self, kind: str, epoch: int = 0) -> LookRecord:
+        """For the record: `kind` says at which features it was."""
+        return LookRecord(
+            kind, epoch, **asdict(self.health), knn=self.knn, closest=self.closest, like_pixels=self.like_pixels
+        )
 
 
 class Once:

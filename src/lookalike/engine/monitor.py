@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 from torch import Tensor
 
@@ -18,6 +19,7 @@ from lookalike.engine.judge import Judge
 from lookalike.engine.looks import Looker
 from lookalike.engine.snapshots import NoSnapshots
 from lookalike.engine.wording import Facts
+from lookalike.runs.looks import LOOK, NETWORK, LookRecord
 
 
 class Monitor(Observer):
@@ -44,7 +46,7 @@ class Monitor(Observer):
         self.looker, self.judge, self.snapshots, self.log, self.facts = looker, judge, snapshots, log, facts
         self.behind, self.length, self.budget = behind, length, budget
         self.snapshots.say = log.on_note
-        self.baselines: Record = {}
+        self.baselines: dict[str, LookRecord] = {}
         self.looked = 0.0  # the progress of the last look
         self.looked_at: int | None = None
         """The step of the last look."""
@@ -53,11 +55,12 @@ class Monitor(Observer):
 
     def kept(self) -> Record:
         """What a checkpoint holds of it."""
-        return {"baselines": self.baselines}
+        return {"baselines": {name: look.measured() for name, look in self.baselines.items()}}
 
     def restore(self, state: Record) -> None:
         """Go back to what a checkpoint holds."""
-        self.baselines = state["baselines"]
+        looks = state["baselines"].items()
+        self.baselines = {name: LookRecord.from_json({**measured, "of": name}) for name, measured in looks}
 
     @contextmanager
     def during(self, start: TrainStart) -> Iterator[None]:
@@ -75,9 +78,9 @@ class Monitor(Observer):
         looks = {"untrained": self.looker.look_at(untrained)}
         self.behind.look = time.monotonic() - begun
         looks = {**self.looker.look_at_baselines(), **looks}
-        self.baselines = {name: look.event() for name, look in looks.items()}
-        for name, event in self.baselines.items():
-            self.log.event("look", 0, epoch=0, of=name, **event)
+        self.baselines = {name: look.record(name) for name, look in looks.items()}
+        for record in self.baselines.values():
+            self.log.event(LOOK, 0, **record.to_json())
         self.snapshots.untrained(untrained)
         if self.budget is not None:
             self.behind.measure(untrained, self.images, self.looker)
@@ -120,8 +123,8 @@ class Monitor(Observer):
         look = self.looker.look_at(once)
         verdict = self.judge.verdict(look, self.baselines, loss, self.facts.chance)
         labels = self.judge.by_labels(look, self.baselines)
-        said = {**look.event(), "verdict": verdict, "by_labels": labels}
-        self.log.event("look", step, early, epoch=epoch + 1, of="network", **said)
+        record = replace(look.record(NETWORK, epoch + 1), verdict=verdict, by_labels=labels)
+        self.log.event(LOOK, step, early, **record.to_json())
         clusters_N = targets_NH[:, 0] if self.judge.finds_clusters and targets_NH is not None else None
         self.snapshots.take(once, epoch + 1, step, clusters_N, early)
         self.behind.look = time.monotonic() - begun

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from lookalike.core.record_types import Event
 from lookalike.core.words import counted
 from lookalike.runs.evaluation import Evaluation, Scores
+from lookalike.runs.looks import NETWORK, LookRecord
 
 _NAMES = {"linear": "linear", "knn": "kNN"}
 _ERRORS = 2.0  # standard errors; a difference beyond them comes by chance in one case of twenty
@@ -77,7 +77,7 @@ BASELINES = {
 """What a trained network is compared with, by prefixes of evaluation.json and names of looks, in a sentence."""
 
 
-def better_baseline(evaluation: Evaluation | None, looks: Mapping[str | None, Event]) -> tuple[str, str] | None:
+def better_baseline(evaluation: Evaluation | None, looks: Mapping[str, LookRecord]) -> tuple[str, str] | None:
     """What a run's own records put ahead of its trained features: a key of `BASELINES` and why; None: nothing.
 
     With an evaluation, kNN accuracy beyond chance decides. Without one, a network that the last look found collapsed or
@@ -99,14 +99,15 @@ def better_baseline(evaluation: Evaluation | None, looks: Mapping[str | None, Ev
             f"by {BASELINES[best]} {ahead[best]:.1%} of the test images are told by their nearest (kNN), by the "
             f"trained features {now:.1%}"
         )
-    verdict = str(looks.get("network", {}).get("verdict", ""))
-    if verdict.split(":")[0] not in ("collapsed", "not learning"):
+    network = looks.get(NETWORK)
+    word = "" if network is None else (network.verdict or "").split(":")[0]
+    if word not in ("collapsed", "not learning"):
         return None
-    retrieval = {name: looks[name].get("retrieval", 0.0) for name in ("pixels", "histograms") if name in looks}
+    retrieval = {name: looks[name].retrieval or 0.0 for name in ("pixels", "histograms") if name in looks}
     if not retrieval:
         return None
     best = max(retrieval, key=retrieval.__getitem__)
-    return best, f"the network was found to be {verdict.split(':')[0]}"
+    return best, f"the network was found to be {word}"
 
 
 def knn_of_baselines(evaluation: Evaluation) -> dict[str, float]:

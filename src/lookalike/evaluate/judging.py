@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
-from typing import Any
+from dataclasses import dataclass
 
 from lookalike.core.words import counted
 from lookalike.evaluate.comparison import chance
 from lookalike.evaluate.health import Health
+from lookalike.runs.looks import LookRecord
+from lookalike.runs.values import number
 
 COLLAPSED, FAILING, UNPROVEN, HEALTHY = "collapsed", "not learning", "unproven", "healthy"
 
@@ -67,36 +68,35 @@ class Evidence:
     """Smallest area of a crop, where that was said."""
 
     @staticmethod
-    def of_events(
-        looks: Mapping[str, Mapping[str, Any]],
-        earlier: Sequence[Mapping[str, Any]] = (),
-        epochs: Sequence[Mapping[str, Any]] = (),
-        **more: Any,
+    def of_looks(
+        looks: Mapping[str, LookRecord],
+        earlier: Sequence[LookRecord] = (),
+        epochs: Sequence[Mapping[str, object]] = (),
     ) -> Evidence:
-        """From the events of metrics.jsonl.
+        """What metrics.jsonl says.
 
         Args:
             looks: the last ones at `network`, `untrained` and `pixels`.
             earlier: those at the network before.
-            epochs: all epochs.
-            more: other fields.
+            epochs: the events of all epochs.
         """
-        losses = tuple(float(event["loss"]) for event in epochs if event.get("loss") is not None)
+        losses = [loss for event in epochs if (loss := number(event.get("loss"))) is not None]
         return Evidence(
             health_of(looks["network"]),
             health_of(looks["untrained"]),
             health_of(looks["pixels"]),
             loss=losses[-1] if losses else None,
-            chance=epochs[-1].get("chance_loss") if epochs else None,
-            earlier=tuple(event["retrieval"] for event in earlier),
-            losses=losses,
-            **more,
+            chance=number(epochs[-1].get("chance_loss")) if epochs else None,
+            earlier=tuple(look.retrieval for look in earlier if look.retrieval is not None),
+            losses=tuple(losses),
         )
 
 
-def health_of(event: Mapping[str, Any]) -> Health:
-    """The health in the event of a look."""
-    return Health(**{field.name: event[field.name] for field in fields(Health)})
+def health_of(look: LookRecord) -> Health:
+    """The health on record of a look; what was not measured is NaN."""
+    figures = (look.retrieval, look.effective_rank, look.positive_cosine)
+    retrieval, rank, cosine = (math.nan if figure is None else figure for figure in figures)
+    return Health(retrieval, rank, cosine, look.images, look.dimensions)
 
 
 def verdict(evidence: Evidence) -> str:

@@ -15,7 +15,7 @@ def has_learned(run: RunReader) -> bool:
         run.record.has_ended
         or run.embeddings is not None
         or any(frame.kind != "pixels" for frame in run.frames)
-        or bool(run.events_of("look") or run.events_of("epoch"))
+        or bool(run.looks or run.events_of("epoch"))
     )
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from lookalike.core.options import TrainOptions
 from lookalike.core.record_types import Event
 from lookalike.evaluate.comparison import chance
-from lookalike.report.scores import last_looks
+from lookalike.report.scores import last_look
 from lookalike.runs.reader import RunReader
 from lookalike.runs.values import number
 
@@ -91,8 +91,8 @@ def _figures(run: RunReader) -> dict[str, float]:
     """Numbers of the evaluation, of the last look and of the last epoch."""
     measured = {} if run.evaluation is None else run.evaluation.to_json()
     figures = {f"evaluation.{key}": number(value) for key, value in measured.items()}
-    look = last_looks(run).get("network", {})
-    figures |= {f"look.{key}": number(look.get(key)) for key in ("retrieval", "effective_rank")}
+    look = last_look(run)
+    figures |= {} if look is None else {"look.retrieval": look.retrieval, "look.effective_rank": look.effective_rank}
     last: Event = (run.events_of("epoch") or [{}])[-1]
     figures |= {key: number(last.get(key)) for key in ("epoch", "loss")}
     return {key: value for key, value in figures.items() if value is not None}

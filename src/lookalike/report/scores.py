@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from lookalike.core.record_types import Event
 from lookalike.core.words import counted
 from lookalike.runs.evaluation import Scores
+from lookalike.runs.looks import NETWORK, LookRecord, last_of_each_kind
 from lookalike.runs.reader import RunReader
 from lookalike.runs.values import number
 
@@ -48,15 +49,15 @@ class Figure:
         return ", ".join(f"{name} {value:{form}}" for name, value in references if value is not None)
 
 
-def last_looks(run: RunReader) -> dict[str, Event]:
-    """The last look at `pixels`, at `histograms`, at the network `untrained`, and at the `network`."""
-    return {str(event.get("of")): event for event in run.events_of("look")}
+def last_look(run: RunReader) -> LookRecord | None:
+    """The last look at the network, if there is one."""
+    return last_of_each_kind(run.looks).get(NETWORK)
 
 
-def initial_look(run: RunReader) -> Event:
-    """The look at the weights that a training began with, where they were trained before; else nothing."""
-    looks = [event for event in run.events_of("look") if event.get("of") == "network"]
-    return looks[0] if len(looks) > 1 and not looks[0].get("step") else {}
+def initial_look(run: RunReader) -> LookRecord | None:
+    """The look at the weights that a training began with, where they were trained before; else None."""
+    looks = [look for look in run.looks if look.kind == NETWORK]
+    return looks[0] if len(looks) > 1 and not looks[0].step else None
 
 
 def first_heads(run: RunReader) -> list[Event]:
@@ -77,28 +78,41 @@ def scores(run: RunReader) -> dict[str, Figure]:
     return {figure.name: figure for figure in figures}
 
 
-def _look(run: RunReader, name: str, what: str, key: str, chance: float | None, percent: bool = True) -> list[Figure]:
-    looks, begun = last_looks(run), initial_look(run).get(key)
-    now = looks.get("network", {}).get(key)
-    beside = {kind: looks.get(kind, {}).get(key) for kind in ("pixels", "untrained", "histograms")}
-    return [] if now is None else [Figure(name, what, now, chance, percent=percent, initial=begun, **beside)]
+def _look(
+    run: RunReader,
+    name: str,
+    what: str,
+    figure_of: Callable[[LookRecord], float | None],
+    chance: float | None,
+    percent: bool = True,
+) -> list[Figure]:
+    looks = last_of_each_kind(run.looks)
+
+    def of_kind(kind: str) -> float | None:
+        return figure_of(looks[kind]) if kind in looks else None
+
+    now, begun = of_kind(NETWORK), initial_look(run)
+    initial = None if begun is None else figure_of(begun)
+    beside = {kind: of_kind(kind) for kind in ("pixels", "untrained", "histograms")}
+    return [] if now is None else [Figure(name, what, now, chance, percent=percent, initial=initial, **beside)]
 
 
 def _of_looks(run: RunReader) -> list[Figure]:
-    look = last_looks(run).get("network", {})
-    n = look.get("images") or 0
-    retrieval = f"a new view of an image is nearest to that image, of {n:,}"
-    rank = f"directions that the features use, of {look.get('dimensions', 0):,}"
+    look = last_look(run) or LookRecord(NETWORK)
+    n = look.images
+    what = f"a new view of an image is nearest to that image, of {n:,}"
+    rank = f"directions that the features use, of {look.dimensions:,}"
     closest = "of an image's 20 nearest training images are of its class"
     return [
-        *_look(run, "own image found", retrieval, "retrieval", 1 / n if n else None),
-        *_look(run, "effective rank", rank, "effective_rank", None, percent=False),
-        *_look(run, "closest 20", closest, "closest", _chances(run)[1]),
+        *_look(run, "own image found", what, lambda look: look.retrieval, 1 / n if n else None),
+        *_look(run, "effective rank", rank, lambda look: look.effective_rank, None, percent=False),
+        *_look(run, "closest 20", closest, lambda look: look.closest, _chances(run)[1]),
     ]
 
 
 def _of_monitor(run: RunReader) -> list[Figure]:
-    return _look(run, "kNN", "within the training images, at the last look", "knn", _chances(run)[0])
+    what = "within the training images, at the last look"
+    return _look(run, "kNN", what, lambda look: look.knn, _chances(run)[0])
 
 
 def _of_evaluation(run: RunReader) -> list[Figure]:

@@ -9,7 +9,7 @@ from lookalike.core.words import agreeing, counted
 from lookalike.evaluate.comparison import by_labels, common, compared, knn_of_baselines, training_paid
 from lookalike.report import before
 from lookalike.report.differences import tested_alike
-from lookalike.report.scores import Figure, first_heads, last_looks, scores
+from lookalike.report.scores import Figure, first_heads, last_look, scores
 from lookalike.runs.reader import RunReader
 
 _CLOSE = 0.02  # difference of accuracies below which two are called alike
@@ -89,18 +89,17 @@ def _with_article(noun: str) -> str:
 
 def _judged(run: RunReader) -> str:
     """The sentence of the last look."""
-    return str(last_looks(run).get("network", {}).get("verdict", ""))
+    look = last_look(run)
+    return "" if look is None else look.verdict or ""
 
 
 def _learning(run: RunReader, figures: dict[str, Figure]) -> str:
-    retrieval, loss = figures.get("own image found"), figures.get("loss")
-    if retrieval is None:
+    look, retrieval, loss = last_look(run), figures.get("own image found"), figures.get("loss")
+    if look is None or retrieval is None:
         return "Nothing can be said yet about what was learned: no look at the network was taken."
-    among = last_looks(run)["network"].get("images", 0)
     words = _HEADS.get(_judged(run).split(":")[0], "A")
-    words += (
-        f" new view of an image finds that image among {among:,} in {retrieval.value:.1%} of cases ({retrieval.beside})"
-    )
+    words += f" new view of an image finds that image among {look.images:,} in {retrieval.value:.1%} of cases"
+    words += f" ({retrieval.beside})"
     if loss is not None and loss.chance is not None:
         words += f"; the loss is {loss.value:.2f}, and {loss.chance:.2f} at chance"
     return words + "."
@@ -110,7 +109,8 @@ def _by_labels(run: RunReader) -> str:
     """What labels say, where there are any: a run is never called healthy alone where they say otherwise."""
     evaluation = run.evaluation
     if evaluation is None:
-        return str(last_looks(run).get("network", {}).get("by_labels") or "")
+        look = last_look(run)
+        return "" if look is None else look.by_labels or ""
     return by_labels(evaluation.trained.knn, knn_of_baselines(evaluation), evaluation.test_rows)
 
 
@@ -129,12 +129,11 @@ def _closest(figures: dict[str, Figure]) -> str:
 
 
 def _rank(run: RunReader, figures: dict[str, Figure]) -> str:
-    figure = figures.get("effective rank")
-    if figure is None:
+    look, figure = last_look(run), figures.get("effective rank")
+    if look is None or figure is None:
         return ""
-    dimensions = last_looks(run)["network"].get("dimensions", 0)
     beside = f" ({figure.beside})" if figure.beside else ""
-    return f"The features use {figure.value:.1f} of {dimensions:,} directions{beside}."
+    return f"The features use {figure.value:.1f} of {look.dimensions:,} directions{beside}."
 
 
 def _stability(run: RunReader) -> str:

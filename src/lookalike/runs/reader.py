@@ -26,6 +26,7 @@ from lookalike.core.words import counted
 from lookalike.runs.clusters import ClusterRecord
 from lookalike.runs.evaluation import Evaluation
 from lookalike.runs.folder import RunFolder
+from lookalike.runs.looks import LookRecord, looks_in
 from lookalike.runs.records import RunRecord, misfits, read_rows
 
 _FORMAT = 1  # of snapshots/index.json
@@ -195,6 +196,11 @@ class RunReader:
     def events_of(self, kind: str) -> list[Event]:
         """The events of one kind."""
         return [event for event in self.events if event.get("event") == kind]
+
+    @cached_property
+    def looks(self) -> list[LookRecord]:
+        """The looks at features, in the order of time."""
+        return looks_in(self.events)
 
     @cached_property
     def images(self) -> int:

@@ -14,6 +14,7 @@ from lookalike.core.files import read_json
 from lookalike.core.metrics import read_metrics
 from lookalike.core.progress import phase
 from lookalike.runs.folder import RunFolder, run_folders
+from lookalike.runs.looks import looks_in
 
 USAGE = "lookalike runs ls|show|diff"
 
@@ -144,7 +145,7 @@ def _show(words: list[str]) -> int:
     print("machine: " + ", ".join(f"{k} {v}" for k, v in {**record.machine, **record.versions}.items()))
     print("config:  " + ", ".join(f"{key} = {value}" for key, value in settings.items()))
     if looks:
-        print(f"verdict: {looks[-1].get('verdict', 'not trained yet')}")
+        print(f"verdict: {looks_in(looks)[-1].verdict or 'not trained yet'}")
     if found is not None:
         from lookalike.cli.commands.evaluate import show
 
