@@ -1,5 +1,7 @@
 """Records of a run folder, read without PyTorch."""
 
+import dataclasses
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +18,7 @@ def test_the_package_needs_no_torch():
     code = (
         "import sys\n"
         "import lookalike.runs.folder, lookalike.runs.reader, lookalike.runs.records, lookalike.runs.evaluation\n"
+        "import lookalike.runs.clusters, lookalike.runs.looks\n"
         "print('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=True, capture_output=True).stdout == b"False\n"
@@ -74,6 +77,55 @@ def test_values_of_the_wrong_kind_are_left_out_of_a_record():
     )
     assert found == RunRecord(status="finished", ended_at=7)
     assert found.has_ended and not RunRecord(status="started").has_ended
+
+
+RUNNING = {
+    "status": "trained",
+    "later": {"a": 1},  # of a version to come
+    "seconds": {"load": 0.5},
+    "images": 4,
+    "seed": "seven",  # not what it should be, and only shown
+    "ended_at": None,
+    "budget": {"behind": {"page": 1.0}, "evaluated": 300},
+    "init": {"said": "weights.pt", "sha256": "abc"},
+    "scale": [0.0, 2.5],
+}
+
+
+def test_a_record_is_written_back_as_it_was_with_what_has_changed():
+    record = RunRecord.from_json(RUNNING)
+    assert list(record.to_json().items()) == list(RUNNING.items())
+    changed = dataclasses.replace(record, images=5, used=2.0)
+    assert list(changed.to_json().items()) == [*{**RUNNING, "images": 5}.items(), ("used", 2.0)]
+    updated = record.updated({"ended_at": 7, "unheard": True})
+    assert list(updated.to_json().items()) == [*{**RUNNING, "ended_at": 7}.items(), ("unheard", True)]
+    assert (updated.ended_at, updated.seed, updated.seconds) == (7, 0, {"load": 0.5})
+
+
+def test_tables_of_a_record_are_asked_by_name():
+    record = RunRecord.from_json({**RUNNING, "shape": [3, 32, 32]})
+    assert (record.rows_to_evaluate, record.init_hash, record.channels) == (300, "abc", 3)
+    assert (RunRecord().rows_to_evaluate, RunRecord().init_hash, RunRecord().channels) == (None, None, None)
+
+
+def test_a_record_that_begins_has_all_that_every_run_has():
+    record = RunRecord(status="started", shape=[1, 8, 8]).to_json()
+    assert list(record) == [
+        *("status", "command", "folder", "data", "started", "seed", "fingerprint", "images", "training_images"),
+        *("shape", "skipped", "passed_over", "notes", "versions", "machine", "seconds"),
+    ]
+    assert record["status"] == "started" and record["skipped"] == 0 and record["seconds"] == {}
+
+
+def test_seconds_of_phases_are_added_to_those_of_others(run: RunFolder):
+    run.record.write_text(json.dumps(RUNNING))
+    run.update("finished", {"train": 1.2345}, extra=[1])
+    assert json.loads(run.record.read_text()) == {
+        **RUNNING,
+        "status": "finished",
+        "seconds": {"load": 0.5, "train": 1.23},
+        "extra": [1],
+    }
 
 
 def test_a_reader_says_what_it_leaves_out(run: RunFolder):
