@@ -35,7 +35,7 @@ _REQUIRED: Mapping[str, Callable[[object], object]] = {
 
 def _shape(value: object) -> list[int] | None:
     sizes = value if isinstance(value, list) and len(value) == 3 else []
-    return value if sizes and all(count(size) is not None for size in sizes) else None
+    return sizes if sizes and all(count(size) is not None for size in sizes) else None
 
 
 @dataclass(frozen=True)
