@@ -57,7 +57,7 @@ def pretrained(model: str, spec: EncoderSpec) -> Mapping[str, Tensor]:
 
 
 def channels(image_channels: int) -> int:
-    """With how many channels images of `found` enter."""
+    """The number of channels that the network takes for images with `image_channels`."""
     return _CHANNELS if image_channels == 1 else image_channels
 
 

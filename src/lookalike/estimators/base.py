@@ -72,7 +72,7 @@ class Learner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     renamed: ClassVar[dict[str, str]] = {}
     """Option -> parameter, where the names differ."""
     extra_parameters: ClassVar[ParameterTable] = {}
-    """Parameters that are no options."""
+    """Parameters of the estimator that are no options of the method."""
     usage: ClassVar[str] = """
     `METHOD(epochs=50).fit("photos/").transform(images)`: float32 features [N, D], for search, groups, few labels.
 
@@ -209,7 +209,7 @@ class Learner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         """What is found in the features of all images."""
 
     def _named_options(self, X: object, n: int) -> tuple[TrainOptions, set[str]]:
-        """The options, and the names of those that somebody said: all that are not None."""
+        """The options, and the names of those that were given: all parameters that are not None."""
         values = {name: getattr(self, self.renamed.get(name, name)) for name in defaults(self.options)}
         # numpy's numbers, as a grid of parameters gives them, have no place in a configuration file
         options = {name: v.item() if isinstance(v, np.generic) else v for name, v in values.items() if v is not None}

@@ -36,7 +36,7 @@ def compared(key: str, a: float, b: float, images: int) -> str:
 
 
 def training_paid(evaluation: Evaluation | None) -> str:
-    """Whether training on the user's own images paid, of an evaluation with figures of `init`; else nothing."""
+    """A sentence on whether training on the user's images paid; empty where the evaluation has no figures of `init`."""
     pairs = {} if evaluation is None else _pairs(evaluation.trained, evaluation.scores_of("init"))
     images = 0 if evaluation is None else evaluation.test_rows
     if not pairs or not images:
@@ -59,7 +59,7 @@ def training_paid(evaluation: Evaluation | None) -> str:
 
 
 def common(one: Evaluation | None, other: Evaluation | None) -> dict[str, tuple[float, float]]:
-    """The accuracies of the networks that both evaluations have, `linear` before `knn`: the one that decides first."""
+    """The accuracies of the trained networks that both evaluations have. `linear` comes first, as it decides."""
     return {} if one is None or other is None else _pairs(one.trained, other.trained)
 
 
@@ -78,14 +78,18 @@ BASELINES = {
 
 
 def better_baseline(evaluation: Evaluation | None, looks: Mapping[str, LookRecord]) -> tuple[str, str] | None:
-    """What a run's own records put ahead of its trained features: a key of `BASELINES` and why; None: nothing.
+    """Which baseline is better than the trained features, by the run's records: a key of `BASELINES`, and why.
 
-    With an evaluation, kNN accuracy beyond chance decides. Without one, a network that the last look found collapsed or
-    not learning is no better than pixels or histograms, the one by which more new views find their own image.
+    With an evaluation, kNN accuracy beyond chance decides. Without one, the verdict of the last look decides: where it
+    is "collapsed" or "not learning", the better of pixels and histograms is named, which is the one by which more views
+    find their own image.
 
     Args:
         evaluation: what was evaluated, if anything was.
-        looks: the last looks of metrics.jsonl by what they were at.
+        looks: the last look at each kind of features.
+
+    Returns:
+        None where no baseline is better.
     """
     images = 0 if evaluation is None else evaluation.test_rows
     now = None if evaluation is None else evaluation.trained.knn
@@ -111,13 +115,13 @@ def better_baseline(evaluation: Evaluation | None, looks: Mapping[str, LookRecor
 
 
 def knn_of_baselines(evaluation: Evaluation) -> dict[str, float]:
-    """kNN accuracy of what needs no training, by `BASELINES`, where it was measured."""
+    """kNN accuracies of the baselines that were measured, by the keys of `BASELINES`."""
     accuracies = {name: evaluation.scores_of(name).knn for name in BASELINES}
     return {name: knn for name, knn in accuracies.items() if knn is not None}
 
 
 def by_labels(knn: float | None, baselines: Mapping[str, float], images: int) -> str:
-    """Where labels are known, what they say of the network beside what needs no training; else nothing.
+    """A sentence that compares the network with the baselines by labels; empty where nothing was measured.
 
     Args:
         knn: accuracy in [0, 1] of the network's features.

@@ -38,7 +38,7 @@ _MISSED = 0.2  # share of the views missed by those two that a healthy network m
 
 @dataclass(frozen=True)
 class Evidence:
-    """What a verdict goes by."""
+    """The measurements that a verdict is based on."""
 
     now: Health
     """Of the network as it is."""
@@ -73,7 +73,7 @@ class Evidence:
         earlier: Sequence[LookRecord] = (),
         epochs: Sequence[Mapping[str, object]] = (),
     ) -> Evidence:
-        """What metrics.jsonl says.
+        """Read from the records of metrics.jsonl.
 
         Args:
             looks: the last ones at `network`, `untrained` and `pixels`.
@@ -93,7 +93,7 @@ class Evidence:
 
 
 def health_of(look: LookRecord) -> Health:
-    """The health on record of a look; what was not measured is NaN."""
+    """The health that a look measured; what was not measured is NaN."""
     figures = (look.retrieval, look.effective_rank, look.positive_cosine)
     retrieval, rank, cosine = (math.nan if figure is None else figure for figure in figures)
     return Health(retrieval, rank, cosine, look.images, look.dimensions)
@@ -110,7 +110,7 @@ def verdict(evidence: Evidence) -> str:
 
 
 def _judged(evidence: Evidence) -> tuple[str, str]:
-    """The word, and the words that lead to the figures."""
+    """The word of the verdict, and the reason in words."""
     now = evidence.now
     if _collapsed(now):
         return COLLAPSED, "nearly all images get the same features; "
@@ -142,7 +142,7 @@ def _judged(evidence: Evidence) -> tuple[str, str]:
 
 
 def remedy(evidence: Evidence, word: str) -> str:
-    """What to try, by the likeliest cause."""
+    """What to try, for the likeliest cause."""
     if evidence.distinct is not None and evidence.distinct < _DISTINCT:
         return (
             f"Only {evidence.distinct:.0%} of the images have no near copy. Try leaving one of each: the page lists "
@@ -180,7 +180,7 @@ def _rising(evidence: Evidence) -> bool:
 
 
 def as_given(evidence: Evidence) -> str:
-    """The same of a network that these images have not trained: what its weights are worth as they came."""
+    """The verdict on a network that was not trained on these images: how good its weights are as they came."""
     if _collapsed(evidence.now):
         words = f"collapsed: these weights give nearly all images the same features ({_rank(evidence.now)})"
         return f"{words}; {_finds(evidence)}."

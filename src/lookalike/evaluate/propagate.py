@@ -55,7 +55,7 @@ class Graph:
     """Nearest neighbours of rows, along which labels are spread, as often as wanted."""
 
     def __init__(self, x_ND: Tensor, required_L: Tensor, seed: int = 0, graph_rows: int = GRAPH_ROWS) -> None:
-        """`required_L` (int64) are rows that must be in the graph: all that will have labels."""
+        """`required_L` (int64): rows that must be in the graph, which are all that will have labels."""
         x = x_ND.float()
         self.x_ND = F.normalize(x - x.mean(0), dim=1)
         self.rows_M = _sample(len(x), required_L, seed, graph_rows)

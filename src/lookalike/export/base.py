@@ -33,14 +33,14 @@ MOST = 20_000
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a format tells of what it wrote."""
+    """What a format says about the files that it wrote."""
 
     snippet: str
-    """What opens it: lines of Python, or a command."""
+    """How to open them: lines of Python, or a command."""
     checks: Mapping[str, float] = field(default_factory=dict)
-    """Largest differences that were found."""
+    """Largest differences between the run's features and those of the exported network."""
     messages: tuple[str, ...] = ()
-    """Sentences on what was checked, and on what to know."""
+    """Sentences on what was checked, and on what to mind."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Source:
 
     @cached_property
     def reader(self) -> RunReader:
-        """What the folder holds beside the network."""
+        """Reads what the folder holds beside the network."""
         return RunReader(self.run.path)
 
     @cached_property
@@ -100,7 +100,7 @@ class Source:
         return [printable(self.reader.index[row].get(name, "")) for row in self.rows]
 
     def fewer(self) -> tuple[str, ...]:
-        """A sentence where not all images are there."""
+        """A sentence where the table has not all images."""
         if len(self.rows) == len(self.features):
             return ()
         return (f"{len(self.rows):,} of {counted(len(self.features), 'image')}, evenly spaced; --images takes more",)

@@ -35,7 +35,7 @@ def opening(run: RunReader) -> str:
 
 
 def survey(run: RunReader) -> list[str]:
-    """What was found when the images were listed and decoded, as sentences; nothing where it was not kept."""
+    """Sentences on the images, from when they were listed and decoded; none where the run has no record of it."""
     return [f"{line[:1].upper()}{line[1:]}." for line in run.record.survey if line]
 
 
@@ -57,7 +57,7 @@ def go_on(run: RunReader) -> str:
 
 
 def missing(run: RunReader, run_words: str) -> list[str]:
-    """What is not on the page yet; `run_words` name the run where there are several."""
+    """Sentences on what is not on the page yet. `run_words` name the run where there are several."""
     labelled = any(row.get("label") for row in run.index)
     last = "outliers and an evaluation" if labelled else "and outliers"
     sentences = [f"Views, curves, groups, {last} come with learning{run_words}: this page is from before it."]

@@ -115,7 +115,7 @@ def _run(
 
 
 def _missing(run: RunReader, name: str, runs: int) -> list[str]:
-    """What is not there, and why; called when everything has been read."""
+    """Sentences on what is missing, and why. Call it when everything has been read: reading adds to `run.missing`."""
     run_words = f" of {name}" if runs > 1 else ""
     early = (
         [] if before.has_learned(run) else before.missing(run, run_words)

@@ -55,7 +55,7 @@ def last_look(run: RunReader) -> LookRecord | None:
 
 
 def initial_look(run: RunReader) -> LookRecord | None:
-    """The look at the weights that a training began with, where they were trained before; else None."""
+    """The look before the first step, where the training began with trained weights; else None."""
     looks = [look for look in run.looks if look.kind == NETWORK]
     return looks[0] if len(looks) > 1 and not looks[0].step else None
 
@@ -66,7 +66,7 @@ def first_heads(run: RunReader) -> list[Event]:
 
 
 def scores(run: RunReader) -> dict[str, Figure]:
-    """What was measured, by name; what was not is not there."""
+    """The figures that were measured, by name."""
     figures = [*_of_looks(run), *(_of_evaluation(run) if run.evaluation is not None else _of_monitor(run))]
     epochs, notes = run.events_of("epoch"), first_heads(run)
     if epochs and epochs[-1].get("loss") is not None:

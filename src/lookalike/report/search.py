@@ -28,7 +28,7 @@ _QUALITY = 85
 
 @dataclass(frozen=True)
 class SearchHit:
-    """A line of the page: an image, or what was found for it."""
+    """An image on the page: one that was asked about, or one that was found for it."""
 
     name: str
     picture: Image.Image | None
@@ -53,7 +53,7 @@ class Pictures:
 
 
 def _folder(run: RunReader) -> Path:
-    """The folder that names of a run's images are relative to, wherever the working folder is now."""
+    """The folder that the names of a run's images are relative to."""
     places = run.record.data
     if places and is_there(places[0]):
         return Path(places[0])

@@ -21,7 +21,7 @@ class TimeLimit:
 
     @classmethod
     def after(cls, seconds: float | None, clock: Clock = time.monotonic) -> TimeLimit:
-        """From now on so many seconds."""
+        """A limit that ends in so many seconds from now; none where `seconds` is None."""
         return cls(None if seconds is None else clock() + seconds, clock)
 
     def left(self) -> float:

@@ -90,7 +90,7 @@ class Timeline:
         return {"rows": packed(self.places, "uint32"), "frames": [packed(frame, "float32") for frame in maps]}
 
     def kept_map(self) -> np.ndarray | None:
-        """The map of these features that an earlier page was written with."""
+        """The map of these features, where an earlier page has left it in the run folder."""
         return _read_map(self._map_file, self._map_key)
 
     @property

@@ -21,7 +21,7 @@ class ScoreOfK:
 
     @classmethod
     def from_json(cls, value: object) -> ScoreOfK | None:
-        """Of an entry of `scores`; None where a number is missing."""
+        """Read from an entry of `scores`; None where a number is missing."""
         record = table(value) or {}
         k = count(record.get("k"))
         figures = [number(record.get(name)) for name in ("stability", "silhouette", "total")]
@@ -47,14 +47,14 @@ class ClusterRecord:
     scores: list[ScoreOfK] = field(default_factory=list)
     """Of the numbers of groups that were tried, where k was to be found."""
     restarts: int | None = None
-    """How many restarts there was time for, where it were fewer than usual."""
+    """Number of restarts, where time allowed fewer than usual."""
     labelled: int | None = None
     """Images with labels, of which the agreement is."""
     agreement: GroupScores | None = None
     """Agreement of the groups with labels."""
 
     def to_json(self) -> dict[str, object]:
-        """What clusters.json holds."""
+        """The content of clusters.json."""
         record: dict[str, object] = {"way": self.method, "seed": self.seed}
         record |= {} if self.features is None else {"features": self.features}
         record |= {"scores": [asdict(score) for score in self.scores]} if self.scores else {}
@@ -65,7 +65,7 @@ class ClusterRecord:
 
     @classmethod
     def from_json(cls, record: Mapping[str, object]) -> ClusterRecord:
-        """Of what clusters.json holds; what is not there, or of the wrong kind, is not known."""
+        """Read from clusters.json. A value that is missing or of the wrong kind is not known."""
         scores = map(ScoreOfK.from_json, entries(record.get("scores")))
         sizes = map(count, entries(record.get("sizes")))
         figures = {name: number(record.get(name)) for name in ("accuracy", "nmi", "ari", "purity")}

@@ -31,7 +31,7 @@ class GroupScores:
 
     @classmethod
     def from_json(cls, record: Mapping[str, object], name: str) -> GroupScores | None:
-        """Of flat keys; None where there is none of them."""
+        """Read from flat keys; None where all are missing."""
         scores = cls(**{f.name: number(record.get(f"{name}.{f.name}")) for f in fields(cls)})
         return None if scores == cls() else scores
 
@@ -63,7 +63,7 @@ class Scores:
 
     @classmethod
     def from_json(cls, record: Mapping[str, object]) -> Scores:
-        """Of the keys that `to_json` gives; what is no number counts as not measured."""
+        """Read from the keys that `to_json` writes. A value that is no number counts as not measured."""
         return cls(
             knn=number(record.get("knn")),
             linear=number(record.get("linear")),
@@ -75,10 +75,10 @@ class Scores:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What an evaluation found."""
+    """evaluation.json: the scores of several kinds of features."""
 
     scores: Mapping[str, Scores]
-    """By `KINDS`, those that were measured."""
+    """By kind (`KINDS`), for the kinds that were measured."""
     protocol: Mapping[str, object] = field(default_factory=dict)
     """What was done, in words and values (`evaluate/protocol.py`)."""
     classifier: float | None = None
@@ -90,16 +90,16 @@ class Evaluation:
 
     @property
     def trained(self) -> Scores:
-        """Those of the network."""
+        """The scores of the trained network."""
         return self.scores.get(TRAINED, Scores())
 
     def scores_of(self, kind: str) -> Scores:
-        """Those of a kind; nothing is known of one that was not measured."""
+        """The scores of a kind of features; empty scores where that kind was not measured."""
         return self.scores.get(kind, Scores())
 
     @property
     def test_rows(self) -> int:
-        """Images that the figures are of; 0 where that is not known."""
+        """Number of test images; 0 where it is not known."""
         return int(number(self.protocol.get("test_rows")) or 0)
 
     @property
@@ -120,7 +120,7 @@ class Evaluation:
 
     @classmethod
     def from_json(cls, record: Mapping[str, object]) -> Evaluation:
-        """Of what evaluation.json holds; what is not there, or of the wrong kind, counts as not measured."""
+        """Read from evaluation.json. A value that is missing or of the wrong kind counts as not measured."""
         scores = {}
         for kind in KINDS:
             prefix = "" if kind == TRAINED else f"{kind}."

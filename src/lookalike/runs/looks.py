@@ -56,13 +56,13 @@ class LookRecord:
         }
 
     def to_json(self) -> dict[str, object]:
-        """What its line of metrics.jsonl holds after `event` and `step`."""
+        """The values of its line in metrics.jsonl that follow `event` and `step`."""
         sentences = {} if self.verdict is None else {"verdict": self.verdict, "by_labels": self.by_labels}
         return {"epoch": self.epoch, "of": self.kind, **self.measured(), **sentences}
 
     @classmethod
     def from_json(cls, event: Mapping[str, object]) -> LookRecord:
-        """Of a line of metrics.jsonl; what is not there, or of the wrong kind, was not measured."""
+        """Read from a line of metrics.jsonl. A value that is missing or of the wrong kind was not measured."""
         return cls(
             kind=text(event.get("of")) or "",
             epoch=count(event.get("epoch")) or 0,

@@ -93,7 +93,7 @@ class RunRecord:
 
     @classmethod
     def from_json(cls, record: Mapping[str, object]) -> RunRecord:
-        """Of run.json, without values of the wrong kind."""
+        """Read from run.json; values of the wrong kind are left out."""
         get = record.get
         return cls(
             status=text(get("status")) or "",
@@ -127,7 +127,7 @@ class RunRecord:
         )
 
     def to_json(self) -> dict[str, object]:
-        """What run.json holds: the document that was read, with what has changed since."""
+        """The content of run.json: the document that was read, with the values that have changed since."""
         before = RunRecord.from_json(self.document)
         values = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "document"}
         begun = {} if self.document else {name: values[name] for name in _BEGUN}
@@ -135,7 +135,7 @@ class RunRecord:
         return {**begun, **self.document, **changed}
 
     def updated(self, values: Mapping[str, object]) -> RunRecord:
-        """The same with other values of the document, which this version need not know."""
+        """A copy with other values in its document. This version need not know their keys."""
         return RunRecord.from_json({**self.to_json(), **values})
 
     @property
