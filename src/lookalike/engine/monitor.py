@@ -80,7 +80,7 @@ class Monitor(Observer):
         looks = {**self.looker.look_at_baselines(), **looks}
         self.baselines = {name: look.record(name) for name, look in looks.items()}
         for record in self.baselines.values():
-            self.log.event(LOOK, 0, **record.to_json())
+            self.log.event(LOOK, 0, early=False, **record.to_json())
         self.snapshots.untrained(untrained)
         if self.budget is not None:
             self.behind.measure(untrained, self.images, self.looker)
