@@ -18,7 +18,7 @@ def name(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="session")
-def together() -> tuple[str, ...]:
+def shared_methods() -> tuple[str, ...]:
     return METHODS
 
 

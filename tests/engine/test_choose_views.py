@@ -46,9 +46,9 @@ def patches(n: int, seed: int = 0) -> Images:
     return Images(pixels, tuple(f"{i:04d}.png" for i in range(n)), name="patches")
 
 
-def chosen(images: Images, usual: str = "simclr-small", known: dict[int, int] | None = None, **said: object):
+def chosen(images: Images, usual: str = "simclr-small", labelled: dict[int, int] | None = None, **said: object):
     options = Options(**{**vars(OPTIONS), **said})  # type: ignore[arg-type]
-    return choose_views(options, usual, images, images.training, backbones, known)
+    return choose_views(options, usual, images, images.training, backbones, labelled)
 
 
 @pytest.fixture(autouse=True)
@@ -113,7 +113,7 @@ def test_labels_decide_where_they_are_given(monkeypatch: pytest.MonkeyPatch):
     """The classes are hues: recipes that make views of other hues must lose."""
     monkeypatch.setattr(module, "STEPS", 24)
     images = patches(320)
-    choice = chosen(images, known={row: row % 2 for row in range(80)})
+    choice = chosen(images, labelled={row: row % 2 for row in range(80)})
     assert choice.by == "labels"
     assert set(choice.scores) == {"simclr-small", "simclr", "simclr-light", "crop-flip", "digits"}
     kept = ("simclr-light", "crop-flip", "digits")

@@ -61,10 +61,10 @@ def test_without_labels_there_is_no_knn():
 
 
 def test_looks_of_a_run_with_little_time_take_fewer_images():
-    assert Extent.of(100_000) == USUAL
-    some = Extent.of(6000)
+    assert Extent.within(100_000) == USUAL
+    some = Extent.within(6000)
     assert (some.gallery, some.bank, some.queries, some.followed) == (1000, 2000, 250, 2000)
-    least = Extent.of(0)
+    least = Extent.within(0)
     assert least.gallery == 256
     images = collection()
     looker = Looker(images, build_augmentation("crop-flip", 8), 0, Extent(gallery=20, bank=30, queries=5))

@@ -104,7 +104,7 @@ def test_a_name_that_only_contains_the_beginning_is_not_meant():
 
 @pytest.mark.parametrize("name", ["sgd", "lars", "adamw"])
 def test_the_rate_is_multiplied_by_each_group_s_factor(name: str):
-    optimizer = build_optimizer(body_and_head(), name, lr=1.0, momentum=0.9, weight_decay=0.1, own=OWN)
+    optimizer = build_optimizer(body_and_head(), name, lr=1.0, momentum=0.9, weight_decay=0.1, overrides=OWN)
     set_rate(optimizer, 0.3, peak=1.0)
     assert [group["lr"] for group in optimizer.param_groups] == [0.3, 0.3, 0.15, 0.15]
     set_rate(optimizer, 0.2, peak=1.0)  # from the schedule's rate each time, not from the one before
@@ -113,7 +113,7 @@ def test_the_rate_is_multiplied_by_each_group_s_factor(name: str):
 
 def test_a_constant_group_stays_at_the_peak():
     own = {"head.": {"lr_factor": 0.5, "constant": True}}
-    optimizer = build_optimizer(body_and_head(), "sgd", lr=1.0, momentum=0.9, weight_decay=0.1, own=own)
+    optimizer = build_optimizer(body_and_head(), "sgd", lr=1.0, momentum=0.9, weight_decay=0.1, overrides=own)
     set_rate(optimizer, 0.1, peak=1.0)
     assert [group["lr"] for group in optimizer.param_groups] == [0.1, 0.1, 0.5, 0.5]
 
@@ -123,7 +123,7 @@ def test_one_step_follows_the_settings_of_each_group(name: str):
     """A head of its own settings moves as it would under an optimiser of its own."""
     both, alone = body_and_head(), body_and_head()
     alone.load_state_dict(both.state_dict())
-    optimizer = build_optimizer(both, name, lr=0.3, momentum=0.9, weight_decay=0.1, own=OWN)
+    optimizer = build_optimizer(both, name, lr=0.3, momentum=0.9, weight_decay=0.1, overrides=OWN)
     separate = build_optimizer(alone.head, name, lr=0.15, momentum=0.0, weight_decay=0.2)
     set_rate(optimizer, 0.3, peak=1.0)
     for _ in range(3):

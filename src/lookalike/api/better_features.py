@@ -55,7 +55,7 @@ def better_for_labels(
     right = {
         kind: left_out(torch.from_numpy(x), place_L, code_L, classes) for kind, x in _features(run, rows, load_options)
     }
-    if len(right) < 2 or not any(bool(found.any()) for found in right.values()):
+    if len(right) < 2 or not any(bool(hits.any()) for hits in right.values()):
         return None
     trained = right.pop(TRAINED)
     best = max(right, key=lambda kind: int(right[kind].sum()))
@@ -104,8 +104,8 @@ def better_for_groups(
 def better_for_search(run: RunFolder) -> tuple[str, str] | None:
     """Which features the records of a run put ahead of the trained ones, and why."""
     looks = last_of_each_kind(looks_in(read_metrics(run.metrics)))
-    found = better_baseline(evaluation_of(run), looks)
-    return None if found is None else (UNTRAINED if found[0] == "random" else found[0], found[1])
+    baseline = better_baseline(evaluation_of(run), looks)
+    return None if baseline is None else (UNTRAINED if baseline[0] == "random" else baseline[0], baseline[1])
 
 
 def _count(run: RunFolder) -> int:
@@ -115,12 +115,12 @@ def _count(run: RunFolder) -> int:
 def _features(run: RunFolder, rows: Tensor, load_options: Mapping[str, object] | None) -> list[tuple[str, np.ndarray]]:
     """The trained features of some rows, and the others; nothing where the images are gone."""
     features, index = features_and_index(run)
-    found = [(TRAINED, features[rows.numpy()])]
+    kinds = [(TRAINED, features[rows.numpy()])]
     try:
         for kind in BASELINES:
             other = other_features(run, kind, load_options=load_options)
             raise_other_images(run, other.images, index)
-            found.append((kind, other.of(other.images.center_crops.take(rows)).numpy()))
+            kinds.append((kind, other.extract(other.images.center_crops.take(rows)).numpy()))
     except LookalikeError:
         return []
-    return found
+    return kinds

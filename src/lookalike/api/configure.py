@@ -109,15 +109,15 @@ def _enough_images_a_cluster(config: Config[O], fixed: Iterable[str], n: int) ->
     return config.settled(IMAGES, n_clusters=min(clusters, max(2, n // _ROWS_PER_CLUSTER)))
 
 
-def _batch_size(options: TrainOptions, said: bool, n: int, passed_over: Iterable[PassedOver]) -> int:
+def _batch_size(options: TrainOptions, explicit: bool, n: int, passed_over: Iterable[PassedOver]) -> int:
     """The batch size: what was asked for, or the default made smaller for a small collection."""
     if options.batch_size <= n or options.epochs == 0:
         return options.batch_size
-    if said or n < 2 * FEWEST:
+    if explicit or n < 2 * FEWEST:
         raise LookalikeError(
             f"{spoken(options.data) or 'the data'} has {counted(n, 'training image')}, fewer than "
-            + (f"--batch-size {options.batch_size}" if said else f"the {2 * FEWEST} that training needs")
-            + ("; add images or name a smaller batch" if said else "; add images")
+            + (f"--batch-size {options.batch_size}" if explicit else f"the {2 * FEWEST} that training needs")
+            + ("; add images or name a smaller batch" if explicit else "; add images")
             + "".join(f". {sentence}" for sentence in sentences(passed_over)[0])
         )
     return max(FEWEST, 1 << ((n // 2).bit_length() - 1))

@@ -77,15 +77,15 @@ def _embed(
     else:
         backbone = load_backbone(run.encoder, machine.resolve_device(device), encoder)
         options = options_of(run)[1]
-        how = loading(options, load_options)
+        config = loading(options, load_options)
         download = bool((load_options or {}).get("download", False))
-        images = load_images(data, backbone.spec.image_size, download, how)
+        images = load_images(data, backbone.spec.image_size, download, config)
         if keep_new_place(run, options, data, images):
             tell(f"these are the images of {run.path}, which are looked for at this place from now on")
         folder = out or run.path / "embeddings" / images.name
-        pixels, said = entering(images, backbone.spec.channels)
-        if said:
-            tell(said)
+        pixels, note = entering(images, backbone.spec.channels)
+        if note:
+            tell(note)
         features = backbone.features(pixels)
     write_features(folder, images, features)
     if data is not None:

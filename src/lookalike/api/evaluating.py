@@ -6,7 +6,6 @@ import dataclasses
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -22,6 +21,7 @@ from lookalike.core.options import TrainOptions, spoken
 from lookalike.core.places import find_place
 from lookalike.core.process import threads_kept
 from lookalike.core.ranks import Ranks
+from lookalike.core.record_types import Record
 from lookalike.data.base import Images, content_order
 from lookalike.engine.backbone import Backbone, load_backbone, placed
 from lookalike.engine.checkpoint import load_checkpoint
@@ -56,9 +56,9 @@ def evaluate(
     encoder: nn.Module | None = None,
     ranks: Ranks | None = None,
     features: Tensor | None = None,
-    load_options: Mapping[str, Any] | None = None,
+    load_options: Mapping[str, object] | None = None,
     most: int | None = None,
-) -> dict[str, Any]:
+) -> Record:
     """kNN, linear and cluster accuracy of the trained encoder, of pixels, of histograms and of the encoder untrained.
 
     Features are extracted once and frozen. The learning rows are the training split, the test rows
@@ -99,10 +99,10 @@ def _evaluate(
     encoder: nn.Module | None,
     ranks: Ranks,
     features: Tensor | None,
-    load_options: Mapping[str, Any] | None,
+    load_options: Mapping[str, object] | None,
     most: int | None,
     begun: float,
-) -> dict[str, Any]:
+) -> Record:
     method, options = options_of(run)
     images = images or images_of(run, options, load_options)
     bank, test = split_of(images, options.data)
@@ -170,16 +170,16 @@ def split_of(images: Images, data: str | Sequence[str]) -> tuple[Tensor, Tensor]
 def sampled(images: Images, bank: Tensor, test: Tensor, most: int) -> Tensor:
     """`most` rows (int64, rising) of both kinds, by content, each kind with its share."""
     share = most / (len(bank) + len(test))
-    kept = []
+    samples = []
     for rows in (bank, test):
         order = rng.permutation(0, "evaluate/sample", 0, len(rows))[: max(K, round(share * len(rows)))]
-        kept.append(content_order(images, rows)[order])
-    return torch.cat(kept).sort().values
+        samples.append(content_order(images, rows)[order])
+    return torch.cat(samples).sort().values
 
 
 def penalties(scores: Mapping[str, Scores]) -> dict[str, float]:
     """The penalties of the linear probes, by the kinds of features."""
-    return {kind: found.penalty for kind, found in scores.items() if found.penalty is not None}
+    return {kind: score.penalty for kind, score in scores.items() if score.penalty is not None}
 
 
 def begun_from(run: RunFolder, options: TrainOptions, images: Images, device: str) -> tuple[Backbone | None, str]:
@@ -219,8 +219,8 @@ def baseline_scores(
         "random": lambda center_crops: untrained.features(center_crops, ranks),
     }
     return {
-        name: measure(of(images.center_crops), images.labels, bank, test, len(images.classes), ranks)
-        for name, of in features.items()
+        name: measure(extract(images.center_crops), images.labels, bank, test, len(images.classes), ranks)
+        for name, extract in features.items()
     }
 
 

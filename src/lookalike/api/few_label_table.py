@@ -95,7 +95,7 @@ def few_labels(
     center_crops = images.center_crops.take(rows)
     features = {name: network.features(center_crops) for name, network in networks.items()}
     if baselines:
-        features |= {name: of(center_crops) for name, of in BASELINES.items()}
+        features |= {name: extract(center_crops) for name, extract in BASELINES.items()}
     place = torch.full((len(images),), -1)
     place[rows] = torch.arange(len(rows))  # of a row of the data among those that have features
     result: Record = {}
@@ -124,8 +124,8 @@ def few_labels(
         "chance": 1 / len(images.classes),
         "classes_with_fewer": short,
     }
-    found = read_json(run.evaluation) if run.evaluation.exists() else {}
-    write_json(run.evaluation, {**found, "few_labels": result})
+    evaluation = read_json(run.evaluation) if run.evaluation.exists() else {}
+    write_json(run.evaluation, {**evaluation, "few_labels": result})
     run.update(seconds={"few_labels": time.monotonic() - begun})
     return result
 
@@ -136,12 +136,12 @@ def _of_features(
     """Figures of frozen features of several kinds: rows of the bank, and those that `place_N` leads to."""
     reached: dict[str, list[float]] = {}
     for kind, (bank_MD, x_RD) in kinds.items():
-        for way, predict in (("knn", knn_of_few), ("linear", linear_of_few)):
+        for probe, predict in (("knn", knn_of_few), ("linear", linear_of_few)):
             for chosen in draws:
                 predicted = predict(x_RD[place_N[chosen]], labels_N[chosen], bank_MD, x_RD[place_N[test]])
                 right = float((predicted == labels_N[test]).double().mean())
-                reached.setdefault(kind + way, []).append(right)
-    return {way: _summary(each) for way, each in reached.items()}
+                reached.setdefault(kind + probe, []).append(right)
+    return {probe: _summary(each) for probe, each in reached.items()}
 
 
 def _summary(each: list[float]) -> Record:

@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -33,6 +33,7 @@ from lookalike.core.errors import LookalikeError
 from lookalike.core.files import read_json, write_json
 from lookalike.core.options import TrainOptions
 from lookalike.core.process import threads_kept
+from lookalike.core.record_types import Record
 from lookalike.core.words import counted
 from lookalike.data.base import Images
 from lookalike.data.loading import load as load_images
@@ -78,7 +79,7 @@ def finetune(
     unlabelled: bool = True,
     device: str = "auto",
     threads: int | None = None,
-    how: dict[str, Any] | None = None,
+    load_options: Mapping[str, object] | None = None,
     command: str = "python",
 ) -> RunFolder:
     """Train a run's encoder on with labels, and the same network from scratch with the same ones.
@@ -94,7 +95,7 @@ def finetune(
             From scratch never does.
         device: where to compute.
         threads: CPU threads.
-        how: options of loading (`download`, `store`, `cache`, `store_limit`, `skip_bad`).
+        load_options: options of loading (`download`, `store`, `cache`, `store_limit`, `skip_bad`).
         command: for the record.
 
     Returns:
@@ -109,7 +110,9 @@ def finetune(
         raise LookalikeError(f"--fraction must be in (0, 1], got {fraction}: 0.01 is 1 % of the labels")
     folder = out or Path(f"{run.path}-finetuned-{fraction:g}")
     with RunFolder(folder).writing():  # through up to three trainings
-        return _finetune(run, data, fraction, folder, schedule, scratch, unlabelled, device, threads, how, command)
+        return _finetune(
+            run, data, fraction, folder, schedule, scratch, unlabelled, device, threads, load_options, command
+        )
 
 
 def _finetune(
@@ -122,50 +125,51 @@ def _finetune(
     unlabelled: bool,
     device: str,
     threads: int | None,
-    how: dict[str, Any] | None,
+    load_options: Mapping[str, object] | None,
     command: str,
 ) -> RunFolder:
     _, options = options_of(run)
     if options.encoder.startswith("python:"):
         raise LookalikeError(f"{run.path} has a network given from Python; only those of --encoder can be fine-tuned")
     load_backbone(run.encoder, "cpu")  # what is wrong with it is said before images are read
-    told: dict[str, Any] = {name: getattr(options, name) for name in ("store", "cache", "store_limit", "skip_bad")}
-    told |= how or {}
+    overrides: Record = {name: getattr(options, name) for name in ("store", "cache", "store_limit", "skip_bad")}
+    overrides |= load_options or {}
     if not data:
-        images = images_of(run, options, told)
+        images = images_of(run, options, overrides)
     else:
-        download = bool(told.get("download", False))
-        images = load_images(data, options.image_size, download, loading(dataclasses.replace(options, **told)))
+        download = bool(overrides.get("download", False))
+        images = load_images(data, options.image_size, download, loading(dataclasses.replace(options, **overrides)))
     _check(run, images)
     rows = training_rows(images, True, fraction, schedule.seed)
-    told |= {
-        "data": data or data_of(run, options, bool(told.get("download", False))),
+    overrides |= {
+        "label_fraction": fraction,
+        "data": data or data_of(run, options, bool(overrides.get("download", False))),
         "device": device,
         "threads": threads,
     }
     settings = _settings(options, schedule, fraction, len(rows))
-    settings = dataclasses.replace(settings, label_fraction=fraction, **told)
+    settings = dataclasses.replace(settings, **overrides)
     fresh = dataclasses.replace(settings, out=str(folder / "scratch"))
     settings = dataclasses.replace(settings, init=str(run.encoder), out=str(folder))
-    found: dict[str, float | None] = {}
+    accuracies: dict[str, float | None] = {}
     more = 0
     if unlabelled and _can_be_spread(run, RunFolder(folder), images, rows, settings):
         alone = dataclasses.replace(settings, out=str(folder / LABELS_ONLY))
         teacher = train(CLASSIFIER, alone, images=images, command=f"{command} (labels alone)")
-        found["labels_only"] = _finished(teacher, images, device)
+        accuracies["labels_only"] = _finished(teacher, images, device)
         more = len(others_of(images, rows))
         settings = _with_more(settings, schedule, len(rows), more, _spread(teacher, RunFolder(folder), images, rows))
     tuned = train(CLASSIFIER, settings, images=images, command=command)
-    found["finetuned"] = _finished(tuned, images, device)
+    accuracies["finetuned"] = _finished(tuned, images, device)
     if scratch:
         beside = train(CLASSIFIER, fresh, images=images, command=f"{command} (from scratch)")
-        found["scratch"] = _finished(beside, images, device)
-    _record(tuned, settings, images, len(rows), more, found)
+        accuracies["scratch"] = _finished(beside, images, device)
+    _record(tuned, settings, images, fraction, len(rows), more, accuracies)
     return tuned
 
 
 @threads_kept()
-def _can_be_spread(run: RunFolder, tuned: RunFolder, images: Images, rows: Tensor, options: Any) -> bool:
+def _can_be_spread(run: RunFolder, tuned: RunFolder, images: Images, rows: Tensor, options: TrainOptions) -> bool:
     """Whether other images are learned from; a run that began with their labels goes on with them."""
     if tuned.spread.exists():
         return True
@@ -183,28 +187,34 @@ def _spread(teacher: RunFolder, tuned: RunFolder, images: Images, rows: Tensor) 
     return tuned.spread
 
 
-def _with_more(options: Any, schedule: Schedule, labels: int, more: int, file: Path) -> Any:
+def _with_more(options: TrainOptions, schedule: Schedule, labels: int, more: int, file: Path) -> TrainOptions:
     """Options for as many views as the labels alone would have had, of so many images more, a pass at the least."""
     n = labels + more
     epochs = schedule.epochs or max(_PASSES, math.ceil(options.epochs * labels / n))
     batch = min(n, schedule.batch_size or batch_of(n))
-    changed: dict[str, Any] = {"epochs": epochs, "check_every": epochs, "batch_size": batch}
-    return dataclasses.replace(options, more_labels=str(file), **changed)
+    changed: Record = {"epochs": epochs, "check_every": epochs, "batch_size": batch, "more_labels": str(file)}
+    return dataclasses.replace(options, **changed)
 
 
 def _record(
-    run: RunFolder, options: Any, images: Images, labels: int, more: int, found: dict[str, float | None]
+    run: RunFolder,
+    options: TrainOptions,
+    images: Images,
+    fraction: float,
+    labels: int,
+    more: int,
+    accuracies: dict[str, float | None],
 ) -> None:
-    """evaluation.json: what was found, beside what `evaluate` has put there."""
+    """Add the accuracies to evaluation.json, beside what `evaluate` has put there."""
     assert images.evaluation is not None
     n, classes = len(images.evaluation[1]), len(images.classes)
-    kept = read_json(run.evaluation) if run.evaluation.exists() else {}
-    told = {name: getattr(options, name) for name in ("epochs", "batch_size", "lr", "augment", "crop_min", "seed")}
-    figures = {**found, "fraction": options.label_fraction, "labels": labels, "spread": more, "test_rows": n, **told}
+    evaluation = read_json(run.evaluation) if run.evaluation.exists() else {}
+    settings = {name: getattr(options, name) for name in ("epochs", "batch_size", "lr", "augment", "crop_min", "seed")}
+    figures = {**accuracies, "fraction": fraction, "labels": labels, "spread": more, "test_rows": n, **settings}
     protocol = {"test_rows": n, "classes": classes, "chance": 1 / classes}
-    classifier = {} if found["finetuned"] is None else {"classifier": found["finetuned"]}
+    classifier = {} if accuracies["finetuned"] is None else {"classifier": accuracies["finetuned"]}
     figures["init"] = options.init
-    write_json(run.evaluation, {"protocol": protocol, **kept, **classifier, "finetune": figures})
+    write_json(run.evaluation, {"protocol": protocol, **evaluation, **classifier, "finetune": figures})
 
 
 def _check(run: RunFolder, images: Images) -> None:
@@ -217,8 +227,8 @@ def _check(run: RunFolder, images: Images) -> None:
         )
     learn, _ = images.evaluation
     assert images.labels is not None
-    found = images.labels[learn].unique()
-    absent = [name for code, name in enumerate(images.classes) if code not in found.tolist()]
+    present = images.labels[learn].unique()
+    absent = [name for code, name in enumerate(images.classes) if code not in present.tolist()]
     if len(images.classes) >= 2 and absent:
         raise LookalikeError(
             f"{images.name} has {counted(len(images.classes), 'class')} and "
@@ -228,7 +238,7 @@ def _check(run: RunFolder, images: Images) -> None:
         )
 
 
-def _settings(options: TrainOptions, schedule: Schedule, fraction: float, n: int) -> Any:
+def _settings(options: TrainOptions, schedule: Schedule, fraction: float, n: int) -> TrainOptions:
     """Options of supervised training of the run's network with n labels, from untrained weights."""
     augment, crop_min = crops_only(options.augment, options.crop_min)
     epochs = schedule.epochs or next(epochs for share, epochs in _EPOCHS if fraction <= share)

@@ -127,8 +127,7 @@ def finish(
             embed(run, device=device, threads=threads, encoder=encoder, images=images, features=features)
         if GROUPS in wish.tasks:
             before = run.clusters.exists()
-            found, taken = timed(lambda: _groups(run, wish))
-            groups, no_groups = found
+            (groups, no_groups), taken = timed(lambda: _groups(run, wish))
             seconds |= {} if before else {"cluster": taken}
         run.update("finished")
         if wish.page is not None and PAGE in wish.tasks:

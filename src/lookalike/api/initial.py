@@ -11,7 +11,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
@@ -41,11 +40,11 @@ _LARGE_SIDE = 224  # pixels of the images that weights with such a convolution w
 class Initial:
     """Weights to start from."""
 
-    said: str
+    name: str
     """What followed --init."""
     file: Path | None
     """Where they are; None where a library has them."""
-    settings: dict[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, object] = field(default_factory=dict)
     """Options that they were made with, taken over where they were not said."""
     trained: Trained | None = None
     """The images they were trained on, where that is known."""
@@ -55,7 +54,7 @@ class Initial:
     @property
     def source(self) -> str:
         """Where options came from that these weights decided (`core/config.py`)."""
-        return f"weights of {self.said}"
+        return f"weights of {self.name}"
 
     def layer(self) -> Layer:
         """The settings, as a layer of a configuration."""
@@ -70,7 +69,7 @@ class Initial:
         wanted = options.normalize
         if wanted == "weights" and self.trained is None:
             raise LookalikeError(
-                f"--normalize weights: {self.said} does not say how the images were normalised that it was trained on; "
+                f"--normalize weights: {self.name} does not say how the images were normalised that it was trained on; "
                 "take imagenet or data"
             )
         if wanted != "auto":
@@ -79,7 +78,7 @@ class Initial:
             return "weights"
         return "imagenet" if channels == len(IMAGENET_MEAN) and self.trained is None else "data"
 
-    def put_into(self, backbone: Backbone, how: str) -> None:
+    def put_into(self, backbone: Backbone, normalize: str) -> None:
         """Load the weights into a network, whose images are normalised as `normalization` said.
 
         Raises:
@@ -88,16 +87,16 @@ class Initial:
         spec = backbone.spec
         if self.channels not in (None, spec.channels):
             raise LookalikeError(
-                f"--init {self.said} is of a network for {counted(self.channels, 'channel')}, "
+                f"--init {self.name} is of a network for {counted(self.channels, 'channel')}, "
                 f"and these images have {spec.channels}. Convert the images, or train without --init"
-                + (f"; lookalike embed {self.said} DATA converts colour to grey" if self.channels == 1 else "")
+                + (f"; lookalike embed {self.name} DATA converts colour to grey" if self.channels == 1 else "")
             )
-        fit_weights(backbone.encoder, self._tensors(spec), self.said)
+        fit_weights(backbone.encoder, self._tensors(spec), self.name)
         statistics: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {"imagenet": (IMAGENET_MEAN, IMAGENET_STD)}
         if self.trained is not None:
             statistics["weights"] = self.trained.mean, self.trained.std
-        backbone.mean, backbone.std = statistics.get(how, (backbone.mean, backbone.std))
-        backbone.normalized_by = how
+        backbone.mean, backbone.std = statistics.get(normalize, (backbone.mean, backbone.std))
+        backbone.normalized_by = normalize
 
     def words(self, backbone: Backbone, images: int) -> str:
         """What is said of it as a run begins. `images`: channels that the images of the run have."""
@@ -105,13 +104,13 @@ class Initial:
         ways = {"data": "these images", "imagenet": "ImageNet", "weights": "the images they were trained on"}
         grey = "; grey images enter it as grey in three channels" if images == 1 != spec.channels else ""
         return (
-            f"weights of {self.said}: {spec.name} for {spec.image_size} x {spec.image_size} pixels; images are "
+            f"weights of {self.name}: {spec.name} for {spec.image_size} x {spec.image_size} pixels; images are "
             f"normalised by mean and deviation of {ways[backbone.normalized_by]} (--normalize){grey}"
         )
 
-    def record(self) -> dict[str, Any]:
+    def record(self) -> dict[str, object]:
         """For run.json."""
-        return {"said": self.said, "file": None if self.file is None else str(self.file), "sha256": self.fingerprint()}
+        return {"said": self.name, "file": None if self.file is None else str(self.file), "sha256": self.fingerprint()}
 
     def fingerprint(self) -> str | None:
         """A hash of the file; None where a library has the weights."""
@@ -158,26 +157,26 @@ def find_initial(options: TrainOptions) -> Initial | None:
 
 def _of_library(options: TrainOptions) -> Initial:
     library = options.init
-    found = library_of(options.encoder)
-    if found is None and library == "torchvision" and options.encoder.startswith("resnet"):
-        found = ("torchvision", options.encoder)  # our own has its names and shapes
-    if found is None or found[0] != library:
+    model = library_of(options.encoder)
+    if model is None and library == "torchvision" and options.encoder.startswith("resnet"):
+        model = ("torchvision", options.encoder)  # our own has its names and shapes
+    if model is None or model[0] != library:
         also = ", resnet18, resnet34, resnet50" if library == "torchvision" else ""
         raise LookalikeError(
             f"--init {library}: name a network that it has weights for, --encoder {library}:NAME{also}"
         )
-    known = bridge(found[0]).trained(found[1])
-    if known is None:
-        raise LookalikeError(f"--init {library}: it has no weights for {found[1]}")
-    settings: dict[str, Any] = {"image_size": known.image_size}
-    return Initial(str(library), None, settings if ":" in options.encoder else settings | {"stem": "large"}, known)
+    trained = bridge(model[0]).trained(model[1])
+    if trained is None:
+        raise LookalikeError(f"--init {library}: it has no weights for {model[1]}")
+    settings: dict[str, object] = {"image_size": trained.image_size}
+    return Initial(str(library), None, settings if ":" in options.encoder else settings | {"stem": "large"}, trained)
 
 
-def _of_run(said: str, file: Path, metadata: Mapping[str, str]) -> Initial:
+def _of_run(name: str, file: Path, metadata: Mapping[str, str]) -> Initial:
     spec = EncoderSpec(
         metadata["encoder"], int(metadata["channels"]), int(metadata["image_size"]), stem=metadata.get("stem", "auto")
     )
-    settings = {
+    settings: dict[str, object] = {
         "width": int(metadata.get("width", EncoderSpec.width)),
         # auto would choose by the size of the new images
         "stem": "small" if spec.small_stem else "large",
@@ -186,16 +185,16 @@ def _of_run(said: str, file: Path, metadata: Mapping[str, str]) -> Initial:
     }
     if not spec.name.startswith("python:"):  # which is given from Python again
         settings["encoder"] = spec.name
-    known = Trained(spec.image_size, tuple(json.loads(metadata["mean"])), tuple(json.loads(metadata["std"])))
-    return Initial(said, file, settings, known, spec.channels)
+    trained = Trained(spec.image_size, tuple(json.loads(metadata["mean"])), tuple(json.loads(metadata["std"])))
+    return Initial(name, file, settings, trained, spec.channels)
 
 
 def _of_file(options: TrainOptions, file: Path) -> Initial:
     """A file of somebody else's, whose network `options.encoder` names."""
-    found = library_of(options.encoder)
-    if found is not None:
-        known = bridge(found[0]).trained(found[1])
-        return Initial(str(options.init), file, {} if known is None else {"image_size": known.image_size}, known)
+    model = library_of(options.encoder)
+    if model is not None:
+        trained = bridge(model[0]).trained(model[1])
+        return Initial(str(options.init), file, {} if trained is None else {"image_size": trained.image_size}, trained)
     first = next((t for name, t in read_weights(file).items() if name.endswith("conv1.weight") and t.ndim == 4), None)
     large = options.encoder.startswith("resnet") and first is not None and first.shape[-1] == _LARGE_KERNEL
     return Initial(str(options.init), file, {"stem": "large", "image_size": _LARGE_SIDE} if large else {})

@@ -102,36 +102,36 @@ def _spread(
             "to be told from"
         )
     raise_useless(run, features, "tell them apart by", None if kind == TRAINED else kind)
-    known = torch.tensor(sorted(label_of))
+    given_rows = torch.tensor(sorted(label_of))
     code_of = {name: code for code, name in enumerate(names)}
-    codes = torch.tensor([code_of[label_of[row]] for row in known.tolist()])
-    confidence_N, code_N = propagate(torch.from_numpy(features), known, codes, len(names)).max(1)
-    found = tuple(names[code] for code in code_N.tolist())
+    codes = torch.tensor([code_of[label_of[row]] for row in given_rows.tolist()])
+    confidence_N, code_N = propagate(torch.from_numpy(features), given_rows, codes, len(names)).max(1)
+    labels = tuple(names[code] for code in code_N.tolist())
     file = out or run.labels / "predicted.csv"
-    shown = [f"{value:.4f}" for value in confidence_N.tolist()]
+    confidences = [f"{value:.4f}" for value in confidence_N.tolist()]
     lines = (
         (path, name, confidence, GIVEN if row in label_of else PREDICTED)
-        for row, (path, name, confidence) in enumerate(zip(paths, found, shown, strict=True))
+        for row, (path, name, confidence) in enumerate(zip(paths, labels, confidences, strict=True))
     )
     write_csv(file, ("path", "label", "confidence", "source"), lines)
     if out is None:
-        _into_index(run, rows, found, shown)
-    counts = dict(Counter(found).most_common())
-    better = better_for_labels(run, known, codes, len(names), load_options) if kind == TRAINED else None
-    agreement = _agreement(rows, found, label_of)
-    return Labelled(file, found, confidence_N, len(label_of), counts, tuple(notes), agreement, better)
+        _into_index(run, rows, labels, confidences)
+    counts = dict(Counter(labels).most_common())
+    better = better_for_labels(run, given_rows, codes, len(names), load_options) if kind == TRAINED else None
+    agreement = _agreement(rows, labels, label_of)
+    return Labelled(file, labels, confidence_N, len(label_of), counts, tuple(notes), agreement, better)
 
 
-def _agreement(rows: list[dict[str, str]], found: Sequence[str], given: dict[int, str]) -> float | None:
+def _agreement(rows: list[dict[str, str]], labels: Sequence[str], given: dict[int, str]) -> float | None:
     asked = [i for i, row in enumerate(rows) if row.get("label") and i not in given]
     if not asked or not set(given.values()) <= {rows[i]["label"] for i in asked}:
         return None
-    return sum(found[i] == rows[i]["label"] for i in asked) / len(asked)
+    return sum(labels[i] == rows[i]["label"] for i in asked) / len(asked)
 
 
-def _into_index(run: RunFolder, rows: list[dict[str, str]], found: Sequence[str], confidence: Sequence[str]) -> None:
+def _into_index(run: RunFolder, rows: list[dict[str, str]], labels: Sequence[str], confidence: Sequence[str]) -> None:
     head = [*(name for name in rows[0] if name not in ("predicted", "confidence")), "predicted", "confidence"]
-    lines = ({**row, "predicted": a, "confidence": b} for row, a, b in zip(rows, found, confidence, strict=True))
+    lines = ({**row, "predicted": a, "confidence": b} for row, a, b in zip(rows, labels, confidence, strict=True))
     write_csv(run.index, head, ([line[name] for name in head] for line in lines))
 
 
@@ -178,28 +178,28 @@ def select(
     features, rows = features_and_index(run)
     paths = [row["path"] for row in rows]
     given = read_given(labels)
-    known, notes = rows_of(given, paths, str(run.path), roots_of(run)) if given.label_of else ({}, list(given.notes))
+    labelled, notes = rows_of(given, paths, str(run.path), roots_of(run)) if given.label_of else ({}, list(given.notes))
     if n < 1:
         raise LookalikeError(f"-n must be at least 1, got {n}")
-    if len(known) == len(paths):
+    if len(labelled) == len(paths):
         raise LookalikeError(f"every image of {run.path} has a label: there is nothing left to select")
     file = out or run.labels / "to_label.csv"
-    _raise_labels_lost(file, paths, known)
+    _raise_labels_lost(file, paths, labelled)
     raise_useless(run, features, "choose by")
-    chosen = typical_rows(torch.from_numpy(features), n, torch.tensor(sorted(known), dtype=torch.int64), seed)
-    found = tuple(paths[row] for row in chosen.tolist())
-    if len(found) < n:
-        notes.append(f"{counted(len(found), 'image')} without a label, fewer than the {n:,} asked for")
-    write_csv(file, ("path", "label"), ((path, "") for path in found))
-    return Selected(file, found, len(known), tuple(notes))
+    chosen = typical_rows(torch.from_numpy(features), n, torch.tensor(sorted(labelled), dtype=torch.int64), seed)
+    selected = tuple(paths[row] for row in chosen.tolist())
+    if len(selected) < n:
+        notes.append(f"{counted(len(selected), 'image')} without a label, fewer than the {n:,} asked for")
+    write_csv(file, ("path", "label"), ((path, "") for path in selected))
+    return Selected(file, selected, len(labelled), tuple(notes))
 
 
-def _raise_labels_lost(file: Path, paths: Sequence[str], known: Collection[int]) -> None:
+def _raise_labels_lost(file: Path, paths: Sequence[str], labelled: Collection[int]) -> None:
     """Refuse to write over labels that a person has filled in."""
     if not file.is_file():
         return
     matcher = Matcher(paths)
-    lost = [path for path in read_given([str(file)]).label_of if matcher.row(path) not in known]
+    lost = [path for path in read_given([str(file)]).label_of if matcher.row(path) not in labelled]
     if lost:
         raise LookalikeError(
             f"{file} holds {counted(len(lost), 'label')} that would be lost:\n{listed(lost)}\n"

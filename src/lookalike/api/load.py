@@ -58,12 +58,12 @@ def load(asked: Config[TrainOptions], images: Images | None = None, budget: Budg
     initial = find_initial(asked.options)
     options = with_weights(asked, initial).options
     if images is None:
-        how = loading(options)
+        config = loading(options)
         with ExitStack() as spending:
             if budget is not None:
-                how = replace(how, listed=partial(raise_too_little, budget))
+                config = replace(config, listed=partial(raise_too_little, budget))
                 spending.enter_context(budget.spent())
-            images = load_images(options.data, options.image_size, options.download, how)
+            images = load_images(options.data, options.image_size, options.download, config)
     needs_labels = find_method(asked.method).needs_labels
     rows = training_rows(images, needs_labels, getattr(options, "label_fraction", None), options.seed)
     lesson, more = images, getattr(options, "more_labels", None)
@@ -87,9 +87,9 @@ def training_rows(images: Images, with_labels: bool, label_fraction: float | Non
     if not with_labels:
         return images.training
     if images.evaluation is None or len(images.evaluation[0]) == 0 or len(images.classes) < 2:
-        found = "no labels" if images.evaluation is None else f"labels of {counted(len(images.classes), 'class')}"
+        labels = "no labels" if images.evaluation is None else f"labels of {counted(len(images.classes), 'class')}"
         raise LookalikeError(
-            f"{images.name} has {found}, and this method learns from labels; put images of a class into a "
+            f"{images.name} has {labels}, and this method learns from labels; put images of a class into a "
             f"folder of their own, or train without labels ({', '.join(method_names(with_labels=False))})"
         )
     if label_fraction is None:

@@ -91,8 +91,8 @@ def spread_labels(file: Path, features_ND: Tensor, images: Images, rows: Tensor,
     assert images.labels is not None
     some = content_order(images, torch.cat([rows, others_of(images, rows)]))
     known_L = torch.isin(some, rows).nonzero()[:, 0]
-    found_MK = propagate(features_ND[some], known_L, images.labels[some[known_L]], len(images.classes), seed)
-    confidence_M, code_M = found_MK.max(1)
+    probability_MK = propagate(features_ND[some], known_L, images.labels[some[known_L]], len(images.classes), seed)
+    confidence_M, code_M = probability_MK.max(1)
     given = set(rows.tolist())
     table = sorted(zip(some.tolist(), code_M.tolist(), confidence_M.tolist(), strict=True))
     lines = [line for line in table if line[0] not in given]

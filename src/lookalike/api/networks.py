@@ -40,16 +40,16 @@ def untrained_backbone(
     `channels` is what the network takes, where that is not what the images have: grey ones enter a network for colour.
     `normalize` is said where it is not that of the options.
     """
-    found, side, _ = images.shape
-    channels = taken_channels(options.encoder, found) if channels is None else channels
+    image_channels, side, _ = images.shape
+    channels = taken_channels(options.encoder, image_channels) if channels is None else channels
     spec = EncoderSpec(options.encoder, channels, side, options.width, options.stem, options.norm)
     network = encoder if encoder is not None else build_encoder(spec, options.seed)
     if not hasattr(network, "out_features"):
         network.out_features = output_width(network, channels, side)  # type: ignore[assignment]  # an int, not a module
     network = network.double() if options.precision == "float64" else network
-    seen = max(1, _STATISTICS // (found * side * side))
+    seen = max(1, _STATISTICS // (image_channels * side * side))
     mean, std = channel_statistics(images.center_crops.take(images.training[:seen]))
-    mean, std = (x_C.expand(channels) if found == 1 else x_C for x_C in (mean, std))
+    mean, std = (x_C.expand(channels) if image_channels == 1 else x_C for x_C in (mean, std))
     statistics = tuple(mean.tolist()), tuple(std.tolist())
     by_imagenet = (normalize or options.normalize) == "imagenet"
     if by_imagenet:
@@ -57,8 +57,8 @@ def untrained_backbone(
             raise LookalikeError(f"--normalize imagenet is for images of 3 channels, these have {channels}; take data")
         statistics = IMAGENET_MEAN, IMAGENET_STD
     network = placed(network, device)
-    how = "imagenet" if by_imagenet else "data"
-    return Backbone(network, spec, *statistics, options.precision, device, how)
+    normalized_by = "imagenet" if by_imagenet else "data"
+    return Backbone(network, spec, *statistics, options.precision, device, normalized_by)
 
 
 def started(
@@ -89,14 +89,14 @@ def channels_taken(initial: Initial, options: TrainOptions, images: Images, enco
 
 
 def _channel_choices(initial: Initial, images: Images, encoder: nn.Module | None) -> tuple[int, ...]:
-    found = images.shape[0]
-    if found == 1 and initial.file is None:  # libraries have weights for colour
+    image_channels = images.shape[0]
+    if image_channels == 1 and initial.file is None:  # libraries have weights for colour
         return (_COLOUR,)
-    if found == 1 and initial.channels is not None:
+    if image_channels == 1 and initial.channels is not None:
         return (_COLOUR,) if initial.channels == _COLOUR else (1,)
-    if found == 1 and encoder is None:  # a file of others does not say
+    if image_channels == 1 and encoder is None:  # a file of others does not say
         return (1, _COLOUR)
-    return (found,)
+    return (image_channels,)
 
 
 def _with_weights(
@@ -107,10 +107,10 @@ def _with_weights(
     return backbone
 
 
-def taken_channels(encoder: str, found: int) -> int:
-    """With how many channels images of `found` enter a network by that name."""
+def taken_channels(encoder: str, image_channels: int) -> int:
+    """With how many channels images of `image_channels` enter a network by that name."""
     library = library_of(encoder)
-    return found if library is None else bridge(library[0]).channels(found)
+    return image_channels if library is None else bridge(library[0]).channels(image_channels)
 
 
 def calibrated(backbone: Backbone, images: Images) -> Backbone:

@@ -27,13 +27,14 @@ class OtherFeatures:
 
     kind: str
     images: Images
-    of: FeatureFunction
+    extract: FeatureFunction
+    """From images to features [N, D]."""
     channels: int
-    """Of the images that `of` takes."""
+    """Of the images that `extract` takes."""
 
     def of_run(self) -> np.ndarray:
         """float32 [N, D] of the images of the run, in the order of index.csv."""
-        return self.of(self.images.center_crops).numpy().astype(np.float32)
+        return self.extract(self.images.center_crops).numpy().astype(np.float32)
 
 
 def other_features(

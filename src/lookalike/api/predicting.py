@@ -68,13 +68,13 @@ def predict(
     device = machine.resolve_device(device)
     load_classifier(run, device)  # what is wrong with it is said before images are read
     options = options_of(run)[1]
-    how = loading(options, load_options)
-    images = load_images(data, options.image_size, bool((load_options or {}).get("download", False)), how)
+    config = loading(options, load_options)
+    images = load_images(data, options.image_size, bool((load_options or {}).get("download", False)), config)
     check_channels(run, images)
     file = out or run.path / "predictions" / f"{images.name}.csv"
-    found = predict_images(run, images, file, device)
+    predictions = predict_images(run, images, file, device)
     write_skipped(file.with_name(f"{file.stem}-skipped.csv"), images)
-    return found
+    return predictions
 
 
 def predict_images(
@@ -101,11 +101,11 @@ def check_channels(run: RunFolder, images: Images) -> None:
     Raises:
         LookalikeError: they have another number of channels.
     """
-    there, here = run.status().channels, images.shape[0]
-    if there is not None and there != here:
+    expected, actual = run.status().channels, images.shape[0]
+    if expected is not None and expected != actual:
         raise LookalikeError(
-            f"the network of {run.path} was trained on images of {_channels(there)}, {images.name} has images of "
-            f"{_channels(here)}"
+            f"the network of {run.path} was trained on images of {_channels(expected)}, {images.name} has images of "
+            f"{_channels(actual)}"
         )
 
 

@@ -6,7 +6,6 @@ import dataclasses
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from torch import Tensor
@@ -29,11 +28,11 @@ from lookalike.methods.find import find_method
 from lookalike.runs.folder import RunFolder
 
 
-def loading(options: TrainOptions, load_options: Mapping[str, Any] | None = None) -> LoadConfig:
+def loading(options: TrainOptions, load_options: Mapping[str, object] | None = None) -> LoadConfig:
     """Whether and where decoded images are kept, as the options say, or `load_options` (`core/load_options.py`)."""
-    said = {name: getattr(options, name) for name in ("store", "cache", "store_limit", "skip_bad")}
-    said |= {name: value for name, value in (load_options or {}).items() if name in said}
-    return LoadConfig(said["store"], said["cache"], said["store_limit"], said["skip_bad"])
+    values = {name: getattr(options, name) for name in ("store", "cache", "store_limit", "skip_bad")}
+    values |= {name: value for name, value in (load_options or {}).items() if name in values}
+    return LoadConfig(values["store"], values["cache"], values["store_limit"], values["skip_bad"])
 
 
 def default_run(method: str, images: Images) -> str:
@@ -47,8 +46,8 @@ def options_of(run: RunFolder) -> tuple[str, TrainOptions]:
     settings = run.settings()
     method = str(settings.pop("method", ""))
     kind = find_method(method, run.folders()).Options
-    known = {f.name for f in dataclasses.fields(kind)}
-    strange = sorted(set(settings) - known)
+    names = {f.name for f in dataclasses.fields(kind)}
+    strange = sorted(set(settings) - names)
     if strange:
         raise LookalikeError(f"{run.config} has keys this version does not know: {', '.join(strange)}")
     wrong = [f"{key} must be {words}" for key, words in mistyped(settings, kind)]
@@ -57,7 +56,7 @@ def options_of(run: RunFolder) -> tuple[str, TrainOptions]:
     return method, kind(**settings)
 
 
-def images_of(run: RunFolder, options: TrainOptions, load_options: Mapping[str, Any] | None = None) -> Images:
+def images_of(run: RunFolder, options: TrainOptions, load_options: Mapping[str, object] | None = None) -> Images:
     """The images a run was trained on, wherever the working folder is.
 
     Args:
@@ -98,8 +97,8 @@ def data_of(run: RunFolder, options: TrainOptions, download: bool = False) -> st
     if absolute and all(map(is_there, absolute)):
         return options.data if absolute_places(options.data) == absolute else places(absolute)
     tried = run.folders()
-    found = find_places(options.data, tried)
-    missing = [place for place in ([found] if isinstance(found, str) else found) if not is_there(place)]
+    data = find_places(options.data, tried)
+    missing = [place for place in ([data] if isinstance(data, str) else data) if not is_there(place)]
     if missing and not download:
         looked = list(
             dict.fromkeys([*(absolute or ()), *(joined(place, folder) for place in missing for folder in tried)])
@@ -108,7 +107,7 @@ def data_of(run: RunFolder, options: TrainOptions, download: bool = False) -> st
             f"the images of {run.path} are not where they were: there is no {', '.join(looked)}. If they have moved, "
             f"say where to, which is kept: lookalike embed {shlex.quote(str(run.path))} NEW-PLACE"
         )
-    return found
+    return data
 
 
 def roots_of(run: RunFolder) -> list[Path]:

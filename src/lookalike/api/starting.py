@@ -76,19 +76,19 @@ def claim(
         LookalikeError: the processes were told different things, the folder is another run's, the disk is too full.
     """
     options, ranks, images = config.options, job.ranks, loaded.images
-    told = {"method": config.method, **lasting(options), "run folder": str(run.path), "images": images.fingerprint}
+    identity = {"method": config.method, **lasting(options), "run folder": str(run.path), "images": images.fingerprint}
     with ranks.together():
-        raise_problems(disagreements(ranks.objects(told)))
-    found = Claim(False, False)
+        raise_problems(disagreements(ranks.objects(identity)))
+    result = Claim(False, False)
     with ranks.together():
         if ranks.first:
             if not run.complete():
                 held.callback(release, run)
                 reserve(run, foreseen(built.method, built.backbone.encoder, options, len(images)))
-            found = _claim(run, config, images, job)
-    found = ranks.objects(found)[0]
+            result = _claim(run, config, images, job)
+    result = ranks.objects(result)[0]
     run.loaded = images
-    return found
+    return result
 
 
 def _claim(run: RunFolder, config: Config[TrainOptions], images: Images, job: Job) -> Claim:
@@ -116,7 +116,7 @@ def introduce(run: RunFolder, config: Config[TrainOptions], images: Images, buil
         for words in quality_of(images.listed, images.examined).lines():
             tell(words)
     if job.budget is not None and config.options.schedule == CLOCK:
-        with kept(run, images, job.graceful):
+        with stopped_cleanly(run, images, job.graceful):
             _before_learning(run, images, built, config.options, job.budget, job.first_page)
 
 
@@ -129,7 +129,7 @@ def choose_views(
         Interrupted: a signal asked to stop; nothing is chosen.
     """
     options, images, ranks, budget = config.options, loaded.images, job.ranks, job.budget
-    with ranks.together(), kept(run, images, job.graceful, ranks.first), StopSignals(ranks.size > 1) as stop:
+    with ranks.together(), stopped_cleanly(run, images, job.graceful, ranks.first), StopSignals(ranks.size > 1) as stop:
         augment, choice = settle_views(
             options,
             config.method,
@@ -150,7 +150,7 @@ def choose_views(
 
 
 @contextmanager
-def kept(run: RunFolder, images: Images, graceful: bool, first: bool = True) -> Iterator[None]:
+def stopped_cleanly(run: RunFolder, images: Images, graceful: bool, first: bool = True) -> Iterator[None]:
     """What comes before the first step: Ctrl-C ends it with what there is, which the next start uses.
 
     Of several processes the `first` one puts it on record.

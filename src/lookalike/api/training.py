@@ -34,7 +34,7 @@ from lookalike.runs.folder import RunFolder
 def train(
     method: str | type[Method],
     options: TrainOptions,
-    said: Mapping[str, str] | Collection[str] | None = None,
+    sources: Mapping[str, str] | Collection[str] | None = None,
     *,
     images: Images | None = None,
     encoder: nn.Module | None = None,
@@ -50,7 +50,7 @@ def train(
     Args:
         method: a subclass of `Method`, or what `find_method` takes, such as a name of the methods room.
         options: that method's `Options`.
-        said: names of the options that were set on purpose, or such names with their sources (`core/config.py`);
+        sources: names of the options that were set on purpose, or such names with their sources (`core/config.py`);
             presets leave those alone. None means all of them.
         images: the data set, where it is not to be loaded from `options.data`.
         encoder: an untrained network of your own, [B, C, S, S] -> [B, D], instead of `options.encoder`.
@@ -69,7 +69,7 @@ def train(
     Raises:
         LookalikeError: anything the user can put right. Interrupted: a signal asked to stop.
     """
-    asked = Config.asked(_name(method), options, said)
+    asked = Config.asked(_name(method), options, sources)
     if budget is None and options.budget is not None:
         raise_problems(options.problems())
         budget = Budget.of(options.budget)
@@ -106,7 +106,7 @@ def train(
 def decide(
     method: str | type[Method],
     options: TrainOptions,
-    said: Mapping[str, str] | Collection[str] | None = None,
+    sources: Mapping[str, str] | Collection[str] | None = None,
     *,
     images: Images | None = None,
     encoder: nn.Module | None = None,
@@ -118,7 +118,7 @@ def decide(
     Raises:
         LookalikeError: as `train` does before the first step.
     """
-    asked = Config.asked(_name(method), options, said)
+    asked = Config.asked(_name(method), options, sources)
     loaded = load(asked, images)
     run = RunFolder(Path(options.out or default_run(asked.method, loaded.images)))
     return configure(asked, loaded.images, loaded.rows, initial=loaded.initial, encoder=encoder, earlier=earlier(run))

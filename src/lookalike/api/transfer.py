@@ -65,26 +65,26 @@ def evaluate_on(
     device = machine.resolve_device(device)
     _, options = options_of(run)
     backbone = load_backbone(run.encoder, device, copy.deepcopy(encoder))
-    how = loading(options, load_options)
-    images = load_images(data, backbone.spec.image_size, bool((load_options or {}).get("download", False)), how)
+    config = loading(options, load_options)
+    images = load_images(data, backbone.spec.image_size, bool((load_options or {}).get("download", False)), config)
     bank, test = split_of(images, data)
     assert images.labels is not None
-    pixels, said = entering(images, backbone.spec.channels)
-    if said:
-        tell(said)
+    pixels, note = entering(images, backbone.spec.channels)
+    if note:
+        tell(note)
     classes = len(images.classes)
     scores = {TRAINED: measure(backbone.features(pixels), images.labels, bank, test, classes)}
     if baselines:
         channels = backbone.spec.channels if images.shape[0] == 1 else None
         scores |= baseline_scores(options, images, device, encoder, ALONE, channels)
-    own = images.fingerprint == run.status().fingerprint
+    same_images = images.fingerprint == run.status().fingerprint
     rules = {
         **protocol(bank, test, classes, penalties(scores)),
         "split": "the data's own" if images.split is not None else "20 % held out by a hash of the path",
         "data": spoken(data),
         "fingerprint": images.fingerprint,
-        "training_saw": "these images" if own else f"other data: {spoken(options.data)}",
-        "converted": said,
+        "training_saw": "these images" if same_images else f"other data: {spoken(options.data)}",
+        "converted": note,
         "seconds": round(time.monotonic() - begun, 2),
     }
     result = Evaluation(scores, rules).to_json()

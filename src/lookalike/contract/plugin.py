@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+import pytest
 
 
-def pytest_addoption(parser: Any) -> None:
+def pytest_addoption(parser: pytest.Parser) -> None:
     """`--method`, as `lookalike train` takes it."""
     parser.getgroup("lookalike").addoption(
         "--method", help="the method that lookalike.contract tests, such as FILE.py:CLASS", default=None

@@ -6,13 +6,14 @@ import multiprocessing
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
 
 from lookalike.core import machine
+from lookalike.core.options import TrainOptions
 from lookalike.core.ranks import SINGLE, Comm
 from lookalike.encoders.base import EncoderSpec, build_encoder
 from lookalike.engine.backbone import Backbone
@@ -20,24 +21,26 @@ from lookalike.engine.distributed import Group
 from lookalike.methods.base import Method
 from lookalike.methods.find import find_method
 
+T = TypeVar("T")
+
 TINY = {"norm": "group", "width": 4, "image_size": 16, "n_clusters": 6, "head_size": 16}
 """Options of a tiny method, where it has them."""
 CLASSES = 5
 
 
-def tiny_options(name: str | type[Method], **said: object) -> Any:
-    """Options of a method, small where nothing else is said."""
+def tiny_options(name: str | type[Method], **options: object) -> TrainOptions:
+    """Options of a method, small where `options` do not set them."""
     kind = find_method(name).Options
-    return kind(**{key: value for key, value in {**TINY, **said}.items() if key in kind.__dataclass_fields__})
+    return kind(**{key: value for key, value in {**TINY, **options}.items() if key in kind.__dataclass_fields__})
 
 
 def tiny_method(
-    name: str | type[Method], n: int = 64, classes: int = CLASSES, *, comm: Comm = SINGLE, **said: object
+    name: str | type[Method], n: int = 64, classes: int = CLASSES, *, comm: Comm = SINGLE, **options: object
 ) -> tuple[Method, Backbone]:
-    """A tiny float64 method of n images, with a norm that does not depend on the batch where nothing else is said."""
-    spec = EncoderSpec("convnet", 1, 16, width=4, norm=str(said.get("norm", "group")))
+    """A tiny float64 method of n images, whose norm does not depend on the batch, unless `options` set another."""
+    spec = EncoderSpec("convnet", 1, 16, width=4, norm=str(options.get("norm", "group")))
     backbone = Backbone(build_encoder(spec, seed=0).double(), spec, (0.5,), (0.25,), "float64")
-    method = find_method(name)(backbone.encoder, tiny_options(name, **said), n, classes, comm).double()
+    method = find_method(name)(backbone.encoder, tiny_options(name, **options), n, classes, comm).double()
     return method.train(), backbone
 
 
@@ -55,9 +58,9 @@ class FakeCollection:
         """As of all images at once."""
         self.calls.append(("outputs", forward))
         self.learner.eval()
-        found = forward(self.x_NCHW).float()
+        z_NP = forward(self.x_NCHW).float()
         self.learner.train()
-        return found
+        return z_NP
 
     @torch.no_grad()
     def view_outputs(self, forward: Callable[[Tensor], Tensor], epoch: int, view: int) -> Tensor:
@@ -72,19 +75,19 @@ def noise(n: int, seed: int, side: int = 16) -> Tensor:
 
 
 def parts_of(
-    method: Method, images: int, own: slice = slice(None), chunk: int | None = None
+    method: Method, images: int, rows: slice = slice(None), chunk: int | None = None
 ) -> list[Callable[[], Tensor]]:
     """Views of noise images as a training step is given them: those of one size together, or in chunks of rows."""
     parts: list[Tensor] = []
     for k, view in enumerate(method.views):
         if view.count:
             x = noise(view.count * images, seed=1 + k, side=view.size or 16)
-            rows = x.unflatten(0, (view.count, images))[:, own].flatten(0, 1)
-            parts += rows.split(chunk or len(rows))
+            x_RCHW = x.unflatten(0, (view.count, images))[:, rows].flatten(0, 1)
+            parts += x_RCHW.split(chunk or len(x_RCHW))
     return [lambda part=part: part for part in parts]  # type: ignore[misc]  # a default binds it
 
 
-def in_processes(work: Callable[..., object], *arguments: object, size: int = 2) -> list[Any]:
+def in_processes(work: Callable[..., T], *arguments: object, size: int = 2) -> list[T]:
     """What `work(comm, *arguments)` returned in each of `size` processes; `work` is a function of a module."""
     with tempfile.TemporaryDirectory() as folder:
         context = multiprocessing.get_context("spawn")
@@ -103,6 +106,6 @@ def in_processes(work: Callable[..., object], *arguments: object, size: int = 2)
 def _enter(rank: int, size: int, folder: str, work: Callable[..., object], arguments: tuple[object, ...]) -> None:
     machine.prepare(1)
     dist.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=size)
-    found = work(Group(), *arguments)
-    torch.save(found, Path(folder, f"{rank}.pt"))
+    result = work(Group(), *arguments)
+    torch.save(result, Path(folder, f"{rank}.pt"))
     dist.destroy_process_group()

@@ -10,11 +10,10 @@ import math
 import os
 import pickle
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -28,10 +27,10 @@ from lookalike.cli.main import main
 from lookalike.contract.stand_ins import FakeCollection, in_processes, noise, parts_of, tiny_method, tiny_options
 from lookalike.core.errors import Interrupted
 from lookalike.core.metrics import read_metrics
-from lookalike.core.options import flag
+from lookalike.core.options import TrainOptions, flag
 from lookalike.core.ranks import SINGLE, Comm
 from lookalike.data.base import Images
-from lookalike.engine.backbone import placed
+from lookalike.engine.backbone import Backbone, placed
 from lookalike.engine.checkpoint import load_checkpoint
 from lookalike.engine.distributed import parallel
 from lookalike.engine.step import average_statistics, forward_backward
@@ -47,9 +46,9 @@ IMAGES = 12
 GPU = "meta"  # PyTorch's device without memory: whoever needs an answer from it fails
 
 
-def planned(name: str, comm: Comm = SINGLE, **said: Any) -> tuple[Method, Any, Tensor]:
+def planned(name: str, comm: Comm = SINGLE, norm: str = "group") -> tuple[Method, Backbone, Tensor]:
     """A tiny method of a few images, and the targets of its first plan, which is made alone: all have the same."""
-    method, backbone = tiny_method(name, IMAGES, **said)
+    method, backbone = tiny_method(name, IMAGES, norm=norm)
     targets_NH = method.plan(0, FakeCollection(method, IMAGES)).targets_NH
     method.ranks = comm
     return method, backbone, targets_NH
@@ -64,18 +63,18 @@ def step_in(comm: Comm, name: str, chunk: int | None = None, norm: str = "group"
     parts = parts_of(method, IMAGES, mine, chunk)
     loss, _ = forward_backward(method, backbone, parts, targets_NH[mine], chunk is not None, network)
     average_statistics(method)
-    found = {key: p.grad for key, p in method.named_parameters() if p.requires_grad and p.grad is not None}
-    found |= {key: b for key, b in method.named_buffers() if "running" in key}
-    return {**found, "loss": comm.sum(loss)}
+    tensors = {key: p.grad for key, p in method.named_parameters() if p.requires_grad and p.grad is not None}
+    tensors |= {key: b for key, b in method.named_buffers() if "running" in key}
+    return {**tensors, "loss": comm.sum(loss)}
 
 
 def steps_in(comm: Comm, names: tuple[str, ...]) -> dict[str, dict[str, Tensor]]:
     """Steps of several methods: two processes take longer to start than to compute."""
-    found: dict[str, dict[str, Tensor]] = {}
+    steps: dict[str, dict[str, Tensor]] = {}
     for name in names:
-        found |= {f"{name} {chunk}": step_in(comm, name, chunk) for chunk in (None, 5)}
-        found[f"{name} batch"] = step_in(comm, name, norm="batch")
-    return found
+        steps |= {f"{name} {chunk}": step_in(comm, name, chunk) for chunk in (None, 5)}
+        steps[f"{name} batch"] = step_in(comm, name, norm="batch")
+    return steps
 
 
 @cache
@@ -85,14 +84,14 @@ def in_two(names: tuple[str, ...]) -> list[dict[str, dict[str, Tensor]]]:
 
 
 @pytest.fixture(scope="module")
-def two(name: str, together: tuple[str, ...]) -> list[dict[str, dict[str, Tensor]]]:
+def two(name: str, shared_methods: tuple[str, ...]) -> list[dict[str, dict[str, Tensor]]]:
     """What two processes came to."""
-    return in_two(together if name in together else (name,))
+    return in_two(shared_methods if name in shared_methods else (name,))
 
 
 @pytest.fixture(scope="session")
-def together() -> tuple[str, ...]:
-    """Methods that two processes are started for together."""
+def shared_methods() -> tuple[str, ...]:
+    """Methods that share one start of two processes."""
     return ()
 
 
@@ -118,8 +117,8 @@ def test_it_has_a_title_and_options_with_help(name: str, capsys: pytest.CaptureF
     assert kind.title
     with pytest.raises(SystemExit):
         main(["train", name, "--help"])
-    shown = capsys.readouterr().out
-    assert all(flag(f.name) in shown for f in dataclasses.fields(kind.Options) if f.name != "data")
+    text = capsys.readouterr().out
+    assert all(flag(f.name) in text for f in dataclasses.fields(kind.Options) if f.name != "data")
 
 
 def test_its_presets_are_values_of_its_options(name: str) -> None:
@@ -223,14 +222,14 @@ def test_chunks_give_the_gradients_of_the_whole_batch(name: str, rows: int) -> N
 def test_two_processes_have_the_loss_and_gradients_of_one(name: str, chunk: int | None, two: list) -> None:
     """A loss that is right alone is right in several, where it uses `comm`."""
     alone = step_in(SINGLE, name)
-    for found in two:
-        assert furthest(found[f"{name} {chunk}"], alone) <= 1e-10
-    one, other = (found[f"{name} {chunk}"] for found in two)
+    for steps in two:
+        assert furthest(steps[f"{name} {chunk}"], alone) <= 1e-10
+    one, other = (steps[f"{name} {chunk}"] for steps in two)
     assert all(torch.equal(one[key], other[key]) for key in other)  # so that weights never drift apart
 
 
 def test_statistics_are_the_mean_of_those_of_the_processes(name: str, two: list) -> None:
-    one, other = ({k: v for k, v in found[f"{name} batch"].items() if "running" in k or k == "loss"} for found in two)
+    one, other = ({k: v for k, v in steps[f"{name} batch"].items() if "running" in k or k == "loss"} for steps in two)
     assert furthest(one, other) == 0
 
 
@@ -241,10 +240,16 @@ class Watching(TorchDispatchMode):
         super().__init__()
         self.waited: list[str] = []
 
-    def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+    def __torch_dispatch__(
+        self,
+        function: Callable[..., object],
+        types: Sequence[type],
+        args: Sequence[Tensor] = (),
+        kwargs: Mapping[str, object] | None = None,
+    ) -> object:
         kwargs = kwargs or {}
         moved = function is torch.ops.aten._to_copy.default and args[0].device.type == "cpu"
-        if moved and torch.device(kwargs.get("device") or "cpu").type == GPU and not kwargs.get("non_blocking"):
+        if moved and torch.device(str(kwargs.get("device") or "cpu")).type == GPU and not kwargs.get("non_blocking"):
             self.waited.append(f"{tuple(args[0].shape)} {args[0].dtype}")
         return function(*args, **kwargs)
 
@@ -286,11 +291,11 @@ def digits() -> Images:
     return images.of_rows(images.training[:200])
 
 
-def short_options(name: str, out: Path, **said: object) -> Any:
+def short_options(name: str, out: Path, **options: object) -> TrainOptions:
     """Two epochs of a few batches on digits."""
     usual: dict[str, object] = {"epochs": 2, "batch_size": 48, "image_size": None, "norm": "batch", "threads": 1}
     quiet = {"check_every": 100, "report": False, "snapshots": False}
-    return tiny_options(name, data="digits", out=str(out), augment="digits", **(usual | quiet | said))
+    return tiny_options(name, data="digits", out=str(out), augment="digits", **(usual | quiet | options))
 
 
 @pytest.fixture(scope="module")
@@ -344,8 +349,8 @@ def test_it_trains_in_other_precisions(name: str, precision: str, tmp_path: Path
 def test_a_run_in_chunks_is_a_run(name: str, tmp_path: Path) -> None:
     weights = []
     for micro in ("48", "20"):
-        said = {"precision": "float64", "norm": "group", "max_steps": 3, "micro_batch": micro}
-        run = api.train(name, short_options(name, tmp_path / micro, **said), images=digits())
+        options = {"precision": "float64", "norm": "group", "max_steps": 3, "micro_batch": micro}
+        run = api.train(name, short_options(name, tmp_path / micro, **options), images=digits())
         weights.append(load_checkpoint(run.checkpoint)["method"])
     learned = dict(tiny_method(name)[0].named_parameters())  # heads and momentum copies too
     assert learned.keys() <= weights[0].keys()
@@ -364,10 +369,10 @@ def test_it_is_an_estimator(name: str) -> None:
     x = (noise(48, seed=0, side=12)[:, 0] * 255).to(torch.uint8).numpy()
     options = {"epochs": 1, "width": 4, "batch_size": 16, "threads": 1}
     kind = find_method(name)
-    known = {
+    accepted = {
         key: value for key, value in {**options, "head_size": 16}.items() if key in kind.Options.__dataclass_fields__
     }
-    model = Estimator(method=name, **known).fit(x, np.arange(48) % 2)
+    model = Estimator(method=name, **accepted).fit(x, np.arange(48) % 2)
     features = model.transform(x)
     assert features.shape[0] == 48 and np.isfinite(features).all()
     again = pickle.loads(pickle.dumps(model))

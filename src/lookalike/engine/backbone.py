@@ -55,7 +55,7 @@ class Backbone:
         """Normalised input of the network from uint8 or float images in [0, 1]; grey becomes grey colour."""
         dtype = torch.float64 if self.precision == "float64" else torch.float32
         x = as_float(x_BCHW.to(self.device)).to(dtype)
-        mean, std = (_there(values, dtype, self.device) for values in (self.mean, self.std))
+        mean, std = (_on_device(values, dtype, self.device) for values in (self.mean, self.std))
         if x.shape[1] == 1 and self.spec.channels == _COLOUR:
             x = x.expand(-1, _COLOUR, -1, -1)
         return normalize(x, mean, std).contiguous(memory_format=torch.channels_last)
@@ -91,20 +91,20 @@ class Backbone:
         was_training = self.encoder.training
         self.encoder.eval()
         try:
-            own = list(ranks.own_blocks(len(images_NCHW)))
-            with phase("computing features", sum(rows.stop - rows.start for rows in own)) as p:
+            local_blocks = list(ranks.own_blocks(len(images_NCHW)))
+            with phase("computing features", sum(rows.stop - rows.start for rows in local_blocks)) as p:
 
                 def block(rows: slice) -> Tensor:
                     images = images_NCHW[rows if turned is None else turned[rows]]
-                    found = self.compute(self.encoder, self.prepare(images)).float()
+                    x_BD = self.compute(self.encoder, self.prepare(images)).float()
                     p.step(len(images))
-                    return found
+                    return x_BD
 
-                parts = on_cpu(map(block, own))
+                parts = on_cpu(map(block, local_blocks))
         finally:
             self.encoder.train(was_training)
-        found = ranks.gather(torch.cat(parts))
-        return found if turned is None else torch.empty_like(found).index_copy_(0, turned, found)
+        x_ND = ranks.gather(torch.cat(parts))
+        return x_ND if turned is None else torch.empty_like(x_ND).index_copy_(0, turned, x_ND)
 
     @outside_autocast
     @torch.no_grad()
@@ -150,21 +150,21 @@ def placed(module: M, device: str) -> M:
 
 
 @cache
-def _there(values: tuple[float, ...], dtype: torch.dtype, device: str) -> Tensor:
+def _on_device(values: tuple[float, ...], dtype: torch.dtype, device: str) -> Tensor:
     """Values as a tensor on a device, made once: handing them over makes a GPU finish what it is doing first."""
     return torch.tensor(values, dtype=dtype, device=device)
 
 
 def on_cpu(parts: Iterable[Tensor]) -> list[Tensor]:
     """Tensors [B, P] on the CPU; some are fetched together, so that a GPU does not run dry between two blocks."""
-    found: list[Tensor] = []
+    fetched: list[Tensor] = []
     waiting: list[Tensor] = []
     for part in parts:
-        (found if part.device.type == "cpu" else waiting).append(part)
+        (fetched if part.device.type == "cpu" else waiting).append(part)
         if len(waiting) == _TOGETHER:
-            found.append(torch.cat(waiting).cpu())
+            fetched.append(torch.cat(waiting).cpu())
             waiting.clear()
-    return [*found, torch.cat(waiting).cpu()] if waiting else found
+    return [*fetched, torch.cat(waiting).cpu()] if waiting else fetched
 
 
 def _sorted_header(data: bytes) -> bytes:

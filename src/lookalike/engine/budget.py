@@ -75,7 +75,7 @@ class Behind:
     groups: float = 0.0
     """Seconds of finding groups and their number."""
 
-    def kept(self) -> Record:
+    def checkpoint_state(self) -> Record:
         """What a checkpoint holds of it."""
         return {"behind": {name: getattr(self, name) for name in MEASURED}}
 
@@ -94,16 +94,16 @@ class Behind:
     def parts(self, slowness: float = 1.0) -> dict[str, float]:
         """Seconds of each task, on a machine that is so many times as slow as it was."""
         thousands = min(self.images, SUBSET) / 1000
-        found = {"last look": self.look}
+        seconds = {"last look": self.look}
         if FEATURES in self.tasks:
-            found[FEATURES] = self.images * self.image
+            seconds[FEATURES] = self.images * self.image
         if EVALUATION in self.tasks:
-            found[EVALUATION] = min(self._evaluation(slowness), EVALUATED * self.budget)
+            seconds[EVALUATION] = min(self._evaluation(slowness), EVALUATED * self.budget)
         if GROUPS in self.tasks:
-            found[GROUPS] = min(self.groups * slowness, GROUPED * self.budget)
+            seconds[GROUPS] = min(self.groups * slowness, GROUPED * self.budget)
         if PAGE in self.tasks:
-            found[PAGE] = (_PAGE + self.frames * _PAGE_FRAME * thousands) * slowness
-        return found
+            seconds[PAGE] = (_PAGE + self.frames * _PAGE_FRAME * thousands) * slowness
+        return seconds
 
     def _evaluation(self, slowness: float) -> float:
         """Seconds of an evaluation with all images."""

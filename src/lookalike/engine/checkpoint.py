@@ -5,7 +5,7 @@ from __future__ import annotations
 import pickle
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import BinaryIO
 
 import torch
 
@@ -28,10 +28,10 @@ def whole_state(method: Method) -> Record:
     return state
 
 
-def own_state(method: Method, state: Record, n: int) -> Record:
+def local_state(method: Method, state: Record, n: int) -> Record:
     """What of `whole_state` this process has, of n training images."""
-    own = method.comm.own(n)
-    return {name: value[:, own] if name in method.sharded_buffers else value for name, value in state.items()}
+    rows = method.comm.own(n)
+    return {name: value[:, rows] if name in method.sharded_buffers else value for name, value in state.items()}
 
 
 def learned_state(method: Method, backbone: Backbone, optimizer: torch.optim.Optimizer) -> Record:
@@ -51,12 +51,14 @@ def load_learned(
     Raises:
         LookalikeError: it is of another architecture.
     """
-    there, here = state["architecture"], _architecture(method, backbone)
-    if there != here:
-        different = ", ".join(f"{k} {there.get(k)!r} there, {v!r} here" for k, v in here.items() if there.get(k) != v)
+    stored, current = state["architecture"], _architecture(method, backbone)
+    if stored != current:
+        different = ", ".join(
+            f"{k} {stored.get(k)!r} there, {v!r} here" for k, v in current.items() if stored.get(k) != v
+        )
         raise LookalikeError(f"{path} is of another architecture: {different}")
     try:
-        method.load_state_dict(own_state(method, state["method"], n))
+        method.load_state_dict(local_state(method, state["method"], n))
         optimizer.load_state_dict(state["optimizer"])
     except (RuntimeError, ValueError) as error:
         raise LookalikeError(f"{path} does not fit this network: {error}") from error
@@ -73,7 +75,7 @@ def save_checkpoint(path: Path, state: Record) -> None:
         MachineError: the disk is full or refuses; the checkpoint that was there stays as it was.
     """
 
-    def write(file: Any) -> None:
+    def write(file: BinaryIO) -> None:
         try:
             torch.save({"format": FORMAT, **state}, file)
         except RuntimeError as error:  # torch hides the OSError of a full disk behind its own
@@ -99,6 +101,6 @@ def load_checkpoint(path: Path) -> Record:
             "remove it to start this run afresh, or choose another --out"
         ) from error
     if not isinstance(state, dict) or state.get("format") != FORMAT:
-        found = state.get("format") if isinstance(state, dict) else type(state).__name__
-        raise LookalikeError(f"{path} has checkpoint format {found!r}, this version reads {FORMAT}")
+        version = state.get("format") if isinstance(state, dict) else type(state).__name__
+        raise LookalikeError(f"{path} has checkpoint format {version!r}, this version reads {FORMAT}")
     return state

@@ -17,7 +17,6 @@ import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -78,7 +77,7 @@ class Choice:
         """For the lines a run begins with."""
         return f"views {self.chosen}, chosen for these images: {self.reason}"
 
-    def record(self) -> dict[str, Any]:
+    def record(self) -> dict[str, object]:
         """For run.json."""
         return dataclasses.asdict(self)
 
@@ -89,7 +88,7 @@ def choose_views(
     images: Images,
     rows: Tensor,
     backbone_for: Backbones,
-    known: dict[int, int] | None = None,
+    labelled: dict[int, int] | None = None,
     *,
     seconds: float | None = None,
     clock: Clock = now,
@@ -105,7 +104,7 @@ def choose_views(
         images: the data set.
         rows: those of its images that are trained on.
         backbone_for: an untrained backbone for options and images.
-        known: classes of a few rows of `images`, where the user gave some to choose by.
+        labelled: classes of a few rows of `images`, where the user gave some to choose by.
         seconds: that choosing may take; default: `allowed_seconds(options)`.
         clock: says the time, in seconds.
         signal: the number of a signal that asked to stop, or None.
@@ -122,25 +121,25 @@ def choose_views(
         )
     allowed = allowed_seconds(options) if seconds is None else seconds
     deadline = Deadline(allowed, clock, signal)
-    names = recipes_for(images.coloured, fallback, known is not None)
+    names = recipes_for(images.coloured, fallback, labelled is not None)
     scores: dict[str, float] = {}
     results: dict[str, Result] = {}
     early = False
     with phase("choosing views", len(names)) as progress:
         try:
-            copies = small_copies(images, rows, options.seed, sorted(known or ()), deadline)
-            if known is None:
+            copies = small_copies(images, rows, options.seed, sorted(labelled or ()), deadline)
+            if labelled is None:
                 exam = Exam(copies, names, options, deadline, labels_of(copies, images))
                 before = far_before(exam, options, copies, backbone_for)
             for name in progress.over(names):
                 features = trained(name, STEPS, options, copies, backbone_for, deadline).backbone.features
-                if known is None:
+                if labelled is None:
                     results[name] = exam.take(features, [name], turns=True)
                     scores[name] = round(before[name] - results[name].far[name], 3)
                     if scores[fallback] >= _ENOUGH and images.labels is None:
                         break  # else the labels are asked what they say to the others
                 else:
-                    labels = torch.tensor([known[row] for row in sorted(known)])
+                    labels = torch.tensor([labelled[row] for row in sorted(labelled)])
                     scores[name] = round(_leave_one_out(features(copies.center_crops[: len(labels)]), labels), 4)
         except TimeUp:
             early = True
@@ -149,12 +148,12 @@ def choose_views(
         return Choice(fallback, {}, "none", reason)
     best = max(scores, key=lambda name: scores[name])
     by, lead, form = "labels", "nearest labelled image of its class", "{:.0%}"
-    if known is None:
+    if labelled is None:
         turned = {name: round(result.turned, 4) for name, result in results.items()}
         best = most_worth(scores, turned, fallback)
         by, lead, form = "learnable", "training brings a view nearer to its own image by", "{:.0%}"
     table = ", ".join(f"{name} {form.format(score)}" for name, score in scores.items())
-    if known is None and scores[fallback] < _ENOUGH:
+    if labelled is None and scores[fallback] < _ENOUGH:
         turns = ", ".join(f"{name} {share:.0%}" for name, share in turned.items())
         table = f"{table}; then tells how an image is turned: {turns}"
     untried = f"; no others in {duration(allowed)}" if early else ""
@@ -277,9 +276,9 @@ def settle_views(
         return usual, None
     choice = None
     if ranks.first:
-        known = None if options.augment_by is None else few_labels(images, read_labels(Path(options.augment_by)))
+        labelled = None if options.augment_by is None else few_labels(images, read_labels(Path(options.augment_by)))
         choice = choose_views(
-            options, usual, images, rows, backbone_for, known, seconds=seconds, clock=clock, signal=signal
+            options, usual, images, rows, backbone_for, labelled, seconds=seconds, clock=clock, signal=signal
         )
     choice = ranks.objects(choice)[0]
     assert choice is not None

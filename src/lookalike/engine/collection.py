@@ -49,15 +49,17 @@ class TrainingImages:
         self.method.train(train)
         try:
             with unshared(self.method):
-                own = list(self.method.ranks.own_blocks(self.n))
-                with phase("computing outputs of the training images", sum(b.stop - b.start for b in own)) as p:
+                local_blocks = list(self.method.ranks.own_blocks(self.n))
+                with phase(
+                    "computing outputs of the training images", sum(b.stop - b.start for b in local_blocks)
+                ) as p:
 
                     def outputs(block: slice) -> Tensor:
-                        found = self.backbone.compute(forward, images(self.rows[block])).float()
-                        p.step(len(found))
-                        return found
+                        z_BP = self.backbone.compute(forward, images(self.rows[block])).float()
+                        p.step(len(z_BP))
+                        return z_BP
 
-                    return _joined(map(outputs, own), self.n)
+                    return _joined(map(outputs, local_blocks), self.n)
         finally:
             self.method.train(was_training)
 
@@ -67,7 +69,7 @@ def _joined(parts: Iterable[Tensor], n: int) -> Tensor:
     parts = iter(parts)
     first = next(parts)
     rest = itertools.chain([first], parts)
-    there = first.device.type != "cpu" and n * first[0].numel() * first.element_size() < _ROOM * free_bytes(
+    on_device = first.device.type != "cpu" and n * first[0].numel() * first.element_size() < _ROOM * free_bytes(
         first.device
     )
-    return torch.cat(list(rest) if there else on_cpu(rest))
+    return torch.cat(list(rest) if on_device else on_cpu(rest))

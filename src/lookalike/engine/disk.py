@@ -45,13 +45,13 @@ def foreseen(learner: nn.Module, encoder: nn.Module, options: TrainOptions, n: i
     state += state * _COPIES.get(str(options.optimizer), 2)
     looks = LOOKS if options.schedule == CLOCK else options.epochs // max(1, options.check_every)
     frames = 3 + looks
-    shown, followed = min(n, THUMBNAILS), min(n, SUBSET)
+    thumbnails, followed = min(n, THUMBNAILS), min(n, SUBSET)
     return {
         "its state, twice while it is written": 2 * state,
         "the weights": weights,
         "features and index": n * (4 * width + _ROW) + _RECORDS,
-        "snapshots": options.snapshots * (frames * followed * 2 * width + shown * _THUMBNAIL),
-        "the page": options.report * (_PAGE + shown * 2 * _THUMBNAIL),
+        "snapshots": options.snapshots * (frames * followed * 2 * width + thumbnails * _THUMBNAIL),
+        "the page": options.report * (_PAGE + thumbnails * 2 * _THUMBNAIL),
     }
 
 
@@ -62,8 +62,8 @@ def reserve(run: RunFolder, needed: dict[str, int]) -> None:
         MachineError: there is not; says what needs how much, and what can be done.
     """
     release(run)
-    there = sum(file.stat().st_size for file in run.path.rglob("*") if file.is_file())
-    total, free = sum(needed.values()) - there, shutil.disk_usage(run.path).free
+    present = sum(file.stat().st_size for file in run.path.rglob("*") if file.is_file())
+    total, free = sum(needed.values()) - present, shutil.disk_usage(run.path).free
     if total > free:
         raise MachineError(_too_little(run.path, needed, total, f"{size_words(free)} are free there"))
     weights = needed["the weights"] + _RECORDS
@@ -91,12 +91,12 @@ def release(run: RunFolder) -> None:
         (run.path / RESERVED).unlink(missing_ok=True)
 
 
-def _too_little(path: Path, needed: dict[str, int], total: int, found: str) -> str:
+def _too_little(path: Path, needed: dict[str, int], total: int, reason: str) -> str:
     parts = ", ".join(f"{what} {size_words(size)}" for what, size in needed.items() if size)
     return (
-        f"the disk has too little space for {path}: a run needs about {size_words(total)} ({parts}), and {found}. Free "
-        "some, or name a folder elsewhere with --out; --no-snapshots, --no-report and a smaller network (--encoder, "
-        "--width) need less"
+        f"the disk has too little space for {path}: a run needs about {size_words(total)} ({parts}), and {reason}. "
+        "Free some, or name a folder elsewhere with --out; --no-snapshots, --no-report and a smaller network "
+        "(--encoder, --width) need less"
     )
 
 

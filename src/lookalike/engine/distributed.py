@@ -60,10 +60,10 @@ class Group(Ranks):
         return parts
 
     def objects(self, value: T) -> list[T]:
-        found: list[T] = [value] * self.size
+        values: list[T] = [value] * self.size
         with partners(self):
-            dist.all_gather_object(found, value)
-        return found
+            dist.all_gather_object(values, value)
+        return values
 
     @contextmanager
     def together(self) -> Iterator[None]:
@@ -141,10 +141,10 @@ def processes_problems(options: TrainOptions, n: int, ranks: Ranks) -> Iterator[
         )
 
 
-def disagreements(told: Sequence[Mapping[str, object]]) -> Iterator[str]:
+def disagreements(identities: Sequence[Mapping[str, object]]) -> Iterator[str]:
     """Where what processes were told differs from what the first was."""
-    for rank, theirs in enumerate(told[1:], start=1):
-        for key, value in told[0].items():
+    for rank, theirs in enumerate(identities[1:], start=1):
+        for key, value in identities[0].items():
             if theirs.get(key) != value:
                 yield f"{key} is {theirs.get(key)!r} for process {rank} and {value!r} for process 0; they must agree"
 

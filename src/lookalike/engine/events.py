@@ -122,10 +122,10 @@ class Recorder(Protocol):
         """Put an event on record at a step."""
 
 
-class Kept(Protocol):
+class Stateful(Protocol):
     """What has a state of its own in a checkpoint."""
 
-    def kept(self) -> Record:
+    def checkpoint_state(self) -> Record:
         """What a checkpoint holds of it."""
         ...
 

@@ -35,7 +35,7 @@ class Extent:
         return cls(**{name: size for name, size in sizes.items() if size is not None})
 
     @classmethod
-    def of(cls, images: int) -> Extent:
+    def within(cls, images: int) -> Extent:
         """The extent of a look that computes the features of about so many images, views among them."""
         whole, images = USUAL, max(_LEAST, images)
         return cls(
@@ -54,4 +54,4 @@ def extent_in(seconds: float, backbone: Backbone, images: Images) -> Extent:
     some = images.center_crops.take(images.training[:_TIMED])
     backbone.features(some)  # memory is allocated, kernels are chosen
     _, taken = timed(lambda: backbone.features(some))
-    return Extent.of(int(_SHARE * seconds / max(1e-9, taken / len(some))))
+    return Extent.within(int(_SHARE * seconds / max(1e-9, taken / len(some))))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -18,7 +17,7 @@ from lookalike.engine.memory import chunk_size
 from lookalike.engine.shared_norm import share_norms
 from lookalike.engine.step import forward_backward, network_buffers, put_back
 from lookalike.engine.views import Views
-from lookalike.methods.base import Method
+from lookalike.methods.base import Method, Outputs
 
 
 class Gradients:
@@ -45,7 +44,9 @@ class Gradients:
             dropout.stream = ranks.rank
         self.parallel = parallel(self.method)
 
-    def add(self, epoch: int, local_B: Tensor, targets_BH: Tensor, say: Callable[[str], None]) -> tuple[Tensor, Any]:
+    def add(
+        self, epoch: int, local_B: Tensor, targets_BH: Tensor, say: Callable[[str], None]
+    ) -> tuple[Tensor, Outputs]:
         """Loss and outputs of a batch, its gradients added up; `say` is told of a full GPU.
 
         Raises:

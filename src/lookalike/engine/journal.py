@@ -34,8 +34,8 @@ class Journal:
         self.forward: Callable[[str, int, Mapping[str, object]], None] | None = None
         """Is told each event too."""
         self.unwritten: list[str] = []  # lines for which there was no space yet
-        kept = [event for event in read_metrics(path) if event.get("step", 0) <= step and EARLY not in event]
-        write_text(path, "".join(json.dumps(event) + "\n" for event in kept if step > 0))
+        events = [event for event in read_metrics(path) if event.get("step", 0) <= step and EARLY not in event]
+        write_text(path, "".join(json.dumps(event) + "\n" for event in events if step > 0))
 
     def __enter__(self) -> Journal:
         self.phase.__enter__()

@@ -112,8 +112,8 @@ class Looker:
             if not len(self.queries) or self.images.labels is None:
                 return Look(health, like_pixels=like_pixels)
             labels = self.images.labels
-            known = once(self.bank), labels[self.bank], once(self.queries), labels[self.queries]
-            return Look(health, *accuracy_and_same_class(*known), like_pixels)
+            features_and_labels = once(self.bank), labels[self.bank], once(self.queries), labels[self.queries]
+            return Look(health, *accuracy_and_same_class(*features_and_labels), like_pixels)
 
     @cached_property
     def near_by_pixels(self) -> Tensor:

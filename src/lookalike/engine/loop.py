@@ -182,7 +182,7 @@ class Trainer:
             "seconds": self.seconds,
             "chunk": self.gradients.chunk,
             "processes": self.ranks.size,
-            "legs": self.pacing.kept(),
+            "legs": self.pacing.checkpoint_state(),
         }
 
     def load(self, state: Record, path: Path) -> None:

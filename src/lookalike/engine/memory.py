@@ -19,20 +19,20 @@ _SHARE = 0.7  # of the free memory that the graph of a chunk may take; temporari
 
 def graph_bytes(method: Method, backbone: Backbone, views: Views, rows: Tensor) -> float:
     """Bytes that a graph keeps per image, all its views together; parameters are not counted."""
-    own = {p.untyped_storage().data_ptr() for p in method.parameters()}
-    kept: dict[int, int] = {}
+    parameters = {p.untyped_storage().data_ptr() for p in method.parameters()}
+    bytes_held: dict[int, int] = {}
 
     def pack(tensor: Tensor) -> Tensor:
         storage = tensor.untyped_storage()
-        if storage.data_ptr() not in own:
-            kept[storage.data_ptr()] = storage.nbytes()
+        if storage.data_ptr() not in parameters:
+            bytes_held[storage.data_ptr()] = storage.nbytes()
         return tensor
 
     outputs = []  # held until all is counted: a freed address would be counted once for two tensors
     with unchanged(method), torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
         for part in views.parts(0, rows):
             outputs.append(backbone.compute(method, part()))
-    return sum(kept.values()) / len(rows)
+    return sum(bytes_held.values()) / len(rows)
 
 
 def largest_chunk(

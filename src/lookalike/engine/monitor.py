@@ -50,10 +50,10 @@ class Monitor(Observer):
         self.looked = 0.0  # the progress of the last look
         self.looked_at: int | None = None
         """The step of the last look."""
-        self.seen = self.found = self.sentence = ""
+        self.seen = self.retrieval = self.sentence = ""
         """The kNN accuracy, the share of images found again, and the verdict of the last look, in words."""
 
-    def kept(self) -> Record:
+    def checkpoint_state(self) -> Record:
         """What a checkpoint holds of it."""
         return {"baselines": {name: look.measured() for name, look in self.baselines.items()}}
 
@@ -130,5 +130,5 @@ class Monitor(Observer):
         self.behind.look = time.monotonic() - begun
         self.behind.frames += 1
         self.seen = f"  kNN {look.knn:.1%}" if look.knn is not None else ""
-        self.found = f"  own image found {look.health.retrieval:.1%}"
+        self.retrieval = f"  own image found {look.health.retrieval:.1%}"
         self.sentence = f"{verdict} {labels}".strip()

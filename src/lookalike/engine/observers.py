@@ -68,9 +68,9 @@ def observe(
     recipe, length = trainer.views.recipe, trainer.pacing.length
     log = RunLog(run, facts, remarks)
     looker = Looker(images, recipe, options.seed, extent)
-    kept = snapshots(options.snapshots, run.snapshots, images, recipe, options.seed, extent.followed)
+    frames = snapshots(options.snapshots, run.snapshots, images, recipe, options.seed, extent.followed)
     judge = Judge(looker, options, trainer.method, run.metrics)
-    monitor = Monitor(trainer.backbone, untrained, images, looker, judge, kept, log, facts, behind, length, budget)
+    monitor = Monitor(trainer.backbone, untrained, images, looker, judge, frames, log, facts, behind, length, budget)
     labels_N = None if images.labels is None else images.labels[trainer.rows]
     collapse = CollapseMonitor(labels_N, len(trainer.rows), log)
     checkpoint = Checkpoint(run, facts, trainer.ranks, (monitor, collapse, behind), budget)

@@ -99,11 +99,11 @@ class Evenly:
         """Legs, for config.toml."""
         return []
 
-    def kept(self) -> list[tuple[int, float, float]]:
+    def checkpoint_state(self) -> list[tuple[int, float, float]]:
         """The same as plain values, for a checkpoint."""
         return [(leg.step, leg.progress, leg.growth) for leg in self.state()]
 
-    def restore(self, kept: list[tuple[int, float, float]]) -> None:
+    def restore(self, legs: list[tuple[int, float, float]]) -> None:
         """Go back to what a checkpoint holds."""
 
     def start(self, step: int, seconds: float) -> None:
@@ -170,8 +170,8 @@ class ByClock(ByLegs):
         self._marks.append((self.begun, step))
         self.total = step + _FEWEST  # until something is known
 
-    def restore(self, kept: list[tuple[int, float, float]]) -> None:
-        self.legs = [Leg(*leg) for leg in kept]
+    def restore(self, legs: list[tuple[int, float, float]]) -> None:
+        self.legs = [Leg(*leg) for leg in legs]
 
     def start(self, step: int, seconds: float) -> None:
         self.begin(step, self.legs, seconds)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterator
 from importlib.resources import files
-from typing import Any
 
 from torch import Tensor
 
@@ -14,6 +13,7 @@ from lookalike.core import own_code
 from lookalike.core.config import Layer
 from lookalike.core.errors import did_you_mean
 from lookalike.core.options import AUTO, OWN_VIEWS, TrainOptions
+from lookalike.core.record_types import Record
 from lookalike.data.base import Images
 from lookalike.encoders.base import name_problem
 from lookalike.engine.pacing import CLOCK, read_legs
@@ -25,11 +25,11 @@ FEWEST = 16  # images of a batch below which contrast has nothing to contrast
 _TUNED_WITH = "sgd"  # the optimiser of every rate that stands beside no other
 
 
-def preset_table() -> dict[str, dict[str, Any]]:
+def preset_table() -> dict[str, Record]:
     """The presets that come with the package, by name."""
     folder = files("lookalike") / "recipes"
-    found = sorted((f for f in folder.iterdir() if f.name.endswith(".toml")), key=lambda f: f.name)
-    return {f.name.removesuffix(".toml"): tomllib.loads(f.read_text(encoding="utf-8")) for f in found}
+    paths = sorted((f for f in folder.iterdir() if f.name.endswith(".toml")), key=lambda f: f.name)
+    return {f.name.removesuffix(".toml"): tomllib.loads(f.read_text(encoding="utf-8")) for f in paths}
 
 
 def preset_layers(preset: str, method: str | type[Method]) -> list[Layer]:
@@ -42,23 +42,23 @@ def preset_layers(preset: str, method: str | type[Method]) -> list[Layer]:
         OwnCodeError: the method has values for a preset that is not there.
     """
     tables, kind = preset_table(), find_method(method)
-    table, own = tables.get(preset, {}), kind.presets
+    table, overrides = tables.get(preset, {}), kind.presets
     name = method if isinstance(method, str) else method.__name__
-    for key in own:
+    for key in overrides:
         if key not in ("*", *tables):
-            known = did_you_mean(key, ["*", *tables])
-            raise own_code.wrong(kind, f"{kind.__name__}.presets is for the unknown preset {key!r}: {known}")
+            suggestion = did_you_mean(key, ["*", *tables])
+            raise own_code.wrong(kind, f"{kind.__name__}.presets is for the unknown preset {key!r}: {suggestion}")
     common = {key: value for key, value in table.items() if not isinstance(value, dict)}
     layers = (
         Layer(f"preset {preset}", common),
-        Layer(f"method {name}", own.get("*", {})),
-        Layer(f"method {name}, for preset {preset}", own.get(preset, {})),
+        Layer(f"method {name}", overrides.get("*", {})),
+        Layer(f"method {name}, for preset {preset}", overrides.get(preset, {})),
         Layer(f"preset {preset}, for {name}", table.get(name, {})),
     )
     return [layer for layer in layers if layer.values]
 
 
-def preset_values(preset: str, method: str | type[Method]) -> dict[str, Any]:
+def preset_values(preset: str, method: str | type[Method]) -> Record:
     """What a preset and a method say together."""
     return {key: value for layer in preset_layers(preset, method) for key, value in layer.values.items()}
 
@@ -69,12 +69,12 @@ def fitting(layers: list[Layer], options: TrainOptions) -> list[Layer]:
     A rate means nothing to another optimiser than its own; and smaller views go with networks of ours, which take any
     size: a transformer of another library may not.
     """
-    found = []
+    fitted = []
     for layer in layers:
         foreign = {"lr"} if layer.values.get("optimizer", _TUNED_WITH) != options.optimizer else set()
         foreign |= {"view_scale"} if ":" in options.encoder else set()
-        found.append(Layer(layer.source, {key: value for key, value in layer.values.items() if key not in foreign}))
-    return found
+        fitted.append(Layer(layer.source, {key: value for key, value in layer.values.items() if key not in foreign}))
+    return fitted
 
 
 def count_distinct(images: Images, rows: Tensor) -> int:
@@ -98,8 +98,8 @@ def early_problems(options: TrainOptions) -> Iterator[str]:
         yield f"unknown recipe {options.recipe!r}: {did_you_mean(options.recipe, ['auto', *preset_table()])}"
     if own_code.is_own(options.augment):
         own_code.find(options.augment)
-    elif options.augment not in (known := [AUTO, OWN_VIEWS, *augmentation_names()]):
-        yield f"unknown augmentation {options.augment!r}: {did_you_mean(options.augment, known)}"
+    elif options.augment not in (names := [AUTO, OWN_VIEWS, *augmentation_names()]):
+        yield f"unknown augmentation {options.augment!r}: {did_you_mean(options.augment, names)}"
     if options.schedule not in (None, CLOCK):
         try:
             read_legs(str(options.schedule))

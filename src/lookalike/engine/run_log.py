@@ -48,9 +48,9 @@ class RunLog(Observer):
                 raise LookalikeError(wording.not_finite(self.facts, error, self.run.checkpoint)) from None
 
     def on_epoch_end(self, end: EpochEnd) -> bool:
-        said = {"loss": end.loss, "chance_loss": self.facts.chance, "lr": end.lr}
+        values = {"loss": end.loss, "chance_loss": self.facts.chance, "lr": end.lr}
         rate = round(end.images_per_s, 1)
-        self.event("epoch", end.step, end.early, epoch=end.epoch + 1, **said, images_per_s=rate)
+        self.event("epoch", end.step, end.early, epoch=end.epoch + 1, **values, images_per_s=rate)
         return False
 
     def on_note(self, text: str) -> None:
@@ -75,7 +75,7 @@ class Lines(Observer):
 
     def on_epoch_end(self, end: EpochEnd) -> bool:
         looked = self.monitor.looked_at == end.step
-        seen = self.monitor.found + self.monitor.seen if looked else ""
+        seen = self.monitor.retrieval + self.monitor.seen if looked else ""
         # by the clock there may be hundreds of short epochs, which nobody wants to read of
         brief = self.log.facts.timed and not end.last and not looked
         if not brief or time.monotonic() - self.told_at >= SELDOM:

@@ -18,7 +18,7 @@ from lookalike.core.progress import tell
 from lookalike.core.ranks import Ranks
 from lookalike.engine import disk, wording
 from lookalike.engine.checkpoint import load_checkpoint, save_checkpoint
-from lookalike.engine.events import EpochEnd, Kept, Moment, Observer, StepEnd, TrainStart
+from lookalike.engine.events import EpochEnd, Moment, Observer, Stateful, StepEnd, TrainStart
 from lookalike.engine.loop import Trainer
 from lookalike.engine.monitor import Monitor
 from lookalike.engine.run_log import SELDOM
@@ -31,7 +31,7 @@ class Checkpoint(Observer):
     """Saves the state of a training at the end of an epoch and when it is due, and how much of a budget is used."""
 
     def __init__(
-        self, run: RunFolder, facts: Facts, ranks: Ranks, parts: Sequence[Kept] = (), budget: Budget | None = None
+        self, run: RunFolder, facts: Facts, ranks: Ranks, parts: Sequence[Stateful] = (), budget: Budget | None = None
     ) -> None:
         """`parts` have a state beside the trainer's; the `budget` is that of the clock, where it decides."""
         self.run, self.facts, self.ranks, self.parts, self.budget = run, facts, ranks, parts, budget
@@ -76,7 +76,7 @@ class Checkpoint(Observer):
         state = end.state()
         if self.ranks.first:
             for part in self.parts:
-                state |= part.kept()
+                state |= part.checkpoint_state()
             with unless_full(tell, f"the state after step {end.step:,} is not saved"):
                 save_checkpoint(self.run.checkpoint, state)
                 self.saved = end.step
@@ -122,8 +122,8 @@ class StopSignal(Observer):
 
     def _agreed(self) -> tuple[int | None, bool]:
         """A signal that reached any of the processes, and whether the first one's clock says to save."""
-        found = torch.tensor([[self.signals.number or 0, self.checkpoint.is_due()]])
-        signals, dues = self.ranks.gather(found).unbind(1)
+        flags = torch.tensor([[self.signals.number or 0, self.checkpoint.is_due()]])
+        signals, dues = self.ranks.gather(flags).unbind(1)
         return int(signals.max()) or None, bool(dues[0])
 
     def _stop(self, end: Moment, number: int) -> bool:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Callable
 from types import FrameType, TracebackType
-from typing import Any
+
+Handler = Callable[[int, FrameType | None], object] | int | signal.Handlers | None
+"""What `signal.signal` takes and gives."""
 
 _ASKED_BY = tuple(signal.Signals[name] for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 """The signals that ask to stop; Windows has no SIGHUP."""
@@ -32,7 +35,7 @@ class StopSignals:
     def __init__(self, several: bool = False) -> None:
         self.number: int | None = None
         self.several = several
-        self.before: dict[int, Any] = {}
+        self.before: dict[int, Handler] = {}
 
     def __enter__(self) -> StopSignals:
         self.before = {}

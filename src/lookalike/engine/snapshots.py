@@ -74,7 +74,7 @@ class Snapshots(NoSnapshots):
         # one order for both, so that every image of the subset has a thumbnail; by content, not by name
         order = images.center_crops.content_order[rng.permutation(seed, "snapshots", 0, len(images))]
         self.rows = order[: min(SUBSET, followed)].sort().values
-        self.shown = order[:THUMBNAILS].sort().values
+        self.thumbnail_rows = order[:THUMBNAILS].sort().values
         self.frames: list[Record] = []
 
     def begin(self, step: int) -> None:
@@ -89,10 +89,10 @@ class Snapshots(NoSnapshots):
         self.frames = [frame for frame in self._written() if frame["step"] <= step and "early" not in frame]
         if not step:  # a network before its first step is looked at anew, and pixels stay what they were
             self.frames = [frame for frame in self.frames if frame["kind"] == "pixels" and self._images_are_there()]
-        kept = {frame[key] for frame in self.frames for key in ("file", "clusters") if key in frame}
+        names = {frame[key] for frame in self.frames for key in ("file", "clusters") if key in frame}
         with machine_faults("clear", self.folder):
             for path in self.folder.glob("*.npy"):
-                if path.name not in {*kept, _HASHES}:
+                if path.name not in {*names, _HASHES}:
                     path.unlink()
         if not self.frames:
             self._write_images()
@@ -179,19 +179,21 @@ class Snapshots(NoSnapshots):
         try:
             table = read_json(self.folder / "thumbs.json")
             names = [_HASHES, *(sheet["file"] for sheet in table["sheets"])]
-            return table["rows"] == self.shown.tolist() and all((self.folder / name).exists() for name in names)
+            return table["rows"] == self.thumbnail_rows.tolist() and all(
+                (self.folder / name).exists() for name in names
+            )
         except (LookalikeError, KeyError, TypeError):
             return False
 
     def _write_images(self) -> None:
         """What depends on the images alone: thumbnails, hashes, pixels as features. The frame comes last."""
-        center_crops, mapped = self.images.center_crops, torch.isin(self.shown, self.rows)
+        center_crops, mapped = self.images.center_crops, torch.isin(self.thumbnail_rows, self.rows)
         sheets, hashes, features = [], [], []
-        with phase("keeping thumbnails of the images", len(self.shown)) as p:
-            for i, first in enumerate(range(0, len(self.shown), _COLUMNS * _LINES)):
+        with phase("keeping thumbnails of the images", len(self.thumbnail_rows)) as p:
+            for i, first in enumerate(range(0, len(self.thumbnail_rows), _COLUMNS * _LINES)):
                 sheet = slice(first, first + _COLUMNS * _LINES)
                 parts = []
-                for part in self.shown[sheet].split(_BLOCK):
+                for part in self.thumbnail_rows[sheet].split(_BLOCK):
                     parts.append(center_crops[part])  # once for all three, as scaling photos is most of the work
                     p.step(len(part))
                 block = torch.cat(parts)
@@ -200,7 +202,7 @@ class Snapshots(NoSnapshots):
                 hashes.append(pixel_hashes(block))
                 if mapped[sheet].any():
                     features.append(pixel_features(block[mapped[sheet]]))
-        table = {"side": SIDE, "columns": _COLUMNS, "rows": self.shown.tolist(), "sheets": sheets}
+        table = {"side": SIDE, "columns": _COLUMNS, "rows": self.thumbnail_rows.tolist(), "sheets": sheets}
         write_json(self.folder / "thumbs.json", table, indent=None)
         self._save(_HASHES, np.concatenate(hashes))
         self._frame("pixels", 0, 0, torch.cat(features))
@@ -235,15 +237,15 @@ def sprite_sheet(pixels_NCHW: Tensor) -> Image.Image:
     """
     n, channels, height, _ = pixels_NCHW.shape
     mode = "RGB" if channels > 1 else "L"
-    shown = as_rgb(pixels_NCHW) if channels > 1 else pixels_NCHW
+    images = as_rgb(pixels_NCHW) if channels > 1 else pixels_NCHW
     # a whole factor keeps the pixels of tiny images what they are; all else is interpolated
-    how = Image.Resampling.NEAREST if SIDE % height == 0 else Image.Resampling.LANCZOS
+    resampling = Image.Resampling.NEAREST if SIDE % height == 0 else Image.Resampling.LANCZOS
     sheet = Image.new(mode, (min(n, _COLUMNS) * SIDE, -(-n // _COLUMNS) * SIDE))
-    for i, image in enumerate(shown):
+    for i, image in enumerate(images):
         array = image.permute(1, 2, 0).numpy() if channels > 1 else image[0].numpy()
         tile = Image.fromarray(np.ascontiguousarray(array))
         if height != SIDE:
-            tile = tile.resize((SIDE, SIDE), how)
+            tile = tile.resize((SIDE, SIDE), resampling)
         sheet.paste(tile, (i % _COLUMNS * SIDE, i // _COLUMNS * SIDE))
     return sheet
 
@@ -251,5 +253,5 @@ def sprite_sheet(pixels_NCHW: Tensor) -> Image.Image:
 def pixel_hashes(pixels_NCHW: Tensor) -> np.ndarray:
     """A hash of each image's pixels (uint8 -> uint64 [N]): equal images have equal ones."""
     flat = pixels_NCHW.contiguous().flatten(1).numpy()
-    found = [int.from_bytes(hashlib.blake2b(row.data, digest_size=8).digest(), "little") for row in flat]
-    return np.array(found, dtype="<u8")
+    hashes = [int.from_bytes(hashlib.blake2b(row.data, digest_size=8).digest(), "little") for row in flat]
+    return np.array(hashes, dtype="<u8")

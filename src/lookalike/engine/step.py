@@ -114,18 +114,18 @@ def _leaf(z: Tensor, learns: bool) -> Tensor:
 
 def _push(out: Outputs, gradients: Sequence[Tensor | None]) -> None:
     """Push the gradients of outputs through the network."""
-    known = [(z, g) for z, g in zip(tensors_of(out), gradients, strict=True) if g is not None and z.requires_grad]
-    torch.autograd.backward([z for z, _ in known], [g for _, g in known])
+    pairs = [(z, g) for z, g in zip(tensors_of(out), gradients, strict=True) if g is not None and z.requires_grad]
+    torch.autograd.backward([z for z, _ in pairs], [g for _, g in pairs])
 
 
 @torch.no_grad()
 def average_statistics(method: Method) -> None:
     """Give all processes the mean of their BatchNorm statistics."""
     norms = [m for m in method.modules() if isinstance(m, _BatchNorm)]
-    found = [b for norm in norms for b in (norm.running_mean, norm.running_var) if b is not None]
-    if method.comm.size > 1 and found:
-        mean = method.comm.sum(torch.cat([b.flatten() for b in found])) / method.comm.size
-        for buffer, values in zip(found, mean.split([b.numel() for b in found]), strict=True):
+    buffers = [b for norm in norms for b in (norm.running_mean, norm.running_var) if b is not None]
+    if method.comm.size > 1 and buffers:
+        mean = method.comm.sum(torch.cat([b.flatten() for b in buffers])) / method.comm.size
+        for buffer, values in zip(buffers, mean.split([b.numel() for b in buffers]), strict=True):
             buffer.copy_(values.view_as(buffer))
 
 
@@ -157,8 +157,8 @@ def network_buffers(method: Method, but: type[nn.Module] | None = None) -> list[
 
 
 @torch.no_grad()
-def put_back(kept: list[tuple[list[Tensor], Tensor]]) -> None:
+def put_back(copies: list[tuple[list[Tensor], Tensor]]) -> None:
     """Give buffers the values of `network_buffers`."""
-    for buffers, values in kept:
+    for buffers, values in copies:
         for buffer, value in zip(buffers, values.split([b.numel() for b in buffers]), strict=True):
             buffer.copy_(value.view_as(buffer))

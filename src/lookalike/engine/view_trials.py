@@ -122,14 +122,16 @@ class Exam:
         Raises:
             TimeUp, Interrupted: before all are computed.
         """
-        image_ND = self._of(features, self.gallery)
-        far = {name: distance_to_own(image_ND, self._of(features, self.views[name])) for name in recipes}
+        image_ND = self._features_of(features, self.gallery)
+        far = {name: distance_to_own(image_ND, self._features_of(features, self.views[name])) for name in recipes}
         turned = math.nan
         if turns:
-            turned = tells_turns(torch.stack([image_ND, *(self._of(features, turn) for turn in self.turns[1:])]))
+            turned = tells_turns(
+                torch.stack([image_ND, *(self._features_of(features, turn) for turn in self.turns[1:])])
+            )
         return Result(far, turned, None if self.labels is None else knn_among(image_ND, self.labels))
 
-    def _of(self, features: Features, images_NCHW: Tensor) -> Tensor:
+    def _features_of(self, features: Features, images_NCHW: Tensor) -> Tensor:
         parts = []
         for part in images_NCHW.split(_BLOCK):
             self.deadline.check()

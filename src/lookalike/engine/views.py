@@ -69,15 +69,15 @@ class Views:
 
         One for each group; or, for chunks of `images` images with all their views, so many more.
         """
-        found: list[Part] = []
+        parts: list[Part] = []
         self._prefetch()
         for group in self.groups:
             rows = len(group.recipes) * len(index_B)
             step = rows if images is None else images * len(group.recipes)
             for start in range(0, rows, step):
                 stop = min(start + step, rows)
-                found.append(partial(self._rows, group, epoch, index_B, start, stop))
-        return found
+                parts.append(partial(self._rows, group, epoch, index_B, start, stop))
+        return parts
 
     def one(self, epoch: int, index_B: Tensor, view: int) -> Tensor:
         """The normalised view [B, C, S, S] of that number; one beyond those of a batch is another of the first kind."""
@@ -123,11 +123,11 @@ def view_recipe(view: View, options: TrainOptions, images: Images, size: int) ->
     """The augmentation of one view of `size` pixels: that of `--augment`, or the view's own where it says so."""
     if own_code.is_own(options.augment):
         return OwnAugmentation(own_code.find(options.augment), size)
-    own = view.augment if options.augment == OWN_VIEWS else None
+    augment = view.augment if options.augment == OWN_VIEWS else None
     area = view.area or (options.crop_min, _WHOLE)
-    if own is not None and not isinstance(own, str):
-        return augmentation_from(own, size, *area, colour=images.colour)
-    name = own or (TrainOptions.augment if options.augment == OWN_VIEWS else options.augment)
+    if augment is not None and not isinstance(augment, str):
+        return augmentation_from(augment, size, *area, colour=images.colour)
+    name = augment or (TrainOptions.augment if options.augment == OWN_VIEWS else options.augment)
     return build_augmentation(name, size, *area, colour=images.colour)
 
 
@@ -175,12 +175,12 @@ def view_of(
 def _brought(pixels: Tensor | PaddedImages, rows_B: Tensor, device: str) -> Tensor:
     """Padded images of these rows on a device; a GPU is handed numbers and pixels without being waited for."""
     if not isinstance(pixels, Tensor):
-        found = pixels[rows_B]
+        images_B = pixels[rows_B]
     elif pixels.device.type != "cpu":
         return pixels[rows_B.to(pixels.device, non_blocking=True)]
     else:
-        found = pixels.index_select(0, rows_B)  # by copies of whole rows, where indexing goes from value to value
-    return (found.pin_memory() if device.startswith("cuda") else found).to(device, non_blocking=True)
+        images_B = pixels.index_select(0, rows_B)  # by copies of whole rows, where indexing goes from value to value
+    return (images_B.pin_memory() if device.startswith("cuda") else images_B).to(device, non_blocking=True)
 
 
 def sheet_of(images: Images, recipe: Augmentation, rows: int, views: int, seed: int) -> Image.Image:

@@ -43,8 +43,8 @@ class Watch:
         if with_labels is not None:
             words += f", {with_labels:.2f} with labels"
         warning, kind = self._warning(largest, n)
-        said, self.warned = self.warned, kind
-        return words, warning if kind != said else ""
+        warned_before, self.warned = self.warned, kind
+        return words, warning if kind != warned_before else ""
 
     def _warning(self, largest: int, n: int) -> tuple[str, str]:
         """A sentence and its kind; the kind is said once, not at every clustering."""
@@ -74,7 +74,7 @@ class CollapseMonitor(Observer):
         self.words = ""
         """What the last clustering gave, for the live line."""
 
-    def kept(self) -> Record:
+    def checkpoint_state(self) -> Record:
         """What a checkpoint holds of it."""
         return {"unrelated": self.watch.unrelated}
 
@@ -87,8 +87,8 @@ class CollapseMonitor(Observer):
         agreements = [label_agreement(targets_NH[:, head], self.labels_N) for head in range(len(notes))]
         for head, (note, agreement) in enumerate(zip(notes, agreements, strict=True)):
             # at the step to come: a run that goes on from here plans, and writes this, again
-            said = {"head": head, **note, "nmi_labels": agreement}
-            self.log.event("clustering", made.step + 1, epoch=made.epoch + 1, **said)
+            values = {"head": head, **note, "nmi_labels": agreement}
+            self.log.event("clustering", made.step + 1, epoch=made.epoch + 1, **values)
         self.words, warning = self.watch.see(notes, self.images, agreements[0] if agreements else None)
         if warning:
             self.log.on_note(warning)

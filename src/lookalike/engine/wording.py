@@ -99,7 +99,7 @@ def _left(end: Moment) -> str:
     return f"{duration(end.seconds_left)} left"
 
 
-def _of(facts: Facts, total: int) -> str:
+def _of_total(facts: Facts, total: int) -> str:
     """How many steps there will be, where that is known."""
     return "" if facts.timed else f" of {total:,}"
 
@@ -109,21 +109,21 @@ def not_finite(facts: Facts, error: NotFinite, checkpoint: Path) -> str:
     options, place = facts.options, facts.place_of_loss
     good = f"the last good checkpoint is {checkpoint}" if checkpoint.exists() else "there is no checkpoint yet"
     return (
-        f"the loss became {error.value} at step {error.step:,}{_of(facts, error.total)}; {good}. Likely causes: a "
-        f"learning rate too high (--lr {options.lr}), a warm-up too short (--warmup {options.warmup}), a temperature "
+        f"the loss became {error.value} at step {error.step:,}{_of_total(facts, error.total)}; {good}. Likely causes: "
+        f"a learning rate too high (--lr {options.lr}), a warm-up too short (--warmup {options.warmup}), a temperature "
         f"near 0, or weights in --init that are not finite.{' The loss is at ' + place + '.' if place else ''}"
     )
 
 
 def before_training(run: RunFolder, images: Images, number: int) -> str:
     """That a run was stopped before its first step, and what of it stays."""
-    kept = [f"the run folder {run.path}"]
+    files = [f"the run folder {run.path}"]
     if images.listed is not None:
-        kept.append("the decoded images")
+        files.append("the decoded images")
     if run.report.exists():
-        kept.append(f"the page {run.report}")
+        files.append(f"the page {run.report}")
     return (
-        f"stopped by {signal.Signals(number).name} before the first step; kept: {', '.join(kept)}.\n"
+        f"stopped by {signal.Signals(number).name} before the first step; kept: {', '.join(files)}.\n"
         f"Go on with the same command, or: lookalike train --config {run.config}"
     )
 
@@ -134,7 +134,7 @@ def stopped(facts: Facts, end: Moment, saved: int, run: RunFolder, number: int) 
     if saved != end.step:
         words = f"the disk is full, and the last state that is saved is that after step {saved:,}"
     return (
-        f"stopped by {signal.Signals(number).name} after step {end.step:,}{_of(facts, end.total)}; {words}.\n"
+        f"stopped by {signal.Signals(number).name} after step {end.step:,}{_of_total(facts, end.total)}; {words}.\n"
         f"Go on with the same command, or: lookalike train --config {run.config}"
     )
 
@@ -142,6 +142,6 @@ def stopped(facts: Facts, end: Moment, saved: int, run: RunFolder, number: int) 
 def ended(facts: Facts, end: Moment) -> str:
     """That the training ends early, with all that belongs to an end."""
     return (
-        f"the training ends here, after step {end.step:,}{_of(facts, end.total)}, as you asked; what comes after it "
-        "is still done (Ctrl-C again stops at once). The same command later goes on with the training."
+        f"the training ends here, after step {end.step:,}{_of_total(facts, end.total)}, as you asked; what comes after "
+        "it is still done (Ctrl-C again stops at once). The same command later goes on with the training."
     )

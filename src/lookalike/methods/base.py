@@ -125,7 +125,9 @@ class Method(nn.Module, ABC):
     step: Step = Step(0, 1, 0.0, 0)
     """The step under way, for `forward` and `loss`."""
 
-    def __init__(self, encoder: nn.Module, options: Any, n: int, classes: int = 0, ranks: Comm = SINGLE) -> None:
+    def __init__(
+        self, encoder: nn.Module, options: TrainOptions, n: int, classes: int = 0, ranks: Comm = SINGLE
+    ) -> None:
         """`n` training images; `classes` is 0 unless the method needs labels; `ranks` are the processes."""
         super().__init__()
         self.encoder = encoder
@@ -139,8 +141,8 @@ class Method(nn.Module, ABC):
         if "title" not in cls.__dict__:
             cls.title = cls.__name__
         if "presets" in cls.__dict__ or "views" in cls.__dict__:  # views of its own are meant to be used
-            own = any(isinstance(view, View) and view.augment is not None for view in cls.views)
-            common = {"augment": OWN_VIEWS} if own else {}
+            has_own_views = any(isinstance(view, View) and view.augment is not None for view in cls.views)
+            common = {"augment": OWN_VIEWS} if has_own_views else {}
             if common or "*" in cls.presets:
                 cls.presets = {**cls.presets, "*": common | dict(cls.presets.get("*", {}))}
 

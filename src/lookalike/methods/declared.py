@@ -7,7 +7,7 @@ import inspect
 import types
 import typing
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Literal
 
 from lookalike.core.errors import did_you_mean
 from lookalike.core.options import TrainOptions, flag
@@ -28,11 +28,11 @@ def class_problems(kind: type[Method]) -> Iterator[tuple[object, str]]:
         return
     problems = list(_option_problems(options))
     yield from ((options, f"{kind.__name__}.Options: {words}") for words in problems)
-    known = [f.name for f in dataclasses.fields(options)]
+    names = [f.name for f in dataclasses.fields(options)]
     for preset, values in kind.presets.items():
         for name in values:
-            if name not in known:
-                yield kind, f"{kind.__name__}.presets[{preset!r}] has {name!r}: {did_you_mean(name, known)}"
+            if name not in names:
+                yield kind, f"{kind.__name__}.presets[{preset!r}] has {name!r}: {did_you_mean(name, names)}"
 
 
 def _option_problems(options: type[TrainOptions]) -> Iterator[str]:
@@ -62,18 +62,18 @@ def _field_names(options: type[TrainOptions]) -> list[str]:
     return [f.name for f in dataclasses.fields(options)]
 
 
-def _parts(hint: Any) -> tuple[Any, ...]:
+def _parts(hint: object) -> tuple[object, ...]:
     """The types of a union without None; any other type is one."""
     parts = typing.get_args(hint) if typing.get_origin(hint) in (types.UnionType, typing.Union) else (hint,)
     return tuple(part for part in parts if part is not type(None))
 
 
-def _kinds(hint: Any) -> set[Any]:
+def _kinds(hint: object) -> set[object]:
     """The types of values: `str` for a Literal of texts."""
     return {str if typing.get_origin(part) is Literal else part for part in _parts(hint)}
 
 
-def _can_be_stored(hint: Any) -> bool:
+def _can_be_stored(hint: object) -> bool:
     """Whether a flag and config.toml can hold a value of this type and give it back."""
     parts = [part for part in _parts(hint) if part != tuple[str, ...]]
     texts = all(isinstance(word, str) for part in parts if _is_literal(part) for word in typing.get_args(part))
@@ -81,9 +81,9 @@ def _can_be_stored(hint: Any) -> bool:
     return texts and (one_kind or not parts) and (len(_parts(hint)) == len(parts) or parts in ([], [str]))
 
 
-def _is_literal(hint: Any) -> bool:
+def _is_literal(hint: object) -> bool:
     return typing.get_origin(hint) is Literal
 
 
-def _words(hint: Any) -> str:
+def _words(hint: object) -> str:
     return hint.__name__ if isinstance(hint, type) and not typing.get_args(hint) else str(hint)

@@ -111,7 +111,7 @@ class DeepCluster(Method):
         features_ND = data.outputs(self.encoder)  # an encoder with a last ReLU leaves it to the head
         x_ND = F.normalize(pca_whiten(features_ND, self.options.pca, ranks=self.comm), dim=1)
         seed = rng.derive(self.options.seed, "kmeans", epoch)
-        found = lloyd(
+        clustering = lloyd(
             x_ND,
             self.options.n_clusters,
             seed=seed,
@@ -120,9 +120,9 @@ class DeepCluster(Method):
             ranks=self.comm,
         )
         previous = self.assignment_N.cpu().clone() if int(self.assignment_N[0]) >= 0 else None
-        self.assignment_N.copy_(self.comm.gather(found.labels_N))
+        self.assignment_N.copy_(self.comm.gather(clustering.labels_N))
         return {
-            **grouping_notes(found, self.assignment_N.cpu(), previous),
+            **grouping_notes(clustering, self.assignment_N.cpu(), previous),
             "seconds": round(time.monotonic() - begun, 2),
         }
 

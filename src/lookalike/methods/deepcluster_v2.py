@@ -87,8 +87,8 @@ class DeepClusterV2(Method):
         self.views = (*self.views, *small_views(options))
         self.head = projector(self.encoder, options)
         size = options.head_size
-        self.own = self.comm.own(self.n)
-        self.register_buffer("bank_VNP", torch.zeros(_REMEMBERED, self.own.stop - self.own.start, size))
+        self.local_rows = self.comm.own(self.n)
+        self.register_buffer("bank_VNP", torch.zeros(_REMEMBERED, self.local_rows.stop - self.local_rows.start, size))
         self.register_buffer("prototypes_HKP", torch.zeros(options.heads, options.n_clusters, size))
         self.register_buffer("assignment_NH", torch.full((self.n, options.heads), -1))  # -1: not clustered yet
 
@@ -103,7 +103,7 @@ class DeepClusterV2(Method):
 
     def _cluster(self, epoch: int, head: int) -> dict[str, float | int | None]:
         begun = time.monotonic()
-        found = lloyd(
+        clustering = lloyd(
             self.bank_VNP[head % _REMEMBERED],
             self.options.n_clusters,
             seed=rng.derive(self.options.seed, "kmeans", epoch, head),
@@ -113,10 +113,10 @@ class DeepClusterV2(Method):
             ranks=self.comm,
         )
         previous = self.assignment_NH[:, head].cpu().clone() if int(self.assignment_NH[0, head]) >= 0 else None
-        self.assignment_NH[:, head] = self.comm.gather(found.labels_N)
-        self.prototypes_HKP[head] = found.centroids_KD
+        self.assignment_NH[:, head] = self.comm.gather(clustering.labels_N)
+        self.prototypes_HKP[head] = clustering.centroids_KD
         return {
-            **grouping_notes(found, self.assignment_NH[:, head].cpu(), previous),
+            **grouping_notes(clustering, self.assignment_NH[:, head].cpu(), previous),
             "seconds": round(time.monotonic() - begun, 2),
         }
 
@@ -140,8 +140,8 @@ class DeepClusterV2(Method):
         remembered_BVP = self.comm.gather(F.normalize(z_BVP[:, :_REMEMBERED], dim=-1))
         index_B = self.comm.gather(step.images_B)
         # chosen on the CPU, where the numbers are: asking a GPU would wait for it
-        mine_M = ((index_B >= self.own.start) & (index_B < self.own.stop)).nonzero()[:, 0]
-        rows_M = (index_B[mine_M] - self.own.start).to(self.bank_VNP.device, non_blocking=True)
+        mine_M = ((index_B >= self.local_rows.start) & (index_B < self.local_rows.stop)).nonzero()[:, 0]
+        rows_M = (index_B[mine_M] - self.local_rows.start).to(self.bank_VNP.device, non_blocking=True)
         mine_M = mine_M.to(z_BVP.device, non_blocking=True)
         self.bank_VNP[:, rows_M] = remembered_BVP[mine_M].transpose(0, 1).to(self.bank_VNP.dtype)
 

@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 from lookalike.core import own_code
 from lookalike.core.errors import LookalikeError, did_you_mean
@@ -74,7 +73,7 @@ def methods_of(module: ModuleType) -> list[type[Method]]:
     return [kind for kind in kinds if kind.__module__ == module.__name__ and not inspect.isabstract(kind)]
 
 
-def _checked(kind: Any) -> type[Method]:
+def _checked(kind: object) -> type[Method]:
     """
     Raises:
         OwnCodeError: it is no subclass of `Method`, lacks what every method has, or has options, presets or views that

@@ -11,17 +11,19 @@ from lookalike.clustering.lloyd import Clustering
 from lookalike.core.words import agreeing, counted
 
 
-def grouping_notes(found: Clustering, labels_N: Tensor, previous_N: Tensor | None) -> dict[str, float | int | None]:
+def grouping_notes(
+    clustering: Clustering, labels_N: Tensor, previous_N: Tensor | None
+) -> dict[str, float | int | None]:
     """What is worth recording of a clustering; labels of all images, `previous_N` those of the one before."""
-    sizes = found.counts_K
+    sizes = clustering.counts_K
     return {
         "nmi_previous": None if previous_N is None else round(nmi(previous_N, labels_N), 4),
         "clusters": len(sizes),
         "empty": int((sizes == 0).sum()),
         "smallest": int(sizes.min()),
         "largest": int(sizes.max()),
-        "refilled": found.refilled,
-        "inertia": found.inertia,
+        "refilled": clustering.refilled,
+        "inertia": clustering.inertia,
     }
 
 
@@ -29,6 +31,6 @@ def grouping_problems(k: int, n: int, distinct: Callable[[], int]) -> Iterator[s
     """A complaint where n images cannot make k clusters; `distinct` counts those that differ."""
     if k > n:
         yield f"--n-clusters {k} is more than the {counted(n, 'training image')} there {agreeing(n, 'is', 'are')}"
-    elif (found := distinct()) < k:
-        there = f"{counted(found, 'distinct image')} there {agreeing(found, 'is', 'are')}"
-        yield f"--n-clusters {k} is more than the {there} (of {n:,}, the others are copies)"
+    elif (count := distinct()) < k:
+        distinct_images = f"{counted(count, 'distinct image')} there {agreeing(count, 'is', 'are')}"
+        yield f"--n-clusters {k} is more than the {distinct_images} (of {n:,}, the others are copies)"

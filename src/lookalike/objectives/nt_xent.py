@@ -71,8 +71,8 @@ def nt_xent(
 
 
 def _dense_rows(z_RP: Tensor) -> int:
-    found = _DENSE_ROWS.get(z_RP.device.type)
-    return _DENSE_ROWS["cuda"] if found is None else found
+    rows = _DENSE_ROWS.get(z_RP.device.type)
+    return _DENSE_ROWS["cuda"] if rows is None else rows
 
 
 def _tile(u_RP: Tensor) -> int:

@@ -25,6 +25,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import FunctionCtx
 
 from lookalike.core.ranks import Ranks
 from lookalike.core.workers import Workers
@@ -47,9 +48,19 @@ def tiled_nt_xent(z_RP: Tensor, image_R: Tensor, temperature: float, tile: int) 
     return _TiledLoss.apply(z_RP, image_R, temperature, tile)
 
 
+class _Context(FunctionCtx):
+    """What a forward pass keeps for its backward pass."""
+
+    saved_tensors: tuple[Tensor, ...]
+    temperature: float
+    tile: int
+    bounded: bool
+    ranks: Ranks
+
+
 class _TiledLoss(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, z_RP: Tensor, image_R: Tensor, temperature: float, tile: int) -> Tensor:
+    def forward(ctx: _Context, z_RP: Tensor, image_R: Tensor, temperature: float, tile: int) -> Tensor:
         length_R = z_RP.norm(dim=1)
         u_RP = z_RP / length_R.clamp_min(_EPS)[:, None]
         bounded = 2 / temperature <= _SAFE_RANGE[u_RP.dtype]
@@ -67,7 +78,7 @@ class _TiledLoss(torch.autograd.Function):
         return total / len(u_RP)
 
     @staticmethod
-    def backward(ctx: Any, g: Tensor) -> tuple[Tensor, None, None, None]:
+    def backward(ctx: _Context, g: Tensor) -> tuple[Tensor, None, None, None]:
         u_RP, length_R, lse_R, sum_MP, image_R, pull_R = ctx.saved_tensors
         each = g / len(u_RP)
         dz_RP = _pushes(u_RP, lse_R, each, ctx.temperature, ctx.tile, ctx.bounded)
@@ -171,7 +182,7 @@ def own_log_sum_exp(u_RP: Tensor, temperature: float, tile: int, ranks: Ranks) -
 
 class _OwnLogSumExp(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, u_RP: Tensor, temperature: float, tile: int, ranks: Ranks) -> Tensor:
+    def forward(ctx: _Context, u_RP: Tensor, temperature: float, tile: int, ranks: Ranks) -> Tensor:
         every_NP = ranks.gather(u_RP)
         lse_R = u_RP.new_full((len(u_RP),), -torch.inf)
         for rows, columns in _rectangle(len(u_RP), len(every_NP), tile):
@@ -182,7 +193,7 @@ class _OwnLogSumExp(torch.autograd.Function):
         return lse_R
 
     @staticmethod
-    def backward(ctx: Any, g_R: Tensor) -> tuple[Tensor, None, None, None]:
+    def backward(ctx: _Context, g_R: Tensor) -> tuple[Tensor, None, None, None]:
         u_RP, every_NP, lse_R = ctx.saved_tensors
         lse_N, g_N = ctx.ranks.gather(torch.stack([lse_R, g_R], 1)).unbind(1)
         du_RP = torch.zeros_like(u_RP)

@@ -16,23 +16,23 @@ _TIDY = 500  # steps between two looks for subnormal numbers
 
 
 def parameter_groups(
-    module: nn.Module, weight_decay: float, own: Mapping[str, Mapping[str, float]] | None = None
+    module: nn.Module, weight_decay: float, overrides: Mapping[str, Mapping[str, float]] | None = None
 ) -> list[dict[str, object]]:
     """Matrices and kernels, which decay; then biases and normalisation parameters, which do not.
 
     Each group has `names` beside `params`, in the same order, `lr_factor`, by which the rate is
-    multiplied, and `constant`, whether the schedule is left aside. `own` holds settings of parameters
+    multiplied, and `constant`, whether the schedule is left aside. `overrides` holds settings of parameters
     whose names begin with its keys; these make groups of their own.
     """
-    own = own or {}
+    overrides = overrides or {}
     groups = []
-    for prefix in ("", *own):
-        settings = dict(own.get(prefix, {}))
+    for prefix in ("", *overrides):
+        settings = dict(overrides.get(prefix, {}))
         decay = settings.pop("weight_decay", weight_decay)
         named = [
             (name, p)
             for name, p in module.named_parameters()
-            if p.requires_grad and prefix == next((key for key in own if name.startswith(key)), "")
+            if p.requires_grad and prefix == next((key for key in overrides if name.startswith(key)), "")
         ]
         decayed = [(name, p) for name, p in named if p.ndim > 1]
         plain = [(name, p) for name, p in named if p.ndim <= 1]
@@ -57,11 +57,11 @@ def build_optimizer(
     lr: float,
     momentum: float,
     weight_decay: float,
-    own: Mapping[str, Mapping[str, float]] | None = None,
+    overrides: Mapping[str, Mapping[str, float]] | None = None,
 ) -> torch.optim.Optimizer:
-    """`sgd` (Nesterov), `lars` or `adamw` over the groups of a module; `own` as in `parameter_groups`."""
+    """`sgd` (Nesterov), `lars` or `adamw` over the groups of a module; `overrides` as in `parameter_groups`."""
     import_compiler()
-    groups = parameter_groups(module, weight_decay, own)
+    groups = parameter_groups(module, weight_decay, overrides)
     if name == "sgd":
         return torch.optim.SGD(groups, lr=lr, momentum=momentum, nesterov=momentum > 0)
     if name == "lars":

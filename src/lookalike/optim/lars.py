@@ -13,11 +13,12 @@ past. Parameters of one dimension (biases, normalisation) are neither decayed no
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any, overload
+from collections.abc import Callable, Mapping
+from typing import overload
 
 import torch
 from torch import Tensor
+from torch.optim.optimizer import ParamsT
 
 
 class LARS(torch.optim.Optimizer):
@@ -33,7 +34,7 @@ class LARS(torch.optim.Optimizer):
 
     def __init__(
         self,
-        params: Iterable[Tensor] | Iterable[dict[str, Any]],
+        params: ParamsT,
         lr: float = 0.3,
         momentum: float = 0.9,
         weight_decay: float = 1e-6,
@@ -69,7 +70,7 @@ class LARS(torch.optim.Optimizer):
                     self._update(w, w.grad, group)
         return loss
 
-    def _update(self, w: Tensor, g: Tensor, group: dict[str, Any]) -> None:
+    def _update(self, w: Tensor, g: Tensor, group: Mapping[str, float]) -> None:
         step = g
         if group["adapt"] and w.ndim > 1:
             step = g + group["weight_decay"] * w

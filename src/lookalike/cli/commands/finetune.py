@@ -89,7 +89,7 @@ def run(words: list[str]) -> int:
         "unlabelled": options.unlabelled,
         "device": options.device,
         "threads": options.threads,
-        "how": how,
+        "load_options": how,
         "command": shlex.join(["lookalike", "finetune", *words]),
     }
     tuned = api.finetune(folder, options.data, **asked)

@@ -81,7 +81,7 @@ def run(words: list[str]) -> int:
         print(f"{_plain(file)} cannot be read and is passed over: {reason}", file=sys.stderr)
     taken = loaded.backbone.spec.channels if other is None else other.channels
     pixels, note = entering(images, taken)
-    query_QD = loaded.backbone.features(pixels) if other is None else other.of(pixels)
+    query_QD = loaded.backbone.features(pixels) if other is None else other.extract(pixels)
     found = loaded.search_features(query_QD.numpy(), options.n, index)
     notes = [note] if note else []
     notes += [f"{file} cannot be read: {reason}" for file, reason in unread.items()]
