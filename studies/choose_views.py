@@ -38,7 +38,7 @@ from lookalike.core.config import Config
 from lookalike.data.base import Images, LoadConfig
 from lookalike.data.loading import load
 from lookalike.engine.choose_views import STEPS, most_worth, recipes_for
-from lookalike.engine.view_trials import Deadline, distance_to_own, rehearsal, small_copies, tells_turns, trained
+from lookalike.engine.view_trials import Deadline, distance_to_own, small_copies, tells_turns, trained, trial_run
 from lookalike.engine.views import view_of
 from lookalike.evaluate.baselines import pixel_features
 from lookalike.evaluate.health import effective_rank
@@ -99,7 +99,7 @@ def study(data: str, seed: int, args: argparse.Namespace) -> None:
             )
         return measured(taken) | {"rotation": rotation(features, copies)}
 
-    untrained = rehearsal(names[0], 1, options, copies, backbones).backbone.calibrated(exams.gallery)
+    untrained = trial_run(names[0], 1, options, copies, backbones).backbone.calibrated(exams.gallery)
     work.once("pixels", "beside", lambda: saved("pixels", pixel_features) | {"knn": judge.knn(pixel_features)})
     work.once(
         "untrained",

@@ -26,8 +26,8 @@ from lookalike.data.base import Images, content_order
 from lookalike.encoders.heads import projection_head, rectified
 from lookalike.engine.backbone import Backbone, load_backbone, placed
 from lookalike.engine.checkpoint import load_checkpoint
-from lookalike.engine.rehearsal import Rehearsal
 from lookalike.engine.run_folder import RunFolder
+from lookalike.engine.trial_run import TrialRun
 from lookalike.evaluate.linear import fit_linear
 from lookalike.evaluate.propagate import propagate
 from lookalike.methods.base import Projections, Step
@@ -220,8 +220,8 @@ def trained(way: Way, usual: Options, backbone: Backbone, images: Images, rows: 
     learner.way, learner.n = way, len(rows)  # type: ignore[misc]  # of the study alone
     if way.probe:
         start(learner, backbone, images, rows)
-    trainer = Rehearsal(learner, backbone, settings, images, rows)
-    trainer.unseen()
+    trainer = TrialRun(learner, backbone, settings, images, rows)
+    trainer.run_silently()
     tried = trainer.method
     assert isinstance(tried, Tried)
     classifier = dataclasses.replace(trainer.backbone, encoder=Projections(tried.settled()))

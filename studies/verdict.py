@@ -34,7 +34,7 @@ from lookalike.core.metrics import read_metrics
 from lookalike.core.progress import silence
 from lookalike.data.base import Images
 from lookalike.engine.backbone import load_backbone
-from lookalike.engine.looks import COMPARED
+from lookalike.engine.evaluator import COMPARED
 from lookalike.engine.run_folder import RunFolder
 from lookalike.engine.views import recipe_of, view_of
 from lookalike.evaluate.baselines import BASELINES

@@ -74,20 +74,20 @@ def test_what_counts_by_hand_is_seen():
 
 
 def test_messages_of_one():
-    from lookalike.engine import wording
+    from lookalike.engine import messages
     from lookalike.engine.distributed import processes_problems
     from lookalike.engine.events import TrainStart
     from lookalike.methods.grouping import grouping_problems
 
     options = SimpleNamespace(encoder="convnet", recipe="", augment="crop", epochs=1, batch_size=1, precision="float32")
-    facts = wording.Facts(options, (1, 8, 8), 1, 2, 1, False, None, "cpu", 1)
+    facts = messages.Facts(options, (1, 8, 8), 1, 2, 1, False, None, "cpu", 1)
     start = TrainStart(0, 1, None, False)
-    assert "1 image, 8 x 8 pixels, 1 channel; " in wording.opening(facts, start)
-    assert "; 1 epoch of 1 batch of 1; " in wording.opening(facts, start)
+    assert "1 image, 8 x 8 pixels, 1 channel; " in messages.opening(facts, start)
+    assert "; 1 epoch of 1 batch of 1; " in messages.opening(facts, start)
     options.epochs = 2
     facts = replace(facts, shape=(3, 8, 8), images=2, batches=2)
-    assert "2 images, 8 x 8 pixels, 3 channels; " in wording.opening(facts, start)
-    assert "; 2 epochs of 2 batches of 1; " in wording.opening(facts, start)
+    assert "2 images, 8 x 8 pixels, 3 channels; " in messages.opening(facts, start)
+    assert "; 2 epochs of 2 batches of 1; " in messages.opening(facts, start)
     assert next(grouping_problems(2, 1, lambda: 1)) == "--n-clusters 2 is more than the 1 training image there is"
     ranks = SimpleNamespace(size=2, own_blocks=lambda n: [])
     assert "1 image is too few for 2 processes: they divide into 1 block of 512" in list(

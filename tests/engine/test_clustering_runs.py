@@ -15,8 +15,8 @@ from lookalike.core.errors import ConfigurationError, Interrupted, LookalikeErro
 from lookalike.core.metrics import read_metrics
 from lookalike.core.plan import Plan
 from lookalike.data.base import Images
-from lookalike.engine.journal import Journal
 from lookalike.engine.loop import Trainer
+from lookalike.engine.run_logger import RunLogger
 from lookalike.engine.saving import Checkpoint
 from lookalike.methods import deepcluster
 from lookalike.runs.folder import RunFolder
@@ -120,18 +120,18 @@ def test_killed_right_after_a_clustering_was_recorded(
     straight: tuple[str, RunFolder], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     name, run = straight
-    event = Journal.event
+    event = RunLogger.event
 
-    def recording(self: Journal, kind: str, step: int, **values: object) -> None:
+    def recording(self: RunLogger, kind: str, step: int, **values: object) -> None:
         event(self, kind, step, **values)
         if kind == "clustering" and step > 1:
             raise Killed
 
-    monkeypatch.setattr(Journal, "event", recording)
+    monkeypatch.setattr(RunLogger, "event", recording)
     with pytest.raises(Killed):
         train(name, tmp_path / "run")
     assert clusterings(RunFolder(tmp_path / "run"))[-1]["step"] == 10
-    monkeypatch.setattr(Journal, "event", event)
+    monkeypatch.setattr(RunLogger, "event", event)
     assert_same(run, train(name, tmp_path / "run"))
 
 

@@ -19,7 +19,7 @@ from lookalike.core.errors import Interrupted
 from lookalike.core.files import read_json
 from lookalike.core.metrics import read_metrics
 from lookalike.engine.checkpoint import load_checkpoint
-from lookalike.engine.journal import EARLY
+from lookalike.engine.run_logger import EARLY
 from lookalike.runs.folder import RunFolder
 
 EPOCHS, BATCHES = 3, 7  # of the digits, in batches of 256

@@ -16,7 +16,7 @@ from lookalike import api
 from lookalike.core.errors import Interrupted, MachineError
 from lookalike.core.full_disk import is_full
 from lookalike.core.metrics import read_metrics
-from lookalike.engine import disk, journal
+from lookalike.engine import disk, run_logger
 from lookalike.engine.classifier import load_classifier
 from lookalike.engine.loop import Trainer
 from lookalike.methods.simclr import Options
@@ -99,7 +99,7 @@ def test_what_fills_up_during_a_training_costs_no_weights(
             raise OSError(errno.ENOSPC, "No space left on device")
         return appended(path, mode, **how)
 
-    monkeypatch.setattr(journal, "open", refusing, raising=False)
+    monkeypatch.setattr(run_logger, "open", refusing, raising=False)
     assert train(photos, run.path).status().status == "trained"
     assert run.encoder.is_file() and not run.checkpoint.exists()
     said = heard.said
@@ -121,7 +121,7 @@ def test_events_are_written_once_there_is_space_again(photos: Path, tmp_path: Pa
             raise OSError(errno.ENOSPC, "No space left on device")
         return appended(path, mode, **how)
 
-    monkeypatch.setattr(journal, "open", refusing, raising=False)
+    monkeypatch.setattr(run_logger, "open", refusing, raising=False)
     train(photos, run.path)
     assert "the disk is full: metrics.jsonl lacks the newest events" in heard.said
     epochs = [event["epoch"] for event in read_metrics(run.metrics) if event["event"] == "epoch"]

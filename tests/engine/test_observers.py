@@ -18,7 +18,7 @@ from lookalike.data.loading import load
 from lookalike.engine.events import EpochEnd, NotFinite, Observer, PlanMade, StepEnd, TrainStart
 from lookalike.engine.loop import Trainer
 from lookalike.engine.losses import Losses
-from lookalike.engine.rehearsal import Rehearsal
+from lookalike.engine.trial_run import TrialRun
 from lookalike.methods.find import find_method
 
 EPOCHS, BATCHES = 2, 3
@@ -130,8 +130,8 @@ def test_a_state_in_the_middle_of_an_epoch_is_gone_on_with_to_the_bit(images: Im
 def test_a_trial_leaves_what_it_is_given_as_it_is(images: Images):
     made = trainer(images)
     before, calls = weights(made), []
-    trial = Rehearsal(made.method, made.backbone, made.options, images, images.training)
-    trial.unseen(lambda: calls.append(trial.trainer.step))
+    trial = TrialRun(made.method, made.backbone, made.options, images, images.training)
+    trial.run_silently(lambda: calls.append(trial.trainer.step))
     assert calls == list(range(1, EPOCHS * BATCHES + 1))
     assert all(torch.equal(a, b) for a, b in zip(weights(made), before, strict=True))
     made.fit()

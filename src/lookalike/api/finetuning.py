@@ -38,7 +38,7 @@ from lookalike.core.words import counted
 from lookalike.data.base import Images
 from lookalike.data.loading import load as load_images
 from lookalike.engine.backbone import Backbone, load_backbone, placed
-from lookalike.engine.rehearsal import Rehearsal
+from lookalike.engine.trial_run import TrialRun
 from lookalike.methods.base import Projections
 from lookalike.methods.find import find_method
 from lookalike.methods.roles import CLASSIFIER
@@ -296,8 +296,8 @@ def brief(
     )
     learner = find_method(CLASSIFIER)(backbone.encoder, settings, len(rows), len(images.classes))
     learner = placed(learner.double() if settings.precision == "float64" else learner, device)
-    trainer = Rehearsal(learner, backbone, settings, images, rows)
-    trainer.unseen()
+    trainer = TrialRun(learner, backbone, settings, images, rows)
+    trainer.run_silently()
     classifier = dataclasses.replace(trainer.backbone, encoder=Projections(trainer.method))
     assert images.labels is not None
     predicted = classifier.features(images.center_crops.take(test)).argmax(1)

@@ -86,7 +86,7 @@ def fit(
             trainer.fit(resumed)
         if observers.log is not None:
             _keep_weights(run, config, built, images)
-            observers.log.journal.flush()
+            observers.log.logger.flush()
             if budget is not None and not trainer.ended:
                 config = config.settled(BUDGET, **vars(repeatable(options, trainer.pacing, trainer.batches)))
                 run.update(budget=behind.record())

@@ -22,7 +22,7 @@ from lookalike.core.progress import tell
 from lookalike.core.ranks import ALONE, Ranks
 from lookalike.data.base import Images
 from lookalike.data.quality import quality_of
-from lookalike.engine import wording
+from lookalike.engine import messages
 from lookalike.engine.choose_views import Choice, allowed_seconds, settle_views
 from lookalike.engine.disk import foreseen, release, reserve
 from lookalike.engine.distributed import disagreements
@@ -166,7 +166,7 @@ def stopped_cleanly(run: RunFolder, images: Images, graceful: bool, first: bool 
             raise
         if first:
             run.update("interrupted")
-        raise Interrupted(wording.before_training(run, images, number), number) from None
+        raise Interrupted(messages.before_training(run, images, number), number) from None
 
 
 def _before_learning(

@@ -20,7 +20,7 @@ from lookalike.core.options import TrainOptions
 from lookalike.core.record_types import Record
 from lookalike.core.words import counted
 from lookalike.data.base import Images
-from lookalike.engine.looks import Looker, Once
+from lookalike.engine.evaluator import Evaluator, FeatureCache
 from lookalike.engine.pacing import CLOCK, ByClock, Evenly
 from lookalike.engine.snapshots import SUBSET
 from lookalike.evaluate.choose_k import CANDIDATES, ROWS_PER_GROUP
@@ -84,12 +84,12 @@ class Behind:
         for name, value in state.get("behind", {}).items():
             setattr(self, name, value)
 
-    def measure(self, once: Once, images: Images, looker: Looker) -> None:
+    def measure(self, cache: FeatureCache, images: Images, evaluator: Evaluator) -> None:
         """Time what is to come on a network's features of some images."""
         if EVALUATION in self.tasks:
-            self.probe = probe_seconds(once, images, looker)
+            self.probe = probe_seconds(cache, images, evaluator)
         if GROUPS in self.tasks:
-            self.groups = grouping_seconds(once, self.images)
+            self.groups = grouping_seconds(cache, self.images)
 
     def parts(self, slowness: float = 1.0) -> dict[str, float]:
         """Seconds of each task, on a machine that is so many times as slow as it was."""
@@ -129,10 +129,10 @@ class Behind:
         return {"behind": parts, "evaluated": self.evaluated(slowness)}
 
 
-def grouping_seconds(once: Once, images: int) -> float:
+def grouping_seconds(cache: FeatureCache, images: int) -> float:
     """Seconds of finding groups and their number, from one grouping of a few of the rows."""
     rows = min(images, _ROWS)
-    x_ND = once.x_ND[: rows // 2]
+    x_ND = cache.x_ND[: rows // 2]
     if len(x_ND) < 2 * _TRIED:
         return 1.0
     seconds = min(timed(lambda: groups("kmeans", x_ND, _TRIED, restarts=1))[1] for _ in range(2))
@@ -140,16 +140,16 @@ def grouping_seconds(once: Once, images: int) -> float:
     return 1.0 + _GROUPINGS * tried * seconds / 2 * (rows // 2) / len(x_ND)
 
 
-def probe_seconds(once: Once, images: Images, looker: Looker) -> float:
+def probe_seconds(cache: FeatureCache, images: Images, evaluator: Evaluator) -> float:
     """Seconds of evaluating a network with all images, from those with a few of them."""
     split, labels = images.evaluation, images.labels
     assert split is not None and labels is not None
-    rows = torch.cat([looker.bank[:_BANK], looker.queries[:_QUERIES]])
-    bank = torch.arange(min(_BANK, len(looker.bank)))
+    rows = torch.cat([evaluator.bank[:_BANK], evaluator.queries[:_QUERIES]])
+    bank = torch.arange(min(_BANK, len(evaluator.bank)))
     asked = torch.arange(len(bank), len(rows))
     if len(bank) < K or not len(asked):
         return _PROBE_IMAGE * len(split[0])
-    x_ND, y_N = once(rows), labels[rows]
+    x_ND, y_N = cache(rows), labels[rows]
     _, seconds = timed(lambda: measure(x_ND, y_N, bank, asked, len(images.classes)))
     return seconds * max(1.0, len(split[0]) / len(bank))
 

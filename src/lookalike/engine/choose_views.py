@@ -39,9 +39,9 @@ from lookalike.engine.view_trials import (
     Exam,
     Result,
     TimeUp,
-    rehearsal,
     small_copies,
     trained,
+    trial_run,
 )
 from lookalike.evaluate.baselines import pixel_features
 from lookalike.runs.folder import RunFolder
@@ -197,7 +197,7 @@ def far_before(exam: Exam, options: TrainOptions, copies: Images, backbone_for: 
         TimeUp, Interrupted: before it is known.
     """
     names = list(exam.views)
-    untrained = rehearsal(names[0], 1, options, copies, backbone_for).backbone.calibrated(exam.gallery)
+    untrained = trial_run(names[0], 1, options, copies, backbone_for).backbone.calibrated(exam.gallery)
     pixels, network = exam.take(pixel_features, names).far, exam.take(untrained.features, names).far
     return {name: min(pixels[name], network[name]) for name in names}
 

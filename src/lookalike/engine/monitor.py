@@ -14,11 +14,11 @@ from lookalike.core.record_types import Record
 from lookalike.data.base import Images
 from lookalike.engine.backbone import Backbone
 from lookalike.engine.budget import LOOKED, LOOKS, Behind
+from lookalike.engine.evaluator import Evaluator
 from lookalike.engine.events import EpochEnd, Observer, Recorder, TrainStart
 from lookalike.engine.judge import Judge
-from lookalike.engine.looks import Looker
+from lookalike.engine.messages import Facts
 from lookalike.engine.snapshots import NoSnapshots
-from lookalike.engine.wording import Facts
 from lookalike.runs.looks import LOOK, NETWORK, LookRecord
 
 
@@ -30,7 +30,7 @@ class Monitor(Observer):
         backbone: Backbone,
         untrained: Backbone,
         images: Images,
-        looker: Looker,
+        evaluator: Evaluator,
         judge: Judge,
         snapshots: NoSnapshots,
         log: Recorder,
@@ -43,7 +43,7 @@ class Monitor(Observer):
         of the whole training, where the clock decides."""
         self.backbone, self.images = backbone, images
         self.untrained: Backbone | None = untrained
-        self.looker, self.judge, self.snapshots, self.log, self.facts = looker, judge, snapshots, log, facts
+        self.evaluator, self.judge, self.snapshots, self.log, self.facts = evaluator, judge, snapshots, log, facts
         self.behind, self.length, self.budget = behind, length, budget
         self.snapshots.say = log.on_note
         self.baselines: dict[str, LookRecord] = {}
@@ -72,18 +72,18 @@ class Monitor(Observer):
     def _look_before(self, start: TrainStart) -> None:
         """Look at what the trained network will be compared with."""
         assert self.untrained is not None
-        calibrated, begun = self.looker.calibrated(self.untrained), time.monotonic()
-        untrained = self.looker.once(calibrated.features, self.snapshots.rows)
+        calibrated, begun = self.evaluator.calibrated(self.untrained), time.monotonic()
+        untrained = self.evaluator.cache(calibrated.features, self.snapshots.rows)
         self.behind.image = (time.monotonic() - begun) / len(untrained.rows)
-        looks = {"untrained": self.looker.look_at(untrained)}
+        looks = {"untrained": self.evaluator.evaluate(untrained)}
         self.behind.look = time.monotonic() - begun
-        looks = {**self.looker.look_at_baselines(), **looks}
+        looks = {**self.evaluator.evaluate_baselines(), **looks}
         self.baselines = {name: look.record(name) for name, look in looks.items()}
         for record in self.baselines.values():
             self.log.event(LOOK, 0, early=False, **record.to_json())
         self.snapshots.untrained(untrained)
         if self.budget is not None:
-            self.behind.measure(untrained, self.images, self.looker)
+            self.behind.measure(untrained, self.images, self.evaluator)
             self.log.on_note(self.behind.words(self.budget))
         self.untrained = None  # its memory is wanted
         if self.facts.options.init is not None or not start.total:
@@ -118,15 +118,15 @@ class Monitor(Observer):
     ) -> None:
         """Epoch -1, without a loss, is before the first step."""
         begun, self.looked, self.looked_at = time.monotonic(), progress, step
-        once = self.looker.once(self.backbone.features, self.snapshots.rows)
-        self.behind.image = (time.monotonic() - begun) / len(once.rows)
-        look = self.looker.look_at(once)
+        cache = self.evaluator.cache(self.backbone.features, self.snapshots.rows)
+        self.behind.image = (time.monotonic() - begun) / len(cache.rows)
+        look = self.evaluator.evaluate(cache)
         verdict = self.judge.verdict(look, self.baselines, loss, self.facts.chance)
         labels = self.judge.by_labels(look, self.baselines)
         record = replace(look.record(NETWORK, epoch + 1), verdict=verdict, by_labels=labels)
         self.log.event(LOOK, step, early, **record.to_json())
         clusters_N = targets_NH[:, 0] if self.judge.finds_clusters and targets_NH is not None else None
-        self.snapshots.take(once, epoch + 1, step, clusters_N, early)
+        self.snapshots.take(cache, epoch + 1, step, clusters_N, early)
         self.behind.look = time.monotonic() - begun
         self.behind.frames += 1
         self.seen = f"  kNN {look.knn:.1%}" if look.knn is not None else ""

@@ -9,18 +9,18 @@ from lookalike.core.budget import Budget
 from lookalike.data.base import Images
 from lookalike.engine.backbone import Backbone
 from lookalike.engine.budget import Behind
+from lookalike.engine.collapse import CollapseMonitor
+from lookalike.engine.evaluator import Evaluator
 from lookalike.engine.events import Observer
 from lookalike.engine.extent import Extent
 from lookalike.engine.judge import Judge
-from lookalike.engine.looks import Looker
 from lookalike.engine.loop import Trainer
+from lookalike.engine.messages import Facts
 from lookalike.engine.monitor import Monitor
 from lookalike.engine.run_log import Lines, RunLog
 from lookalike.engine.saving import Checkpoint, StopSignal
 from lookalike.engine.signals import StopSignals
 from lookalike.engine.snapshots import snapshots
-from lookalike.engine.watch import CollapseMonitor
-from lookalike.engine.wording import Facts
 from lookalike.methods.checks import place_of_loss
 from lookalike.runs.folder import RunFolder
 
@@ -67,10 +67,10 @@ def observe(
     extent = Extent.from_json(run.status().extent)
     recipe, length = trainer.views.recipe, trainer.pacing.length
     log = RunLog(run, facts, remarks)
-    looker = Looker(images, recipe, options.seed, extent)
+    evaluator = Evaluator(images, recipe, options.seed, extent)
     frames = snapshots(options.snapshots, run.snapshots, images, recipe, options.seed, extent.followed)
-    judge = Judge(looker, options, trainer.method, run.metrics)
-    monitor = Monitor(trainer.backbone, untrained, images, looker, judge, frames, log, facts, behind, length, budget)
+    judge = Judge(evaluator, options, trainer.method, run.metrics)
+    monitor = Monitor(trainer.backbone, untrained, images, evaluator, judge, frames, log, facts, behind, length, budget)
     labels_N = None if images.labels is None else images.labels[trainer.rows]
     collapse = CollapseMonitor(labels_N, len(trainer.rows), log)
     checkpoint = Checkpoint(run, facts, trainer.ranks, (monitor, collapse, behind), budget)

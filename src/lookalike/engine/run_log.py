@@ -8,13 +8,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from lookalike.core.errors import LookalikeError
-from lookalike.engine import wording
+from lookalike.engine import messages
+from lookalike.engine.collapse import CollapseMonitor
 from lookalike.engine.events import EpochEnd, NotFinite, Observer, StepEnd, TrainStart
-from lookalike.engine.journal import EARLY, Journal
 from lookalike.engine.loggers import Loggers
+from lookalike.engine.messages import Facts
 from lookalike.engine.monitor import Monitor
-from lookalike.engine.watch import CollapseMonitor
-from lookalike.engine.wording import Facts
+from lookalike.engine.run_logger import EARLY, RunLogger
 from lookalike.runs.folder import RunFolder
 
 SELDOM = 10.0
@@ -29,23 +29,23 @@ class RunLog(Observer):
     def __init__(self, run: RunFolder, facts: Facts, remarks: Sequence[str] = ()) -> None:
         """`remarks` are said after the opening."""
         self.run, self.facts, self.remarks = run, facts, remarks
-        self.journal: Journal
+        self.logger: RunLogger
 
     @contextmanager
     def during(self, start: TrainStart) -> Iterator[None]:
-        self.journal = Journal(self.run.metrics, start.step)
+        self.logger = RunLogger(self.run.metrics, start.step)
         log = self.facts.options.log
-        with self.journal, Loggers(log, self.run, start.step, self.on_note) as loggers:
-            self.journal.forward = loggers.event
-            for words in (wording.opening(self.facts, start), *self.remarks):
+        with self.logger, Loggers(log, self.run, start.step, self.on_note) as loggers:
+            self.logger.forward = loggers.event
+            for words in (messages.opening(self.facts, start), *self.remarks):
                 self.on_note(words)
             if start.resumed and start.step < start.total:
-                self.on_note(wording.going_on(self.facts, start))
+                self.on_note(messages.going_on(self.facts, start))
             try:
                 yield
             except NotFinite as error:
                 self.event("not finite", error.step, loss=str(error.value))
-                raise LookalikeError(wording.not_finite(self.facts, error, self.run.checkpoint)) from None
+                raise LookalikeError(messages.not_finite(self.facts, error, self.run.checkpoint)) from None
 
     def on_epoch_end(self, end: EpochEnd) -> bool:
         values = {"loss": end.loss, "chance_loss": self.facts.chance, "lr": end.lr}
@@ -54,11 +54,11 @@ class RunLog(Observer):
         return False
 
     def on_note(self, text: str) -> None:
-        self.journal.say(text)
+        self.logger.say(text)
 
     def event(self, kind: str, step: int, early: bool = False, **values: object) -> None:
         """Put on record at a step; marked where the training ends early, as a run that goes on drops it."""
-        self.journal.event(kind, step, **values, **({EARLY: True} if early else {}))
+        self.logger.event(kind, step, **values, **({EARLY: True} if early else {}))
 
 
 class Lines(Observer):
@@ -70,7 +70,7 @@ class Lines(Observer):
 
     def on_step_end(self, end: StepEnd) -> bool:
         seen, groups = self.monitor.seen, self.collapse.words
-        self.log.journal.progress(wording.line(self.log.facts, end, seen, groups))
+        self.log.logger.progress(messages.line(self.log.facts, end, seen, groups))
         return False
 
     def on_epoch_end(self, end: EpochEnd) -> bool:
@@ -79,7 +79,7 @@ class Lines(Observer):
         # by the clock there may be hundreds of short epochs, which nobody wants to read of
         brief = self.log.facts.timed and not end.last and not looked
         if not brief or time.monotonic() - self.told_at >= SELDOM:
-            self.log.journal.epoch(wording.epoch(self.log.facts, end, seen, self.collapse.words))
+            self.log.logger.epoch(messages.epoch(self.log.facts, end, seen, self.collapse.words))
             self.told_at = time.monotonic()
         sentence = self.monitor.sentence if looked else ""
         if sentence and (end.last or (self.monitor.judge.warns(sentence) and end.progress > _SETTLED)):

@@ -16,14 +16,14 @@ from lookalike.core.errors import Interrupted
 from lookalike.core.full_disk import unless_full
 from lookalike.core.progress import tell
 from lookalike.core.ranks import Ranks
-from lookalike.engine import disk, wording
+from lookalike.engine import disk, messages
 from lookalike.engine.checkpoint import load_checkpoint, save_checkpoint
 from lookalike.engine.events import EpochEnd, Moment, Observer, Stateful, StepEnd, TrainStart
 from lookalike.engine.loop import Trainer
+from lookalike.engine.messages import Facts
 from lookalike.engine.monitor import Monitor
 from lookalike.engine.run_log import SELDOM
 from lookalike.engine.signals import StopSignals
-from lookalike.engine.wording import Facts
 from lookalike.runs.folder import RunFolder
 
 
@@ -138,7 +138,7 @@ class StopSignal(Observer):
             disk.release(checkpoint.run)  # the space of the weights is worth more to a state that holds them
             checkpoint.save(end)
         if self.graceful and number == signal.SIGINT and ranks.size == 1:
-            tell(wording.ended(checkpoint.facts, end))
+            tell(messages.ended(checkpoint.facts, end))
             return True
-        words = wording.stopped(checkpoint.facts, end, checkpoint.saved, checkpoint.run, number)
+        words = messages.stopped(checkpoint.facts, end, checkpoint.saved, checkpoint.run, number)
         raise Interrupted(words if ranks.first else "", number)

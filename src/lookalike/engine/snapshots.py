@@ -27,8 +27,8 @@ from lookalike.core.made_here import mark
 from lookalike.core.progress import phase, tell
 from lookalike.core.record_types import Record
 from lookalike.data.base import Images
+from lookalike.engine.evaluator import FeatureCache
 from lookalike.engine.extent import USUAL
-from lookalike.engine.looks import Once
 from lookalike.engine.views import sheet_of
 from lookalike.evaluate.baselines import pixel_features
 
@@ -56,10 +56,10 @@ class NoSnapshots:
 
     def show_views(self, recipe: Augmentation) -> None: ...
 
-    def untrained(self, once: Once) -> None: ...
+    def untrained(self, cache: FeatureCache) -> None: ...
 
     def take(
-        self, once: Once, epoch: int, step: int, clusters_N: Tensor | None = None, early: bool = False
+        self, cache: FeatureCache, epoch: int, step: int, clusters_N: Tensor | None = None, early: bool = False
     ) -> None: ...
 
 
@@ -107,22 +107,24 @@ class Snapshots(NoSnapshots):
         with unless_full(self.say, "the page shows no views"):
             self._write_views(recipe)
 
-    def untrained(self, once: Once) -> None:
+    def untrained(self, cache: FeatureCache) -> None:
         """Keep the features of a network before its first step."""
-        self._frame("untrained", 0, 0, once(self.rows))
+        self._frame("untrained", 0, 0, cache(self.rows))
 
-    def take(self, once: Once, epoch: int, step: int, clusters_N: Tensor | None = None, early: bool = False) -> None:
+    def take(
+        self, cache: FeatureCache, epoch: int, step: int, clusters_N: Tensor | None = None, early: bool = False
+    ) -> None:
         """Keep the features of a network after `epoch` epochs and `step` steps.
 
         Args:
-            once: what is known of the network.
+            cache: the features of the network.
             epoch: epochs done.
             step: steps done; 0 for the weights that the training starts from, or the run consists of.
             clusters_N: int64, the cluster that each training image was trained to be in, where there are clusters.
             early: the training ends here before its last step; should it go on, this frame is dropped.
         """
         marked = {"early": True} if early else {}
-        self._frame("network", epoch, step, once(self.rows), clusters_N, **marked)
+        self._frame("network", epoch, step, cache(self.rows), clusters_N, **marked)
 
     def _written(self) -> list[Record]:
         """The frames in the folder; none where it holds none, or those of another subset."""

@@ -17,8 +17,8 @@ from lookalike.core.errors import Interrupted
 from lookalike.core.options import TrainOptions
 from lookalike.data.base import Images
 from lookalike.engine.backbone import Backbone
-from lookalike.engine.looks import Features
-from lookalike.engine.rehearsal import Rehearsal
+from lookalike.engine.evaluator import Features
+from lookalike.engine.trial_run import TrialRun
 from lookalike.engine.views import view_of
 from lookalike.evaluate.knn import K, vote
 from lookalike.methods.find import find_method
@@ -220,18 +220,18 @@ def _shrunk(pixels_BCHW: Tensor) -> Tensor:
 
 def trained(
     name: str, steps: int, options: TrainOptions, copies: Images, backbone_for: Backbones, deadline: Deadline
-) -> Rehearsal:
+) -> TrialRun:
     """A small network trained with one recipe for so many steps.
 
     Raises:
         TimeUp, Interrupted: before the last step.
     """
-    trainer = rehearsal(name, steps, options, copies, backbone_for)
-    trainer.unseen(deadline.check)
+    trainer = trial_run(name, steps, options, copies, backbone_for)
+    trainer.run_silently(deadline.check)
     return trainer
 
 
-def rehearsal(name: str, steps: int, options: TrainOptions, copies: Images, backbone_for: Backbones) -> Rehearsal:
+def trial_run(name: str, steps: int, options: TrainOptions, copies: Images, backbone_for: Backbones) -> TrialRun:
     """The same before its first step."""
     kind = find_method(DEFAULT)
     batch = min(BATCH, len(copies) // 4)
@@ -255,4 +255,4 @@ def rehearsal(name: str, steps: int, options: TrainOptions, copies: Images, back
     backbone = backbone_for(brief, copies)
     learner = kind(backbone.encoder, brief, len(copies)).to(backbone.device)
     learner = learner.double() if brief.precision == "float64" else learner
-    return Rehearsal(learner, backbone, brief, copies, copies.training)
+    return TrialRun(learner, backbone, brief, copies, copies.training)

@@ -22,7 +22,7 @@ def _unheard(text: str) -> None:
     """What was said before is not said again."""
 
 
-class Journal:
+class RunLogger:
     """Writes events and says how the training goes. Use as a context manager, around the training.
 
     On opening, events after `step` are dropped: a run that goes on from a checkpoint writes them again.
@@ -37,7 +37,7 @@ class Journal:
         events = [event for event in read_metrics(path) if event.get("step", 0) <= step and EARLY not in event]
         write_text(path, "".join(json.dumps(event) + "\n" for event in events if step > 0))
 
-    def __enter__(self) -> Journal:
+    def __enter__(self) -> RunLogger:
         self.phase.__enter__()
         return self
 

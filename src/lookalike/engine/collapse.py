@@ -16,8 +16,8 @@ _UNRELATED = 0.05  # NMI with the previous clustering below which the two have n
 _PATIENCE = 3  # unrelated clusterings in a row before it is said
 
 
-class Watch:
-    """Sees the notes of each plan. `unrelated` is its state: clusterings in a row that shared nothing."""
+class CollapseDetector:
+    """Is shown the metrics of each plan. `unrelated` is its state: clusterings in a row that shared nothing."""
 
     def __init__(self) -> None:
         self.unrelated = 0
@@ -70,17 +70,17 @@ class CollapseMonitor(Observer):
 
     def __init__(self, labels_N: Tensor | None, images: int, log: Recorder) -> None:
         """`labels_N` (int64, -1 where there is none) are those of the images that are trained on."""
-        self.labels_N, self.images, self.log, self.watch = labels_N, images, log, Watch()
+        self.labels_N, self.images, self.log, self.detector = labels_N, images, log, CollapseDetector()
         self.words = ""
         """What the last clustering gave, for the live line."""
 
     def checkpoint_state(self) -> Record:
         """What a checkpoint holds of it."""
-        return {"unrelated": self.watch.unrelated}
+        return {"unrelated": self.detector.unrelated}
 
     def restore(self, state: Record) -> None:
         """Go back to what a checkpoint holds."""
-        self.watch.unrelated = state["unrelated"]
+        self.detector.unrelated = state["unrelated"]
 
     def on_plan(self, made: PlanMade) -> None:
         notes, targets_NH = made.plan.metrics, made.plan.targets_NH
@@ -89,7 +89,7 @@ class CollapseMonitor(Observer):
             # at the step to come: a run that goes on from here plans, and writes this, again
             values = {"head": head, **note, "nmi_labels": agreement}
             self.log.event("clustering", made.step + 1, epoch=made.epoch + 1, **values)
-        self.words, warning = self.watch.see(notes, self.images, agreements[0] if agreements else None)
+        self.words, warning = self.detector.see(notes, self.images, agreements[0] if agreements else None)
         if warning:
             self.log.on_note(warning)
 

@@ -1,4 +1,4 @@
-"""Looks at a network in training: health without labels, kNN where labels exist.
+"""Evaluates a network in training: health without labels, kNN where labels exist.
 
 A look changes nothing: eval mode, views of a purpose of their own, no state. Only training images are
 looked at, so that nobody is tempted to choose by the test split.
@@ -35,7 +35,7 @@ Features = Callable[[Tensor | CenterCrops], Tensor]
 
 
 @dataclass(frozen=True)
-class Look:
+class MonitorResult:
     """One look: health, and within the training images (None without labels) the kNN accuracy and the share of an
     image's 20 nearest that are of its class."""
 
@@ -53,8 +53,8 @@ class Look:
         )
 
 
-class Once:
-    """Features of images of a collection, each put through the network once, whoever asks for it and how often."""
+class FeatureCache:
+    """Features of images of a collection, each computed once, however often it is asked for."""
 
     def __init__(self, features: Features, center_crops: CenterCrops, rows: Tensor) -> None:
         """`rows` (int64) of `center_crops` may be asked for."""
@@ -67,8 +67,8 @@ class Once:
         return self.x_ND[torch.searchsorted(self.rows, rows)]
 
 
-class Looker:
-    """Looks at encoders with the same images and the same views each time."""
+class Evaluator:
+    """Evaluates encoders, with the same images and the same views each time."""
 
     def __init__(self, images: Images, recipe: Augmentation, seed: int, extent: Extent = USUAL) -> None:
         rows = images.training  # by content: what is looked at does not depend on names
@@ -84,36 +84,32 @@ class Looker:
                 self.bank, self.queries = order[queries : queries + extent.bank], order[:queries]
         self.rows = torch.cat([self.gallery, self.bank, self.queries]).unique()
 
-    def once(self, features: Features, beside: Tensor | None = None) -> Once:
-        """What a look needs to know of a network; `beside` are rows that somebody else wants to know of."""
+    def cache(self, features: Features, beside: Tensor | None = None) -> FeatureCache:
+        """The features that an evaluation needs, and those of the rows `beside`."""
         rows = self.rows if beside is None else torch.cat([self.rows, beside])
-        return Once(features, self.images.center_crops, rows)
-
-    def look(self, backbone: Backbone) -> Look:
-        """Look at a network."""
-        return self.look_at(self.once(backbone.features))
+        return FeatureCache(features, self.images.center_crops, rows)
 
     def calibrated(self, backbone: Backbone) -> Backbone:
         """A network before its first step, its BatchNorm statistics taken from the gallery."""
         return backbone.calibrated(self.images.center_crops.take(self.gallery))
 
-    def look_at_baselines(self) -> dict[str, Look]:
+    def evaluate_baselines(self) -> dict[str, MonitorResult]:
         """The same with the features that need no network: pixels, histograms."""
-        return {name: self.look_at(self.once(features)) for name, features in BASELINES.items()}
+        return {name: self.evaluate(self.cache(features)) for name, features in BASELINES.items()}
 
-    def look_at(self, once: Once) -> Look:
-        """Look at what is known of a network."""
+    def evaluate(self, cache: FeatureCache) -> MonitorResult:
+        """Health and kNN accuracy of a network, from its cached features."""
         with phase("looking at what is learned"):
-            x_GD = once(self.gallery)
-            health = measure(x_GD, once.features(self.views))
+            x_GD = cache(self.gallery)
+            health = measure(x_GD, cache.features(self.views))
             finite = math.isfinite(health.effective_rank)
             near = other_neighbours(x_GD[:COMPARED]) if finite else None
             like_pixels = None if near is None else shared_neighbours(self.near_by_pixels, near)
             if not len(self.queries) or self.images.labels is None:
-                return Look(health, like_pixels=like_pixels)
+                return MonitorResult(health, like_pixels=like_pixels)
             labels = self.images.labels
-            features_and_labels = once(self.bank), labels[self.bank], once(self.queries), labels[self.queries]
-            return Look(health, *accuracy_and_same_class(*features_and_labels), like_pixels)
+            features_and_labels = cache(self.bank), labels[self.bank], cache(self.queries), labels[self.queries]
+            return MonitorResult(health, *accuracy_and_same_class(*features_and_labels), like_pixels)
 
     @cached_property
     def near_by_pixels(self) -> Tensor:

@@ -6,8 +6,8 @@ from torch import Tensor
 from lookalike.augment.recipes import build_augmentation
 from lookalike.data.base import Images
 from lookalike.data.padded import CenterCrops
+from lookalike.engine.evaluator import Evaluator, FeatureCache
 from lookalike.engine.extent import USUAL, Extent
-from lookalike.engine.looks import Looker, Once
 
 
 def collection(n: int = 90) -> Images:
@@ -31,33 +31,33 @@ class Counting:
 
 def test_features_are_those_of_the_rows_in_any_order_and_as_often_as_asked_for():
     images, features = collection(), Counting()
-    once = Once(features, images.center_crops, torch.tensor([7, 3, 80, 3]))
+    cache = FeatureCache(features, images.center_crops, torch.tensor([7, 3, 80, 3]))
     assert features.asked == 3
     rows = torch.tensor([80, 3, 7, 7])
-    assert torch.equal(once(rows), images.center_crops[rows].float().flatten(1))
+    assert torch.equal(cache(rows), images.center_crops[rows].float().flatten(1))
     assert features.asked == 3
 
 
 def test_a_look_asks_for_each_image_and_each_view_once():
     images, features = collection(), Counting()
-    looker = Looker(images, build_augmentation("crop-flip", 8), 0)
-    look = looker.look_at(looker.once(features, beside=torch.arange(90)))
-    assert features.asked == 90 + len(looker.views)
-    assert look == looker.look_at(looker.once(Counting()))  # what others want to know changes nothing
+    evaluator = Evaluator(images, build_augmentation("crop-flip", 8), 0)
+    look = evaluator.evaluate(evaluator.cache(features, beside=torch.arange(90)))
+    assert features.asked == 90 + len(evaluator.views)
+    assert look == evaluator.evaluate(evaluator.cache(Counting()))  # what others want to know changes nothing
     assert look.knn is not None
     assert look.knn > 0.6  # of three classes that differ in brightness
-    assert len(set(looker.bank.tolist()) & set(looker.queries.tolist())) == 0
+    assert len(set(evaluator.bank.tolist()) & set(evaluator.queries.tolist())) == 0
 
 
 def test_retrieval_alone_is_that_of_the_look():
-    looker = Looker(collection(), build_augmentation("crop-flip", 8), 0)
-    assert looker.retrieval(Counting()) == looker.look_at(looker.once(Counting())).health.retrieval
+    evaluator = Evaluator(collection(), build_augmentation("crop-flip", 8), 0)
+    assert evaluator.retrieval(Counting()) == evaluator.evaluate(evaluator.cache(Counting())).health.retrieval
 
 
 def test_without_labels_there_is_no_knn():
     images = collection()
-    looker = Looker(Images(images.center_crops[:], images.paths), build_augmentation("crop-flip", 8), 0)
-    assert looker.look_at(looker.once(Counting())).knn is None
+    evaluator = Evaluator(Images(images.center_crops[:], images.paths), build_augmentation("crop-flip", 8), 0)
+    assert evaluator.evaluate(evaluator.cache(Counting())).knn is None
 
 
 def test_looks_of_a_run_with_little_time_take_fewer_images():
@@ -67,7 +67,7 @@ def test_looks_of_a_run_with_little_time_take_fewer_images():
     least = Extent.within(0)
     assert least.gallery == 256
     images = collection()
-    looker = Looker(images, build_augmentation("crop-flip", 8), 0, Extent(gallery=20, bank=30, queries=5))
-    assert (len(looker.gallery), len(looker.bank), len(looker.queries)) == (20, 30, 5)
+    evaluator = Evaluator(images, build_augmentation("crop-flip", 8), 0, Extent(gallery=20, bank=30, queries=5))
+    assert (len(evaluator.gallery), len(evaluator.bank), len(evaluator.queries)) == (20, 30, 5)
     # what is looked at is the begin of what would be looked at otherwise
-    assert torch.equal(looker.gallery, Looker(images, build_augmentation("crop-flip", 8), 0).gallery[:20])
+    assert torch.equal(evaluator.gallery, Evaluator(images, build_augmentation("crop-flip", 8), 0).gallery[:20])

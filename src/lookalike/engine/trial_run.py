@@ -17,7 +17,7 @@ from lookalike.engine.loop import Trainer
 from lookalike.methods.base import Method
 
 
-class Rehearsal:
+class TrialRun:
     """A training that leaves the method and its encoder as they are."""
 
     def __init__(self, method: Method, backbone: Backbone, options: TrainOptions, images: Images, rows: Tensor) -> None:
@@ -34,7 +34,7 @@ class Rehearsal:
         """Its network."""
         return self.trainer.backbone
 
-    def unseen(self, between: Callable[[], None] = lambda: None) -> None:
+    def run_silently(self, between: Callable[[], None] = lambda: None) -> None:
         """The whole training that the options ask for, without a look; `between` is called after each step."""
         with phase("training on trial", self.trainer.pacing.total) as p:
             self.trainer.observers = (_Between(between, p),)
