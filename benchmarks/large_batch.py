@@ -31,7 +31,7 @@ from lookalike.data.base import Images
 from lookalike.engine.backbone import placed
 from lookalike.engine.step import forward_backward
 from lookalike.engine.views import Views
-from lookalike.methods.simclr import Learner, Options
+from lookalike.methods.simclr import Options, SimCLR
 from lookalike.objectives.nt_xent import _TILE, nt_xent
 from lookalike.optim.groups import build_optimizer
 
@@ -58,7 +58,7 @@ def resnet18_step(batch: int) -> Callable[[int | None], None]:
     options.precision = machine.resolve_precision("auto", "cpu")
     images = Images(pixels, tuple(map(str, range(batch))))
     backbone = untrained_backbone(options, images, "cpu")
-    learner = placed(Learner(backbone.encoder, options, batch), "cpu").train()
+    learner = placed(SimCLR(backbone.encoder, options, batch), "cpu").train()
     views = Views(learner, backbone, options, images)
     optimizer = build_optimizer(learner, "sgd", 0.1, 0.9, 1e-4, {})
     index = torch.arange(batch)

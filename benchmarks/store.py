@@ -35,7 +35,7 @@ from lookalike.data.jpeg import Jpeg
 from lookalike.engine.backbone import placed
 from lookalike.engine.step import forward_backward
 from lookalike.engine.views import Views
-from lookalike.methods.simclr import Learner, Options
+from lookalike.methods.simclr import Options, SimCLR
 from lookalike.optim.groups import build_optimizer
 
 BATCH = 512
@@ -64,7 +64,7 @@ def steps(images: Images, batch: int = BATCH) -> Callable[[int], None]:
     asked = Config.asked("simclr", Options(lr=0.01, batch_size=batch), ("lr", "batch_size"))
     options = configure(asked, images, rows).options
     backbone = untrained_backbone(options, images, "cpu")
-    learner = placed(Learner(backbone.encoder, options, len(rows)), "cpu").train()
+    learner = placed(SimCLR(backbone.encoder, options, len(rows)), "cpu").train()
     views = Views(learner, backbone, options, images)
     optimizer = build_optimizer(learner, "sgd", 0.01, 0.9, 1e-4, {})
     order = rows[torch.randperm(len(rows), generator=torch.Generator().manual_seed(0))]

@@ -47,7 +47,7 @@ from lookalike.engine.backbone import Backbone, load_backbone, placed
 from lookalike.engine.loop import Trainer
 from lookalike.engine.presets import preset_values
 from lookalike.evaluate.linear import linear_accuracy
-from lookalike.methods.simclr import Learner, Options
+from lookalike.methods.simclr import Options, SimCLR
 
 KEPT = ENVIRONMENTS.parent / "train_cpu"
 LIGHTLY = ["lightly==1.6.0", "torchvision==0.29.2"]  # without what they ask for: another build of torch, Lightning
@@ -107,7 +107,7 @@ def our_steps(case: Case, **more: Any) -> Callable[[], None]:
     )
     options = options_of(case, epochs=10**6, **more)
     backbone = api.untrained_backbone(options, images, "cpu")
-    learner = placed(Learner(backbone.encoder, options, len(images)), "cpu").train()
+    learner = placed(SimCLR(backbone.encoder, options, len(images)), "cpu").train()
     trainer = Trainer(learner, backbone, options, images, images.training)
     trainer.plan = learner.plan(0, trainer.data)
 
@@ -180,7 +180,7 @@ def peer(case: Case, data: str, python: Path, **asked: Any) -> list[str]:
 def flops_per_view(case: Case) -> float:
     """Of encoder and head, forward and backward; direct convolution, 2 a multiply-add."""
     spec = EncoderSpec("convnet", case.channels, case.side, case.width)
-    learner = Learner(build_encoder(spec, 0), options_of(case), 4)
+    learner = SimCLR(build_encoder(spec, 0), options_of(case), 4)
     with FlopCounterMode(display=False) as counter:
         learner.embed(torch.zeros(4, case.channels, case.side, case.side)).sum().backward()
     return counter.get_total_flops() / 4

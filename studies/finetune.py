@@ -31,7 +31,7 @@ from lookalike.engine.trial_run import TrialRun
 from lookalike.evaluate.linear import fit_linear
 from lookalike.evaluate.propagate import propagate
 from lookalike.methods.base import Projections, Step
-from lookalike.methods.supervised import Learner, Options
+from lookalike.methods.supervised import Options, Supervised
 
 FIRST_SEED = 1000
 """The default of `lookalike finetune` and the figures of docs/results.md are of seeds 0, 1, 2."""
@@ -90,7 +90,7 @@ WAYS = {
 }
 
 
-class Tried(Learner):
+class Tried(Supervised):
     """Supervised training by one of the ways."""
 
     way = Way()
@@ -249,7 +249,7 @@ def spread(way: Way, features_ND: Tensor, images: Images, rows: Tensor, some: Te
 
 
 @torch.no_grad()
-def start(learner: Learner, backbone: Backbone, images: Images, rows: Tensor) -> None:
+def start(learner: Supervised, backbone: Backbone, images: Images, rows: Tensor) -> None:
     """Give the classifier the weights of the probe, which is of standardised features."""
     assert images.labels is not None
     h_ND = torch.relu(backbone.features(images.center_crops.take(rows)))  # does nothing to features that were rectified

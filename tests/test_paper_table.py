@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lookalike.engine import choose_views, looks, watch
+from lookalike.engine import choose_views, collapse, evaluator
 from lookalike.engine.extent import Extent
 from lookalike.evaluate import choose_k, health, judging, knn, linear, map
 from lookalike.methods import deepcluster
@@ -54,7 +54,7 @@ def test_the_table_is_there():
         ("verdict.md", f"at most {judging._MISSED} times as many"),
         ("verdict.md", f"a view finds its own image {judging._FAR_AHEAD:.0f} times as often"),
         ("verdict.md", f"keeps at least {judging._KEPT} times as many"),
-        ("verdict.md", f"among its own ten nearest, of {looks.COMPARED} images"),
+        ("verdict.md", f"among its own ten nearest, of {evaluator.COMPARED} images"),
         ("verdict.md", f"fewer than {judging._FEW} |"),
         ("verdict.md", f"`--crop-min` below {judging._TINY}"),
         ("verdict.md", f"its own image {judging._RISING} times as often as half-way"),
@@ -62,9 +62,9 @@ def test_the_table_is_there():
         ("verdict.md", f"Among up to {Extent().gallery:,} images"),
         ("verdict.md", f"*stable* from {verdict._STABLE}, *still moving* from {verdict._LOOSE}"),
         ("verdict.md", f"within {verdict._CLOSE} of pixels or of the untrained network"),
-        ("verdict.md", {0.5: "If one cluster holds more than half of the images"}[watch._HALF]),
-        ("verdict.md", {3: "three clusterings in a row"}[watch._PATIENCE]),
-        ("verdict.md", f"(below {watch._UNRELATED})"),
+        ("verdict.md", {0.5: "If one cluster holds more than half of the images"}[collapse._HALF]),
+        ("verdict.md", {3: "three clusterings in a row"}[collapse._PATIENCE]),
+        ("verdict.md", f"(below {collapse._UNRELATED})"),
         ("verdict.md", f"perplexity {map.PERPLEXITY:.0f}"),
         ("verdict.md", {10: "among each other's ten nearest"}[cleaning._LOOKED_AT]),
         ("verdict.md", f"correlate by {cleaning._LIKE_PIXELS}"),

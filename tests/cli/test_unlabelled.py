@@ -12,8 +12,8 @@ import torch
 
 from fakes import signal_after
 from lookalike import api
-from lookalike.api import more_labels
-from lookalike.api.more_labels import can_be_spread, spread_labels, with_more
+from lookalike.api import pseudo_labels
+from lookalike.api.pseudo_labels import can_be_spread, spread_labels, with_pseudo_labels
 from lookalike.cli.main import main
 from lookalike.core.errors import LookalikeError
 from lookalike.core.files import write_csv
@@ -32,7 +32,7 @@ def table(path: Path) -> list[dict[str, str]]:
 def easily_spread() -> Iterator[None]:
     """So small a network tells the digits apart less often than is asked for by default."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(more_labels, "RIGHT", 0.8)
+        patch.setattr(pseudo_labels, "RIGHT", 0.8)
         yield
 
 
@@ -138,7 +138,7 @@ def test_a_file_is_believed_but_of_test_images_and_of_those_with_labels_of_their
     drawn, others = learn[:50], learn[50:60]
     said = {int(row): images.classes[(int(images.labels[row]) + 1) % 10] for row in (*drawn[:5], *others, *test[:5])}
     write_csv(tmp_path / "more.csv", ("path", "label"), [(images.paths[row], name) for row, name in said.items()])
-    lesson, rows = with_more(images, drawn, tmp_path / "more.csv")
+    lesson, rows = with_pseudo_labels(images, drawn, tmp_path / "more.csv")
     assert set(rows.tolist()) == {*drawn.tolist(), *others.tolist()}
     assert torch.equal(lesson.labels[drawn], images.labels[drawn])
     assert torch.equal(lesson.labels[others], (images.labels[others] + 1) % 10)
@@ -149,10 +149,10 @@ def test_a_file_that_does_not_fit_is_told_apart(images: Images, tmp_path: Path):
     file, learn = tmp_path / "more.csv", images.evaluation[0]
     write_csv(file, ("path", "label"), [(images.paths[60], "cat"), (images.paths[61], "3")])
     with pytest.raises(LookalikeError, match="1 name in .* is no class of digits:\n  - cat\nIts classes are 0, 1, "):
-        with_more(images, learn[:50], file)
+        with_pseudo_labels(images, learn[:50], file)
     write_csv(file, ("path", "label"), [("nowhere.png", "3")])
     with pytest.raises(LookalikeError, match="none of the 1 labelled path is an image of digits"):
-        with_more(images, learn[:50], file)
+        with_pseudo_labels(images, learn[:50], file)
 
 
 def test_a_folder_of_something_else_is_left_as_it_is(digits_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture):

@@ -105,7 +105,7 @@ def test_no_parameter_is_renewed_and_no_pass_is_made_for_features():
     learner, data = planned()
     before = [p.clone() for p in learner.parameters()]
     plan = learner.plan(1, data)
-    assert plan.renewed == ()
+    assert plan.reset_params == ()
     assert all(torch.equal(p, q) for p, q in zip(before, learner.parameters(), strict=True))
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from torch import nn
 
 from lookalike.api.load import Loaded
-from lookalike.api.networks import calibrated, started, untrained_backbone
+from lookalike.api.networks import build_pretrained, calibrated, untrained_backbone
 from lookalike.core.config import Config
 from lookalike.core.options import TrainOptions
 from lookalike.core.ranks import Ranks
@@ -47,12 +47,12 @@ def build(
     Raises:
         LookalikeError: weights to start from that do not fit.
     """
-    options, images, initial = config.options, loaded.images, loaded.initial
-    if initial is None:
+    options, images, pretrained = config.options, loaded.images, loaded.pretrained
+    if pretrained is None:
         backbone = untrained = untrained_backbone(options, images, device, encoder)
         backbone = backbone if options.epochs else calibrated(backbone, images)
     else:
-        backbone = started(initial, options, images, device, copy.deepcopy(encoder))
+        backbone = build_pretrained(pretrained, options, images, device, copy.deepcopy(encoder))
         # ImageNet's statistics are for an untrained network only where they were asked for
         asked, channels = loaded.asked.options.normalize, backbone.spec.channels
         untrained = untrained_backbone(options, images, device, encoder, channels, asked)

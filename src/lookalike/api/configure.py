@@ -13,8 +13,8 @@ from typing import TypeVar
 
 from torch import Tensor, nn
 
-from lookalike.api.initial import Initial
 from lookalike.api.networks import channels_taken
+from lookalike.api.pretrained import PretrainedWeights
 from lookalike.core import machine
 from lookalike.core.config import PYTHON, Config
 from lookalike.core.errors import LookalikeError
@@ -42,7 +42,7 @@ def configure(
     images: Images,
     rows: Tensor,
     *,
-    initial: Initial | None = None,
+    pretrained: PretrainedWeights | None = None,
     encoder: nn.Module | None = None,
     earlier: Record | None = None,
 ) -> Config[O]:
@@ -52,7 +52,7 @@ def configure(
         asked: what a person asks for.
         images: the data set.
         rows: int64, those of its images that are trained on.
-        initial: the weights to start from.
+        pretrained: the weights to start from.
         encoder: a network given from Python.
         earlier: config.toml of an earlier start of the run, where there was one.
 
@@ -60,7 +60,7 @@ def configure(
         ConfigurationError: values that cannot be, all of them at once.
         LookalikeError: too few images for a batch, or weights that do not fit.
     """
-    asked = with_weights(asked, initial)
+    asked = with_weights(asked, pretrained)
     if encoder is not None:
         asked = asked.settled(PYTHON, encoder=f"python:{type(encoder).__name__}")
     config = asked.settled(IMAGES, recipe=choose_preset(images)) if asked.options.recipe == AUTO else asked
@@ -79,15 +79,15 @@ def configure(
     config = config.settled(f"device {device}", precision=machine.resolve_precision(options.precision, device))
     if not options.check_every:
         config = config.settled(flag("epochs"), check_every=max(1, round(options.epochs / _LOOKS)))
-    if initial is None:
+    if pretrained is None:
         return config.settled(IMAGES, normalize="imagenet" if options.normalize == "imagenet" else "data")
-    channels = channels_taken(initial, config.options, images, encoder)
-    return config.settled(initial.source, normalize=initial.normalization(options, channels))
+    channels = channels_taken(pretrained, config.options, images, encoder)
+    return config.settled(pretrained.source, normalize=pretrained.normalization(options, channels))
 
 
-def with_weights(asked: Config[O], initial: Initial | None) -> Config[O]:
+def with_weights(asked: Config[O], pretrained: PretrainedWeights | None) -> Config[O]:
     """What is asked for, with what the weights to start from say where nobody said otherwise."""
-    return asked if initial is None else asked.under([initial.layer()], asked.meant)
+    return asked if pretrained is None else asked.under([pretrained.layer()], asked.meant)
 
 
 def _as_before(config: Config[O], fixed: Iterable[str], earlier: Record) -> Config[O]:

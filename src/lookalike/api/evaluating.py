@@ -10,8 +10,8 @@ from contextlib import ExitStack
 import torch
 from torch import Tensor, nn
 
-from lookalike.api.initial import find_initial
-from lookalike.api.networks import calibrated, started, untrained_backbone
+from lookalike.api.networks import build_pretrained, calibrated, untrained_backbone
+from lookalike.api.pretrained import find_pretrained
 from lookalike.api.records import images_of, options_of
 from lookalike.core import machine, rng
 from lookalike.core.arithmetic import outside_autocast
@@ -186,14 +186,15 @@ def begun_from(run: RunFolder, options: TrainOptions, images: Images, device: st
     """The network with the weights that --init named, and what they are; None, and why, where they are gone."""
     try:
         assert options.init is not None
-        initial = find_initial(
+        pretrained = find_pretrained(
             dataclasses.replace(options, init=find_place(options.init, run.folders()) or options.init)
         )
-        assert initial is not None
+        assert pretrained is not None
         before = run.status().init_hash
-        if initial.fingerprint() != before:
+        if pretrained.fingerprint() != before:
             return None, f"{options.init}: left out, as the file is another one than the training began with"
-        return started(initial, options, images, device), f"the weights of {options.init}, before the first step"
+        backbone = build_pretrained(pretrained, options, images, device)
+        return backbone, f"the weights of {options.init}, before the first step"
     except (LookalikeError, OSError) as error:
         return None, f"{options.init}: left out: {error}"
 
@@ -229,10 +230,10 @@ def _classifier_accuracy(run: RunFolder, method: str, options: TrainOptions, ima
     assert images.evaluation is not None and images.labels is not None
     bank, test = images.evaluation
     backbone = load_backbone(run.encoder, device)
-    learner = find_method(method)(backbone.encoder, options, len(bank), len(images.classes))
-    learner = placed(learner.double() if options.precision == "float64" else learner, device)
-    learner.load_state_dict(load_checkpoint(run.checkpoint)["method"])
-    classifier = dataclasses.replace(backbone, encoder=Projections(learner))
+    trained_method = find_method(method)(backbone.encoder, options, len(bank), len(images.classes))
+    trained_method = placed(trained_method.double() if options.precision == "float64" else trained_method, device)
+    trained_method.load_state_dict(load_checkpoint(run.checkpoint)["method"])
+    classifier = dataclasses.replace(backbone, encoder=Projections(trained_method))
     return float((classifier.features(images.center_crops.take(test)).argmax(1) == images.labels[test]).double().mean())
 
 

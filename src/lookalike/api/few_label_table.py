@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from lookalike.api.evaluating import can_evaluate
-from lookalike.api.finetuning import brief
+from lookalike.api.finetuning import quick_finetune
 from lookalike.api.networks import calibrated, untrained_backbone
 from lookalike.api.records import images_of, options_of
 from lookalike.core import machine, rng
@@ -110,7 +110,7 @@ def few_labels(
                     network = untrained_backbone(options, images, device)
                 for k in per_class:
                     each = [
-                        brief(network, options, images, chosen, test, seed, device)
+                        quick_finetune(network, options, images, chosen, test, seed, device)
                         for seed, chosen in enumerate(p.over(draws[k]))
                     ]
                     result[name][str(k)]["finetuned"] = _summary(each)

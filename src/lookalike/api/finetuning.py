@@ -4,8 +4,8 @@ Both are runs of training with labels (`methods/roles.py`), made by `train`. The
 (appendix B.5): SGD with Nesterov momentum, 0.05 * batch / 256, no warm-up, no decay of weights, crops and mirroring as
 the only augmentation; 60 epochs for 1 % of the labels, 30 for 10 %. They differ in `init`, and in that the run's
 network learns from the other training images too: it is trained on with the labels alone, these are spread along its
-features (`api/more_labels.py`), and it is trained on with what came of that (Iscen et al. 2019, "Label propagation for
-deep semi-supervised learning"). SimCLRv2 takes what its fine-tuned network says (Chen et al. 2020b, section 2).
+features (`api/pseudo_labels.py`), and it is trained on with these pseudo labels (Iscen et al. 2019, "Label propagation
+for deep semi-supervised learning"). SimCLRv2 takes what its fine-tuned network says (Chen et al. 2020b, section 2).
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from torch import Tensor
 
 from lookalike.api.finish import finish
 from lookalike.api.load import training_rows
-from lookalike.api.more_labels import can_be_spread, others_of, spread_labels
 from lookalike.api.predicting import check_channels, predict_images
+from lookalike.api.pseudo_labels import can_be_spread, others_of, spread_labels
 from lookalike.api.records import data_of, images_of, loading, options_of
 from lookalike.api.training import train
 from lookalike.augment.recipes import crops_only
@@ -48,7 +48,7 @@ LR = 0.05
 """Before scaling with the batch, linearly."""
 _LARGEST_BATCH = 256
 _STEPS_AN_EPOCH = 8  # at the least: the paper's own batches of 4,096 make three of 1 % of ImageNet
-BRIEF_EPOCHS = 60
+QUICK_EPOCHS = 60
 """Of training with a few labels of each class, all of which are one batch."""
 _PASSES = 2  # over all images at the least, where they are learned from
 LABELS_ONLY = "labels-only"
@@ -280,7 +280,7 @@ def _finished(run: RunFolder, images: Images, device: str) -> float | None:
     return predicted.accuracy(images.evaluation[1].tolist())
 
 
-def brief(
+def quick_finetune(
     backbone: Backbone, options: TrainOptions, images: Images, rows: Tensor, test: Tensor, seed: int, device: str
 ) -> float:
     """Accuracy on `test` rows of a network trained on from `backbone` with the labels of `rows`, which are few.
@@ -289,14 +289,14 @@ def brief(
     it is. The backbone is left alone, and nothing is written.
     """
     settings = dataclasses.replace(
-        _settings(options, Schedule(epochs=BRIEF_EPOCHS, batch_size=len(rows), seed=seed), 1.0, len(rows)),
+        _settings(options, Schedule(epochs=QUICK_EPOCHS, batch_size=len(rows), seed=seed), 1.0, len(rows)),
         lr_scaling="none",
         micro_batch=str(len(rows)),
         device=device,
     )
-    learner = find_method(CLASSIFIER)(backbone.encoder, settings, len(rows), len(images.classes))
-    learner = placed(learner.double() if settings.precision == "float64" else learner, device)
-    trainer = TrialRun(learner, backbone, settings, images, rows)
+    method = find_method(CLASSIFIER)(backbone.encoder, settings, len(rows), len(images.classes))
+    method = placed(method.double() if settings.precision == "float64" else method, device)
+    trainer = TrialRun(method, backbone, settings, images, rows)
     trainer.run_silently()
     classifier = dataclasses.replace(trainer.backbone, encoder=Projections(trainer.method))
     assert images.labels is not None

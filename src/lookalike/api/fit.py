@@ -63,8 +63,8 @@ def fit(
     trainer = Trainer(built.method, built.backbone, options, loaded.lesson, loaded.rows, pacing)
     if ranks.first:
         begun: Record = elsewhere(config.method, type(built.method))
-        if loaded.initial is not None and not resumed:  # of the file as it was at the first start
-            begun["init"] = loaded.initial.record()
+        if loaded.pretrained is not None and not resumed:  # of the file as it was at the first start
+            begun["init"] = loaded.pretrained.record()
         run.update("running", {"load": loaded.seconds}, **begun)
     status = "failed"
     try:
@@ -108,7 +108,7 @@ def _behind(loaded: Loaded, job: Job) -> Behind:
     """What comes after the training, of which a budget keeps time back."""
     images = loaded.images
     behind = Behind(len(images), job.tasks - (frozenset() if can_evaluate(images) else {EVALUATION}))
-    behind.networks = 2 + len(BASELINES) + (loaded.initial is not None)
+    behind.networks = 2 + len(BASELINES) + (loaded.pretrained is not None)
     if images.evaluation is not None:
         behind.rows = sum(map(len, images.evaluation))
     behind.budget = math.inf if job.budget is None else job.budget.seconds
@@ -117,8 +117,8 @@ def _behind(loaded: Loaded, job: Job) -> Behind:
 
 def _remarks(loaded: Loaded, built: Built, choice: Choice | None) -> tuple[str, ...]:
     """What is said as the training begins: of the weights it starts from, and of its views."""
-    initial = loaded.initial
-    weights = [] if initial is None else [initial.words(built.backbone, loaded.images.shape[0])]
+    pretrained = loaded.pretrained
+    weights = [] if pretrained is None else [pretrained.words(built.backbone, loaded.images.shape[0])]
     return (*weights, *([] if choice is None else [choice.words()]))
 
 

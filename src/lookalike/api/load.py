@@ -11,8 +11,8 @@ from pathlib import Path
 from torch import Tensor
 
 from lookalike.api.configure import with_weights
-from lookalike.api.initial import Initial, find_initial
-from lookalike.api.more_labels import with_more
+from lookalike.api.pretrained import PretrainedWeights, find_pretrained
+from lookalike.api.pseudo_labels import with_pseudo_labels
 from lookalike.api.records import loading
 from lookalike.core.budget import Budget
 from lookalike.core.config import Config
@@ -37,7 +37,7 @@ class Loaded:
     """The images with the labels that are learned from, where these are more than their own."""
     rows: Tensor
     """int64, those of the images that are learned from."""
-    initial: Initial | None
+    pretrained: PretrainedWeights | None
     """The weights to start from; None for a network that knows nothing."""
     seconds: float
     """That it took."""
@@ -55,8 +55,8 @@ def load(asked: Config[TrainOptions], images: Images | None = None, budget: Budg
         LookalikeError: no images, no weights or no labels where they were looked for, or too little time.
     """
     begun = time.monotonic()
-    initial = find_initial(asked.options)
-    options = with_weights(asked, initial).options
+    pretrained = find_pretrained(asked.options)
+    options = with_weights(asked, pretrained).options
     if images is None:
         config = loading(options)
         with ExitStack() as spending:
@@ -68,8 +68,8 @@ def load(asked: Config[TrainOptions], images: Images | None = None, budget: Budg
     rows = training_rows(images, needs_labels, getattr(options, "label_fraction", None), options.seed)
     lesson, more = images, getattr(options, "more_labels", None)
     if more is not None:
-        lesson, rows = with_more(images, rows, Path(more))
-    return Loaded(asked, images, lesson, rows, initial, time.monotonic() - begun)
+        lesson, rows = with_pseudo_labels(images, rows, Path(more))
+    return Loaded(asked, images, lesson, rows, pretrained, time.monotonic() - begun)
 
 
 def training_rows(images: Images, with_labels: bool, label_fraction: float | None = None, seed: int = 0) -> Tensor:

@@ -6,7 +6,7 @@ from contextlib import suppress
 
 from torch import nn
 
-from lookalike.api.initial import Initial
+from lookalike.api.pretrained import PretrainedWeights
 from lookalike.augment.normalize import channel_statistics
 from lookalike.core.errors import LookalikeError
 from lookalike.core.options import TrainOptions
@@ -61,8 +61,8 @@ def untrained_backbone(
     return Backbone(network, spec, *statistics, options.precision, device, normalized_by)
 
 
-def started(
-    initial: Initial, options: TrainOptions, images: Images, device: str, encoder: nn.Module | None = None
+def build_pretrained(
+    pretrained: PretrainedWeights, options: TrainOptions, images: Images, device: str, encoder: nn.Module | None = None
 ) -> Backbone:
     """The backbone of a run that starts from weights of others; `options.normalize` is resolved.
 
@@ -71,39 +71,48 @@ def started(
     Raises:
         LookalikeError: the weights do not fit.
     """
-    choices = _channel_choices(initial, images, encoder)
+    choices = _channel_choices(pretrained, images, encoder)
     for channels in choices[:-1]:
         with suppress(LookalikeError):
-            return _with_weights(initial, options, images, device, encoder, channels)
-    return _with_weights(initial, options, images, device, encoder, choices[-1])
+            return _with_weights(pretrained, options, images, device, encoder, channels)
+    return _with_weights(pretrained, options, images, device, encoder, choices[-1])
 
 
-def channels_taken(initial: Initial, options: TrainOptions, images: Images, encoder: nn.Module | None = None) -> int:
+def channels_taken(
+    pretrained: PretrainedWeights, options: TrainOptions, images: Images, encoder: nn.Module | None = None
+) -> int:
     """With how many channels images enter a network that starts from weights of others.
 
     Raises:
         LookalikeError: it has to be tried, and the weights do not fit.
     """
-    choices = _channel_choices(initial, images, encoder)
-    return choices[0] if len(choices) == 1 else started(initial, options, images, "cpu", encoder).spec.channels
+    choices = _channel_choices(pretrained, images, encoder)
+    return (
+        choices[0] if len(choices) == 1 else build_pretrained(pretrained, options, images, "cpu", encoder).spec.channels
+    )
 
 
-def _channel_choices(initial: Initial, images: Images, encoder: nn.Module | None) -> tuple[int, ...]:
+def _channel_choices(pretrained: PretrainedWeights, images: Images, encoder: nn.Module | None) -> tuple[int, ...]:
     image_channels = images.shape[0]
-    if image_channels == 1 and initial.file is None:  # libraries have weights for colour
+    if image_channels == 1 and pretrained.file is None:  # libraries have weights for colour
         return (_COLOUR,)
-    if image_channels == 1 and initial.channels is not None:
-        return (_COLOUR,) if initial.channels == _COLOUR else (1,)
+    if image_channels == 1 and pretrained.channels is not None:
+        return (_COLOUR,) if pretrained.channels == _COLOUR else (1,)
     if image_channels == 1 and encoder is None:  # a file of others does not say
         return (1, _COLOUR)
     return (image_channels,)
 
 
 def _with_weights(
-    initial: Initial, options: TrainOptions, images: Images, device: str, encoder: nn.Module | None, channels: int
+    pretrained: PretrainedWeights,
+    options: TrainOptions,
+    images: Images,
+    device: str,
+    encoder: nn.Module | None,
+    channels: int,
 ) -> Backbone:
     backbone = untrained_backbone(options, images, device, encoder, channels)
-    initial.put_into(backbone, initial.normalization(options, channels))
+    pretrained.load_into(backbone, pretrained.normalization(options, channels))
     return backbone
 
 

@@ -88,7 +88,7 @@ def train(
             if ranks.first:
                 held.enter_context(run.writing())
             config = configure(
-                asked, loaded.images, loaded.rows, initial=loaded.initial, encoder=encoder, earlier=earlier(run)
+                asked, loaded.images, loaded.rows, pretrained=loaded.pretrained, encoder=encoder, earlier=earlier(run)
             )
             raise_problems(processes_problems(config.options, len(loaded.rows), ranks))
             built = build(config, loaded, device, ranks, encoder)
@@ -121,7 +121,9 @@ def decide(
     asked = Config.asked(_name(method), options, sources)
     loaded = load(asked, images)
     run = RunFolder(Path(options.out or default_run(asked.method, loaded.images)))
-    return configure(asked, loaded.images, loaded.rows, initial=loaded.initial, encoder=encoder, earlier=earlier(run))
+    return configure(
+        asked, loaded.images, loaded.rows, pretrained=loaded.pretrained, encoder=encoder, earlier=earlier(run)
+    )
 
 
 def _name(method: str | type[Method]) -> str:

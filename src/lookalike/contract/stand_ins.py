@@ -48,7 +48,7 @@ class FakeCollection:
     """A `Collection` of noise images, whose views are other noise; `calls` tells what was asked of it."""
 
     def __init__(self, method: Method, n: int = 64, classes: int = CLASSES) -> None:
-        self.learner, self.n = method, n
+        self.method, self.n = method, n
         self.x_NCHW = noise(n, seed=0)
         self.labels_N = torch.arange(n) % classes if method.needs_labels else None
         self.calls: list[tuple] = []
@@ -57,9 +57,9 @@ class FakeCollection:
     def outputs(self, forward: Callable[[Tensor], Tensor]) -> Tensor:
         """As of all images at once."""
         self.calls.append(("outputs", forward))
-        self.learner.eval()
+        self.method.eval()
         z_NP = forward(self.x_NCHW).float()
-        self.learner.train()
+        self.method.train()
         return z_NP
 
     @torch.no_grad()

@@ -35,9 +35,9 @@ class Classifier:
         return F.softmax(h_ND.float() @ self.weight_KD.T + self.bias_K, dim=1)
 
 
-def save_classifier(path: Path, learner: Method, classes: tuple[str, ...]) -> None:
+def save_classifier(path: Path, method: Method, classes: tuple[str, ...]) -> None:
     """Write the head of supervised training, and as metadata the names of the classes."""
-    state = learner.state_dict()
+    state = method.state_dict()
     tensors = {name: state[f"head.0.{name}"].detach().float().cpu().contiguous() for name in ("weight", "bias")}
     data = save(tensors, {"classes": json.dumps(classes)})
     write_atomically(path, lambda file: file.write(data))

@@ -36,11 +36,11 @@ _PAGE = 3 << 20
 _COPIES = {"sgd": 1, "lars": 1}  # of the weights in an optimiser's state; others have two
 
 
-def foreseen(learner: nn.Module, encoder: nn.Module, options: TrainOptions, n: int) -> dict[str, int]:
+def foreseen(method: nn.Module, encoder: nn.Module, options: TrainOptions, n: int) -> dict[str, int]:
     """Bytes that a run on n images will write, by what they are."""
     width = width_of(encoder)
-    weights, state = _bytes(encoder), _bytes(learner)
-    if getattr(learner, "needs_labels", False):  # the classifier is kept too
+    weights, state = _bytes(encoder), _bytes(method)
+    if getattr(method, "needs_labels", False):  # the classifier is kept too
         weights = state
     state += state * _COPIES.get(str(options.optimizer), 2)
     looks = LOOKS if options.schedule == CLOCK else options.epochs // max(1, options.check_every)

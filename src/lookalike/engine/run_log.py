@@ -77,8 +77,8 @@ class Lines(Observer):
         looked = self.monitor.looked_at == end.step
         seen = self.monitor.retrieval + self.monitor.seen if looked else ""
         # by the clock there may be hundreds of short epochs, which nobody wants to read of
-        brief = self.log.facts.timed and not end.last and not looked
-        if not brief or time.monotonic() - self.told_at >= SELDOM:
+        short_epoch = self.log.facts.timed and not end.last and not looked
+        if not short_epoch or time.monotonic() - self.told_at >= SELDOM:
             self.log.logger.epoch(messages.epoch(self.log.facts, end, seen, self.collapse.words))
             self.told_at = time.monotonic()
         sentence = self.monitor.sentence if looked else ""

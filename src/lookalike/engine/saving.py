@@ -66,8 +66,9 @@ class Checkpoint(Observer):
 
     def on_epoch_end(self, end: EpochEnd) -> bool:
         # by the clock there may be hundreds of short epochs, which nobody wants to wait for
-        brief = self.facts.timed and not end.last and time.monotonic() - self.saved_at < SELDOM
-        if not end.early and not brief:  # else it was saved in the middle of the epoch, so that the run can go on there
+        short_epoch = self.facts.timed and not end.last and time.monotonic() - self.saved_at < SELDOM
+        # where it ended early it was saved in the middle of the epoch, so that the run can go on there
+        if not end.early and not short_epoch:
             self.save(end)
         return False
 

@@ -235,7 +235,7 @@ def trial_run(name: str, steps: int, options: TrainOptions, copies: Images, back
     """The same before its first step."""
     kind = find_method(DEFAULT)
     batch = min(BATCH, len(copies) // 4)
-    brief = kind.Options(
+    trial_options = kind.Options(
         seed=options.seed,
         device=options.device,
         threads=options.threads,
@@ -252,7 +252,7 @@ def trial_run(name: str, steps: int, options: TrainOptions, copies: Images, back
         check_every=1,
         head_width=256,
     )
-    backbone = backbone_for(brief, copies)
-    learner = kind(backbone.encoder, brief, len(copies)).to(backbone.device)
-    learner = learner.double() if brief.precision == "float64" else learner
-    return TrialRun(learner, backbone, brief, copies, copies.training)
+    backbone = backbone_for(trial_options, copies)
+    method = kind(backbone.encoder, trial_options, len(copies)).to(backbone.device)
+    method = method.double() if trial_options.precision == "float64" else method
+    return TrialRun(method, backbone, trial_options, copies, copies.training)

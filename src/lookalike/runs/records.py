@@ -71,7 +71,7 @@ class RunRecord:
     views: dict[str, object] | None = None
     """How the views were chosen (`engine/choose_views.py`)."""
     init: dict[str, object] | None = None
-    """The weights of others that it began with (`api/initial.py`)."""
+    """The weights of others that it began with (`api/pretrained.py`)."""
     parameters: int = 0
     """Of the encoder."""
     ended_at: int | None = None

@@ -37,7 +37,7 @@ _LARGE_SIDE = 224  # pixels of the images that weights with such a convolution w
 
 
 @dataclass(frozen=True)
-class Initial:
+class PretrainedWeights:
     """Weights to start from."""
 
     name: str
@@ -78,7 +78,7 @@ class Initial:
             return "weights"
         return "imagenet" if channels == len(IMAGENET_MEAN) and self.trained is None else "data"
 
-    def put_into(self, backbone: Backbone, normalize: str) -> None:
+    def load_into(self, backbone: Backbone, normalize: str) -> None:
         """Load the weights into a network, whose images are normalised as `normalization` said.
 
         Raises:
@@ -135,7 +135,7 @@ class Initial:
             ) from error
 
 
-def find_initial(options: TrainOptions) -> Initial | None:
+def find_pretrained(options: TrainOptions) -> PretrainedWeights | None:
     """What --init names, before any image is read; None without it.
 
     Raises:
@@ -155,7 +155,7 @@ def find_initial(options: TrainOptions) -> Initial | None:
     return _of_file(options, file)
 
 
-def _of_library(options: TrainOptions) -> Initial:
+def _of_library(options: TrainOptions) -> PretrainedWeights:
     library = options.init
     model = library_of(options.encoder)
     if model is None and library == "torchvision" and options.encoder.startswith("resnet"):
@@ -169,10 +169,12 @@ def _of_library(options: TrainOptions) -> Initial:
     if trained is None:
         raise LookalikeError(f"--init {library}: it has no weights for {model[1]}")
     settings: dict[str, object] = {"image_size": trained.image_size}
-    return Initial(str(library), None, settings if ":" in options.encoder else settings | {"stem": "large"}, trained)
+    return PretrainedWeights(
+        str(library), None, settings if ":" in options.encoder else settings | {"stem": "large"}, trained
+    )
 
 
-def _of_run(name: str, file: Path, metadata: Mapping[str, str]) -> Initial:
+def _of_run(name: str, file: Path, metadata: Mapping[str, str]) -> PretrainedWeights:
     spec = EncoderSpec(
         metadata["encoder"], int(metadata["channels"]), int(metadata["image_size"]), stem=metadata.get("stem", "auto")
     )
@@ -186,18 +188,20 @@ def _of_run(name: str, file: Path, metadata: Mapping[str, str]) -> Initial:
     if not spec.name.startswith("python:"):  # which is given from Python again
         settings["encoder"] = spec.name
     trained = Trained(spec.image_size, tuple(json.loads(metadata["mean"])), tuple(json.loads(metadata["std"])))
-    return Initial(name, file, settings, trained, spec.channels)
+    return PretrainedWeights(name, file, settings, trained, spec.channels)
 
 
-def _of_file(options: TrainOptions, file: Path) -> Initial:
+def _of_file(options: TrainOptions, file: Path) -> PretrainedWeights:
     """A file of somebody else's, whose network `options.encoder` names."""
     model = library_of(options.encoder)
     if model is not None:
         trained = bridge(model[0]).trained(model[1])
-        return Initial(str(options.init), file, {} if trained is None else {"image_size": trained.image_size}, trained)
+        return PretrainedWeights(
+            str(options.init), file, {} if trained is None else {"image_size": trained.image_size}, trained
+        )
     first = next((t for name, t in read_weights(file).items() if name.endswith("conv1.weight") and t.ndim == 4), None)
     large = options.encoder.startswith("resnet") and first is not None and first.shape[-1] == _LARGE_KERNEL
-    return Initial(str(options.init), file, {"stem": "large", "image_size": _LARGE_SIDE} if large else {})
+    return PretrainedWeights(str(options.init), file, {"stem": "large", "image_size": _LARGE_SIDE} if large else {})
 
 
 def _metadata(file: Path) -> Mapping[str, str]:

@@ -1,4 +1,4 @@
-"""Labels besides those that the data has: spread to images without one, kept in a file, and learned from.
+"""Pseudo labels: labels spread to images that have none, kept in a file, and learned from.
 
 The file is a list of a person's kind (`core/labelled.py`), with a column `confidence` more: path, label, confidence.
 """
@@ -28,7 +28,7 @@ SAMPLE = 20_000
 """Images by which it is measured, at the most."""
 
 
-def with_more(images: Images, rows: Tensor, file: Path) -> tuple[Images, Tensor]:
+def with_pseudo_labels(images: Images, rows: Tensor, file: Path) -> tuple[Images, Tensor]:
     """Images with the labels of a file as well, and the rows (int64) to learn from, sorted by content.
 
     Args:
