@@ -112,3 +112,8 @@ def test_a_run_that_was_interrupted_says_what_is_missing(photo_run: Path, tmp_pa
     (copy / "index.csv").unlink()
     with pytest.raises(LookalikeError, match=r"cannot read .*index.csv"):
         _ = run.labels
+
+
+def test_a_size_that_is_no_integer_is_refused_before_training():
+    with pytest.raises(TypeError, match="image_size must be an integer, got '32'"):
+        lookalike.train("simclr", np.zeros((4, 8, 8, 3), np.uint8), image_size="32")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 from torch import Tensor
 
@@ -13,7 +13,9 @@ from lookalike.core import machine
 from lookalike.core.budget import EVALUATION, FEATURES, GROUPS
 from lookalike.core.files import read_json, write_json
 from lookalike.core.method_facts import in_the_demo
+from lookalike.core.options import built
 from lookalike.core.process import threads_kept
+from lookalike.core.record_types import Record
 from lookalike.data.base import Images
 from lookalike.data.loading import load as load_images
 from lookalike.evaluate.baselines import pixel_features
@@ -32,8 +34,17 @@ COLUMNS = {
 }
 
 
+class DemoResult(TypedDict):
+    """What demo.json holds."""
+
+    rows: dict[str, dict[str, float]]
+    """By the names of the features, the accuracies of `COLUMNS` in [0, 1]."""
+    seconds: dict[str, float]
+    """Of each training, and of all ("demo")."""
+
+
 @threads_kept()
-def run_demo(out: str, seed: int, threads: int | None = None, **changes: Any) -> dict[str, Any]:
+def run_demo(out: str, seed: int, threads: int | None = None, **changes: object) -> DemoResult:
     """Train on the digits, once with each method that needs no labels, and compare.
 
     Args:
@@ -54,19 +65,20 @@ def run_demo(out: str, seed: int, threads: int | None = None, **changes: Any) ->
     folders = dict(zip(METHODS, [out, *beside(out)], strict=True))
     for method, title in METHODS.items():
         kind = find_method(method).Options
-        options = kind(data="digits", out=folders[method], seed=seed, threads=threads, **changes)
+        asked = {"data": "digits", "out": folders[method], "seed": seed, "threads": threads, **changes}
+        options = built(kind, asked)
         run = api.train(method, options, {"seed", *changes}, images=images, command="lookalike demo")
         wish = api.Wish(_TASKS, baselines=not rows, groups=len(images.classes), seed=seed)
         features = api.finish(run, wish, images=images, threads=threads).features
-        found = read_json(run.evaluation)
+        evaluation = read_json(run.evaluation)
         if not rows:
             untrained = api.untrained_backbone(api.options_of(run)[1], images, device)
-            rows["pixels"] = _row(pixel_features(images.center_crops), images, seed, found, "pixels.")
+            rows["pixels"] = _row(pixel_features(images.center_crops), images, seed, evaluation, "pixels.")
             of_untrained = api.calibrated(untrained, images).features(images.center_crops)
-            rows["untrained"] = _row(of_untrained, images, seed, found, "random.")
-        rows[title] = _row(features, images, seed, found)
+            rows["untrained"] = _row(of_untrained, images, seed, evaluation, "random.")
+        rows[title] = _row(features, images, seed, evaluation)
         seconds[method] = run.status().seconds["train"]
-    result = {"rows": rows, "seconds": {"demo": round(time.monotonic() - begun, 1), **seconds}}
+    result = DemoResult(rows=rows, seconds={"demo": round(time.monotonic() - begun, 1), **seconds})
     write_json(Path(out) / "demo.json", result)
     return result
 
@@ -76,7 +88,7 @@ def beside(out: str) -> list[str]:
     return [f"{out}-{method}" for method in list(METHODS)[1:]]
 
 
-def _row(x_ND: Tensor, images: Images, seed: int, found: dict[str, Any], prefix: str = "") -> dict[str, float]:
+def _row(x_ND: Tensor, images: Images, seed: int, evaluation: Record, prefix: str = "") -> dict[str, float]:
     """What `evaluate` found of these features, and what it does not measure."""
     assert images.labels is not None  # the digits have labels
     one_label, spread = few_labels_accuracy(x_ND, images.labels, per_class=1, seed=seed)
@@ -84,6 +96,6 @@ def _row(x_ND: Tensor, images: Images, seed: int, found: dict[str, Any], prefix:
         "kmeans": kmeans_accuracy(x_ND, images.labels, len(images.classes), seed),
         "one_label": one_label,
         "one_label_spread": spread,
-        "knn": found[prefix + "knn"],
-        "linear": found[prefix + "linear"],
+        "knn": evaluation[prefix + "knn"],
+        "linear": evaluation[prefix + "linear"],
     }

@@ -167,8 +167,8 @@ class Run:
         return self.backbone.features(self._pixels(images)).numpy()
 
     def _pixels(self, images: object) -> Tensor | CenterCrops:
-        pixels, said = entering(self.read(images), self.backbone.spec.channels)
-        warn(said)
+        pixels, notes = entering(self.read(images), self.backbone.spec.channels)
+        warn(notes)
         return pixels
 
     def read(self, images: object, broken: dict[int, str] | None = None) -> Images:
@@ -208,8 +208,8 @@ class Run:
             A list of `Hit`, the nearest first, for one image; a list of such lists for many.
         """
         images = plain(images)
-        found = self.search_features(self.embed(images), n)
-        return found[0] if one_image(images) else found
+        hits = self.search_features(self.embed(images), n)
+        return hits[0] if one_image(images) else hits
 
     def search_features(self, features_QD: np.ndarray, n: int = 20, among: Index | None = None) -> list[list[Hit]]:
         """The same for features (float [Q, D], or [D] for one) that are there already, such as rows of `features`.
@@ -223,8 +223,10 @@ class Run:
         ]
 
     def _hit(self, row: int, cosine: float) -> Hit:
-        known = self.index[row]
-        return Hit(row, known.get("path", ""), cosine, known.get("label", ""), known.get("cluster", ""))
+        row_of_index = self.index[row]
+        return Hit(
+            row, row_of_index.get("path", ""), cosine, row_of_index.get("label", ""), row_of_index.get("cluster", "")
+        )
 
     # -- the page ---------------------------------------------------------------------------------
 

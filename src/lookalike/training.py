@@ -5,20 +5,22 @@ from __future__ import annotations
 import copy
 import dataclasses
 import os
-from typing import Any
 
 from torch import nn
 
 from lookalike import api
 from lookalike.core import own_code
 from lookalike.core.errors import did_you_mean
+from lookalike.core.options import built
 from lookalike.inputs import Scale, as_array, levels, read
 from lookalike.methods.base import Method
 from lookalike.methods.find import find_method
 from lookalike.run import Run, load
 
 
-def train(method: str | type[Method], data: Any, *, encoder: str | nn.Module | None = None, **options: Any) -> Run:
+def train(
+    method: str | type[Method], data: object, *, encoder: str | nn.Module | None = None, **options: object
+) -> Run:
     """Train a network on images, and give the run: `lookalike.train(BYOL, "photos/", epochs=50).search("new.jpg")`.
 
     Args:
@@ -33,27 +35,31 @@ def train(method: str | type[Method], data: Any, *, encoder: str | nn.Module | N
         The finished run; the same call again goes on where it was stopped, or returns what is there.
 
     Raises:
-        LookalikeError: what the user can put right. TypeError: an option that the method does not have.
+        LookalikeError: what the user can put right.
+        TypeError: an option that the method does not have, or an image_size that is no integer.
     """
     kind = find_method(method)
     names = [f.name for f in dataclasses.fields(kind.Options)]
     for name in options:
         if name not in names:
             raise TypeError(f"{kind.title} has no option {name!r}: {did_you_mean(name, names)}")
-    said = own_code.named(options)
+    values = own_code.named(options)
     network = encoder if isinstance(encoder, nn.Module) else None
     if isinstance(encoder, str):
-        said["encoder"] = encoder
+        values["encoder"] = encoder
     images = None
     if isinstance(data, str | os.PathLike):
-        said["data"] = os.fspath(data)
+        values["data"] = os.fspath(data)
     elif isinstance(data, list | tuple) and all(isinstance(place, str) for place in data):
-        said["data"] = tuple(data)
+        values["data"] = tuple(data)
     else:
         array = as_array(data)
         scale = None if array is None else Scale.from_array(array)
-        images = read(data if array is None else levels(array, scale), said.get("image_size"), scale)
-    own, command = copy.deepcopy(network), "lookalike.train"
-    folder = api.train(method, kind.Options(**said), set(said), images=images, encoder=own, command=command)
+        side = values.get("image_size")
+        if side is not None and not isinstance(side, int):
+            raise TypeError(f"image_size must be an integer, got {side!r}")
+        images = read(data if array is None else levels(array, scale), side, scale)
+    settings, command = built(kind.Options, values), "lookalike.train"
+    folder = api.train(method, settings, set(values), images=images, encoder=copy.deepcopy(network), command=command)
     api.finish(folder, encoder=copy.deepcopy(network))
     return load(folder.path, encoder=copy.deepcopy(network))

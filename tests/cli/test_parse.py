@@ -98,7 +98,9 @@ def test_flags_without_their_value_are_named():
     assert "--norm needs a value ({batch,group})" in str(error.value)
 
 
-@pytest.mark.parametrize("text", ["epochs = 1.5", "epochs = true", "fast = 1", 'fast = "no"'])
+@pytest.mark.parametrize(
+    "text", ["epochs = 1.5", "epochs = true", "epochs = [1]", "lr = {a = 1}", "fast = 1", 'fast = "no"']
+)
 def test_types_of_the_file_are_checked(tmp_path: Path, text: str):
     (tmp_path / "c.toml").write_text(text)
     with pytest.raises(ConfigurationError, match="must be"):

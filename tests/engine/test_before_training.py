@@ -69,7 +69,7 @@ def start(out: Path, images: Images, pages: Pages, seconds: float = 3.0) -> RunF
         lr=None,
         augment=AUTO,
     )
-    budget = Budget.of(options.budget)
+    budget = Budget.from_text(options.budget)
     return api.train("simclr", options, EXPLICIT, images=images, budget=budget, first_page=pages, graceful=True)
 
 

@@ -149,7 +149,7 @@ def test_no_length_of_time(budget: str):
 
 @pytest.mark.parametrize("budget", ["10 min", "10m", "600s", "0.1666666h", "10MIN"])
 def test_ways_to_say_ten_minutes(budget: str):
-    assert round(Budget.of(budget).seconds, 2) == 600
+    assert round(Budget.from_text(budget).seconds, 2) == 600
 
 
 def test_no_schedule():

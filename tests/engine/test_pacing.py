@@ -153,7 +153,7 @@ def test_what_is_no_schedule(text: str):
 
 def test_a_budget_counts_what_earlier_starts_have_used():
     machine = Machine(lambda since: 0.0)
-    budget = Budget.of("5m", machine.at, machine.clock)
+    budget = Budget.from_text("5m", machine.at, machine.clock)
     machine.at += 60
     assert (budget.used(), budget.left()) == (60, 240)
     budget.before = 100

@@ -39,7 +39,7 @@ SMALL = ["--width=4", "--epochs=1", "--batch-size=20", "--precision=float32", "-
 def written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Writes mine.py with the class A and what is added to its end; the working folder is its own."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(own_code, "_known", {})
+    monkeypatch.setattr(own_code, "_things_by_name", {})
 
     def write(more: str) -> None:
         Path("mine.py").write_text(HEAD + CLASS + more)

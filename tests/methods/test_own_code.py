@@ -62,7 +62,7 @@ def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine.py").write_text(MINE)
     (tmp_path / "helper.py").write_text(HELPER)
-    monkeypatch.setattr(own_code, "_known", {})
+    monkeypatch.setattr(own_code, "_things_by_name", {})
     monkeypatch.delitem(sys.modules, "helper", raising=False)
     return tmp_path / "mine.py"
 
@@ -91,7 +91,7 @@ def test_a_run_is_read_from_another_folder(mine: Path, photos: Path, monkeypatch
     assert main(["train", "mine.py", str(photos), *SMALL, "--out=run"]) == 0
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
-    monkeypatch.setattr(own_code, "_known", {})
+    monkeypatch.setattr(own_code, "_things_by_name", {})
     assert main(["embed", str(tmp_path / "run"), str(photos), "--out", "more.npy"]) == 0
     assert main(["train", "--config", str(tmp_path / "run" / "config.toml")]) == 0
 
@@ -172,7 +172,7 @@ def test_a_loss_in_a_file(tmp_path: Path, photos: Path, monkeypatch: pytest.Monk
     assert main(["train", "simclr", str(photos), *SMALL, "--loss=losses.py:small", "--out=run"]) == 0
     assert RunFolder(Path("run")).settings()["loss"] == "losses.py:small"
     Path("losses.py").write_text("def small(z, ids):\n    return z.square()\n")
-    monkeypatch.setattr(own_code, "_known", {})
+    monkeypatch.setattr(own_code, "_things_by_name", {})
     with pytest.raises(OwnCodeError, match=r"returned a tensor of shape \[40, 128\]"):
         lookalike.train("simclr", str(photos), loss="losses.py:small", epochs=1, width=4, batch_size=20)
 
@@ -228,5 +228,5 @@ def test_a_function_that_is_in_no_module_is_known_to_this_process_alone():
     name = own_code.name_of(local)
     assert own_code.find(name) is local
     with pytest.raises(LookalikeError, match="has no"):
-        own_code._known.clear()
+        own_code._things_by_name.clear()
         own_code.find(name)

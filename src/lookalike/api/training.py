@@ -72,7 +72,7 @@ def train(
     asked = Config.asked(_name(method), options, sources)
     if budget is None and options.budget is not None:
         raise_problems(options.problems())
-        budget = Budget.of(options.budget)
+        budget = Budget.from_text(options.budget)
     machine.use_threads(options.threads)
     device = own_device(machine.resolve_device(options.device))
     ranks = join(device)

@@ -15,7 +15,7 @@ import types
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Generic, Literal, TypeVar
 
 from lookalike.core.config import COMMAND_LINE, config_file
 from lookalike.core.damaged import is_of_a_run, way_out
@@ -23,9 +23,13 @@ from lookalike.core.docs import field_docs
 from lookalike.core.errors import LookalikeError, did_you_mean
 from lookalike.core.home import expand_user
 from lookalike.core.nearby import exists
-from lookalike.core.options import flag, raise_problems, unknown_keys
+from lookalike.core.options import built, flag, raise_problems, unknown_keys
+from lookalike.core.record_types import Record
 
-T = TypeVar("T")
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+T = TypeVar("T", bound="DataclassInstance")
 _NEGATIVE = re.compile(r"-[0-9.]")  # a number below 0, with or without a unit
 _NO_VALUE = "\0"  # stands for the value of a flag that was given none; no word can be it
 
@@ -46,7 +50,7 @@ def parse(
     config: Path | None = None,
     check: Callable[[T], Iterator[str]] | None = None,
     beside: Sequence[str] = (),
-    moved: Callable[[dict[str, Any]], dict[str, Any]] = dict,
+    moved: Callable[[dict[str, object]], dict[str, object]] = dict,
 ) -> Parsed[T]:
     """Options of `kind` from words.
 
@@ -65,14 +69,13 @@ def parse(
         SystemExit: help was asked for and printed (status 0).
     """
     problems: list[str] = []
-    said: dict[str, Any] = moved(_file_values(kind, config, beside, problems)) if config is not None else {}
-    sources = dict.fromkeys(said, config_file(config))
+    raw_values: dict[str, object] = moved(_file_values(kind, config, beside, problems)) if config is not None else {}
+    sources = dict.fromkeys(raw_values, config_file(config))
     parser = _parser(kind, program, positional)
-    known, unknown = parser.parse_known_args(_with_values(kind, words))
-    words_said = {name: value for name, value in vars(known).items() if value is not None and value != []}
-    said, sources = said | words_said, sources | dict.fromkeys(words_said, COMMAND_LINE)
-    fields = dataclasses.fields(kind)  # type: ignore[arg-type]  # always a dataclass
-    valid = [flag(f.name) for f in fields if f.name not in positional]
+    parsed, unknown = parser.parse_known_args(_with_values(kind, words))
+    from_words = {name: value for name, value in vars(parsed).items() if value is not None and value != []}
+    raw_values, sources = raw_values | from_words, sources | dict.fromkeys(from_words, COMMAND_LINE)
+    valid = [flag(f.name) for f in dataclasses.fields(kind) if f.name not in positional]
     bare = {flag(name): name.upper() for name in positional}
     many = next((name for name in positional if _takes_many(typing.get_type_hints(kind)[name])), None)
     after_unknown = False
@@ -84,25 +87,25 @@ def parse(
         elif word.startswith("-"):
             problems.append(f"unknown option {word}: {did_you_mean(word.split('=')[0], valid)}")
         elif not after_unknown and many is not None:  # argparse takes those before the first flag only
-            said[many], sources[many] = [*_as_list(said.get(many, ())), word], COMMAND_LINE
+            raw_values[many], sources[many] = [*_as_list(raw_values.get(many, ())), word], COMMAND_LINE
         elif not after_unknown:  # else it is the value of the unknown option
             problems.append(f"unexpected word {word!r}; {parser.format_usage().strip()}")
         after_unknown = word.startswith("-") and "=" not in word
     hints = typing.get_type_hints(kind)
-    values = {}
-    for name, raw in said.items():
+    values: dict[str, object] = {}
+    for name, raw in raw_values.items():
         try:
             values[name] = _convert(raw, hints[name])
         except ValueError as error:
             problems.append(f"{flag(name)} {error}")
-    options = kind(**values)
+    options = built(kind, values)
     if check is not None:
         problems += check(options)
     raise_problems(problems)
     return Parsed(options, {name: sources[name] for name in values})
 
 
-def _parser(kind: type[Any], program: str, positional: Sequence[str]) -> argparse.ArgumentParser:
+def _parser(kind: type[DataclassInstance], program: str, positional: Sequence[str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog=program,
         usage=" ".join([program, *(name.upper() for name in positional), "[options]"]),
@@ -126,7 +129,7 @@ def _parser(kind: type[Any], program: str, positional: Sequence[str]) -> argpars
     return parser
 
 
-def _with_values(kind: type[Any], words: Sequence[str]) -> list[str]:
+def _with_values(kind: type[DataclassInstance], words: Sequence[str]) -> list[str]:
     """The words, with a mark after each flag that lacks its value, at the first of which argparse would stop, and with
     values such as -3m bound to their flags, as it takes them for options."""
     hints = typing.get_type_hints(kind)
@@ -142,32 +145,33 @@ def _with_values(kind: type[Any], words: Sequence[str]) -> list[str]:
     return marked
 
 
-def _plain(hint: Any) -> Any:
+def _plain(hint: object) -> object:
     """The type of a value: `int` of `int | None`."""
     if typing.get_origin(hint) in (types.UnionType, typing.Union):
         return next(part for part in typing.get_args(hint) if part is not type(None))
     return hint
 
 
-def _takes_many(hint: Any) -> bool:
+def _takes_many(hint: object) -> bool:
     """Whether a field may be a tuple: `tuple[str, ...]`, or `str | tuple[str, ...]`, a text where it is one."""
     return typing.get_origin(hint) is tuple or any(typing.get_origin(part) is tuple for part in typing.get_args(hint))
 
 
-def _as_list(value: Any) -> list[Any]:
-    return [value] if isinstance(value, str) else list(value)
+def _as_list(value: object) -> list[object]:
+    return list(value) if isinstance(value, list | tuple) else [value]
 
 
-def _type_words(hint: Any) -> str:
+def _type_words(hint: object) -> str:
     hint = _plain(hint)
     if _takes_many(hint):
         return "TEXT"
     if typing.get_origin(hint) is Literal:
         return "{" + ",".join(typing.get_args(hint)) + "}"
-    return {int: "INTEGER", float: "NUMBER", str: "TEXT"}.get(hint, "VALUE")
+    words: dict[object, str] = {int: "INTEGER", float: "NUMBER", str: "TEXT"}
+    return words.get(hint, "VALUE")
 
 
-def _convert(raw: Any, hint: Any) -> Any:
+def _convert(raw: object, hint: object) -> object:
     """A value of the type `hint` from a word or a TOML value.
 
     Raises:
@@ -188,27 +192,30 @@ def _convert(raw: Any, hint: Any) -> Any:
         words = [_at_home(word) for word in _as_list(raw)]
         return words[0] if isinstance(raw, str) or len(words) == 1 else tuple(words)
     if typing.get_origin(hint) is tuple:
-        return tuple(_at_home(word) for word in raw)
+        return tuple(_at_home(word) for word in _as_list(raw))
     if hint is bool and not isinstance(raw, bool):
         raise ValueError(f"must be true or false, got {raw!r}")
-    if hint in (int, float):
-        if isinstance(raw, bool) or (hint is int and isinstance(raw, float)):
-            raise ValueError(f"must be a{'n integer' if hint is int else ' number'}, got {raw!r}")
+    if hint is int or hint is float:
+        complaint = f"must be a{'n integer' if hint is int else ' number'}, got {raw!r}"
+        if isinstance(raw, bool) or not isinstance(raw, str | int | float) or (hint is int and isinstance(raw, float)):
+            raise ValueError(complaint)
         try:
-            return hint(raw)
+            return int(raw) if hint is int else float(raw)
         except ValueError:
-            raise ValueError(f"must be a{'n integer' if hint is int else ' number'}, got {raw!r}") from None
+            raise ValueError(complaint) from None
     return _at_home(str(raw)) if hint is str else raw
 
 
-def _at_home(word: Any) -> Any:
+def _at_home(word: object) -> object:
     """A word with its ~ written out, which shells leave in `--out=~/runs` and in quotes: no folder of the name ~."""
     if not isinstance(word, str) or (word != "~" and not word.startswith("~/")) or exists(word):
         return word
     return str(expand_user(word))
 
 
-def _file_values(kind: type[Any], path: Path, beside: Sequence[str], problems: list[str]) -> dict[str, Any]:
+def _file_values(
+    kind: type[DataclassInstance], path: Path, beside: Sequence[str], problems: list[str]
+) -> dict[str, object]:
     """The values of a TOML file; unknown keys become problems."""
     table = {key: value for key, value in read_config(path).items() if key not in beside}
     problems += unknown_keys(table, kind, str(path))
@@ -217,7 +224,7 @@ def _file_values(kind: type[Any], path: Path, beside: Sequence[str], problems: l
     return {key: value for key, value in named.items() if key in valid}
 
 
-def read_config(path: Path) -> dict[str, Any]:
+def read_config(path: Path) -> Record:
     """The table of a TOML file.
 
     Raises:

@@ -14,7 +14,10 @@ import os
 import select
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 _GONE = (errno.EPIPE, errno.EBADF, errno.EIO)  # no word will ever be written there again
 _READER_LEFT = 141  # as a shell says of a program that SIGPIPE killed
@@ -33,7 +36,7 @@ class Output(io.FileIO):
         self.before: Callable[[], bytes] = bytes
         """What has to be written first, as a terminal shows a line that is to go; locks must not be waited for."""
 
-    def write(self, data: Any) -> int:
+    def write(self, data: ReadableBuffer) -> int:
         """Write all of it, or drop what is left."""
         size = memoryview(data).nbytes
         left = memoryview(self.before() + bytes(data)) if size else memoryview(b"")
@@ -94,18 +97,18 @@ class Streams:
         return _UNWRITTEN if printed else status
 
 
-def _wrapped(descriptor: int, before: Any) -> tuple[Output, io.TextIOWrapper]:
+def _wrapped(descriptor: int, before: TextIO | None) -> tuple[Output, io.TextIOWrapper]:
     """An `Output` and the text stream that writes into it, set as the one before; None: that was closed."""
     raw = Output(descriptor)
     if before is None:
         return raw, io.TextIOWrapper(io.BufferedWriter(raw), encoding="utf-8", errors=_ERRORS)
-    unbuffered = before.write_through
-    buffer: Any = raw if unbuffered else io.BufferedWriter(raw)
+    unbuffered: bool = getattr(before, "write_through", False)
+    buffer: Output | io.BufferedWriter = raw if unbuffered else io.BufferedWriter(raw)
     return raw, io.TextIOWrapper(
         buffer,
         encoding=before.encoding,
         errors=_ERRORS if before.errors == "strict" else before.errors,
-        line_buffering=before.line_buffering,
+        line_buffering=bool(before.line_buffering),
         write_through=unbuffered,
     )
 
@@ -113,11 +116,11 @@ def _wrapped(descriptor: int, before: Any) -> tuple[Output, io.TextIOWrapper]:
 def _readable(error: UnicodeError) -> tuple[bytes, int]:
     """What an encoding lacks is written as an escape; bytes of file names that are no text go out as they came in."""
     assert isinstance(error, UnicodeEncodeError)
-    found = b""
+    encoded = b""
     for letter in error.object[error.start : error.end]:
         code = ord(letter)
-        found += bytes([code - 0xDC00]) if 0xDC80 <= code <= 0xDCFF else letter.encode("ascii", "backslashreplace")
-    return found, error.end
+        encoded += bytes([code - 0xDC00]) if 0xDC80 <= code <= 0xDCFF else letter.encode("ascii", "backslashreplace")
+    return encoded, error.end
 
 
 STREAMS = Streams()

@@ -37,7 +37,7 @@ def trained(
     from lookalike import api
     from lookalike.engine.distributed import first_process
 
-    budget = Budget.of(options.budget, begun) if options.budget else None
+    budget = Budget.from_text(options.budget, begun) if options.budget else None
     machine.prepare(options.threads)
     pages = Pages(options.threads) if options.report else None
     tasks = tasks if pages is None else tasks | {PAGE}

@@ -27,7 +27,7 @@ _DEVICES = ("cpu", "cuda", "mps", "xpu")  # kinds of devices for which a caller 
 
 _dtype_lock = Lock()
 _dtype_calls = 0  # of `_default_dtype` that are under way
-_dtype_found = torch.float32
+_dtype_before = torch.float32
 
 
 def outside_autocast(function: Callable[P, R]) -> Callable[P, R]:
@@ -55,10 +55,10 @@ def outside_autocast(function: Callable[P, R]) -> Callable[P, R]:
 @contextmanager
 def _default_dtype() -> Iterator[None]:
     """Within, the default is float32. Threads share it: the last call that ends puts back what the first found."""
-    global _dtype_calls, _dtype_found
+    global _dtype_calls, _dtype_before
     with _dtype_lock:
         if not _dtype_calls:
-            _dtype_found = torch.get_default_dtype()
+            _dtype_before = torch.get_default_dtype()
             torch.set_default_dtype(torch.float32)
         _dtype_calls += 1
     try:
@@ -67,4 +67,4 @@ def _default_dtype() -> Iterator[None]:
         with _dtype_lock:
             _dtype_calls -= 1
             if not _dtype_calls:
-                torch.set_default_dtype(_dtype_found)
+                torch.set_default_dtype(_dtype_before)

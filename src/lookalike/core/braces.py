@@ -63,10 +63,10 @@ def _choices(inside: str) -> list[str] | None:
             last = i + 1
     if parts:
         return [*parts, inside[last:]]
-    found = _RANGE.fullmatch(inside)
-    if found is None:
+    matched = _RANGE.fullmatch(inside)
+    if matched is None:
         return None
-    low, high, step, first, letter, letter_step = found.groups()
+    low, high, step, first, letter, letter_step = matched.groups()
     if first is not None:
         return [chr(code) for code in _steps(ord(first), ord(letter), letter_step)]
     numbers = _steps(int(low), int(high), step)
@@ -77,7 +77,7 @@ def _choices(inside: str) -> list[str] | None:
 
 def _steps(low: int, high: int, step: str | None) -> range:
     by = abs(int(step or 1)) or 1
-    found = range(low, high + 1, by) if low <= high else range(low, high - 1, -by)
-    if len(found) > _MOST:
+    numbers = range(low, high + 1, by) if low <= high else range(low, high - 1, -by)
+    if len(numbers) > _MOST:
         raise LookalikeError(f"the range {low}..{high} stands for more than {_MOST:,} names")
-    return found
+    return numbers

@@ -45,11 +45,11 @@ class Budget:
     clock: Clock = field(default=now, repr=False)
 
     @classmethod
-    def of(cls, text: str, begun: float | None = None, clock: Clock = now) -> Budget:
-        """From words such as "20m"; `begun` is now where it is not said.
+    def from_text(cls, text: str, begun: float | None = None, clock: Clock = now) -> Budget:
+        """The budget of a text such as "20m". `begun` is now by default.
 
         Raises:
-            ValueError: it is no length of time.
+            ValueError: the text is no length of time.
         """
         return cls(parse_duration(text), clock() if begun is None else begun, clock=clock)
 
@@ -82,16 +82,16 @@ class Budget:
 _SPENT: ContextVar[Budget | None] = ContextVar("budget", default=None)
 
 
-def raise_if_too_long(what: str, seconds: float, kept: str = "") -> None:
-    """Refuse work that will take so many more seconds, where that would leave too little of a budget that is spent.
+def raise_if_too_long(what: str, seconds: float, consequence: str = "") -> None:
+    """Stop work that would take too much of what is left of the budget.
 
     Args:
-        what: is being done, for the message.
-        seconds: that it still takes.
-        kept: a sentence on what of it stays.
+        what: the work, for the message.
+        seconds: the time that it still takes.
+        consequence: a sentence about what is not lost.
 
     Raises:
-        LookalikeError: names a budget that would do.
+        LookalikeError: there is too little time. The message names a budget that is enough.
     """
     budget = _SPENT.get()
     if budget is None or seconds <= _READ * budget.left():
@@ -99,5 +99,5 @@ def raise_if_too_long(what: str, seconds: float, kept: str = "") -> None:
     left, minutes = budget.left(), math.ceil((budget.used() + seconds / _READ) / 60 + 0.5)
     raise LookalikeError(
         f"{what} will take about {duration(seconds)} more, and {duration(max(0.0, left))} are left of the budget: "
-        f"allow at least --budget {minutes}m" + (f". {kept}" if kept else "")
+        f"allow at least --budget {minutes}m" + (f". {consequence}" if consequence else "")
     )

@@ -5,9 +5,9 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
-from lookalike.core.options import TrainOptions, flag
+from lookalike.core.options import TrainOptions, changed_options, flag
 
 O = TypeVar("O", bound=TrainOptions)  # noqa: E741  # O as in options
 
@@ -27,7 +27,7 @@ class Layer:
     """Values from one source, of which a lower layer's give way to a higher one's."""
 
     source: str
-    values: Mapping[str, Any]
+    values: Mapping[str, object]
 
 
 @dataclass(frozen=True)
@@ -40,19 +40,19 @@ class Config(Generic[O]):
     """Option -> source; what is left out is the default of the method's `Options`."""
 
     @classmethod
-    def asked(cls, method: str, options: O, said: Mapping[str, str] | Collection[str] | None = None) -> Config[O]:
+    def asked(cls, method: str, options: O, sources: Mapping[str, str] | Collection[str] | None = None) -> Config[O]:
         """What a person asks for.
 
         Args:
-            method: its name.
-            options: its options.
-            said: the names of those that were set on purpose, with their sources or without; presets leave them
-                alone. None, as from Python: all of them.
+            method: the name of the method.
+            options: the options of the method.
+            sources: names of the options that a person has set, with their sources or without. Presets do not change
+                these. None, as from Python: every option that differs from its default.
         """
-        if isinstance(said, Mapping):
-            return cls(method, options, dict(said))
-        if said is not None:
-            return cls(method, options, dict.fromkeys(said, PYTHON))
+        if isinstance(sources, Mapping):
+            return cls(method, options, dict(sources))
+        if sources is not None:
+            return cls(method, options, dict.fromkeys(sources, PYTHON))
         fields = dataclasses.fields(options)
         return cls(
             method,
@@ -69,19 +69,19 @@ class Config(Generic[O]):
         """Names of the options that somebody or something set to a value of its own."""
         return {name for name, source in self.sources.items() if source != DEFAULT}
 
-    def settled(self, source: str, **values: Any) -> Config[O]:
+    def settled(self, source: str, **values: object) -> Config[O]:
         """The same with some values from another source; those that it has already keep theirs."""
         changed = {name: value for name, value in values.items() if getattr(self.options, name) != value}
         if not changed:
             return self
-        options = dataclasses.replace(self.options, **changed)
+        options = changed_options(self.options, changed)
         return dataclasses.replace(self, options=options, sources={**self.sources, **dict.fromkeys(changed, source)})
 
     def under(self, layers: Collection[Layer], fixed: Collection[str]) -> Config[O]:
         """The same with the values of layers, of which a later one wins, for all options but the `fixed` ones."""
-        known = {f.name for f in dataclasses.fields(self.options)} - set(fixed)
-        values = {name: (value, x.source) for x in layers for name, value in x.values.items() if name in known}
-        options = dataclasses.replace(self.options, **{name: value for name, (value, _) in values.items()})
+        free = {f.name for f in dataclasses.fields(self.options)} - set(fixed)
+        values = {name: (value, x.source) for x in layers for name, value in x.values.items() if name in free}
+        options = changed_options(self.options, {name: value for name, (value, _) in values.items()})
         sources = {**self.sources, **{name: source for name, (_, source) in values.items()}}
         return dataclasses.replace(self, options=options, sources=sources)
 

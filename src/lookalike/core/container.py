@@ -20,32 +20,32 @@ def quota_cores(root: Path = Path("/")) -> int | None:
 
     Threads beyond the quota would be stopped again and again; with one fewer, a part of it would stay unused.
     """
-    found = [_quota(folder) for folder in _groups(root, "cpu")]
-    found += [_cpus(folder) for folder in _groups(root, "cpuset")]
-    known = [cores for cores in found if cores is not None]
-    return max(1, math.ceil(min(known))) if known else None
+    limits = [_quota(folder) for folder in _groups(root, "cpu")]
+    limits += [_cpus(folder) for folder in _groups(root, "cpuset")]
+    finite = [cores for cores in limits if cores is not None]
+    return max(1, math.ceil(min(finite))) if finite else None
 
 
 def memory_limit(root: Path = Path("/")) -> int | None:
     """Bytes that the groups allow; None without a limit."""
-    known = [limit for folder in _groups(root, "memory") if (limit := _limit(folder)) is not None]
-    return min(known, default=None)
+    limits = [limit for folder in _groups(root, "memory") if (limit := _limit(folder)) is not None]
+    return min(limits, default=None)
 
 
 def memory_left(root: Path = Path("/")) -> int | None:
     """Bytes of that which are not in use; what files hold in the cache is given up when it is needed, and so counts."""
-    known = []
+    remaining = []
     for folder in _groups(root, "memory"):
         limit, used = _limit(folder), _number(folder, "memory.current", "memory.usage_in_bytes")
         if limit is not None and used is not None:
-            known.append(limit - used + _cached(folder))
-    return max(0, min(known)) if known else None
+            remaining.append(limit - used + _cached(folder))
+    return max(0, min(remaining)) if remaining else None
 
 
 @cache
 def _groups(root: Path, controller: str) -> tuple[Path, ...]:
-    """The folders of the groups that this process is in, its own first, for a controller of either version."""
-    found: list[Path] = []
+    """The folders of the groups of this process for a controller, the innermost first (cgroup v1 and v2)."""
+    folders: list[Path] = []
     places = dict(_memberships(root))
     for kind, inner, mounted, options in _mounts(root):
         if kind == "cgroup" and controller not in options:
@@ -56,11 +56,11 @@ def _groups(root: Path, controller: str) -> tuple[Path, ...]:
         folder = _below(root / mounted.lstrip("/"), PurePosixPath(inner), PurePosixPath(places[names]))
         top = root / mounted.lstrip("/")
         while True:
-            found.append(folder)
+            folders.append(folder)
             if folder == top or top not in folder.parents:
                 break
             folder = folder.parent
-    return tuple(found)
+    return tuple(folders)
 
 
 def _below(mounted: Path, inner: PurePosixPath, group: PurePosixPath) -> Path:
@@ -112,8 +112,8 @@ def _cpus(folder: Path) -> int | None:
 
 
 def _limit(folder: Path) -> int | None:
-    known = [_number(folder, name) for name in ("memory.max", "memory.high", "memory.limit_in_bytes")]
-    return min((n for n in known if n is not None and n < _UNLIMITED), default=None)
+    limits = [_number(folder, name) for name in ("memory.max", "memory.high", "memory.limit_in_bytes")]
+    return min((n for n in limits if n is not None and n < _UNLIMITED), default=None)
 
 
 def _cached(folder: Path) -> int:

@@ -22,15 +22,15 @@ def read_object(path: Path) -> Record:
     """
     text = _text(path)
     try:
-        found = json.loads(text)
+        value = json.loads(text)
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
         raise LookalikeError(damage(path, f"no JSON from {where} on")) from error
     except (ValueError, RecursionError) as error:
         raise LookalikeError(damage(path, str(error))) from error
-    if not isinstance(found, dict):
+    if not isinstance(value, dict):
         raise LookalikeError(damage(path, "its JSON is no object"))
-    return found
+    return value
 
 
 def read_toml(path: Path) -> Record:
@@ -95,14 +95,14 @@ def is_of_a_run(config: Path) -> bool:
 
 def _mend_settings(run: Path) -> str:
     """config.toml cannot be made from anything else but by the command that made it."""
-    said = "Mend it in an editor, or put a copy of it in its place"
+    remedy = "Mend it in an editor, or put a copy of it in its place"
     try:
         command = read_object(run / "run.json").get("command")
     except LookalikeError:
         command = None
     if isinstance(command, str) and command.startswith("lookalike "):
-        said += f"; the run was made by: {command}"
+        remedy += f"; the run was made by: {command}"
     weights = run / "encoder.safetensors"
     if weights.is_file():
-        said += f". What was learned is whole, and can be gone on with: --init {shlex.quote(str(weights))}"
-    return f"{said}."
+        remedy += f". What was learned is whole, and can be gone on with: --init {shlex.quote(str(weights))}"
+    return f"{remedy}."

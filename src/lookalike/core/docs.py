@@ -10,7 +10,7 @@ import textwrap
 
 def field_docs(kind: type[object]) -> dict[str, str]:
     """The docstring below each field of a dataclass and of those it inherits from, on one line."""
-    found: dict[str, str] = {}
+    docs: dict[str, str] = {}
     for base in reversed(kind.__mro__):
         if not dataclasses.is_dataclass(base):
             continue
@@ -18,5 +18,5 @@ def field_docs(kind: type[object]) -> dict[str, str]:
         assert isinstance(body, ast.ClassDef)
         for field, text in zip(body.body, body.body[1:], strict=False):
             if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) and isinstance(text, ast.Expr):
-                found[field.target.id] = " ".join(str(ast.literal_eval(text.value)).split())
-    return found
+                docs[field.target.id] = " ".join(str(ast.literal_eval(text.value)).split())
+    return docs

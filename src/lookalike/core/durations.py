@@ -37,7 +37,7 @@ def duration(seconds: float) -> str:
 
 
 def timed(work: Callable[[], T]) -> tuple[T, float]:
-    """What `work` gives, and the seconds it took."""
+    """The result of `work`, and the seconds that it took."""
     begun = time.monotonic()
-    found = work()
-    return found, time.monotonic() - begun
+    result = work()
+    return result, time.monotonic() - begun

@@ -76,20 +76,22 @@ class Heartbeat:
         self._lock = threading.RLock()
         self._process = os.getpid()
         self._open: list[tuple[Phase, float, Pace]] = []  # phases, when they began, their paces
-        self._said = clock() + self.intervals.first - self.intervals.every  # when the last plain line was printed
+        self._last_printed = (
+            clock() + self.intervals.first - self.intervals.every
+        )  # when the last plain line was printed
         self._since = clock()  # when the last phase of all began or ended
         self._idle = "starting"  # what is done outside of phases
-        self._shown = ""
+        self._live_text = ""
         self._ended = False
         self._stop = threading.Event()
-        self._kept = ExitStack()
+        self._stack = ExitStack()
 
     def __enter__(self) -> Self:
-        self._kept.enter_context(listening(self))
+        self._stack.enter_context(listening(self))
         thread = threading.Thread(target=self._run, name="lookalike heartbeat", daemon=True)
         with suppress(RuntimeError):  # there may be no more threads: then lines are all
             thread.start()
-            self._kept.callback(thread.join)
+            self._stack.callback(thread.join)
         return self
 
     def __exit__(
@@ -100,7 +102,7 @@ class Heartbeat:
             with self._lock:
                 self._erase()
                 self._ended = True
-        self._kept.close()
+        self._stack.close()
 
     def _run(self) -> None:
         while not self._stop.wait(self.intervals.look if self.live else self.intervals.plain_look):
@@ -124,7 +126,7 @@ class Heartbeat:
         if os.getpid() != self._process:
             return
         with self._lock:
-            self._open = [told for told in self._open if told[0] is not phase]
+            self._open = [entry for entry in self._open if entry[0] is not phase]
             self._since, self._idle = self._clock(), f"working, after {phase.title}"
             if not self._open:
                 self._erase()
@@ -136,8 +138,8 @@ class Heartbeat:
         with self._lock:
             self._idle = "working"
             self._write((ERASE if self.drawn else "") + text + "\n")
-            self.drawn, self._shown = False, ""
-            self._said = self._since = self._clock()
+            self.drawn, self._live_text = False, ""
+            self._last_printed = self._since = self._clock()
 
     # -- what it says of itself -------------------------------------------------------------------
 
@@ -153,26 +155,26 @@ class Heartbeat:
                 self._say_if_due(now)
 
     def _say_if_due(self, now: float) -> None:
-        if now - self._said >= self.intervals.every:
+        if now - self._last_printed >= self.intervals.every:
             self._write(self._words(now) + "\n")
-            self._said = now
+            self._last_printed = now
 
     def _draw(self, now: float) -> None:
         if not self._open and now - self._since < self.intervals.idle:
             return
         text = _cropped(self._words(now), _columns(self.stream) - 1)
-        if text != self._shown or not self.drawn:
+        if text != self._live_text or not self.drawn:
             self._write(ERASE + text)
-            self.drawn, self._shown = True, text
+            self.drawn, self._live_text = True, text
 
     def _erase(self) -> None:
         if self.drawn:
             self._write(ERASE)
-            self.drawn, self._shown = False, ""
+            self.drawn, self._live_text = False, ""
 
     def _words(self, now: float) -> str:
         """The innermost phase with those around it that have a count, and how long it still takes."""
-        phases = [told for told in self._open if now - told[1] >= self.intervals.brief] or self._open
+        phases = [entry for entry in self._open if now - entry[1] >= self.intervals.brief] or self._open
         if not phases:
             return f"{self._idle}{_so_far(now - self._since)}"
         phase, begun, pace = phases[-1]

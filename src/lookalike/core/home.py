@@ -38,21 +38,21 @@ def can_be_written(folder: Path) -> bool:
 
 @cache
 def temporary_cache() -> Path:
-    """A folder for the same among the system's temporary ones, which is found again by this user, and by nobody else.
+    """A cache folder below the system's temporary folder, which this user finds again and nobody else can use.
 
-    Its name is no secret, so somebody else may have made it before: what is not this user's alone is not used, and a
-    new folder takes its place for as long as the process lives.
+    Its name is no secret, so another user may have made it before. A folder that others can use is not taken: a new
+    one replaces it until the process ends.
 
     Raises:
-        OSError: there is no temporary folder either.
+        OSError: there is no temporary folder.
     """
     user = os.getuid() if hasattr(os, "getuid") else None
     if user is not None:
         folder = Path(tempfile.gettempdir(), f"lookalike-{user}")
         try:
             folder.mkdir(mode=0o700, exist_ok=True)
-            found = folder.lstat()  # not of what a link points to
-            if stat.S_ISDIR(found.st_mode) and found.st_uid == user and not found.st_mode & 0o077:
+            status = folder.lstat()  # not of what a link points to
+            if stat.S_ISDIR(status.st_mode) and status.st_uid == user and not status.st_mode & 0o077:
                 return folder
         except OSError:
             pass

@@ -35,16 +35,16 @@ def read_labels(path: Path) -> dict[str, str]:
 
 
 def read_given(files: Sequence[str]) -> Given:
-    """The labels of several files, taken together.
+    """The labels of several files together.
 
-    A file has the columns `path` and `label`, or is written as `core/tables.py` says (other columns are passed over,
-    and lines without a label too). `NAME=FILE` calls every path of FILE NAME, whatever its own column says: a list that
-    the page has saved.
+    A file has the columns `path` and `label` (`core/tables.py` says what else they may be called). Other columns, and
+    lines without a label, are ignored. `NAME=FILE` gives every path of FILE the label NAME, whatever its own column
+    says: the page saves such lists.
 
     Raises:
-        LookalikeError: a file cannot be read or has other columns, or paths are given two labels.
+        LookalikeError: a file cannot be read or has other columns, or a path has two labels.
     """
-    found: dict[str, tuple[str, str]] = {}  # path -> label, and where it was given
+    given: dict[str, tuple[str, str]] = {}  # path -> label, and where it was given
     conflicts: list[str] = []
     notes: list[str] = []
     folders: dict[str, Path] = {}
@@ -52,7 +52,7 @@ def read_given(files: Sequence[str]) -> Given:
     for word in files:
         for place, name, label, folder in _lines(word, notes):
             folders.setdefault(name, folder)
-            before = found.setdefault(name, (label, place))
+            before = given.setdefault(name, (label, place))
             if before[0] != label:
                 conflicts.append(f"{place} calls {name!r} both {before[0]!r} and {label!r}; the first is {before[1]}")
             elif before[1] != place:
@@ -62,7 +62,7 @@ def read_given(files: Sequence[str]) -> Given:
             f"{counted(len(conflicts), 'label')} in conflict; correct or empty one of each two:\n" + listed(conflicts)
         )
     notes += [f"{counted(again, 'line')} said again what was said before"] if again else []
-    return Given({name: label for name, (label, _) in found.items()}, tuple(notes), folders)
+    return Given({name: label for name, (label, _) in given.items()}, tuple(notes), folders)
 
 
 def _lines(word: str, notes: list[str]) -> Iterator[tuple[str, str, str, Path]]:
@@ -141,8 +141,8 @@ def rows_of(
             f"taken for {paths[row]!r}"
         )
     if unknown:
-        shown = ", ".join(map(repr, unknown[:_SHOWN])) + (", ..." if len(unknown) > _SHOWN else "")
-        notes.append(f"{counted(len(unknown), 'labelled path')} passed over, not an image of {where}: {shown}")
+        examples = ", ".join(map(repr, unknown[:_SHOWN])) + (", ..." if len(unknown) > _SHOWN else "")
+        notes.append(f"{counted(len(unknown), 'labelled path')} passed over, not an image of {where}: {examples}")
     return {row: given.label_of[path] for row, path in by_row.items()}, notes
 
 

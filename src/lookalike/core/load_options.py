@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
 from lookalike.core.options import sizes
 
@@ -36,6 +35,6 @@ class LoadOptions:
 LOAD_OPTIONS = tuple(f.name for f in dataclasses.fields(LoadOptions))
 
 
-def said_load_options(options: LoadOptions, said: Container[str]) -> dict[str, Any]:
-    """The options of loading that somebody named, by name."""
-    return {name: getattr(options, name) for name in LOAD_OPTIONS if name in said}
+def said_load_options(options: LoadOptions, names: Container[str]) -> dict[str, object]:
+    """The options of loading that are among `names`, with their values."""
+    return {name: getattr(options, name) for name in LOAD_OPTIONS if name in names}

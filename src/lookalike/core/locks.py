@@ -52,12 +52,12 @@ class Holder:
 
     @staticmethod
     def read(path: Path) -> Holder | None:
-        """Whom a file names; None where it names nobody."""
+        """The process that a file names; None where it names none."""
         try:
-            found = Holder(**json.loads(path.read_text(encoding="utf-8", errors="replace")))
+            holder = Holder(**json.loads(path.read_text(encoding="utf-8", errors="replace")))
         except (OSError, ValueError, TypeError):
             return None
-        return found if isinstance(found.pid, int) else None
+        return holder if isinstance(holder.pid, int) else None
 
     def alive(self) -> bool:
         """Whether it may still be running."""

@@ -8,7 +8,7 @@ import re
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal, TypedDict
 
 from lookalike.core import container
 from lookalike.core.errors import LookalikeError
@@ -91,7 +91,7 @@ def resolve_device(name: str) -> str:
         return next(kind for kind in ("cuda", "mps", "cpu") if available[kind])
     kind = name.split(":")[0]
     if not available.get(kind, False):
-        usable = ", ".join(k for k, there in available.items() if there)
+        usable = ", ".join(k for k, is_available in available.items() if is_available)
         raise LookalikeError(f"--device {name} is not there: this PyTorch ({torch.__version__}) can use {usable}")
     return name
 
@@ -113,10 +113,10 @@ def parse_bytes(text: str) -> int:
     Raises:
         ValueError: it is none.
     """
-    found = re.fullmatch(r"\s*([0-9.]+)\s*([KMGT]?)i?B?\s*", text, re.IGNORECASE)
-    if not found:
+    matched = re.fullmatch(r"\s*([0-9.]+)\s*([KMGT]?)i?B?\s*", text, re.IGNORECASE)
+    if not matched:
         raise ValueError(f"not a size of memory: {text!r}; write it as 4GB or 500MB")
-    return int(float(found[1]) * _UNITS[found[2].upper()])
+    return int(float(matched[1]) * _UNITS[matched[2].upper()])
 
 
 def size_words(n: float) -> str:
@@ -160,7 +160,19 @@ def versions() -> dict[str, str]:
     }
 
 
-def description() -> dict[str, Any]:
+class MachineFacts(TypedDict):
+    """What run.json says of a machine."""
+
+    system: str
+    processor: str
+    cores: int
+    memory_gib: float
+    bf16: bool
+    """Whether the processor computes in bfloat16."""
+    gpu: str | None
+
+
+def description() -> MachineFacts:
     """The machine: processor, cores, memory (GiB), accelerator."""
     import torch
 
@@ -188,7 +200,7 @@ def _processor() -> str:
 def _memory_bytes() -> int:
     granted = container.memory_limit()
     try:
-        there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        installed = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (ValueError, OSError, AttributeError):
         return granted or 0
-    return there if granted is None else min(there, granted)
+    return installed if granted is None else min(installed, granted)

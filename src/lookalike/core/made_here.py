@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TypedDict
 
 from PIL import Image, PngImagePlugin
 
@@ -16,7 +16,15 @@ EXIF_SOFTWARE = 0x0131
 """The tag of EXIF and TIFF that says what wrote a file."""
 
 
-def mark(kind: str) -> dict[str, Any]:
+class Mark(TypedDict, total=False):
+    """Arguments of `Image.save`, of which each kind of file takes one."""
+
+    pnginfo: PngImagePlugin.PngInfo
+    comment: str
+    exif: Image.Exif
+
+
+def mark(kind: str) -> Mark:
     """What `Image.save` is to be told beside the kind of the file ("PNG", "JPEG"...), so that it is marked."""
     if kind == "PNG":
         about = PngImagePlugin.PngInfo()

@@ -44,33 +44,33 @@ class Matcher:
             path: as it is written.
             folder: of the file that it is written in.
         """
-        found = self._exact.get(path)
-        if found is not None:
-            return found
-        ways = list(dict.fromkeys(_ways(path)))
-        for way in ways:
-            found = self._exact.get(way)
-            if found is None:
-                found = self._plain.get(_plain(way))
-            if found is None:
-                found = self._below_roots(way, folder)
-            if found is not None:
-                return found
+        row = self._exact.get(path)
+        if row is not None:
+            return row
+        spellings = list(dict.fromkeys(_spellings(path)))
+        for spelling in spellings:
+            row = self._exact.get(spelling)
+            if row is None:
+                row = self._plain.get(_plain(spelling))
+            if row is None:
+                row = self._below_roots(spelling, folder)
+            if row is not None:
+                return row
         for index in (self._by_name, self._by_stem, self._by_capitals, self._by_stem_and_capitals):
-            for way in ways:
-                found = index.row(way)
-                if found is not None:
-                    return found
+            for spelling in spellings:
+                row = index.row(spelling)
+                if row is not None:
+                    return row
         return None
 
-    def _below_roots(self, way: str, folder: Path | None) -> int | None:
-        if not self._roots or not (way.startswith("/") or folder is not None):
+    def _below_roots(self, spelling: str, folder: Path | None) -> int | None:
+        if not self._roots or not (spelling.startswith("/") or folder is not None):
             return None
-        place = os.path.realpath(way if way.startswith("/") else os.path.join(folder or "", way))  # noqa: PTH118
+        place = os.path.realpath(spelling if spelling.startswith("/") else os.path.join(folder or "", spelling))  # noqa: PTH118
         for root in self._roots:
-            found = self._plain.get(_plain(os.path.relpath(place, root)))
-            if found is not None:
-                return found
+            row = self._plain.get(_plain(os.path.relpath(place, root)))
+            if row is not None:
+                return row
         return None
 
     @cached_property
@@ -105,21 +105,21 @@ class _Ends:
             self._rows.setdefault(parts[-1], []).append((parts, row))
 
     def row(self, path: str) -> int | None:
-        """The row whose name ends as the path does, or is its end; None for none and for several."""
+        """The row whose name ends as the path does, or is the end of the path; None for no row and for several."""
         parts = [part for part in self._key(path).split("/") if part]
         if not parts:
             return None
-        there = self._rows.get(parts[-1], [])
-        inside = [(len(own), row) for own, row in there if own == parts[-len(own) :]]
+        candidates = self._rows.get(parts[-1], [])
+        inside = [(len(name_parts), row) for name_parts, row in candidates if name_parts == parts[-len(name_parts) :]]
         if inside:
             longest = max(inside)[0]
             rows = [row for length, row in inside if length == longest]
         else:
-            rows = [row for own, row in there if own[-len(parts) :] == parts]
+            rows = [row for name_parts, row in candidates if name_parts[-len(parts) :] == parts]
         return rows[0] if len(rows) == 1 else None
 
 
-def _ways(path: str) -> Iterable[str]:
+def _spellings(path: str) -> Iterable[str]:
     """A path as it may have been meant."""
     for text in dict.fromkeys((path, path.strip().strip("\"'"), readable(path), unquote(path))):
         yield posixpath.normpath(text) if text else text

@@ -8,11 +8,11 @@ itself need no list of methods.
 from __future__ import annotations
 
 import ast
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import cache
 from importlib.metadata import entry_points
 from importlib.resources import files
-from typing import Any
 
 from lookalike.core.own_code import is_own
 
@@ -36,15 +36,15 @@ class MethodFacts:
 def built_in_methods() -> dict[str, MethodFacts]:
     """Name -> facts of every method that comes with the package."""
     folder = files("lookalike") / "methods"
-    found = {}
+    facts = {}
     for file in sorted((f for f in folder.iterdir() if f.name.endswith(".py")), key=lambda f: f.name):
         name = file.name.removesuffix(".py").replace("_", "-")
         for node in ast.parse(file.read_text(encoding="utf-8")).body:
             if isinstance(node, ast.ClassDef):
                 values = _assigned(node)
                 if values.get("title"):
-                    found[name] = MethodFacts(name, node.name, **values)
-    return found
+                    facts[name] = _facts_of(name, node.name, values)
+    return facts
 
 
 def is_method(name: str) -> bool:
@@ -74,12 +74,24 @@ def learns_from_labels(name: str, elsewhere: bool = False) -> bool:
 
 def in_the_demo() -> dict[str, str]:
     """Name -> title of the methods that the demonstration shows, in its order."""
-    shown = [facts for facts in built_in_methods().values() if facts.demo_order is not None]
-    return {facts.name: facts.title for facts in sorted(shown, key=lambda facts: facts.demo_order or 0)}
+    methods = [facts for facts in built_in_methods().values() if facts.demo_order is not None]
+    return {facts.name: facts.title for facts in sorted(methods, key=lambda facts: facts.demo_order or 0)}
 
 
-def _assigned(node: ast.ClassDef) -> dict[str, Any]:
-    """The plain values that a class assigns to what `MethodFacts` asks for."""
+def _facts_of(name: str, class_name: str, values: Mapping[str, object]) -> MethodFacts:
+    order = values.get("demo_order")
+    return MethodFacts(
+        name,
+        class_name,
+        title=str(values["title"]),
+        needs_labels=bool(values.get("needs_labels")),
+        finds_clusters=bool(values.get("finds_clusters")),
+        demo_order=order if isinstance(order, int) else None,
+    )
+
+
+def _assigned(node: ast.ClassDef) -> dict[str, object]:
+    """The constants that a class body assigns to the fields of `MethodFacts`."""
     asked = {field.name for field in fields(MethodFacts)} - {"name", "class_name"}
     return {
         target.id: statement.value.value

@@ -16,24 +16,24 @@ def composed(name: str) -> str:
 
 
 def as_spelt(path: str | os.PathLike[str]) -> str:
-    """A path as the file system spells it, where it is there in another spelling; else as it came."""
+    """A path as the file system spells it, where it exists in another spelling; else unchanged."""
     whole = os.fspath(path)
     if whole.isascii() or "\0" in whole or os.path.lexists(whole):
         return whole
     place = Path(whole)
-    found = Path(place.anchor)
+    folder = Path(place.anchor)
     for part in place.parts[1 if place.anchor else 0 :]:
-        step = found / part
+        step = folder / part
         if not part.isascii() and not os.path.lexists(step):
             try:
-                there = [name for name in os.listdir(found) if composed(name) == composed(part)]
+                matches = [name for name in os.listdir(folder) if composed(name) == composed(part)]
             except OSError:
                 return whole
-            if len(there) != 1:  # none, or two that look the same
+            if len(matches) != 1:  # none, or two that look the same
                 return whole
-            step = found / there[0]
-        found = step
-    return os.fspath(found) if os.path.lexists(found) else whole
+            step = folder / matches[0]
+        folder = step
+    return os.fspath(folder) if os.path.lexists(folder) else whole
 
 
 def spelt_in(folder: str | os.PathLike[str], path: str) -> str:
@@ -41,5 +41,5 @@ def spelt_in(folder: str | os.PathLike[str], path: str) -> str:
     if path.isascii():
         return path
     whole = os.path.join(folder, path)  # noqa: PTH118 - a Path takes ten times as long, for each line of a list
-    found = as_spelt(whole)
-    return path if found == whole else found if os.path.isabs(path) else os.path.relpath(found, folder)  # noqa: PTH117
+    spelt = as_spelt(whole)
+    return path if spelt == whole else spelt if os.path.isabs(path) else os.path.relpath(spelt, folder)  # noqa: PTH117

@@ -42,30 +42,30 @@ def meant(place: str) -> str:
 
 
 def in_pieces(words: Sequence[str]) -> str:
-    """A sentence where words are the pieces of one name with blanks, which the shell has taken apart."""
+    """A sentence where the words are parts of one name with blanks that the shell has split; else empty."""
     for start in range(len(words)):
         if exists(words[start]):
             continue
         for end in range(len(words), start + 1, -1):
             name = " ".join(words[start:end])
-            found = name if exists(name) else str(near(Path(name)))
-            if _plain(found) == _plain(name):
-                return f"did you mean {shlex.quote(found)}? A name with blanks goes into quotes"
+            candidate = name if exists(name) else str(near(Path(name)))
+            if _plain(candidate) == _plain(name):
+                return f"did you mean {shlex.quote(candidate)}? A name with blanks goes into quotes"
     return ""
 
 
 def near(path: Path) -> Path | None:
-    """The path that is there and most like this one: any part of it may be misspelt."""
-    known, parts = Path(path.anchor or "."), path.parts[1 if path.anchor else 0 :]
+    """The existing path that is most like this one; any part of it may be misspelt."""
+    base, parts = Path(path.anchor or "."), path.parts[1 if path.anchor else 0 :]
     for part in parts:
-        if part == ".." or exists(known / part):
-            known = known / part
+        if part == ".." or exists(base / part):
+            base = base / part
             continue
-        found = _most_like(part, _names(known))
-        if found is None:
+        name = _most_like(part, _names(base))
+        if name is None:
             return None
-        known = known / found
-    return known if exists(known) else None
+        base = base / name
+    return base if exists(base) else None
 
 
 def meant_run(path: Path) -> str:
@@ -82,9 +82,9 @@ def meant_run(path: Path) -> str:
         return f"did you mean {trained[0]}, which was trained on it? RUN is what a training has made" if trained else ""
     for place in (path.parent, Path("runs") / path.parent if not path.is_absolute() else path.parent):
         runs = {run.name: run for run in _folders(place) if is_run(run)}
-        found = _most_like(path.name, runs)
-        if found is not None:
-            return f"did you mean {runs[found]}?"
+        name = _most_like(path.name, runs)
+        if name is not None:
+            return f"did you mean {runs[name]}?"
     return ""
 
 
@@ -119,9 +119,9 @@ def _windows(place: str) -> str:
         words = "a path of Windows whose backslashes the shell has taken? Put it into quotes"
         return f"{words}; in WSL it is /mnt/{drive}/..."
     here = f"/mnt/{drive}{rest.replace(chr(92), '/').rstrip('/')}"
-    found = Path(here) if exists(here) else near(Path(here)) if exists(f"/mnt/{drive}") else None
-    if found is not None:
-        return f"did you mean {shlex.quote(str(found))}?"
+    candidate = Path(here) if exists(here) else near(Path(here)) if exists(f"/mnt/{drive}") else None
+    if candidate is not None:
+        return f"did you mean {shlex.quote(str(candidate))}?"
     return f"this is a path of Windows: in WSL it is {shlex.quote(here)}, elsewhere name where the folder is mounted"
 
 
@@ -139,8 +139,8 @@ def _path(place: str) -> str:
         if other != place and exists(other):
             return f"did you mean {shlex.quote(other)}?"
     path = Path(place.strip(_QUOTES + " ").replace("\\", "/"))
-    found = near(path) or _elsewhere(path)
-    return f"did you mean {shlex.quote(str(found))}?" if found is not None else ""
+    candidate = near(path) or _elsewhere(path)
+    return f"did you mean {shlex.quote(str(candidate))}?" if candidate is not None else ""
 
 
 def _respelt(place: str) -> Iterable[str]:
@@ -183,8 +183,8 @@ def _most_like(name: str, names: Iterable[str]) -> str | None:
     plain: dict[str, str] = {}
     for other in names:
         plain.setdefault(_plain(other), other)
-    found = difflib.get_close_matches(_plain(name), plain, n=1, cutoff=0.6)
-    return plain[found[0]] if found else None
+    matches = difflib.get_close_matches(_plain(name), plain, n=1, cutoff=0.6)
+    return plain[matches[0]] if matches else None
 
 
 def _plain(name: str) -> str:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import typing
 from collections.abc import Iterator, Mapping
 from types import NoneType
-from typing import Any, Literal
+from typing import Literal
 
-_WORDS = {int: "an integer", float: "a number", str: "a text", bool: "true or false"}
+_WORDS: dict[object, str] = {int: "an integer", float: "a number", str: "a text", bool: "true or false"}
 
 
-def mistyped(table: Mapping[str, Any], options: type) -> Iterator[tuple[str, str]]:
+def mistyped(table: Mapping[str, object], options: type) -> Iterator[tuple[str, str]]:
     """The keys whose values are of another type than the fields of a dataclass, and what these take, in words.
 
     Keys that are no fields are left to `options.unknown_keys`.
@@ -21,7 +21,7 @@ def mistyped(table: Mapping[str, Any], options: type) -> Iterator[tuple[str, str
             yield key, " or ".join(_words(hints[key]))
 
 
-def _fits(value: object, hint: Any) -> bool:
+def _fits(value: object, hint: object) -> bool:
     if typing.get_origin(hint) is Literal:
         return value in typing.get_args(hint)
     if typing.get_origin(hint) is tuple:
@@ -31,10 +31,12 @@ def _fits(value: object, hint: Any) -> bool:
         return any(_fits(value, part) for part in parts)
     if isinstance(value, bool):
         return hint is bool
-    return isinstance(value, int | float if hint is float else hint)
+    if hint is float:
+        return isinstance(value, int | float)
+    return isinstance(hint, type) and isinstance(value, hint)
 
 
-def _words(hint: Any) -> list[str]:
+def _words(hint: object) -> list[str]:
     if typing.get_origin(hint) is Literal:
         return list(map(str, typing.get_args(hint)))
     if typing.get_origin(hint) is tuple:

@@ -53,7 +53,7 @@ def need_vision(module: str, what: str) -> ModuleType:
     except Exception:
         import torch
 
-        for name in [name for name, found in sys.modules.items() if found and name.split(".")[0] == "torchvision"]:
+        for name in [name for name, loaded in sys.modules.items() if loaded and name.split(".")[0] == "torchvision"]:
             del sys.modules[name]  # the half of it that was imported
         for operator in _COMPILED:
             if not hasattr(torch.ops.torchvision, operator):

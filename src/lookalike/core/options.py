@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal, TypeVar
 
 from lookalike.core.durations import parse_duration
 from lookalike.core.errors import ConfigurationError, did_you_mean
 from lookalike.core.words import counted
+
+T = TypeVar("T")
+O = TypeVar("O", bound="TrainOptions")  # noqa: E741  # O as in options
 
 AUTO = "auto"
 """A value that stands for: choose for me."""
@@ -222,9 +225,9 @@ def sizes(options: object, *names: str) -> Iterator[str]:
 
 def raise_problems(problems: Iterable[str]) -> None:
     """Report all problems at once, where there are any."""
-    found = list(problems)
-    if found:
-        raise ConfigurationError(found)
+    listed = list(problems)
+    if listed:
+        raise ConfigurationError(listed)
 
 
 def unknown_keys(table: Iterable[str], options: type, where: str) -> Iterator[str]:
@@ -235,8 +238,27 @@ def unknown_keys(table: Iterable[str], options: type, where: str) -> Iterator[st
             yield f"unknown key {key!r} in {where}: {did_you_mean(key.replace('-', '_'), valid)}"
 
 
-def lasting(options: Any) -> dict[str, Any]:
+def lasting(options: TrainOptions) -> dict[str, object]:
     """The options that decide the result: all but those marked as runtime."""
     return {
         f.name: getattr(options, f.name) for f in dataclasses.fields(options) if not f.metadata.get("runtime", False)
     }
+
+
+def built(kind: Callable[..., T], values: Mapping[str, object]) -> T:
+    """A dataclass of options from values by name, whose types nobody knows before the program runs.
+
+    Raises:
+        TypeError: a name is none of its fields.
+    """
+    return kind(**values)
+
+
+def changed_options(options: O, values: Mapping[str, object]) -> O:
+    """The same options with other values for some fields.
+
+    Raises:
+        TypeError: a name is none of the fields.
+    """
+    replace: Callable[..., O] = dataclasses.replace
+    return replace(options, **values)

@@ -14,13 +14,15 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar
 
 from lookalike.core.errors import LookalikeError
 
+T = TypeVar("T")
+
 PYTHON = "python:"
 """Before the name of a module that Python can import."""
-_known: dict[str, object] = {}  # what this process has met, by its name
+_things_by_name: dict[str, object] = {}  # classes and functions of this process
 
 
 class OwnCodeError(LookalikeError):
@@ -33,66 +35,73 @@ def is_own(name: str) -> bool:
 
 
 def name_of(thing: object) -> str:
-    """The name that finds a class or function again; one that is defined within a function, in this process alone."""
-    for name, known in _known.items():
-        if known is thing:
+    """The name by which `find` gives a class or function again; only in this process where a function defines it."""
+    for name, other in _things_by_name.items():
+        if other is thing:
             return name
     module = str(getattr(thing, "__module__", None) or type(thing).__module__)
-    own = getattr(thing, "__qualname__", None) or f"{type(thing).__qualname__}#{_digest(thing)}"
+    qualified = getattr(thing, "__qualname__", None) or f"{type(thing).__qualname__}#{_digest(thing)}"
     file = getattr(sys.modules.get(module), "__file__", None)
-    name = f"{Path(file).resolve()}:{own}" if module == "__main__" and file else f"{PYTHON}{module}:{own}"
-    if _known.get(name, thing) is not thing and hasattr(thing, "__qualname__"):  # two of one name, as in a notebook
+    name = f"{Path(file).resolve()}:{qualified}" if module == "__main__" and file else f"{PYTHON}{module}:{qualified}"
+    if _things_by_name.get(name, thing) is not thing and hasattr(
+        thing, "__qualname__"
+    ):  # two of one name, as in a notebook
         name = f"{name}@{id(thing):x}"
-    _known[name] = thing
+    _things_by_name[name] = thing
     return name
 
 
-def named(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The same values with functions and classes by their names, as options have them."""
+def named(values: Mapping[str, T]) -> dict[str, T | str]:
+    """The same values, with names in place of functions and classes: options hold names."""
     return {key: name_of(value) if callable(value) else value for key, value in values.items()}
 
 
-def find(name: str, folders: Sequence[str | Path] = (), one_of: Callable[[ModuleType], list[Any]] | None = None) -> Any:
-    """What a name stands for.
+def find(
+    name: str, folders: Sequence[str | Path] = (), one_of: Callable[[ModuleType], Sequence[type]] | None = None
+) -> Any:
+    """The class or function of a name.
 
     Args:
-        name: as above.
-        folders: where a file is looked for beside the working folder.
-        one_of: what a module offers, where the name says a file or module only.
+        name: FILE.py, FILE.py:NAME or python:MODULE:NAME.
+        folders: folders beside the working folder in which the file may be.
+        one_of: the candidates of a module, for names without NAME.
 
     Raises:
-        LookalikeError: there is no such file, module or name. OwnCodeError: it cannot be imported; says the line.
+        LookalikeError: there is no such file, module or name.
+        OwnCodeError: the file cannot be imported; the message names the line.
     """
     place, wanted = _split(name.removeprefix(PYTHON))
     path = None if name.startswith(PYTHON) else _file(place, folders)
-    if name in _known and path is None:
-        return _known[name]
+    if name in _things_by_name and path is None:
+        return _things_by_name[name]
     module = _imported(place) if name.startswith(PYTHON) else _loaded(place, path, folders)
     offered = [] if one_of is None else one_of(module)
-    there = ", ".join(thing.__name__ for thing in offered)
+    offers = ", ".join(thing.__name__ for thing in offered)
+    thing: object = module
     if not wanted:
         if len(offered) != 1:
             hint = f": name one of them, {name}:{offered[0].__name__}" if offered else f": name it, {name}:NAME"
-            raise LookalikeError(f"{module.__file__} has {there or 'nothing that could be meant'}{hint}")
+            raise LookalikeError(f"{module.__file__} has {offers or 'nothing that could be meant'}{hint}")
         thing = offered[0]
     else:
-        thing = module
         for part in wanted.split("."):
             thing = getattr(thing, part, None)
         if thing is None:
-            raise LookalikeError(f"{module.__file__} has no {wanted!r}{': it has ' + there if there else ''}")
-    _known[name] = thing
+            raise LookalikeError(f"{module.__file__} has no {wanted!r}{': it has ' + offers if offers else ''}")
+    _things_by_name[name] = thing
     return thing
 
 
-def place_of(thing: Any) -> str:
+def place_of(thing: object) -> str:
     """File and line where a function or class begins, such as `mine.py:12`; empty where nobody knows."""
     code = getattr(thing, "__code__", None)
     if code is not None:
         return f"{code.co_filename}:{code.co_firstlineno}"
+    if not isinstance(thing, type | ModuleType):
+        return ""
     try:
         return f"{inspect.getsourcefile(thing)}:{inspect.getsourcelines(thing)[1]}"
-    except (OSError, TypeError):  # typed into a shell, or an object
+    except (OSError, TypeError):  # typed into a shell, or written in C
         return ""
 
 
@@ -165,7 +174,9 @@ def _why(error: Exception, file: str) -> str:
         return f"{error.filename or file}:{error.lineno}: {file} cannot be imported ({reason})"
     reason = f"{type(error).__name__}: {(str(error) or 'no words').splitlines()[0]}"
     frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if frame.filename == file]
-    own = own or [frame for frame in frames if "importlib" not in frame.filename and "own_code" not in frame.filename]
-    place = f"{own[-1].filename}:{own[-1].lineno}: " if own else ""
+    user_frames = [frame for frame in frames if frame.filename == file]
+    user_frames = user_frames or [
+        frame for frame in frames if "importlib" not in frame.filename and "own_code" not in frame.filename
+    ]
+    place = f"{user_frames[-1].filename}:{user_frames[-1].lineno}: " if user_frames else ""
     return f"{place}{file} cannot be imported ({reason})"

@@ -24,8 +24,8 @@ class _Reason:
     many: str
     remedy: str = ""
     """Empty where nobody would miss such files."""
-    told: tuple[str, str] = ("is passed over", "are passed over")
-    """What is said of one and of many."""
+    verbs: tuple[str, str] = ("is passed over", "are passed over")
+    """The verb for one and for many."""
 
 
 _NO_IMAGES = "other"
@@ -77,7 +77,7 @@ class PassedOver:
     @property
     def loud(self) -> bool:
         """Whether somebody may miss them."""
-        return bool(_of(self.reason).remedy)
+        return bool(_reason_of(self.reason).remedy)
 
     def record(self) -> dict[str, object]:
         """Plain JSON, of which `from_records` makes the same."""
@@ -128,8 +128,8 @@ def merged(parts: Iterable[tuple[str, Iterable[PassedOver]]]) -> tuple[PassedOve
 
 
 def from_records(values: object) -> tuple[PassedOver, ...]:
-    """What was kept; what cannot be understood is left out, as a later version may know more."""
-    found = []
+    """The kinds that `record` has written. Records of another form are left out: a later version may write them."""
+    kinds = []
     for value in values if isinstance(values, list) else ():
         if isinstance(value, Mapping):
             try:
@@ -139,22 +139,22 @@ def from_records(values: object) -> tuple[PassedOver, ...]:
             if isinstance(kind.count, int) and all(
                 isinstance(t, str) for t in (kind.reason, kind.suffix, kind.example)
             ):
-                found.append(kind)
-    return tuple(found)
+                kinds.append(kind)
+    return tuple(kinds)
 
 
 def sentences(kinds: Iterable[PassedOver]) -> tuple[list[str], list[str]]:
-    """Sentences on what was passed over: those with a remedy, and those that nobody need read."""
+    """Sentences about ignored files: those with a remedy, and those without."""
     by_reason: dict[str, list[PassedOver]] = {}
     for kind in kinds:
         by_reason.setdefault(kind.reason if kind.reason in _REASONS else _NO_IMAGES, []).append(kind)
     loud, quiet = [], []
     for reason, same in by_reason.items():
-        n, words = sum(kind.count for kind in same), _of(reason)
+        n, words = sum(kind.count for kind in same), _reason_of(reason)
         start = f"{n:,} {words.one if n == 1 else words.many}"
         if words.remedy:
-            told = words.told[n != 1]
-            loud.append(f"{start} {told} ({suffixes(same)}; {same[0].example!r}); {words.remedy}")
+            verb = words.verbs[n != 1]
+            loud.append(f"{start} {verb} ({suffixes(same)}; {same[0].example!r}); {words.remedy}")
         elif reason == _NO_IMAGES:
             quiet.append(f"{start} ({suffixes(same)})")
         elif {kind.suffix for kind in same} == {FOLDER}:
@@ -166,7 +166,7 @@ def sentences(kinds: Iterable[PassedOver]) -> tuple[list[str], list[str]]:
 
 def why_not(reason: str) -> str:
     """Why a file that was named by itself is not read, with the remedy; empty where it is simply no image."""
-    words = _of(reason)
+    words = _reason_of(reason)
     return f"{words.one}: {words.remedy}" if words.remedy else ""
 
 
@@ -175,13 +175,13 @@ def suffixes(kinds: Iterable[PassedOver], most: int = _SHOWN) -> str:
     counts: Counter[str] = Counter()
     for kind in kinds:
         counts[kind.suffix or "(no suffix)"] += kind.count
-    shown = [f"{n:,} x {_plain(suffix)}" for suffix, n in counts.most_common(most)]
-    return ", ".join(shown + (["..."] if len(counts) > most else []))
+    listed = [f"{n:,} x {_plain(suffix)}" for suffix, n in counts.most_common(most)]
+    return ", ".join(listed + (["..."] if len(counts) > most else []))
 
 
 def _plain(suffix: str) -> str:
     return suffix if suffix.isprintable() else repr(suffix)
 
 
-def _of(reason: str) -> _Reason:
+def _reason_of(reason: str) -> _Reason:
     return _REASONS.get(reason) or _REASONS[_NO_IMAGES]

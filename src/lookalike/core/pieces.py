@@ -18,11 +18,11 @@ _EACH = 4  # pieces for each thread at the least, so that all end at about the s
 
 
 def in_pieces(work: Callable[[Sequence[T]], Sequence[R]], items: Sequence[T], threads: int) -> Iterator[R]:
-    """What `work` says of each item, in their order; it is asked for a few of them at a time.
+    """The results of `work` for all items, in their order. Threads call it with a few items at a time.
 
-    The first exception is raised, and what waits is not begun then.
+    The first exception is raised, and calls that have not begun are dropped.
     """
     piece = max(1, min(_MOST, len(items) // (_EACH * threads)))
     with ThreadPoolExecutor(threads) as pool:
-        for found in pool.map(lambda start: work(items[start : start + piece]), range(0, len(items), piece)):
-            yield from found
+        for results in pool.map(lambda start: work(items[start : start + piece]), range(0, len(items), piece)):
+            yield from results

@@ -44,18 +44,18 @@ def is_there(place: str) -> bool:
 
 
 def find_place(place: str, folders: Sequence[str | Path]) -> str | None:
-    """The place from the first of the folders where it is there; as it was said where that is the working folder."""
+    """The place in the first folder in which it exists; unchanged where that is the working folder."""
     for folder in folders:
-        found = joined(place, folder)
-        if is_there(found):
-            return place if found == joined(place, Path.cwd()) else found
+        candidate = joined(place, folder)
+        if is_there(candidate):
+            return place if candidate == joined(place, Path.cwd()) else candidate
     return None
 
 
 def find_places(data: str | Sequence[str], folders: Sequence[str | Path]) -> str | tuple[str, ...]:
-    """DATA with each place as `find_place` finds it, and as it was said where it is nowhere."""
-    found = tuple(find_place(place, folders) or place for place in ([data] if isinstance(data, str) else data))
-    return found[0] if isinstance(data, str) else found
+    """DATA with each place as `find_place` finds it; places that exist nowhere are unchanged."""
+    places = tuple(find_place(place, folders) or place for place in ([data] if isinstance(data, str) else data))
+    return places[0] if isinstance(data, str) else places
 
 
 def absolute_places(data: str | Sequence[str]) -> list[str]:
@@ -71,13 +71,13 @@ def folders_of(folder: str | None, settings: Mapping[str, object], run: Path) ->
         settings: config.toml.
         run: where the run folder is now.
     """
-    found = [folder] if folder else []
-    found.append(str(Path.cwd()))
+    folders = [folder] if folder else []
+    folders.append(str(Path.cwd()))
     out = Path(str(settings.get("out") or ""))
     parts, now = out.parts, run.resolve().parts
     if parts and not out.is_absolute() and ".." not in parts and now[-len(parts) :] == parts:
-        found.append(str(Path(*now[: -len(parts)])))  # a project that was moved as a whole
-    return list(dict.fromkeys(found))
+        folders.append(str(Path(*now[: -len(parts)])))  # a project that was moved as a whole
+    return list(dict.fromkeys(folders))
 
 
 def same_place(a: str, a_folders: Sequence[str | Path], b: str) -> bool:

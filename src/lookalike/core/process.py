@@ -17,7 +17,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from threading import Lock, RLock, local
-from typing import Any
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:  # imported by those who use BLAS
+    from threadpoolctl import ThreadpoolController
 
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4  # glibc, malloc.h
 
@@ -87,11 +90,11 @@ def threads_kept() -> Iterator[int]:
     with _lock:
         _computed = True
         depth = getattr(_here, "depth", 0)
-        found = torch.get_num_threads()
+        threads = torch.get_num_threads()
         if _calls == 0:
-            _before_calls = found
+            _before_calls = threads
         # a thread that was started during another's call has that one's number
-        before = found if depth or _calls == 0 else _before_calls
+        before = threads if depth or _calls == 0 else _before_calls
         _calls += 1
         _here.depth = depth + 1
         if _forked:
@@ -107,15 +110,24 @@ def threads_kept() -> Iterator[int]:
 
 _blas_lock = Lock()
 _blas_calls = 0
-_blas_limit: Any = None
+
+
+class _Limit(Protocol):
+    """A limit of threads that was set."""
+
+    def restore_original_limits(self) -> None:
+        """Put back what was there before."""
+
+
+_blas_limit: _Limit | None = None
 
 
 @contextmanager
 def single_threaded_blas() -> Iterator[None]:
     """Within, the BLAS of NumPy and SciPy uses one thread, here or (as most builds have it) in the whole process."""
     global _blas_calls, _blas_limit
-    own, shared = _blas("scipy.linalg" in sys.modules)
-    with own.limit(limits=1, user_api="blas"):
+    per_thread, shared = _blas("scipy.linalg" in sys.modules)
+    with per_thread.limit(limits=1, user_api="blas"):
         with _blas_lock:
             if _blas_calls == 0:
                 _blas_limit = shared.limit(limits=1, user_api="blas")
@@ -127,21 +139,22 @@ def single_threaded_blas() -> Iterator[None]:
                 _blas_calls -= 1
                 if _blas_calls == 0:
                     _release()
+                    assert _blas_limit is not None  # the first call has set it
                     _blas_limit.restore_original_limits()
                     _release()
 
 
 @cache
-def _blas(with_scipy: bool) -> tuple[Any, Any]:
-    """The libraries that are loaded, whose limits are each thread's own or shared; to look for them takes milliseconds.
+def _blas(with_scipy: bool) -> tuple[ThreadpoolController, ThreadpoolController]:
+    """The loaded BLAS libraries: those whose limit belongs to a thread, and those whose limit all threads share.
 
-    SciPy brings a BLAS beside NumPy's.
+    SciPy brings a BLAS beside NumPy's. The search takes milliseconds, so its result is cached.
     """
     from threadpoolctl import ThreadpoolController
 
-    found = ThreadpoolController()
-    layers = {library.get("threading_layer", "") for library in found.info()} - {"openmp"}
-    return found.select(threading_layer="openmp"), found.select(threading_layer=list(layers))
+    controller = ThreadpoolController()
+    layers = {library.get("threading_layer", "") for library in controller.info()} - {"openmp"}
+    return controller.select(threading_layer="openmp"), controller.select(threading_layer=list(layers))
 
 
 def _release() -> None:

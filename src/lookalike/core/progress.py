@@ -146,8 +146,8 @@ class Phase:
 
     def _log(self, level: int, event: str, message: str) -> None:
         if LOGGER.isEnabledFor(level):
-            told = {"event": event, "phase": self.title, "done": self.done, "total": self.total}
-            LOGGER.log(level, message, self.words() if event == "progress" else self.title, extra=told)
+            fields = {"event": event, "phase": self.title, "done": self.done, "total": self.total}
+            LOGGER.log(level, message, self.words() if event == "progress" else self.title, extra=fields)
 
     def words(self) -> str:
         """What is done and how far it is: "decoding images: 1,200 of 5,000 (24 %)"."""

@@ -6,5 +6,5 @@ from typing import Any
 
 Record = dict[str, Any]
 """An object of JSON, or a table of TOML."""
-Event = dict[str, Any]
+Event = Record
 """A line of metrics.jsonl; `event` says which kind."""

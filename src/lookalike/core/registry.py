@@ -42,9 +42,9 @@ def find(package: str, name: str, what: str) -> ModuleType:
     Raises:
         LookalikeError: there is none; the nearest name is offered.
     """
-    known = names(package)
-    if name not in known:
-        raise LookalikeError(f"unknown {what} {name!r}: {did_you_mean(name, known)}")
+    members = names(package)
+    if name not in members:
+        raise LookalikeError(f"unknown {what} {name!r}: {did_you_mean(name, members)}")
     return importlib.import_module(f"lookalike.{package}.{name.replace('-', '_')}")
 
 

@@ -76,9 +76,9 @@ def resized_crop(x_BCHW: Tensor, box_B4: Tensor, size: int, mirrored_B: Tensor |
     if x_BCHW.device.type != "cpu":
         return _cropped(x_BCHW, (top, left, height, width), size, mirrored_B)
     out_BCSS = x_BCHW.new_empty((n, channels, size, size))
-    together = max(1, _CACHED // (channels * full_h * full_w))
-    for start in range(0, n, together):
-        rows = slice(start, start + together)
+    group = max(1, _CACHED // (channels * full_h * full_w))
+    for start in range(0, n, group):
+        rows = slice(start, start + group)
         box = (top[rows], left[rows], height[rows], width[rows])
         out_BCSS[rows] = _cropped(x_BCHW[rows], box, size, None if mirrored_B is None else mirrored_B[rows])
     return out_BCSS

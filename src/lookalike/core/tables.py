@@ -159,9 +159,9 @@ def _rows(place: Path, text: str, strict: bool) -> list[tuple[int, tuple[str, ..
     start, separator = 0, None
     while start < len(lines):
         line = lines[start].strip()
-        found = _SEP.match(line)
-        if found is not None:
-            separator = found[1]
+        matched = _SEP.match(line)
+        if matched is not None:
+            separator = matched[1]
         elif line.strip(",;\t|") and not line.startswith("#"):
             break
         start += 1

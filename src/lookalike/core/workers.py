@@ -44,11 +44,11 @@ class Workers:
         self._alone = self._on_cpu and products is not None and products < _FEW
         self._count = 1
         self._pool: ThreadPoolExecutor | None = None
-        self._kept = ExitStack()
+        self._stack = ExitStack()
 
     def __enter__(self) -> Self:
         if self._on_cpu:
-            before = self._kept.enter_context(threads_kept())
+            before = self._stack.enter_context(threads_kept())
             self._count = 1 if self._alone else within_quota(before)
             self._pool = _threads(os.getpid(), self._count) if self._count > 1 else None
             torch.set_num_threads(1)  # of this thread, and of those that are started from now on
@@ -57,7 +57,7 @@ class Workers:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._kept.close()
+        self._stack.close()
 
     def for_blocks(self, work: Callable[[slice], None], n: int, block: int) -> None:
         """Call work(rows) for slices of at most `block` of n rows. It must write to its own rows only.

@@ -59,7 +59,7 @@ def text(source: Source, backbone: Backbone, options: tuple[str, TrainOptions]) 
 def training(options: TrainOptions) -> dict[str, object]:
     """The options that decide the result, without the place of a file on this machine."""
     values = {name: value for name, value in lasting(options).items() if value is not None}
-    return {**values, "init": Path(values["init"]).name} if "init" in values else values
+    return {**values, "init": Path(str(values["init"])).name} if "init" in values else values
 
 
 def _head(method: str, with_labels: bool) -> str:

@@ -206,7 +206,7 @@ class RunFolder:
             passed_over=[kind.record() for kind in images.listed.passed_over] if images.listed else [],
             notes=[printable(note) for note in images.listed.notes] if images.listed else [],
             versions={**machine.versions()},
-            machine=machine.description(),
+            machine=dict(machine.description()),
         )
         write_json(self.record, record.to_json())
 

@@ -49,11 +49,11 @@ def run(words: list[str]) -> int:
 
 
 def _machine(options: Doctor) -> int:
-    found, remarks = examine()
+    facts, remarks = examine()
     if options.json:
-        print(json.dumps({**found, "remarks": remarks}, indent=2))
+        print(json.dumps({**facts, "remarks": remarks}, indent=2))
         return 0
-    for name, value in found.items():
+    for name, value in facts.items():
         print(f"{name:16} {value}")
     print()
     for remark in remarks or ["nothing is wrong"]:
@@ -73,7 +73,7 @@ def _images(options: Doctor) -> int:
 
 
 def examine_images(data: str | tuple[str, ...], download: bool = False) -> Quality:
-    """Decode every image of DATA once and say what was found; fetched first where it is to be.
+    """Decode every image of DATA once and describe their quality. `download` fetches DATA first.
 
     Raises:
         LookalikeError: there is nothing to examine.
@@ -83,8 +83,8 @@ def examine_images(data: str | tuple[str, ...], download: bool = False) -> Quali
     from lookalike.data.base import Images
     from lookalike.data.header_scan import scan_headers
 
-    found = sources.find(data, download)
-    image_index = sources.as_image_index(found) if isinstance(found, Images) else found
+    source = sources.find(data, download)
+    image_index = sources.as_image_index(source) if isinstance(source, Images) else source
     with ThreadPoolExecutor(cores()) as pool, phase("examining images", len(image_index.entries)) as p:
         results = pool.map(lambda entry: quality.examine(entry, _SIDE)[1], image_index.entries)
         examined = list(p.over(results))
@@ -103,7 +103,7 @@ def examine() -> tuple[dict[str, object], list[str]]:
     device = machine.resolve_device("auto")
     place = cache_folder(None)
     stores, size = cache_size(place)
-    found: dict[str, object] = {
+    facts: dict[str, object] = {
         **machine.description(),
         **machine.versions(),
         "device": device,
@@ -140,4 +140,4 @@ def examine() -> tuple[dict[str, object], list[str]]:
             f"torchvision is installed but does not fit this PyTorch ({str(error).splitlines()[0]}); lookalike does "
             "not need it. Remedy for other software: pip install --upgrade torch torchvision, from one index"
         )
-    return found, remarks
+    return facts, remarks

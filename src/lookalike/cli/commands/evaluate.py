@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TypedDict
 
 from lookalike.cli.parse import parse
 from lookalike.core import machine
 from lookalike.core.files import read_json
 from lookalike.core.load_options import LoadOptions, said_load_options
 from lookalike.core.options import at_least
+from lookalike.core.record_types import Record
 from lookalike.core.words import counted
 from lookalike.evaluate.comparison import training_paid
 from lookalike.runs.evaluation import Evaluation
@@ -60,6 +61,15 @@ class Evaluate(LoadOptions):
         return sorted({int(word) for word in words}) if all(w.isdecimal() and int(w) > 0 for w in words) else []
 
 
+class _Where(TypedDict):
+    """Arguments that all evaluations take."""
+
+    baselines: bool
+    device: str
+    threads: int | None
+    load_options: dict[str, object]
+
+
 def run(words: list[str]) -> int:
     """Evaluate a run and print what was found."""
     parsed = parse(Evaluate, words, "lookalike evaluate", ("run",), check=Evaluate.problems)
@@ -69,8 +79,9 @@ def run(words: list[str]) -> int:
     from lookalike.engine.distributed import first_process
 
     machine.prepare(options.threads)
-    where: dict[str, Any] = {"baselines": options.baselines, "device": options.device, "threads": options.threads}
-    where["load_options"] = load_options
+    where = _Where(
+        baselines=options.baselines, device=options.device, threads=options.threads, load_options=load_options
+    )
     if options.data:
         return _transfer(folder, options, where)
     if options.labels is None or "knn" not in (read_json(folder.evaluation) if folder.evaluation.exists() else ()):
@@ -86,7 +97,7 @@ def run(words: list[str]) -> int:
     return 0
 
 
-def _transfer(folder: RunFolder, options: Evaluate, where: dict[str, Any]) -> int:
+def _transfer(folder: RunFolder, options: Evaluate, where: _Where) -> int:
     from lookalike import api
 
     path, result = api.evaluate_on(folder, options.data, **where)
@@ -106,7 +117,7 @@ def show(folder: RunFolder) -> None:
     show_result(read_json(folder.evaluation), "trained" if trained else "not trained")
 
 
-def show_result(result: dict[str, Any], title: str) -> None:
+def show_result(result: Record, title: str) -> None:
     """Print what was found as a table; `title` is of the row of the run's network."""
     from rich import box
     from rich.console import Console
@@ -130,8 +141,8 @@ def show_result(result: dict[str, Any], title: str) -> None:
         if prefix + "knn" in result:
             table.add_row(name, *(f"{result[prefix + key]:.2%}" for key in columns))
     of_all = protocol.get("sample_of")
-    of = f" (a sample of {of_all['test_rows']:,}, as the time was short)" if of_all else ""
-    print(f"accuracy on {counted(protocol['test_rows'], 'test image')}{of}, chance {protocol['chance']:.1%}")
+    sample = f" (a sample of {of_all['test_rows']:,}, as the time was short)" if of_all else ""
+    print(f"accuracy on {counted(protocol['test_rows'], 'test image')}{sample}, chance {protocol['chance']:.1%}")
     if columns:
         Console().print(table)
     paid = training_paid(Evaluation.from_json(result))
@@ -145,21 +156,21 @@ def show_result(result: dict[str, Any], title: str) -> None:
         )
     if "few_labels" in result:
         show_few(result["few_labels"])
-    found = result.get("finetune", {})
-    if found.get("finetuned") is not None:
-        scratch = "" if found.get("scratch") is None else f", from scratch {found['scratch']:.2%}"
-        print(f"learned from {counted(found['labels'], 'label')}: fine-tuned {found['finetuned']:.2%}{scratch}")
+    finetuned = result.get("finetune", {})
+    if finetuned.get("finetuned") is not None:
+        scratch = "" if finetuned.get("scratch") is None else f", from scratch {finetuned['scratch']:.2%}"
+        print(f"learned from {counted(finetuned['labels'], 'label')}: fine-tuned {finetuned['finetuned']:.2%}{scratch}")
 
 
-def show_few(found: dict[str, Any]) -> None:
-    """The table of few labels: a row for features and number of labels, a column for each way to learn from them."""
+def show_few(few_labels: Record) -> None:
+    """Print the table of few labels: a row for features and number of labels, a column for each classifier."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
 
     from lookalike.evaluate.baselines import BASELINES
 
-    protocol = found["protocol"]
+    protocol = few_labels["protocol"]
     titles = {
         "knn": "nearest",
         "linear": "linear",
@@ -167,16 +178,23 @@ def show_few(found: dict[str, Any]) -> None:
         "plain.knn": "nearest, plain",
         "plain.linear": "linear, plain",
     }
-    kinds = {name: found[name] for name in ("trained", "untrained", *BASELINES) if name in found}
-    ways = [way for way in titles if any(way in row for rows in kinds.values() for row in rows.values())]
+    kinds = {name: few_labels[name] for name in ("trained", "untrained", *BASELINES) if name in few_labels}
+    classifiers = [
+        classifier
+        for classifier in titles
+        if any(classifier in row for rows in kinds.values() for row in rows.values())
+    ]
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("features")
     table.add_column("labels", justify="right")
-    for way in ways:
-        table.add_column(titles[way], justify="right", min_width=_CELL)
+    for classifier in classifiers:
+        table.add_column(titles[classifier], justify="right", min_width=_CELL)
     for name, rows in kinds.items():
         for k, row in rows.items():
-            cells = [f"{100 * row[way]['mean']:.1f}+-{100 * row[way]['std']:.1f}" if way in row else "" for way in ways]
+            cells = [
+                f"{100 * row[classifier]['mean']:.1f}+-{100 * row[classifier]['std']:.1f}" if classifier in row else ""
+                for classifier in classifiers
+            ]
             table.add_row(name, k, *cells)
     drawings = counted(protocol["seeds"], "drawing")
     print(f"accuracy in % from so many labels a class, mean and deviation of {drawings}:")

@@ -42,13 +42,13 @@ class Export:
 
     def problems(self) -> Iterator[str]:
         """Every value that cannot be, in words."""
-        known = registry.names("export")
+        formats = registry.names("export")
         if not self.run:
             yield f"no run named: {USAGE}"
         if not self.to:
-            yield f"no format named: --to {', '.join(known)}"
-        elif self.to not in known:
-            yield f"--to cannot be {self.to!r}: {did_you_mean(self.to, known)}"
+            yield f"no format named: --to {', '.join(formats)}"
+        elif self.to not in formats:
+            yield f"--to cannot be {self.to!r}: {did_you_mean(self.to, formats)}"
         yield from at_least(self, 1, "images", "threads")
 
 
@@ -62,22 +62,22 @@ def run(words: list[str]) -> int:
 
     out = None if options.out is None else Path(options.out)
     machine.prepare(options.threads)
-    found = export(folder, options.to, out, most=options.images, threads=options.threads)
+    exported = export(folder, options.to, out, most=options.images, threads=options.threads)
     if options.json:
         table = {
             "format": options.to,
-            "folder": str(found.folder),
-            "files": found.files,
-            "checks": found.checks,
-            "notes": found.messages,
-            "opens": found.snippet,
+            "folder": str(exported.folder),
+            "files": exported.files,
+            "checks": exported.checks,
+            "notes": exported.messages,
+            "opens": exported.snippet,
         }
         print(json.dumps(table, indent=2))
         return 0
-    print(f"wrote {', '.join(found.files)} into {found.folder}")
-    for sentence in found.messages:
+    print(f"wrote {', '.join(exported.files)} into {exported.folder}")
+    for sentence in exported.messages:
         print(sentence)
-    print(f"\n{found.snippet}")
+    print(f"\n{exported.snippet}")
     return 0
 
 

@@ -7,7 +7,6 @@ import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from lookalike.cli.parse import parse
 from lookalike.core import machine
@@ -74,25 +73,24 @@ class Finetune(LoadOptions):
 def run(words: list[str]) -> int:
     """Fine-tune, and print what it gave."""
     parsed = parse(Finetune, words, "lookalike finetune", ("run", "data"), check=Finetune.problems)
-    options, how = parsed.options, said_load_options(parsed.options, parsed.sources)
+    options, load_options = parsed.options, said_load_options(parsed.options, parsed.sources)
     folder = RunFolder.existing(options.run)
     from lookalike import api
 
     machine.prepare(options.threads)
-    asked: dict[str, Any] = {
-        "fraction": options.fraction,
-        "out": Path(options.out) if options.out else None,
-        "schedule": api.Schedule(
-            epochs=options.epochs, batch_size=options.batch_size, lr=options.lr, seed=options.seed
-        ),
-        "scratch": options.scratch,
-        "unlabelled": options.unlabelled,
-        "device": options.device,
-        "threads": options.threads,
-        "load_options": how,
-        "command": shlex.join(["lookalike", "finetune", *words]),
-    }
-    tuned = api.finetune(folder, options.data, **asked)
+    tuned = api.finetune(
+        folder,
+        options.data,
+        fraction=options.fraction,
+        out=Path(options.out) if options.out else None,
+        schedule=api.Schedule(epochs=options.epochs, batch_size=options.batch_size, lr=options.lr, seed=options.seed),
+        scratch=options.scratch,
+        unlabelled=options.unlabelled,
+        device=options.device,
+        threads=options.threads,
+        load_options=load_options,
+        command=shlex.join(["lookalike", "finetune", *words]),
+    )
     if options.json:
         print(json.dumps(read_json(tuned.evaluation), indent=2))
         return 0
@@ -104,17 +102,17 @@ def run(words: list[str]) -> int:
 
 def show(folder: RunFolder) -> None:
     """Both accuracies, in a line each."""
-    found = read_json(folder.evaluation)["finetune"]
+    result = read_json(folder.evaluation)["finetune"]
     print(
-        f"accuracy on {counted(found['test_rows'], 'test image')}, learned from {counted(found['labels'], 'label')} "
-        f"({found['fraction']:.3g} of them; seed {found['seed']})"
+        f"accuracy on {counted(result['test_rows'], 'test image')}, learned from {counted(result['labels'], 'label')} "
+        f"({result['fraction']:.3g} of them; seed {result['seed']})"
     )
-    if found.get("spread"):
-        print(f"  and from {counted(found['spread'], 'other image')}, whose labels were spread from these")
+    if result.get("spread"):
+        print(f"  and from {counted(result['spread'], 'other image')}, whose labels were spread from these")
     for title, key in (
         ("fine-tuned", "finetuned"),
         ("fine-tuned, labels alone", "labels_only"),
         ("from scratch, labels alone", "scratch"),
     ):
-        if found.get(key) is not None:
-            print(f"  {title:<26}  {found[key]:.2%}")
+        if result.get(key) is not None:
+            print(f"  {title:<26}  {result[key]:.2%}")

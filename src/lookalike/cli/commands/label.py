@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from lookalike.cli.parse import parse
 from lookalike.core import machine
@@ -59,35 +59,43 @@ def run(words: list[str]) -> int:
 
     out = Path(options.out) if options.out else None
     machine.prepare(options.threads)
-    how: dict[str, Any] = {"features": options.features, "load_options": load_options}
-    found = api.label(folder, options.labels, out=out, threads=options.threads, **how)
-    confidence = found.confidence_N.sort().values
+    labelling = api.label(
+        folder,
+        options.labels,
+        out=out,
+        threads=options.threads,
+        features=options.features,
+        load_options=load_options,
+    )
+    confidence = labelling.confidence_N.sort().values
     middle = float(confidence[len(confidence) // 2])
     if options.json:
-        said = {
-            "file": str(found.file),
-            "given": found.given,
-            "counts": found.counts,
+        summary = {
+            "file": str(labelling.file),
+            "given": labelling.given,
+            "counts": labelling.counts,
             "median_confidence": middle,
-            "agreement": found.agreement,
-            "notes": list(found.notes),
-            "better": None if found.better is None else dict(zip(("features", "why"), found.better, strict=True)),
+            "agreement": labelling.agreement,
+            "notes": list(labelling.notes),
+            "better": None
+            if labelling.better is None
+            else dict(zip(("features", "why"), labelling.better, strict=True)),
         }
-        print(json.dumps(said, indent=2))
+        print(json.dumps(summary, indent=2))
         return 0
-    for note in found.notes:
+    for note in labelling.notes:
         print(note, file=sys.stderr)
-    listed = list(found.counts.items())
+    listed = list(labelling.counts.items())
     largest = ", ".join(f"{name} {count:,}" for name, count in listed[:_SHOWN])
-    print(f"{counted(found.given, 'label')} spread to {counted(len(found.names), 'image')}: {largest}", end="")
+    print(f"{counted(labelling.given, 'label')} spread to {counted(len(labelling.names), 'image')}: {largest}", end="")
     print(", ..." if len(listed) > _SHOWN else "")
     print(f"confidence: {middle:.2f} in the middle, below {confidence[len(confidence) // 10]:.2f} for a tenth")
-    if found.agreement is not None:
-        print(f"against the labels that the other images have: {found.agreement:.1%} agree")
-    if found.better is not None:
-        kind, why = found.better
+    if labelling.agreement is not None:
+        print(f"against the labels that the other images have: {labelling.agreement:.1%} agree")
+    if labelling.better is not None:
+        kind, why = labelling.better
         print(f"{kind} may serve better: {why}. Try: {_again(options, kind)}")
-    print(f"wrote {found.file}" + (f" and columns of {folder.index}" if out is None else ""))
+    print(f"wrote {labelling.file}" + (f" and columns of {folder.index}" if out is None else ""))
     return 0
 
 

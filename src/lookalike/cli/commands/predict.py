@@ -55,7 +55,7 @@ def run(words: list[str]) -> int:
 
     out = Path(options.out) if options.out else None
     machine.prepare(options.threads)
-    found = api.predict(
+    predictions = api.predict(
         folder,
         options.data,
         out=out,
@@ -63,15 +63,20 @@ def run(words: list[str]) -> int:
         threads=options.threads,
         load_options=load_options,
     )
-    counts = Counter(found.names)
-    accuracy = found.accuracy()
+    counts = Counter(predictions.names)
+    accuracy = predictions.accuracy()
     if options.json:
-        said = {"file": str(found.file), "images": len(found.names), "counts": counts, "accuracy": accuracy}
-        print(json.dumps(said, indent=2))
+        summary = {
+            "file": str(predictions.file),
+            "images": len(predictions.names),
+            "counts": counts,
+            "accuracy": accuracy,
+        }
+        print(json.dumps(summary, indent=2))
         return 0
     largest = ", ".join(f"{name} {count:,}" for name, count in counts.most_common(_SHOWN))
-    print(f"{counted(len(found.names), 'image')}: {largest}" + (", ..." if len(counts) > _SHOWN else ""))
+    print(f"{counted(len(predictions.names), 'image')}: {largest}" + (", ..." if len(counts) > _SHOWN else ""))
     if accuracy is not None:
         print(f"of those that have labels, {accuracy:.1%} are called what they are")
-    print(f"wrote {found.file}")
+    print(f"wrote {predictions.file}")
     return 0

@@ -108,7 +108,7 @@ def _list(words: list[str]) -> int:
 
 def _summary(folder: RunFolder) -> dict[str, object]:
     record, settings = folder.status(), folder.settings()
-    found = read_json(folder.evaluation) if folder.evaluation.exists() else {}
+    evaluation = read_json(folder.evaluation) if folder.evaluation.exists() else {}
     epochs = [event for event in read_metrics(folder.metrics) if event["event"] == "epoch"]
     return {
         "run": str(folder.path),
@@ -118,8 +118,8 @@ def _summary(folder: RunFolder) -> dict[str, object]:
         "images": record.images,
         "epoch": f"{epochs[-1]['epoch'] if epochs else 0}/{settings.get('epochs')}",
         "loss": round(epochs[-1]["loss"], 3) if epochs else None,
-        "knn": found.get("knn"),
-        "linear": found.get("linear"),
+        "knn": evaluation.get("knn"),
+        "linear": evaluation.get("linear"),
         "started": record.started,
     }
 
@@ -133,11 +133,10 @@ def _show(words: list[str]) -> int:
     folder = RunFolder.existing(options.run)
     record, settings = folder.status(), folder.settings()
     looks = [event for event in read_metrics(folder.metrics) if event["event"] == "look"]
-    found = read_json(folder.evaluation) if folder.evaluation.exists() else None
+    evaluation = read_json(folder.evaluation) if folder.evaluation.exists() else None
     if options.json:
-        print(
-            json.dumps({"record": record.to_json(), "config": settings, "looks": looks, "evaluation": found}, indent=2)
-        )
+        parts = {"record": record.to_json(), "config": settings, "looks": looks, "evaluation": evaluation}
+        print(json.dumps(parts, indent=2))
         return 0
     print(f"{folder.path}: {record.status}, started {record.started}")
     print(f"command: {record.command}")
@@ -146,7 +145,7 @@ def _show(words: list[str]) -> int:
     print("config:  " + ", ".join(f"{key} = {value}" for key, value in settings.items()))
     if looks:
         print(f"verdict: {looks_in(looks)[-1].verdict or 'not trained yet'}")
-    if found is not None:
+    if evaluation is not None:
         from lookalike.cli.commands.evaluate import show
 
         show(folder)
@@ -161,31 +160,31 @@ def _diff(words: list[str]) -> int:
 
     options = parse(Diff, words, "lookalike runs diff", ("run", "other"), check=Diff.problems).options
     one, other = RunReader(Path(options.run)), RunReader(Path(options.other))
-    found = differences(one, other)
+    differing = differences(one, other)
     for sentence in (*one.missing, *other.missing):
         print(f"not compared: {sentence}", file=sys.stderr)
     if options.json:
-        print(json.dumps(found.event(), indent=2))
+        print(json.dumps(differing.event(), indent=2))
         return 0
-    if found.none:
+    if differing.none:
         print(f"{one.path} and {other.path} differ in nothing that is on record")
         return 0
     from rich import box
     from rich.console import Console
     from rich.table import Table
 
-    for part, rows in found.parts.items():
+    for part, rows in differing.parts.items():
         if not rows:
             print(f"{part}: the same")
             continue
         table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), title=part, title_justify="left")
         table.add_column("", no_wrap=True)
-        heads = (one.name, other.name) if one.name != other.name else found.names
+        heads = (one.name, other.name) if one.name != other.name else differing.names
         for name in (*heads, *(["by chance"] if part == "figures" else [])):
             table.add_column(name, overflow="fold")
         for key, (x, y) in rows.items():
             table.add_row(
-                key, _cell(x), _cell(y), *([_beyond(found.by_chance, key, x, y)] if part == "figures" else [])
+                key, _cell(x), _cell(y), *([_beyond(differing.by_chance, key, x, y)] if part == "figures" else [])
             )
         Console(highlight=False).print(table)
     return 0

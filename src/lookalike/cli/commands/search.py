@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from lookalike.cli.parse import parse
 from lookalike.core.load_options import LoadOptions, said_load_options
@@ -82,17 +82,17 @@ def run(words: list[str]) -> int:
     taken = loaded.backbone.spec.channels if other is None else other.channels
     pixels, note = entering(images, taken)
     query_QD = loaded.backbone.features(pixels) if other is None else other.extract(pixels)
-    found = loaded.search_features(query_QD.numpy(), options.n, index)
+    hits = loaded.search_features(query_QD.numpy(), options.n, index)
     notes = [note] if note else []
     notes += [f"{file} cannot be read: {reason}" for file, reason in unread.items()]
     if options.json:
-        queries = as_json(files, found)
+        queries = as_json(files, hits)
         print(json.dumps({"run": options.run, "notes": notes, "queries": queries, "unread": unread}, indent=2))
     else:
         print(f"{counted(len(index), 'image')} of {options.run}" + (f"; {note}" if note else ""))
-        show(files, found)
+        show(files, hits)
     if options.html is not None:
-        write_html(Path(options.html), options.run, files, found, notes)
+        write_html(Path(options.html), options.run, files, hits, notes)
         if not options.json:
             print(f"page: {options.html}")
     better = api.better_for_search(folder) if other is None else None
@@ -102,13 +102,17 @@ def run(words: list[str]) -> int:
     return 0
 
 
-def _other(folder: RunFolder, options: Search, load_options: dict[str, Any]) -> OtherFeatures:
-    """Other features of the run's images than the trained ones, and its images as index.csv lists them."""
+def _other(folder: RunFolder, options: Search, load_options: Mapping[str, object]) -> OtherFeatures:
+    """Features of the run's images that are not the trained ones.
+
+    Raises:
+        LookalikeError: the images are not those of index.csv.
+    """
     from lookalike import api
 
-    found = api.other_features(folder, options.features, options.device, load_options)
-    api.raise_other_images(folder, found.images, api.index_of(folder))
-    return found
+    other = api.other_features(folder, options.features, options.device, load_options)
+    api.raise_other_images(folder, other.images, api.index_of(folder))
+    return other
 
 
 def long(words: Sequence[str]) -> list[str]:
@@ -117,7 +121,7 @@ def long(words: Sequence[str]) -> list[str]:
 
 
 def image_files(places: Sequence[str]) -> tuple[list[str], dict[str, str]]:
-    """The image files that were named and those below the folders that were; and what cannot be read, with the reasons.
+    """The image files among the places and in the folders among them; and those that cannot be read, with the reasons.
 
     Raises:
         LookalikeError: none is there, or a folder holds none.
@@ -125,35 +129,35 @@ def image_files(places: Sequence[str]) -> tuple[list[str], dict[str, str]]:
     from lookalike.core.errors import LookalikeError
     from lookalike.data.folder import image_index
 
-    found: list[str] = []
+    files: list[str] = []
     unread: dict[str, str] = {}
     for place in map(as_spelt, places):
         if Path(place).is_dir():
             listed = image_index(Path(place))
-            found += [str(Path(place) / entry.name) for entry in listed.entries]
+            files += [str(Path(place) / entry.name) for entry in listed.entries]
             unread |= {str(Path(place) / name): reason for name, reason in listed.refused}
         elif Path(place).is_file():
-            found.append(place)
+            files.append(place)
         else:
             unread[place] = "no such image"
-    if not found:
+    if not files:
         named = "; ".join(f"{reason}: {place}" for place, reason in unread.items())
         raise LookalikeError(f"{named} (working folder {Path.cwd()})")
-    return found, unread
+    return files, unread
 
 
-def as_json(files: Sequence[str], found: Sequence[Sequence[Hit]]) -> list[dict[str, Any]]:
-    """Each image with what was found for it."""
+def as_json(files: Sequence[str], hits_of: Sequence[Sequence[Hit]]) -> list[dict[str, object]]:
+    """Each image with its hits."""
     keys = ("row", "path", "similarity", "distance", "label", "cluster")
     return [
         {"image": file, "hits": [{key: getattr(hit, key) for key in keys} for hit in hits]}
-        for file, hits in zip(files, found, strict=True)
+        for file, hits in zip(files, hits_of, strict=True)
     ]
 
 
-def show(files: Sequence[str], found: Sequence[Sequence[Hit]]) -> None:
+def show(files: Sequence[str], hits_of: Sequence[Sequence[Hit]]) -> None:
     """A table for each image."""
-    for file, hits in zip(files, found, strict=True):
+    for file, hits in zip(files, hits_of, strict=True):
         print(f"\n{_plain(file)}")
         width = max((len(_plain(hit.label)) for hit in hits), default=0)
         for place, hit in enumerate(hits, 1):
@@ -163,12 +167,12 @@ def show(files: Sequence[str], found: Sequence[Sequence[Hit]]) -> None:
 
 def _plain(text: str) -> str:
     """A name as a terminal may show it: control characters, which could move its cursor, are written out."""
-    shown = text.encode(errors="surrogateescape").decode(errors="backslashreplace")
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in shown)
+    decoded = text.encode(errors="surrogateescape").decode(errors="backslashreplace")
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in decoded)
 
 
 def write_html(
-    path: Path, run: str, files: Sequence[str], found: Sequence[Sequence[Hit]], notes: Sequence[str]
+    path: Path, run: str, files: Sequence[str], hits_of: Sequence[Sequence[Hit]], notes: Sequence[str]
 ) -> None:
     """The page with pictures."""
     from lookalike.report.search import Pictures, SearchHit, picture_of, write_search
@@ -182,6 +186,6 @@ def write_html(
                 for hit in hits
             ],
         )
-        for file, hits in zip(files, found, strict=True)
+        for file, hits in zip(files, hits_of, strict=True)
     ]
     write_search(path, f"Nearest images in {run}", asked, notes)

@@ -54,17 +54,24 @@ def run(words: list[str]) -> int:
 
     out = Path(options.out) if options.out else None
     machine.prepare(options.threads)
-    found = api.select(folder, options.n, labels=options.labels, out=out, seed=options.seed, threads=options.threads)
+    selection = api.select(
+        folder, options.n, labels=options.labels, out=out, seed=options.seed, threads=options.threads
+    )
     if options.json:
-        said = {"file": str(found.file), "paths": found.paths, "labelled": found.labelled, "notes": found.notes}
-        print(json.dumps(said, indent=2))
+        summary = {
+            "file": str(selection.file),
+            "paths": selection.paths,
+            "labelled": selection.labelled,
+            "notes": selection.notes,
+        }
+        print(json.dumps(summary, indent=2))
         return 0
-    for note in found.notes:
+    for note in selection.notes:
         print(note, file=sys.stderr)
-    for path in found.paths[:_SHOWN]:
+    for path in selection.paths[:_SHOWN]:
         print(f"  {path}")
-    if len(found.paths) > _SHOWN:
-        print(f"  and {len(found.paths) - _SHOWN:,} more")
-    print(f"wrote {found.file}; fill in the column label, then:")
-    print(f"  lookalike label {shlex.join([options.run, *options.labels, str(found.file)])}")
+    if len(selection.paths) > _SHOWN:
+        print(f"  and {len(selection.paths) - _SHOWN:,} more")
+    print(f"wrote {selection.file}; fill in the column label, then:")
+    print(f"  lookalike label {shlex.join([options.run, *options.labels, str(selection.file)])}")
     return 0

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from lookalike.cli.explain import print_explanation, take_explain
 from lookalike.cli.parse import Parsed, parse, read_config
@@ -104,41 +103,43 @@ def parse_train(method: str, words: list[str], program: str, config: Path | None
         if not options.data:
             yield f"no images named: {program} DATA, where DATA is folders, image files, a list, an archive, digits..."
 
-    return parse(kind, words, program, ("data",), config, check, ("method",), partial(found_from_here, config))
+    return parse(kind, words, program, ("data",), config, check, ("method",), partial(resolve_places, config))
 
 
-def folders_from(config: Path) -> list[Any]:
+def folders_from(config: Path) -> Sequence[str | Path]:
     """The folders that relative places in a configuration file are tried from."""
     if not is_of_a_run(config):
         return [Path.cwd(), config.parent.absolute()]
-    return list(RunFolder(config.parent).folders())
+    return RunFolder(config.parent).folders()
 
 
-def found_from_here(config: Path | None, values: dict[str, Any]) -> dict[str, Any]:
-    """The values of a configuration file with its relative places as they are found from the working folder.
+def resolve_places(config: Path | None, values: Mapping[str, object]) -> dict[str, object]:
+    """The values of a configuration file, with relative places as the working folder sees them.
 
-    Those of RUN/config.toml are looked for as every command looks for the images of a run, and `out` is RUN, wherever
-    it lies now; those of a file of somebody's own from the working folder, then from the folder of the file.
+    The places of RUN/config.toml are searched as every command searches the images of a run, and `out` is RUN, wherever
+    it lies now. Those of any other file are searched in the working folder, then in the folder of the file.
     """
     if config is None:
-        return values
+        return dict(values)
     run = RunFolder(config.parent)
     is_run = is_of_a_run(config)
     record = run.status() if run.record.is_file() else RunRecord()
     folders = folders_from(config)
-    found = dict(values)
+    resolved = dict(values)
     for name in ("init", "augment_by", "more_labels", "cache"):
-        if isinstance(found.get(name), str):
-            found[name] = find_place(found[name], folders) or found[name]
+        place = resolved.get(name)
+        if isinstance(place, str):
+            resolved[name] = find_place(place, folders) or place
     for name in ("loss", "augment"):
-        if isinstance(found.get(name), str) and own_code.is_own(found[name]):
-            own_code.find(found[name], folders)  # known by this name from here on
-    data = found.get("data")
+        word = resolved.get(name)
+        if isinstance(word, str) and own_code.is_own(word):
+            own_code.find(word, folders)  # known by this name from here on
+    data = resolved.get("data")
     if data and isinstance(data, str | list) and all(isinstance(place, str) for place in data):
-        kept = record.data if is_run else None
-        found["data"] = list(kept) if kept and all(map(is_there, kept)) else find_places(data, folders)
-        if found["data"] == absolute_places(data):
-            found["data"] = data
+        recorded = record.data if is_run else None
+        resolved["data"] = list(recorded) if recorded and all(map(is_there, recorded)) else find_places(data, folders)
+        if resolved["data"] == absolute_places(data):
+            resolved["data"] = data
     if is_run:
-        found["out"] = str(run.path)
-    return found
+        resolved["out"] = str(run.path)
+    return resolved

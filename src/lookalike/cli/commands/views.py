@@ -64,14 +64,14 @@ def run(words: list[str]) -> int:
 
     machine.prepare(None)
     train = find_method(DEFAULT).Options(data=options.data, batch_size=2, epochs=0)
-    how = loading(train, {name: getattr(options, name) for name in LOAD_OPTIONS})
-    images = load(options.data, options.image_size, options.download, how)
+    load_config = loading(train, {name: getattr(options, name) for name in LOAD_OPTIONS})
+    images = load(options.data, options.image_size, options.download, load_config)
     if options.augment is not None:
         train.augment = options.augment
     if options.crop_min is not None:
         train.crop_min = options.crop_min
-    said = {"batch_size", "epochs"} | {name for name in ("augment", "crop_min") if getattr(options, name) is not None}
-    chosen = configure(Config.asked(DEFAULT, train, said), images, images.training).options
+    names = {"batch_size", "epochs"} | {name for name in ("augment", "crop_min") if getattr(options, name) is not None}
+    chosen = configure(Config.asked(DEFAULT, train, names), images, images.training).options
     recipe = recipe_of(chosen, images)
     with phase("making views"):
         sheet = sheet_of(images, recipe, options.images, options.views, options.seed)
