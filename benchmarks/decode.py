@@ -27,8 +27,8 @@ from torch.utils.data import DataLoader, Dataset
 
 from common import Missing, Table, Worker, here, in_turns, serve, spread
 from lookalike.core.machine import cores
-from lookalike.core.pieces import in_pieces
 from lookalike.core.process import keep_freed_memory
+from lookalike.core.thread_map import thread_map
 from lookalike.data import jpeg
 from lookalike.data.decode import decode_all, fitted, open_image
 
@@ -53,7 +53,7 @@ class Photos(Dataset):
 
 def ours(files: list[Path], side: int) -> None:
     keep_freed_memory()  # as every command does
-    for pixels in in_pieces(lambda part: decode_all(map(open_image, part), side, 3), files, cores()):
+    for pixels in thread_map(lambda part: decode_all(map(open_image, part), side, 3), files, cores()):
         assert isinstance(pixels, np.ndarray) and max(pixels.shape[:2]) <= side
 
 

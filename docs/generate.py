@@ -59,7 +59,7 @@ def options_page() -> str:
         summary = (module.__doc__ or "").splitlines()[0]
         kinds = own_dataclasses(module)
         lines += ["", f"## {module.USAGE}", *([] if len(kinds) == 1 else ["", summary])]
-        if name == "everything":
+        if name == "auto":
             lines += ["", f"Takes the {_COMMON} and those of [`train simclr`](#simclr)."]
         elif name == "train":
             lines += [*_methods()]

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from lookalike.core.ranks import SINGLE, Comm
+from lookalike.core.comm import SINGLE, Comm
 from lookalike.encoders.base import EncoderSpec, build_encoder, seeded
 from lookalike.engine.backbone import Backbone
 from lookalike.methods.base import Method, Step, View

@@ -28,7 +28,7 @@ def test_the_first_screen_shows_a_picture_an_installation_and_a_result():
 
 def test_every_command_is_named_and_every_named_command_exists():
     named = set(re.findall(r"`lookalike ([a-z]+)", README)) - {"runs"}
-    assert named == set(command_names()) - {"everything", "runs"}
+    assert named == set(command_names()) - {"auto", "runs"}
     assert "`lookalike runs ls`" in README
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lookalike.core.later import later
+from lookalike.core.lazy_import import lazy_import
 from lookalike.core.method_facts import class_names
 from lookalike.core.version import VERSION
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __version__ = VERSION
 # imported when they are asked for: the command line answers --help without torch and scikit-learn
-_LATER = {
+_LAZY = {
     **dict.fromkeys(class_names(), "estimators"),
     "Estimator": "estimators",
     "LookalikeError": "core.errors",
@@ -24,4 +24,4 @@ _LATER = {
     "train": "training",
 }
 __all__ = ["Estimator", "LookalikeError", "__version__", "load", "train", *class_names()]
-__getattr__, __dir__ = later(__name__, _LATER, globals())
+__getattr__, __dir__ = lazy_import(__name__, _LAZY, globals())

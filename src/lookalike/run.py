@@ -28,10 +28,10 @@ from lookalike.engine.backbone import Backbone, load_backbone
 from lookalike.export.base import MOST, Exported, export
 from lookalike.inputs import Scale, entering, one_image, plain, read, warn
 from lookalike.neighbors.index import Index
+from lookalike.report.notebook import Page, page_of
 from lookalike.runs.folder import RunFolder
 from lookalike.runs.reader import features_and_index, index_of
 from lookalike.runs.values import number
-from lookalike.shown import Page, page_of
 
 
 @dataclass(frozen=True)

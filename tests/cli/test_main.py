@@ -41,10 +41,10 @@ def test_what_takes_long_to_import_waits_until_it_is_wanted(code: str, unwanted:
 def test_help_names_every_command():
     text = overview()
     for name in command_names():
-        assert ("lookalike DIR" if name == "everything" else f"lookalike {name}") in text
+        assert ("lookalike DIR" if name == "auto" else f"lookalike {name}") in text
 
 
-@pytest.mark.parametrize("name", [n for n in command_names() if n not in ("everything", "runs", "train")])
+@pytest.mark.parametrize("name", [n for n in command_names() if n not in ("auto", "runs", "train")])
 def test_every_command_has_help(name: str, capsys: pytest.CaptureFixture):
     with pytest.raises(SystemExit) as stopped:
         main([name, "--help"])

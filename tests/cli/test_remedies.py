@@ -19,7 +19,7 @@ from lookalike.core.options import TrainOptions, flag
 from lookalike.methods.find import find_method
 
 ROOT = Path(lookalike.__file__).parent
-LOADING = ("embed", "predict", "views", "evaluate", "finetune", "label", "cluster", "search", "train", "everything")
+LOADING = ("embed", "predict", "views", "evaluate", "finetune", "label", "cluster", "search", "train", "auto")
 """Commands that read images as `data.loading.load` does."""
 SHARED = ("data", "inputs", "core/machine.py", "core/files.py", "core/places.py", "core/braces.py", "core/tables.py")
 """Code whose messages every one of them may print."""
@@ -44,9 +44,9 @@ def texts(path: Path) -> Iterator[str]:
 
 def flags_of(command: str) -> set[str]:
     """The flags of a command."""
-    if command in ("train", "everything"):
+    if command in ("train", "auto"):
         kinds = [find_method(name).Options for name in registry.names("methods")]
-        kinds = [TrainOptions] if command == "everything" else kinds
+        kinds = [TrainOptions] if command == "auto" else kinds
     else:
         module = importlib.import_module(f"lookalike.cli.commands.{command}")
         kinds = [
@@ -82,7 +82,7 @@ def test_commands_that_a_message_names_exist_with_their_options(path: Path):
                 assert set(_FLAG.findall(rest)) <= flags_of(command), text
 
 
-@pytest.mark.parametrize("command", sorted(set(command_names()) - {"everything", "runs", "train", "demo"}))
+@pytest.mark.parametrize("command", sorted(set(command_names()) - {"auto", "runs", "train", "demo"}))
 def test_a_command_names_no_option_that_it_lacks(command: str):
     for text in texts(ROOT / "cli" / "commands" / f"{command}.py"):
         own = re.sub(r"lookalike [a-z]+[^`;\n]*", "", text)

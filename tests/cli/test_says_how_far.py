@@ -42,7 +42,7 @@ ON_STDOUT: dict[str, tuple[Words, list[str]]] = {
         lambda images, run, place: ["train", "simclr", str(images), "--out", str(place / "new"), "--no-store", *TINY],
         [*TRAINING, *PAGE],
     ),
-    "everything": (
+    "auto": (
         lambda images, run, place: [str(images), "--out", str(place / "new"), "--no-store", *TINY],
         [*TRAINING, *PAGE, "choosing the number of groups", "evaluating features", "fitting linear probes"],
     ),

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from fakes import noise
 from followers import Follower, Outputs, follower
 from lookalike import api
+from lookalike.core.comm import SINGLE, Comm
 from lookalike.core.options import OWN_VIEWS
 from lookalike.core.own_code import OwnCodeError
-from lookalike.core.ranks import SINGLE, Comm
 from lookalike.engine.checkpoint import whole_state
 from lookalike.engine.distributed import parallel
 from lookalike.engine.presets import preset_values

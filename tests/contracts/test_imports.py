@@ -24,12 +24,11 @@ ALLOWED = {
     "engine": BELOW | MIDDLE | {"runs", "methods", "evaluate"},
     "api": BELOW | MIDDLE | {"runs", "methods", "evaluate", "engine", "inputs"},
     "inputs": {"core", "data"},
-    "shown": {"core", "report", "runs"},
     "export": BELOW | MIDDLE | {"runs", "evaluate", "engine", "api", "report"},
-    "run": BELOW | MIDDLE | {"runs", "methods", "evaluate", "engine", "inputs", "shown", "export"},
+    "run": BELOW | MIDDLE | {"runs", "methods", "evaluate", "engine", "inputs", "report", "export"},
     "contract": BELOW | MIDDLE | {"runs", "methods", "engine", "api", "estimators", "cli"},
     "training": BELOW | {"methods", "api", "inputs", "run"},
-    "estimators": BELOW | MIDDLE | {"runs", "methods", "evaluate", "engine", "api", "inputs", "shown"},
+    "estimators": BELOW | MIDDLE | {"runs", "methods", "evaluate", "engine", "api", "inputs", "report"},
     "demo": BELOW | MIDDLE | {"runs", "methods", "evaluate", "engine", "api"},
     "cli": BELOW
     | MIDDLE
@@ -81,10 +80,10 @@ def module_of(path: Path, root: Path) -> str:
 
 
 def imports_of_files(root: Path) -> Mapping[str, set[str]]:
-    """The modules of a package that each of its modules imports: at its top, in functions, by `later`.
+    """The modules of a package that each of its modules imports: at its top, in functions, by `lazy_import`.
 
-    What is imported for types alone does not count, but for that of a package's `__init__`, which names what `later`
-    imports when it is asked for. That a module imports the packages that it is in, as every one does, does not either.
+    Imports for types alone do not count, but in a package's `__init__`, where they name what `lazy_import` imports at
+    its first use. That a module imports the packages that it is in, as every one does, does not count either.
     """
     files = {module_of(path, root): path for path in root.rglob("*.py")}
     graph: dict[str, set[str]] = {}

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from lookalike.cli.commands.search import image_files
-from lookalike.core.labelled import read_given, rows_of
+from lookalike.core.label_files import read_given, rows_of
 from lookalike.core.names import as_spelt, composed, spelt_in
 from lookalike.data.image_index import ImageIndex
 from lookalike.data.sources import find

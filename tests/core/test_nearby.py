@@ -88,8 +88,8 @@ def test_a_name_with_blanks_that_the_shell_took_apart(words: list[str], here: Pa
 
 
 def test_pieces_of_a_name(here: Path):
-    assert nearby.in_pieces(["photos", "My", "Photos", "data"]).startswith("did you mean 'My Photos'?")
-    assert nearby.in_pieces(["photos", "data"]) == ""
+    assert nearby.split_by_shell(["photos", "My", "Photos", "data"]).startswith("did you mean 'My Photos'?")
+    assert nearby.split_by_shell(["photos", "data"]) == ""
 
 
 @pytest.mark.parametrize(

@@ -15,10 +15,10 @@ import torch
 
 from fakes import tiny_options
 from lookalike import api
-from lookalike.core.errors import Elsewhere, Interrupted, LookalikeError
+from lookalike.core.comm import Comm
+from lookalike.core.errors import Interrupted, LookalikeError, PeerError
 from lookalike.core.files import read_json
 from lookalike.core.metrics import read_metrics
-from lookalike.core.ranks import Ranks
 from lookalike.data.base import Images
 from lookalike.data.loading import load as load_images
 from lookalike.engine.checkpoint import load_checkpoint
@@ -71,14 +71,14 @@ def stopped_after(name: str, out: Path, step: int) -> str:
     raise AssertionError("it went on to the end")
 
 
-def in_two(ranks: Ranks, folder: Path) -> list[str]:
+def in_two(ranks: Comm, folder: Path) -> list[str]:
     """Straight runs of every method, and the first part of interrupted ones."""
     for name in METHODS:
         train(name, folder / f"{name}-two", **({"micro_batch": "50"} if name == "simclr" else {}))
     return [stopped_after(name, folder / f"{name}-changed", 3) for name in METHODS]
 
 
-def to_the_end(ranks: Ranks, folder: Path) -> dict[str, Any]:
+def to_the_end(ranks: Comm, folder: Path) -> dict[str, Any]:
     """The last part of interrupted runs; what one of them is measured to reach."""
     for name in METHODS:
         train(name, folder / f"{name}-changed")
@@ -133,7 +133,7 @@ def test_two_processes_measure_what_one_measures(runs: Path):
         assert value == (pytest.approx(by_two[key], abs=0.003) if isinstance(value, float) else by_two[key]), key
 
 
-def quarrel(ranks: Ranks, folder: Path, about: str) -> str:
+def quarrel(ranks: Comm, folder: Path, about: str) -> str:
     seed = ranks.rank if about == "seed" else 0
     options = tiny_options("simclr", **SAID, seed=seed, out=str(folder / "quarrel"))
     images = load_images("digits")
@@ -141,7 +141,7 @@ def quarrel(ranks: Ranks, folder: Path, about: str) -> str:
         images = dataclasses.replace(images, pixels=images.pixels.flip(0))
     try:
         api.train("simclr", options, images=images)
-    except Elsewhere:
+    except PeerError:
         return ""
     except LookalikeError as error:
         return str(error)

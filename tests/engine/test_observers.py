@@ -12,7 +12,7 @@ import torch
 
 from fakes import tiny_options
 from lookalike import api
-from lookalike.core.ranks import ALONE
+from lookalike.core.comm import SINGLE
 from lookalike.data.base import Images
 from lookalike.data.loading import load
 from lookalike.engine.events import EpochEnd, NotFinite, Observer, PlanMade, StepEnd, TrainStart
@@ -146,7 +146,7 @@ def test_a_loss_that_is_no_number_ends_a_trial_with_its_step(images: Images):
 
 
 def test_losses_are_added_up_until_they_are_no_numbers():
-    losses = Losses(ALONE)
+    losses = Losses(SINGLE)
     assert math.isnan(losses.newest) and losses.mean == 0
     for value in (1.0, 3.0):
         assert losses.add(torch.tensor(value)) is None

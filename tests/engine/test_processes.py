@@ -13,7 +13,7 @@ from fakes import FakeCollection, noise, tiny_options
 from lookalike.clustering.lloyd import lloyd
 from lookalike.clustering.whiten import pca_whiten
 from lookalike.core import registry
-from lookalike.core.ranks import ALONE, Ranks, blocks
+from lookalike.core.comm import SINGLE, Comm, blocks
 from lookalike.encoders.base import EncoderSpec, build_encoder
 from lookalike.engine.backbone import Backbone
 from lookalike.engine.distributed import disagreements, parallel, processes_problems
@@ -31,17 +31,17 @@ METHODS = registry.names("methods")
 NOT_LESS_THAN = 1e-6  # of the largest: a bias before a norm has no gradient but rounding
 
 
-def learner(name: str, ranks: Ranks, norm: str = "group") -> tuple[Method, Backbone]:
+def learner(name: str, ranks: Comm, norm: str = "group") -> tuple[Method, Backbone]:
     spec = EncoderSpec("convnet", channels=1, image_size=16, width=4, norm=norm)
     of = Backbone(build_encoder(spec, 0).double(), spec, (0.5,), (0.25,), "float64")
     options = tiny_options(name, norm=norm)
-    method = find_method(name)(of.encoder, options, IMAGES, 5, ALONE).double()
+    method = find_method(name)(of.encoder, options, IMAGES, 5, SINGLE).double()
     method.targets_BH = method.plan(0, FakeCollection(method, IMAGES)).targets_NH  # made alone: all have the same
     method.ranks = ranks
     return method.train(), of
 
 
-def step(ranks: Ranks, name: str, chunk: int | None, norm: str = "group", shared: bool = False) -> dict[str, Tensor]:
+def step(ranks: Comm, name: str, chunk: int | None, norm: str = "group", shared: bool = False) -> dict[str, Tensor]:
     """The loss (a share of it), the gradients and the statistics of a batch divided among the processes."""
     method, of = learner(name, ranks, norm)
     if shared:
@@ -57,7 +57,7 @@ def step(ranks: Ranks, name: str, chunk: int | None, norm: str = "group", shared
     return {**found, "loss": ranks.sum(loss), **{k: b for k, b in method.named_buffers() if "running" in k}}
 
 
-def similarity_share(ranks: Ranks, z_RP: Tensor, ids_R: Tensor, temperature: float, tile: int | None) -> list[Tensor]:
+def similarity_share(ranks: Comm, z_RP: Tensor, ids_R: Tensor, temperature: float, tile: int | None) -> list[Tensor]:
     """Loss and gradient of this process's rows, and the gradient that a naive loss would give them."""
     size = len(z_RP) // ranks.size
     mine = slice(ranks.rank * size, (ranks.rank + 1) * size)
@@ -75,8 +75,8 @@ def similarity_share(ranks: Ranks, z_RP: Tensor, ids_R: Tensor, temperature: flo
     return [ranks.sum(loss.detach()), z.grad, naive.grad]
 
 
-def clusters(ranks: Ranks, x_ND: Tensor) -> list[Any]:
-    own = ranks.own(len(x_ND))
+def clusters(ranks: Comm, x_ND: Tensor) -> list[Any]:
+    own = ranks.local_slice(len(x_ND))
     found = []
     for x in (x_ND, x_ND.double()):
         white = pca_whiten(x[own], 16, ranks=ranks)
@@ -87,17 +87,17 @@ def clusters(ranks: Ranks, x_ND: Tensor) -> list[Any]:
     return found
 
 
-def accuracies(ranks: Ranks, x_ND: Tensor, y_N: Tensor) -> list[float]:
+def accuracies(ranks: Comm, x_ND: Tensor, y_N: Tensor) -> list[float]:
     half = len(x_ND) // 2
     four = (x_ND[:half], y_N[:half], x_ND[half:], y_N[half:])
     return [knn_accuracy(*four, ranks=ranks), *linear_accuracy(*four, ranks=ranks)]
 
 
-def features(ranks: Ranks, x_NCHW: Tensor) -> Tensor:
+def features(ranks: Comm, x_NCHW: Tensor) -> Tensor:
     return learner("simclr", ranks)[1].features(x_NCHW, ranks)
 
 
-def everything(ranks: Ranks) -> dict[str, Any]:
+def everything(ranks: Comm) -> dict[str, Any]:
     """All that the tests below look at: starting two processes takes longer than the work."""
     found: dict[str, Any] = {}
     for name in METHODS:
@@ -119,7 +119,7 @@ def everything(ranks: Ranks) -> dict[str, Any]:
 
 @cache
 def alone() -> dict[str, Any]:
-    return everything(ALONE)
+    return everything(SINGLE)
 
 
 @cache
@@ -193,26 +193,26 @@ def test_values_are_gathered_in_the_order_of_ranks():
 
 def test_alone_everything_is_the_identity():
     x = torch.arange(3)
-    assert ALONE.first
-    assert torch.equal(ALONE.sum(x), x)
-    assert torch.equal(ALONE.gather(x), x)
-    assert ALONE.objects(1) == [1]
-    assert ALONE.own(1300) == slice(0, 1300)
+    assert SINGLE.first
+    assert torch.equal(SINGLE.sum(x), x)
+    assert torch.equal(SINGLE.gather(x), x)
+    assert SINGLE.objects(1) == [1]
+    assert SINGLE.local_slice(1300) == slice(0, 1300)
 
 
 @pytest.mark.parametrize(("n", "size"), [(513, 1), (1024, 2), (1797, 2), (1797, 3), (5000, 4)])
 def test_every_row_is_one_process_s_own(n: int, size: int):
     rows: list[int] = []
     for rank in range(size):
-        ranks = Ranks()
+        ranks = Comm()
         ranks.rank, ranks.size = rank, size
-        rows += range(n)[ranks.own(n)]
+        rows += range(n)[ranks.local_slice(n)]
         assert all(block in blocks(n) for block in ranks.own_blocks(n))
     assert rows == list(range(n))
 
 
 def test_too_few_images_or_a_batch_that_does_not_divide_are_told():
-    ranks = Ranks()
+    ranks = Comm()
     ranks.size, ranks.rank = 3, 2
     options = tiny_options("simclr", batch_size=256)
     found = list(processes_problems(options, 600, ranks))
@@ -220,7 +220,7 @@ def test_too_few_images_or_a_batch_that_does_not_divide_are_told():
         "--batch-size 256 does not divide into the 3 processes of this run",
         "600 images are too few for 3 processes: they divide into 2 blocks of 512",
     ]
-    assert not list(processes_problems(options, 600, ALONE))
+    assert not list(processes_problems(options, 600, SINGLE))
 
 
 def test_what_processes_were_told_must_agree():
@@ -232,7 +232,7 @@ def test_what_processes_were_told_must_agree():
 def test_shared_norms_keep_their_names_and_can_be_alone():
     network = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.Sequential(nn.BatchNorm2d(4)))
     before = {name: value.clone() for name, value in network.state_dict().items()}
-    ranks = Ranks()
+    ranks = Comm()
     ranks.size = 2
     share_norms(network, ranks)
     assert list(network.state_dict()) == list(before)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from fakes import noise, tiny_options
-from lookalike.core.ranks import blocks
+from lookalike.core.comm import blocks
 from lookalike.data.base import Images
 from lookalike.encoders.base import EncoderSpec, build_encoder
 from lookalike.engine.backbone import Backbone

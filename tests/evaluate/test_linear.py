@@ -7,7 +7,7 @@ from scipy.optimize import minimize
 from scipy.special import logsumexp
 from sklearn.linear_model import LogisticRegression
 
-from lookalike.core.ranks import ALONE
+from lookalike.core.comm import SINGLE
 from lookalike.evaluate import linear
 from lookalike.evaluate.linear import PENALTIES, fit_linear, linear_accuracy
 
@@ -68,7 +68,7 @@ def test_strengths_tried_side_by_side_come_to_what_each_comes_to_alone():
     gram, zero = z.T @ z / len(z), np.zeros(4 * 41)
 
     def fits(penalties, tolerance):
-        return linear._minimise(z, y, 4, penalties, gram, [zero] * len(penalties), ALONE, tolerance)
+        return linear._minimise(z, y, 4, penalties, gram, [zero] * len(penalties), SINGLE, tolerance)
 
     for found, penalty in zip(fits(PENALTIES, 1e-7), PENALTIES, strict=True):
         args = (z.double().numpy(), y.numpy(), penalty)

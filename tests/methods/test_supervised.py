@@ -10,8 +10,8 @@ import torch.nn.functional as F
 
 from fakes import FakeCollection, noise, tiny_learner, tiny_options
 from lookalike import api
+from lookalike.core.comm import Comm
 from lookalike.core.errors import LookalikeError
-from lookalike.core.ranks import Comm
 from lookalike.data.base import Images
 from lookalike.engine.step import Part
 from lookalike.engine.views import Views

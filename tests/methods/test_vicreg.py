@@ -13,7 +13,7 @@ Z = torch.tensor([[1.0, 2.0], [3.0, 2.0], [2.0, 5.0]], dtype=torch.float64)
 
 
 def test_variance_and_covariance_by_hand():
-    from lookalike.core.ranks import SINGLE
+    from lookalike.core.comm import SINGLE
 
     spread, covariance = _variance_and_covariance(Z, SINGLE)
     assert float(spread) == pytest.approx(0.0) and float(covariance) == pytest.approx(0.0)

@@ -9,9 +9,9 @@ from torch import nn
 
 from lookalike.api.load import Loaded
 from lookalike.api.networks import build_pretrained, calibrated, untrained_backbone
+from lookalike.core.comm import Comm
 from lookalike.core.config import Config
 from lookalike.core.options import TrainOptions
-from lookalike.core.ranks import Ranks
 from lookalike.engine.backbone import Backbone, placed
 from lookalike.methods.base import Method
 from lookalike.methods.checks import checked_method
@@ -32,7 +32,7 @@ def build(
     config: Config[TrainOptions],
     loaded: Loaded,
     device: str,
-    ranks: Ranks,
+    ranks: Comm,
     encoder: nn.Module | None = None,
 ) -> Built:
     """Make what is trained, from a whole configuration.
@@ -64,7 +64,7 @@ def rebuild(built: Built, config: Config[TrainOptions], loaded: Loaded) -> Built
     return replace(built, method=build_method(config, loaded, built.backbone, built.method.ranks))
 
 
-def build_method(config: Config[TrainOptions], loaded: Loaded, backbone: Backbone, ranks: Ranks) -> Method:
+def build_method(config: Config[TrainOptions], loaded: Loaded, backbone: Backbone, ranks: Comm) -> Method:
     """The method around a network, on its device."""
     kind, classes = find_method(config.method), len(loaded.images.classes)
     method = checked_method(kind(backbone.encoder, config.options, len(loaded.rows), classes, ranks))

@@ -15,12 +15,12 @@ from lookalike.api.pretrained import find_pretrained
 from lookalike.api.records import images_of, options_of
 from lookalike.core import machine, rng
 from lookalike.core.arithmetic import outside_autocast
+from lookalike.core.comm import Comm
 from lookalike.core.errors import LookalikeError
 from lookalike.core.files import read_json, write_json
 from lookalike.core.options import TrainOptions, spoken
 from lookalike.core.places import find_place
 from lookalike.core.process import threads_kept
-from lookalike.core.ranks import Ranks
 from lookalike.core.record_types import Record
 from lookalike.data.base import Images, content_order
 from lookalike.engine.backbone import Backbone, load_backbone, placed
@@ -54,7 +54,7 @@ def evaluate(
     device: str = "auto",
     threads: int | None = None,
     encoder: nn.Module | None = None,
-    ranks: Ranks | None = None,
+    ranks: Comm | None = None,
     features: Tensor | None = None,
     load_options: Mapping[str, object] | None = None,
     most: int | None = None,
@@ -85,7 +85,7 @@ def evaluate(
     device = own_device(machine.resolve_device(device))
     ranks = ranks or join(device)
     with ExitStack() as held:
-        with ranks.together():
+        with ranks.collective_errors():
             if ranks.first:
                 held.enter_context(run.writing())
         return _evaluate(run, images, baselines, device, encoder, ranks, features, load_options, most, begun)
@@ -97,7 +97,7 @@ def _evaluate(
     baselines: bool,
     device: str,
     encoder: nn.Module | None,
-    ranks: Ranks,
+    ranks: Comm,
     features: Tensor | None,
     load_options: Mapping[str, object] | None,
     most: int | None,
@@ -204,7 +204,7 @@ def baseline_scores(
     images: Images,
     device: str,
     encoder: nn.Module | None,
-    ranks: Ranks,
+    ranks: Comm,
     channels: int | None = None,
 ) -> dict[str, Scores]:
     """What `measure` finds with raw pixels (`pixels`), colour histograms with coarse thumbnails (`histograms`) and the

@@ -18,10 +18,10 @@ from lookalike.api.embedding import embed, features_of
 from lookalike.api.evaluating import can_evaluate, evaluate
 from lookalike.api.records import images_of, options_of
 from lookalike.core.budget import EVALUATION, FEATURES, GROUPED, GROUPS, PAGE, Budget, now
+from lookalike.core.comm import SINGLE
 from lookalike.core.durations import timed
 from lookalike.core.errors import LookalikeError, MachineError
 from lookalike.core.files import read_json
-from lookalike.core.ranks import ALONE
 from lookalike.data.base import Images
 from lookalike.engine.grouping import AUTO, group_run
 from lookalike.runs.clusters import ClusterRecord
@@ -117,7 +117,7 @@ def finish(
                 device=device,
                 threads=threads,
                 encoder=encoder,
-                ranks=ALONE,
+                ranks=SINGLE,
                 features=features,
                 most=most,
             )

@@ -17,7 +17,7 @@ from lookalike.core import machine
 from lookalike.core.arithmetic import outside_autocast
 from lookalike.core.errors import LookalikeError
 from lookalike.core.files import write_csv
-from lookalike.core.labelled import listed, read_given, rows_of
+from lookalike.core.label_files import listed, read_given, rows_of
 from lookalike.core.matching import Matcher
 from lookalike.core.process import threads_kept
 from lookalike.core.words import counted
@@ -68,7 +68,7 @@ def label(
 
     Args:
         run: a run folder that holds features.
-        files: CSV files with the columns path and label, or NAME=FILE (`core/labelled.py`).
+        files: CSV files with the columns path and label, or NAME=FILE (`core/label_files.py`).
         out: file to write instead; index.csv is left alone then.
         threads: CPU threads.
         features: what images are compared by: trained, untrained, pixels or histograms.

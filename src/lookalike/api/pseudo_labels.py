@@ -1,6 +1,6 @@
 """Pseudo labels: labels spread to images that have none, kept in a file, and learned from.
 
-The file is a list of a person's kind (`core/labelled.py`), with a column `confidence` more: path, label, confidence.
+The file is a list of a person's kind (`core/label_files.py`), with a column `confidence` more: path, label, confidence.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from torch import Tensor
 
 from lookalike.core.errors import LookalikeError
 from lookalike.core.files import write_csv
-from lookalike.core.labelled import listed, read_given, rows_of
+from lookalike.core.label_files import listed, read_given, rows_of
 from lookalike.core.words import agreeing, counted
 from lookalike.data.base import Images, content_order
 from lookalike.engine.backbone import Backbone

@@ -14,12 +14,12 @@ from lookalike.api.load import Loaded
 from lookalike.api.networks import untrained_backbone
 from lookalike.api.records import write_index
 from lookalike.core.budget import Budget, now
+from lookalike.core.comm import SINGLE, Comm
 from lookalike.core.config import Config
 from lookalike.core.errors import Interrupted
 from lookalike.core.files import write_csv
 from lookalike.core.options import TrainOptions, lasting, raise_problems
 from lookalike.core.progress import tell
-from lookalike.core.ranks import ALONE, Ranks
 from lookalike.data.base import Images
 from lookalike.data.quality import quality_of
 from lookalike.engine import messages
@@ -43,7 +43,7 @@ class Job:
 
     device: str
     """Where to compute."""
-    ranks: Ranks = ALONE
+    ranks: Comm = SINGLE
     """The processes that train together."""
     budget: Budget | None = None
     """The time that all may take."""
@@ -77,10 +77,10 @@ def claim(
     """
     options, ranks, images = config.options, job.ranks, loaded.images
     identity = {"method": config.method, **lasting(options), "run folder": str(run.path), "images": images.fingerprint}
-    with ranks.together():
+    with ranks.collective_errors():
         raise_problems(disagreements(ranks.objects(identity)))
     result = Claim(False, False)
-    with ranks.together():
+    with ranks.collective_errors():
         if ranks.first:
             if not run.complete():
                 held.callback(release, run)
@@ -129,7 +129,11 @@ def choose_views(
         Interrupted: a signal asked to stop; nothing is chosen.
     """
     options, images, ranks, budget = config.options, loaded.images, job.ranks, job.budget
-    with ranks.together(), stopped_cleanly(run, images, job.graceful, ranks.first), StopSignals(ranks.size > 1) as stop:
+    with (
+        ranks.collective_errors(),
+        stopped_cleanly(run, images, job.graceful, ranks.first),
+        StopSignals(ranks.size > 1) as stop,
+    ):
         augment, choice = settle_views(
             options,
             config.method,

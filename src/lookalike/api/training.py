@@ -79,7 +79,7 @@ def train(
     job = Job(device, ranks, budget, frozenset(then), command, graceful, first_page)
     with ExitStack() as until_return:
         held = held or until_return
-        with ranks.together():
+        with ranks.collective_errors():
             need_loggers(options.log)
             if options.out is not None and ranks.first:  # else its name is known when the images are
                 held.enter_context(RunFolder(Path(options.out)).writing())

@@ -14,11 +14,11 @@ from lookalike.api.evaluating import baseline_scores, penalties, split_of
 from lookalike.api.records import loading, options_of
 from lookalike.core import machine
 from lookalike.core.arithmetic import outside_autocast
+from lookalike.core.comm import SINGLE
 from lookalike.core.files import read_json, write_json
 from lookalike.core.options import spoken
 from lookalike.core.process import threads_kept
 from lookalike.core.progress import tell
-from lookalike.core.ranks import ALONE
 from lookalike.core.record_types import Record
 from lookalike.data.loading import load as load_images
 from lookalike.engine.backbone import load_backbone
@@ -76,7 +76,7 @@ def evaluate_on(
     scores = {TRAINED: measure(backbone.features(pixels), images.labels, bank, test, classes)}
     if baselines:
         channels = backbone.spec.channels if images.shape[0] == 1 else None
-        scores |= baseline_scores(options, images, device, encoder, ALONE, channels)
+        scores |= baseline_scores(options, images, device, encoder, SINGLE, channels)
     same_images = images.fingerprint == run.status().fingerprint
     rules = {
         **protocol(bank, test, classes, penalties(scores)),

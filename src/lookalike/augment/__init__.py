@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lookalike.core.later import later
+from lookalike.core.lazy_import import lazy_import
 
 if TYPE_CHECKING:
     from lookalike.augment.base import Augmentation, Recipe
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 __all__ = ["Augmentation", "Recipe", "augmentation_names", "build_augmentation", "build_recipe", "recipe_names"]
 
 # imported when they are asked for: --help goes through this folder without torch
-_LATER = {
+_LAZY = {
     **dict.fromkeys(("Augmentation", "Recipe"), "base"),
     **dict.fromkeys(("augmentation_names", "build_augmentation", "build_recipe", "recipe_names"), "recipes"),
 }
-__getattr__, __dir__ = later(__name__, _LATER, globals())
+__getattr__, __dir__ = lazy_import(__name__, _LAZY, globals())

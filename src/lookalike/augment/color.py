@@ -16,7 +16,7 @@ from torch import Tensor
 
 from lookalike.augment.grayscale import luma
 from lookalike.augment.hue import turn_hue_
-from lookalike.core.unlocked import unlocked
+from lookalike.core.torchscript import torchscript
 
 _BRIGHTNESS, _CONTRAST, _SATURATION, _HUE = range(4)
 ORDERS = tuple(itertools.permutations(range(4)))
@@ -89,7 +89,7 @@ def _act(
             _blend_(acted_BCHW, shares[0], shares[1], shares[2] if colour else None, colour)
 
 
-_act_ = unlocked(_act)
+_act_ = torchscript(_act)
 
 
 @dataclass(frozen=True)

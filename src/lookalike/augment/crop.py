@@ -14,12 +14,12 @@ from torch import Tensor
 
 from lookalike.augment.flip import RandomHorizontalFlip
 from lookalike.core.resample import resized_crop
-from lookalike.core.unlocked import unlocked
+from lookalike.core.torchscript import torchscript
 
 _ATTEMPTS = 10  # boxes tried before the whole image (of allowed aspect) is taken
 
 
-@unlocked
+@torchscript
 def _boxes(
     u_BU: Tensor, sizes_B2: Tensor, attempts: int, scale_low: float, scale_high: float, low: float, high: float
 ) -> Tensor:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from lookalike.cli.streams import STREAMS
 from lookalike.core.heartbeat import ERASE, Heartbeat
 
-_ON_STDOUT = ("train", "everything", "finetune", "demo")
+_ON_STDOUT = ("train", "auto", "finetune", "demo")
 """Commands of which most that they print is how it goes, which is said on stdout too."""
 
 

@@ -28,7 +28,7 @@ from lookalike.core.version import VERSION
 
 _INTERRUPTED = 130  # as a shell says of a program that SIGINT killed
 _DEBUG = "--debug"
-_EVERYTHING = "everything"  # the command behind `lookalike DIR`
+_AUTO = "auto"  # the command behind `lookalike DIR`
 
 
 def main(words: Sequence[str]) -> int:
@@ -101,7 +101,7 @@ def _dispatch(words: list[str]) -> int:
     if words[0] in ("-V", "--version"):
         print(f"lookalike {VERSION}")
         return 0
-    if words[0] in names and words[0] != _EVERYTHING:
+    if words[0] in names and words[0] != _AUTO:
         return _command_run(words[0], words[1:])
     if words[0].startswith("-"):
         option = nearby.option(words[0])
@@ -109,7 +109,7 @@ def _dispatch(words: list[str]) -> int:
             raise LookalikeError(f"{words[0]} comes after what it is for: lookalike DATA {option} ...")
         raise LookalikeError(f"unknown option {words[0]}: {did_you_mean(words[0], ['--help', '--version'])}")
     if _is_data(words[0]):
-        return _command_run(_EVERYTHING, words)
+        return _command_run(_AUTO, words)
     raise LookalikeError(f"{words[0]!r} is neither a command nor a folder or file of images: {_meant(words, names)}")
 
 
@@ -123,12 +123,12 @@ def _meant(words: list[str], names: list[str]) -> str:
     """What was probably meant by words that begin with no command and no images."""
     if words[0] in registry.names("methods"):
         return f"did you mean lookalike train {shlex.join(words)}?"
-    visible = [name for name in names if name != _EVERYTHING]
+    visible = [name for name in names if name != _AUTO]
     command = did_you_mean(words[0], visible)
     if command.startswith("did"):
         place = nearby.meant(words[0])
         return f"{command} Or {place}" if place else command
-    return nearby.in_pieces(words) or nearby.meant(words[0]) or command
+    return nearby.split_by_shell(words) or nearby.meant(words[0]) or command
 
 
 def _is_data(word: str) -> bool:
@@ -158,7 +158,7 @@ def overview() -> str:
     ]
     usage = {name: _command(name).USAGE for name in command_names()}
     width = max(map(len, usage.values()))
-    order = sorted(usage, key=lambda name: (name != _EVERYTHING, name != "demo", name))
+    order = sorted(usage, key=lambda name: (name != _AUTO, name != "demo", name))
     for name in order:
         summary = (_command(name).__doc__ or "").splitlines()[0].rstrip(".")
         lines.append(f"  {usage[name]:<{width}}  {summary}")

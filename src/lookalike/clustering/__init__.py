@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lookalike.core.later import later
+from lookalike.core.lazy_import import lazy_import
 
 if TYPE_CHECKING:
     from lookalike.clustering.agreement import ari, matched_accuracy, nmi, purity
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["KMeans", "ari", "balanced_order", "matched_accuracy", "nmi", "pca_whiten", "purity"]
 
 # imported when they are asked for: a training that clusters nothing begins without scikit-learn and SciPy
-_LATER = {
+_LAZY = {
     "KMeans": "kmeans",
     "ari": "agreement",
     "balanced_order": "balance",
@@ -24,4 +24,4 @@ _LATER = {
     "pca_whiten": "whiten",
     "purity": "agreement",
 }
-__getattr__, __dir__ = later(__name__, _LATER, globals())
+__getattr__, __dir__ = lazy_import(__name__, _LAZY, globals())

@@ -13,13 +13,13 @@ from torch import Tensor
 
 from lookalike.clustering.assignment import Assignment, Scratch
 from lookalike.clustering.block_labels import label_full
-from lookalike.core.unlocked import unlocked
+from lookalike.core.torchscript import torchscript
 from lookalike.core.workers import Workers
 
 _SCORES = 1 << 20  # scores of a block; more leave the caches, fewer cost more calls than arithmetic
 _FEWEST, _MOST = 256, 2048  # rows of a block; below, calls cost more than arithmetic
 _PREPARE = 1024  # rows looked at together before the first product
-_label_full = unlocked(label_full)
+_label_full = torchscript(label_full)
 _FAR = 4.0  # the mean's square in mean squares about it, from which rows are moved to it
 
 

@@ -20,10 +20,10 @@ from lookalike.clustering.means import means, sums_and_counts
 from lookalike.clustering.nearest import Nearest
 from lookalike.clustering.seeding import plus_plus, random_rows
 from lookalike.core.arithmetic import outside_autocast
+from lookalike.core.comm import SINGLE, Comm
 from lookalike.core.errors import LookalikeError
 from lookalike.core.process import single_threaded_blas
 from lookalike.core.progress import Phase, phase
-from lookalike.core.ranks import ALONE, Ranks
 from lookalike.core.words import agreeing, counted
 from lookalike.core.workers import Workers
 
@@ -58,7 +58,7 @@ def lloyd(
     spherical: bool = False,
     weights_N: Tensor | None = None,
     block: int | None = None,
-    ranks: Ranks = ALONE,
+    ranks: Comm = SINGLE,
 ) -> Clustering:
     """Cluster the rows of x_ND, or, of several processes, the rows of all of them.
 
@@ -116,7 +116,7 @@ def _iterate(
     spherical: bool,
     block: int | None,
     workers: Workers,
-    ranks: Ranks,
+    ranks: Comm,
     weights: Tensor | None,
     kind: torch.dtype,
     counting: Phase,
@@ -173,7 +173,7 @@ def assign(x_ND: Tensor, c_KD: Tensor, *, spherical: bool = False, block: int | 
         LookalikeError: values that are not finite, or sizes that do not fit.
     """
     with single_threaded_blas(), Workers(x_ND.device) as workers:
-        x, scale = _checked(x_ND, 1, ALONE, None if spherical else c_KD)
+        x, scale = _checked(x_ND, 1, SINGLE, None if spherical else c_KD)
         if spherical:
             x, c = _of_length_1(x), _of_length_1(_fitting(c_KD, x, len(c_KD), 1.0))
             x, c, scale = x.to(_kind(x_ND)), c.to(_kind(x_ND)), 1.0
@@ -204,7 +204,7 @@ def _distances(x_ND: Tensor, c_KD: Tensor, labels_N: Tensor, workers: Workers) -
     return distance_N
 
 
-def _checked(x_ND: Tensor, k: int, ranks: Ranks, c_KD: Tensor | None = None) -> tuple[Tensor, float]:
+def _checked(x_ND: Tensor, k: int, ranks: Comm, c_KD: Tensor | None = None) -> tuple[Tensor, float]:
     """The rows in the type to compute in, and by what power of two they were multiplied; or what is wrong with them.
 
     Numbers such as 1e20 or 1e-30 are multiplied, without rounding, as their squares would be infinite or 0. Where rows,
@@ -260,7 +260,7 @@ def _first(
     init: str | Tensor,
     seed: int,
     workers: Workers,
-    ranks: Ranks,
+    ranks: Comm,
     weights_N: Tensor | None,
     scale: float,
 ) -> Tensor:

@@ -26,11 +26,11 @@ from torch import Tensor
 from lookalike.clustering.assignment import Assignment, Scratch
 from lookalike.clustering.block_labels import LOOSE, label_near_blocks
 from lookalike.clustering.full_blocks import FullBlocks, Prepared, rounding
-from lookalike.core.unlocked import unlocked
+from lookalike.core.torchscript import torchscript
 from lookalike.core.workers import Workers
 
 _TOGETHER = 16  # blocks whose distances to the centroids are taken by one product
-_label_near = unlocked(label_near_blocks)
+_label_near = torchscript(label_near_blocks)
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from lookalike.core import rng
+from lookalike.core.comm import SINGLE, Comm
 from lookalike.core.errors import LookalikeError
-from lookalike.core.ranks import ALONE, Ranks
 from lookalike.core.words import counted
 from lookalike.core.workers import Workers
 
@@ -23,7 +23,7 @@ _BLOCK = 4096  # rows whose distances are updated at a time
 _NEAR = 1e-3  # below this share of the squared lengths, a distance from a product is mostly rounding error
 
 
-def random_rows(x_ND: Tensor, k: int, seed: int, ranks: Ranks = ALONE, weights_N: Tensor | None = None) -> Tensor:
+def random_rows(x_ND: Tensor, k: int, seed: int, ranks: Comm = SINGLE, weights_N: Tensor | None = None) -> Tensor:
     """k different rows of x_ND, or of all processes' rows one after the other, as a copy [K, D].
 
     With weights (of one process) each next row is drawn with probability proportional to its weight: those of the

@@ -12,13 +12,13 @@ import torch
 from scipy.linalg import eigh
 from torch import Tensor
 
+from lookalike.core.comm import BLOCK, SINGLE, Comm
 from lookalike.core.errors import LookalikeError
 from lookalike.core.process import single_threaded_blas
-from lookalike.core.ranks import ALONE, BLOCK, Ranks
 from lookalike.core.words import counted
 
 
-def pca_whiten(x_ND: Tensor, dims: int = 256, floor: float = 1e-5, ranks: Ranks = ALONE) -> Tensor:
+def pca_whiten(x_ND: Tensor, dims: int = 256, floor: float = 1e-5, ranks: Comm = SINGLE) -> Tensor:
     """Features in their leading principal directions, each of unit scatter.
 
     Args:
@@ -66,7 +66,7 @@ def _centred(x_ND: Tensor, centre_D: Tensor, spread: float) -> Iterator[Tensor]:
 
 
 def _leading_directions(
-    x_ND: Tensor, centre_D: Tensor, spread: float, dims: int, floor: float, n: int, ranks: Ranks
+    x_ND: Tensor, centre_D: Tensor, spread: float, dims: int, floor: float, n: int, ranks: Comm
 ) -> Tensor:
     """Orthonormal principal directions [D, K] of n rows, through whichever of D x D and N x N is smaller."""
     size = x_ND.shape[1]

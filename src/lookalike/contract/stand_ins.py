@@ -13,8 +13,8 @@ import torch.distributed as dist
 from torch import Tensor
 
 from lookalike.core import machine
+from lookalike.core.comm import SINGLE, Comm
 from lookalike.core.options import TrainOptions
-from lookalike.core.ranks import SINGLE, Comm
 from lookalike.encoders.base import EncoderSpec, build_encoder
 from lookalike.engine.backbone import Backbone
 from lookalike.engine.distributed import Group

@@ -25,10 +25,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from lookalike import api
 from lookalike.cli.main import main
 from lookalike.contract.stand_ins import FakeCollection, in_processes, noise, parts_of, tiny_method, tiny_options
+from lookalike.core.comm import SINGLE, Comm
 from lookalike.core.errors import Interrupted
 from lookalike.core.metrics import read_metrics
 from lookalike.core.options import TrainOptions, flag
-from lookalike.core.ranks import SINGLE, Comm
 from lookalike.data.base import Images
 from lookalike.engine.backbone import Backbone, placed
 from lookalike.engine.checkpoint import load_checkpoint

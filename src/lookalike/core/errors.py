@@ -59,8 +59,8 @@ class Terminated(Interrupted, SystemExit):
         self.code = self.exit_status
 
 
-class Elsewhere(LookalikeError):
-    """Another process of this job found something wrong, and says so itself."""
+class PeerError(LookalikeError):
+    """Another process of this job met an error, and tells it itself."""
 
 
 class ConfigurationError(LookalikeError):

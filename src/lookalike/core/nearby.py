@@ -41,7 +41,7 @@ def meant(place: str) -> str:
     return _address(place) or _windows(place) or surely or _path(place) or as_option
 
 
-def in_pieces(words: Sequence[str]) -> str:
+def split_by_shell(words: Sequence[str]) -> str:
     """A sentence where the words are parts of one name with blanks that the shell has split; else empty."""
     for start in range(len(words)):
         if exists(words[start]):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from lookalike.core.ranks import ALONE, Ranks
+from lookalike.core.comm import SINGLE, Comm
 from lookalike.core.record_types import Event
 
 
@@ -33,7 +33,7 @@ class Plan:
         """The earlier name of `metrics`."""
         return self.metrics
 
-    def batch(self, k: int, size: int, ranks: Ranks = ALONE) -> Tensor:
+    def batch(self, k: int, size: int, ranks: Comm = SINGLE) -> Tensor:
         """Rows among the training images of batch k of `size` images: those that are this process's."""
         share = size // ranks.size
         start = k * size + ranks.rank * share

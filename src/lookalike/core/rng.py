@@ -16,7 +16,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from lookalike.core.unlocked import unlocked
+from lookalike.core.torchscript import torchscript
 
 _GOLDEN = 0x9E3779B97F4A7C15  # 2^64 / golden ratio: SplitMix64's counter increment
 _MIX_1 = 0xBF58476D1CE4E5B9
@@ -81,7 +81,7 @@ def uniforms(seed: int, counts: Mapping[str, int], epoch: int, index_N: Tensor, 
     return _several(index_N, start_S.to(device), stream_U.to(device), column_U.to(device), _signed(_GOLDEN))
 
 
-@unlocked
+@torchscript
 def _several(index_N: Tensor, start_S: Tensor, stream_U: Tensor, column_U: Tensor, golden: int) -> Tensor:
     """Uniform numbers [N, U] at the columns of streams that begin at `start_S`."""
     state_NS = _mix(index_N[:, None] * golden + start_S)

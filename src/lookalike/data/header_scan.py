@@ -13,8 +13,8 @@ from lookalike.core.errors import LookalikeError
 from lookalike.core.files import read_json, write_json
 from lookalike.core.machine import cores
 from lookalike.core.passed_over import PassedOver, Tally, from_records, merged
-from lookalike.core.pieces import in_pieces
 from lookalike.core.progress import phase
+from lookalike.core.thread_map import thread_map
 from lookalike.data.decode import Header, header
 from lookalike.data.further import REASON, has_further
 from lookalike.data.image_index import ImageIndex, ImageRef
@@ -83,7 +83,7 @@ def scan_headers(entries: Sequence[ImageRef]) -> HeaderScan:
     most images counts, and decoding refuses the others.
     """
     with phase("reading image headers", len(entries)) as p:
-        headers = list(p.over(in_pieces(_headers, entries, cores())))
+        headers = list(p.over(thread_map(_headers, entries, cores())))
     tally = Tally()
     for entry, (_, further) in zip(entries, headers, strict=True):
         if further:

@@ -52,7 +52,7 @@ def find(data: str | Sequence[str], download: bool = False, image_size: int | No
     places = [data] if isinstance(data, str) else list(data)
     if not any(places):
         raise LookalikeError(f"no images named: give {WORDS}")
-    taken_apart = nearby.in_pieces(places) if len(places) > 1 else ""
+    taken_apart = nearby.split_by_shell(places) if len(places) > 1 else ""
     if taken_apart:
         raise LookalikeError(f"no such folder or file: {' '.join(places)}; {taken_apart}")
     if len(places) == 1:

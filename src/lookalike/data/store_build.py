@@ -22,8 +22,8 @@ from lookalike.core.errors import LookalikeError, MachineError
 from lookalike.core.files import sync
 from lookalike.core.locks import try_lock
 from lookalike.core.machine import size_words
-from lookalike.core.pieces import in_pieces
 from lookalike.core.progress import phase, tell
+from lookalike.core.thread_map import thread_map
 from lookalike.core.words import counted
 from lookalike.data.examined import Examined
 from lookalike.data.header_scan import HeaderScan, scan_headers
@@ -79,7 +79,7 @@ def fill(entries: Sequence[ImageRef], index: Index, threads: int, keep: Keep | N
         with phase("decoding images", len(entries), len(entries) - len(todo)) as p:
             for start in range(0, len(todo), _CHUNK):
                 part = todo[start : start + _CHUNK].tolist()
-                for _ in p.over(in_pieces(some, part, threads)):
+                for _ in p.over(thread_map(some, part, threads)):
                     pass
                 done = start + len(part)
                 left = (time.monotonic() - begun_at) / done * (len(todo) - done)

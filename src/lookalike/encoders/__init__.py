@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lookalike.core.later import later
+from lookalike.core.lazy_import import lazy_import
 
 if TYPE_CHECKING:
     from lookalike.encoders.base import Encoder, EncoderSpec, StagedEncoder, build_encoder, encoder_names
@@ -15,5 +15,5 @@ OFFERS = "VARIANTS"
 __all__ = ["Encoder", "EncoderSpec", "StagedEncoder", "build_encoder", "encoder_names"]
 
 # imported when they are asked for: --help names the encoders without torch
-_LATER = dict.fromkeys(__all__, "base")
-__getattr__, __dir__ = later(__name__, _LATER, globals())
+_LAZY = dict.fromkeys(__all__, "base")
+__getattr__, __dir__ = lazy_import(__name__, _LAZY, globals())

@@ -20,10 +20,10 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from lookalike.augment.base import as_float
 from lookalike.augment.normalize import normalize
 from lookalike.core.arithmetic import outside_autocast
+from lookalike.core.comm import SINGLE, Comm, blocks
 from lookalike.core.errors import LookalikeError
 from lookalike.core.files import write_atomically
 from lookalike.core.progress import phase
-from lookalike.core.ranks import ALONE, Ranks, blocks
 from lookalike.core.version import VERSION
 from lookalike.core.words import counted
 from lookalike.data.padded import CenterCrops
@@ -72,7 +72,7 @@ class Backbone:
 
     @outside_autocast
     @torch.no_grad()
-    def features(self, images_NCHW: Tensor | CenterCrops, ranks: Ranks = ALONE) -> Tensor:
+    def features(self, images_NCHW: Tensor | CenterCrops, ranks: Comm = SINGLE) -> Tensor:
         """Features [N, D] (float32, CPU) of uint8 or float images: eval mode, no augmentation.
 
         Of several processes each computes its blocks, and all have all features. Center crops are computed in the order

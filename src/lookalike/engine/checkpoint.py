@@ -30,7 +30,7 @@ def whole_state(method: Method) -> Record:
 
 def local_state(method: Method, state: Record, n: int) -> Record:
     """What of `whole_state` this process has, of n training images."""
-    rows = method.comm.own(n)
+    rows = method.comm.local_slice(n)
     return {name: value[:, rows] if name in method.sharded_buffers else value for name, value in state.items()}
 
 

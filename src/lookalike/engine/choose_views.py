@@ -23,13 +23,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lookalike.core.budget import Clock, now
+from lookalike.core.comm import Comm
 from lookalike.core.durations import duration, parse_duration
 from lookalike.core.errors import LookalikeError
-from lookalike.core.labelled import read_labels
+from lookalike.core.label_files import read_labels
 from lookalike.core.matching import Matcher
 from lookalike.core.options import AUTO, TrainOptions
 from lookalike.core.progress import phase
-from lookalike.core.ranks import Ranks
 from lookalike.core.words import agreeing, counted
 from lookalike.data.base import Images
 from lookalike.engine.presets import preset_values
@@ -256,7 +256,7 @@ def settle_views(
     rows: Tensor,
     run: RunFolder,
     backbone_for: Backbones,
-    ranks: Ranks,
+    ranks: Comm,
     *,
     seconds: float | None = None,
     clock: Clock = now,

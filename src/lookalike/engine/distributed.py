@@ -14,17 +14,17 @@ import torch.distributed.nn.functional as collective
 from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
-from lookalike.core.errors import Elsewhere, LookalikeError, MachineError
+from lookalike.core.comm import BLOCK, SINGLE, Comm, blocks
+from lookalike.core.errors import LookalikeError, MachineError, PeerError
 from lookalike.core.options import TrainOptions
 from lookalike.core.process import warnings_ignored
-from lookalike.core.ranks import ALONE, BLOCK, Ranks, blocks
 from lookalike.core.words import agreeing, counted
 from lookalike.methods.base import Method, Projections
 
 T = TypeVar("T")
 
 
-class Group(Ranks):
+class Group(Comm):
     """The processes of torch.distributed's default group. Every method is called by all of them, in one order."""
 
     def __init__(self) -> None:
@@ -66,7 +66,7 @@ class Group(Ranks):
         return values
 
     @contextmanager
-    def together(self) -> Iterator[None]:
+    def collective_errors(self) -> Iterator[None]:
         mine: LookalikeError | None = None
         try:
             yield
@@ -79,7 +79,7 @@ class Group(Ranks):
             if len(failed) < self.size:
                 raise LookalikeError(f"process {self.rank} of {self.size}: {mine}") from mine
             raise mine
-        raise Elsewhere
+        raise PeerError
 
 
 class PartnerLost(LookalikeError):
@@ -89,7 +89,7 @@ class PartnerLost(LookalikeError):
 
 
 @contextmanager
-def partners(ranks: Ranks) -> Iterator[None]:
+def partners(ranks: Comm) -> Iterator[None]:
     """Say in words that another process is gone, where PyTorch's exchange fails in here."""
     try:
         yield
@@ -110,26 +110,26 @@ def _is_of_an_exchange(error: RuntimeError) -> bool:
     return isinstance(error, dist.DistError) or any(word in words for word in ("gloo", "nccl", "connection", "peer"))
 
 
-def join(device: str) -> Ranks:
+def join(device: str) -> Comm:
     """The processes of this job: those that torchrun (or whoever set RANK and WORLD_SIZE) started, or none other.
 
     Raises:
         LookalikeError: they do not find each other.
     """
     if not dist.is_available():
-        return ALONE
+        return SINGLE
     if not dist.is_initialized():
         if int(os.environ.get("WORLD_SIZE", "1")) < 2:
-            return ALONE
+            return SINGLE
         atexit.register(leave)
         try:
             dist.init_process_group("cpu:gloo,cuda:nccl" if device.startswith("cuda") else "gloo")
         except (RuntimeError, ValueError) as error:
             raise LookalikeError(f"the processes of this job do not find each other: {error}") from error
-    return Group() if dist.get_world_size() > 1 else ALONE
+    return Group() if dist.get_world_size() > 1 else SINGLE
 
 
-def processes_problems(options: TrainOptions, n: int, ranks: Ranks) -> Iterator[str]:
+def processes_problems(options: TrainOptions, n: int, ranks: Comm) -> Iterator[str]:
     """Every value that does not go with the number of processes; n training images."""
     if ranks.size > 1 and options.batch_size % ranks.size:
         yield f"--batch-size {options.batch_size} does not divide into the {counted(ranks.size, 'process')} of this run"

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from lookalike.core.errors import Elsewhere
+from lookalike.core.errors import PeerError
 from lookalike.core.options import TrainOptions
 from lookalike.core.plan import Plan
 from lookalike.core.record_types import Record
@@ -136,7 +136,7 @@ class Trainer:
     def _check(self, bad: float | None) -> None:
         """See that no loss is NaN or infinite; of several processes the first says so."""
         if bad is not None:
-            raise NotFinite(bad, self.step, self.pacing.total) if self.ranks.first else Elsewhere
+            raise NotFinite(bad, self.step, self.pacing.total) if self.ranks.first else PeerError
 
     def _say(self, text: str) -> None:
         for observer in self.observers:

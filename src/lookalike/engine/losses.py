@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from lookalike.core.ranks import Ranks
+from lookalike.core.comm import Comm
 
 _UNREAD = 16  # losses that may wait on a GPU before they are read
 
@@ -15,7 +15,7 @@ _UNREAD = 16  # losses that may wait on a GPU before they are read
 class Losses:
     """Adds up the shares of all processes; every one of them calls `add` and `read` alike."""
 
-    def __init__(self, ranks: Ranks) -> None:
+    def __init__(self, ranks: Comm) -> None:
         self.ranks = ranks
         self.sum, self.count = 0.0, 0
         self.newest = math.nan

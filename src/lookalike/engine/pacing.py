@@ -18,8 +18,8 @@ from itertools import pairwise
 from typing import TypeVar
 
 from lookalike.core.budget import Clock, now
+from lookalike.core.comm import Comm
 from lookalike.core.options import TrainOptions
-from lookalike.core.ranks import Ranks
 from lookalike.optim.schedules import cosine, warmup_cosine, warmup_steps
 
 O = TypeVar("O", bound=TrainOptions)  # noqa: E741  # O as in options
@@ -109,7 +109,7 @@ class Evenly:
     def start(self, step: int, seconds: float) -> None:
         """Steps begin after so many of them, which took so many seconds of training."""
 
-    def keep(self, step: int, ahead: float, ranks: Ranks) -> None:
+    def keep(self, step: int, ahead: float, ranks: Comm) -> None:
         """Called after each step; all processes do as the first one's clock says, where one decides."""
 
     def left(self, step: int, step_seconds: float) -> float:
@@ -176,7 +176,7 @@ class ByClock(ByLegs):
     def start(self, step: int, seconds: float) -> None:
         self.begin(step, self.legs, seconds)
 
-    def keep(self, step: int, ahead: float, ranks: Ranks) -> None:
+    def keep(self, step: int, ahead: float, ranks: Comm) -> None:
         if ranks.objects(self.due(step, ahead))[0]:
             decided = self.decide(step, ahead) if ranks.first else None
             decision = ranks.objects(decided)[0]

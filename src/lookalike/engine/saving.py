@@ -12,10 +12,10 @@ from dataclasses import replace
 import torch
 
 from lookalike.core.budget import Budget
+from lookalike.core.comm import Comm
 from lookalike.core.errors import Interrupted
 from lookalike.core.full_disk import unless_full
 from lookalike.core.progress import tell
-from lookalike.core.ranks import Ranks
 from lookalike.engine import disk, messages
 from lookalike.engine.checkpoint import load_checkpoint, save_checkpoint
 from lookalike.engine.events import EpochEnd, Moment, Observer, Stateful, StepEnd, TrainStart
@@ -31,7 +31,7 @@ class Checkpoint(Observer):
     """Saves the state of a training at the end of an epoch and when it is due, and how much of a budget is used."""
 
     def __init__(
-        self, run: RunFolder, facts: Facts, ranks: Ranks, parts: Sequence[Stateful] = (), budget: Budget | None = None
+        self, run: RunFolder, facts: Facts, ranks: Comm, parts: Sequence[Stateful] = (), budget: Budget | None = None
     ) -> None:
         """`parts` have a state beside the trainer's; the `budget` is that of the clock, where it decides."""
         self.run, self.facts, self.ranks, self.parts, self.budget = run, facts, ranks, parts, budget

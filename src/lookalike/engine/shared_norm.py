@@ -14,13 +14,13 @@ import torch.distributed.nn.functional as collective
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from lookalike.core.ranks import ALONE, Ranks
+from lookalike.core.comm import SINGLE, Comm
 
 
 class SharedBatchNorm(_BatchNorm):
     """BatchNorm whose batch is that of all processes; every process must bring the same number of rows."""
 
-    ranks: Ranks = ALONE
+    ranks: Comm = SINGLE
 
     def _check_input_dim(self, input: Tensor) -> None:
         pass
@@ -51,7 +51,7 @@ class SharedBatchNorm(_BatchNorm):
         self.running_var.lerp_(unbiased_C.to(self.running_var.dtype), weight)
 
 
-def share_norms(module: nn.Module, ranks: Ranks) -> None:
+def share_norms(module: nn.Module, ranks: Comm) -> None:
     """Let every BatchNorm below `module` share its statistics; parameters and their names stay."""
     for name, child in module.named_children():
         if isinstance(child, _BatchNorm):
@@ -70,7 +70,7 @@ def unshared(module: nn.Module) -> Iterator[None]:
     norms = [m for m in module.modules() if isinstance(m, SharedBatchNorm)]
     before = [norm.ranks for norm in norms]
     for norm in norms:
-        norm.ranks = ALONE
+        norm.ranks = SINGLE
     try:
         yield
     finally:

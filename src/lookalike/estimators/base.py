@@ -44,8 +44,8 @@ from lookalike.estimators.parameters import constructor, defaults, documentation
 from lookalike.estimators.rows import as_pictures
 from lookalike.inputs import InputError, Scale, as_array, entering, levels, plain, raise_not_finite, read, warn
 from lookalike.methods.base import Method
+from lookalike.report.notebook import Page, page_of
 from lookalike.runs.folder import RunFolder
-from lookalike.shown import Page, page_of
 
 ParameterTable = dict[str, tuple[object, str]]
 """Parameters that are no options of a method: default and meaning."""

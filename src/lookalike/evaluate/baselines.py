@@ -17,8 +17,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lookalike.augment.base import as_float
+from lookalike.core.comm import blocks
 from lookalike.core.progress import Phase, phase
-from lookalike.core.ranks import blocks
 from lookalike.data.padded import CenterCrops
 
 _SIDE = 32  # px; larger images are brought to this size

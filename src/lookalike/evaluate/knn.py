@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from lookalike.core.ranks import ALONE, Ranks
+from lookalike.core.comm import SINGLE, Comm
 from lookalike.neighbors.exact import Neighbors, nearest
 
 K = 20
@@ -39,7 +39,7 @@ def knn_accuracy(
     labels_Q: Tensor,
     k: int = K,
     temperature: float = TEMPERATURE,
-    ranks: Ranks = ALONE,
+    ranks: Comm = SINGLE,
 ) -> float:
     """The share of queries whose label is predicted, in [0, 1]; of several processes each asks for some."""
     mine = slice(ranks.rank, None, ranks.size)

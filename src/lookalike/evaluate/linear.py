@@ -15,9 +15,9 @@ import torch
 from torch import Tensor
 
 from lookalike.core import rng
+from lookalike.core.comm import SINGLE, Comm
 from lookalike.core.process import single_threaded_blas
 from lookalike.core.progress import phase
-from lookalike.core.ranks import ALONE, Ranks
 from lookalike.core.workers import Workers
 from lookalike.evaluate.side_by_side import Point, Value, minimise_side_by_side
 
@@ -53,7 +53,7 @@ def fit_linear(
     labels_N: Tensor,
     seed: int = 0,
     penalties: tuple[float, ...] = PENALTIES,
-    ranks: Ranks = ALONE,
+    ranks: Comm = SINGLE,
     statistics: tuple[Tensor, Tensor] | None = None,
 ) -> LinearProbe:
     """Fit a probe; the strength is the one of `penalties` that is best on a held-out tenth.
@@ -97,7 +97,7 @@ def standard(x_ND: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def linear_accuracy(
-    x_ND: Tensor, labels_N: Tensor, test_QD: Tensor, labels_Q: Tensor, ranks: Ranks = ALONE
+    x_ND: Tensor, labels_N: Tensor, test_QD: Tensor, labels_Q: Tensor, ranks: Comm = SINGLE
 ) -> tuple[float, float]:
     """Accuracy in [0, 1] on the test rows and the penalty that was chosen."""
     probe = fit_linear(x_ND, labels_N, ranks=ranks)
@@ -132,7 +132,7 @@ def _minimise(
     penalties: Sequence[float],
     gram_DD: Tensor,
     starts: Sequence[Point],
-    ranks: Ranks,
+    ranks: Comm,
     tolerance: float,
 ) -> list[Point]:
     """For each penalty, mean cross-entropy of all processes' rows + penalty * |W|^2 / 2 (none on the bias), by L-BFGS.

@@ -6,8 +6,8 @@ from dataclasses import asdict
 
 from torch import Tensor
 
+from lookalike.core.comm import SINGLE, Comm
 from lookalike.core.progress import phase
-from lookalike.core.ranks import ALONE, Ranks
 from lookalike.evaluate.clusters import agreement, groups
 from lookalike.evaluate.knn import TEMPERATURE, K, knn_accuracy
 from lookalike.evaluate.linear import HELD_OUT, PENALTIES, linear_accuracy
@@ -16,7 +16,7 @@ from lookalike.runs.evaluation import GroupScores, Scores
 _METHODS = ("kmeans", "spectral")  # of grouping
 
 
-def measure(x_ND: Tensor, labels_N: Tensor, bank: Tensor, test: Tensor, classes: int, ranks: Ranks = ALONE) -> Scores:
+def measure(x_ND: Tensor, labels_N: Tensor, bank: Tensor, test: Tensor, classes: int, ranks: Comm = SINGLE) -> Scores:
     """Accuracies in [0, 1] of frozen features.
 
     Args:

@@ -2,10 +2,10 @@
 
 from typing import TYPE_CHECKING
 
-from lookalike.core.later import later
+from lookalike.core.lazy_import import lazy_import
 
 if TYPE_CHECKING:
-    from lookalike.core.ranks import SINGLE, Comm
+    from lookalike.core.comm import SINGLE, Comm
     from lookalike.methods.base import Collection, Method, Step, View
     from lookalike.methods.find import find_method, method_names
     from lookalike.methods.momentum import Momentum, cosine
@@ -24,9 +24,9 @@ __all__ = [
 ]
 
 # imported when they are asked for: the command line reads the names of methods without torch
-_LATER = {
+_LAZY = {
     **dict.fromkeys(("Collection", "Comm", "Method", "SINGLE", "Step", "View"), "base"),
     **dict.fromkeys(("find_method", "method_names"), "find"),
     **dict.fromkeys(("Momentum", "cosine"), "momentum"),
 }
-__getattr__, __dir__ = later(__name__, _LATER, globals())
+__getattr__, __dir__ = lazy_import(__name__, _LAZY, globals())

@@ -21,9 +21,9 @@ from torch import Tensor, nn
 
 from lookalike.augment.recipes import Builder
 from lookalike.core import rng
+from lookalike.core.comm import SINGLE, Comm
 from lookalike.core.options import OWN_VIEWS, TrainOptions
 from lookalike.core.plan import Plan
-from lookalike.core.ranks import SINGLE, Comm
 
 
 @dataclass(frozen=True)
@@ -87,8 +87,8 @@ class Collection(Protocol):
         ...
 
     def outputs(self, forward: Callable[[Tensor], Tensor]) -> Tensor:
-        """`forward` of the images that are this process's own (`Comm.own`; alone, all N), float32 [N, P]: in their
-        order, un-augmented, eval mode; on the training device where there is ample room, else on the CPU."""
+        """`forward` of the images of this process (`Comm.local_slice`; in a single process all N), float32 [N, P]: in
+        their order, un-augmented, eval mode; on the training device where there is ample room, else on the CPU."""
         ...
 
     def view_outputs(self, forward: Callable[[Tensor], Tensor], epoch: int, view: int) -> Tensor:

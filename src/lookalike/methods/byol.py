@@ -20,7 +20,7 @@ from typing import NamedTuple
 import torch.nn.functional as F
 from torch import Tensor
 
-from lookalike.core.ranks import SINGLE, Comm
+from lookalike.core.comm import SINGLE, Comm
 from lookalike.encoders.heads import projection_head
 from lookalike.methods.base import Method, Step, View
 from lookalike.methods.momentum import Momentum, cosine

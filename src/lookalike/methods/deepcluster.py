@@ -21,9 +21,9 @@ from lookalike.clustering.balance import balanced_order
 from lookalike.clustering.lloyd import lloyd
 from lookalike.clustering.whiten import pca_whiten
 from lookalike.core import rng
+from lookalike.core.comm import SINGLE, Comm
 from lookalike.core.options import TrainOptions, at_least
 from lookalike.core.plan import Plan
-from lookalike.core.ranks import SINGLE, Comm
 from lookalike.encoders.base import seeded
 from lookalike.encoders.heads import rectified
 from lookalike.methods.base import Collection, Method, View, shuffle

@@ -21,9 +21,9 @@ from torch import Tensor
 
 from lookalike.clustering.lloyd import lloyd
 from lookalike.core import rng
+from lookalike.core.comm import SINGLE, Comm
 from lookalike.core.options import at_least
 from lookalike.core.plan import Plan
-from lookalike.core.ranks import SINGLE, Comm
 from lookalike.encoders.heads import rectified
 from lookalike.methods.base import Collection, Method, Step, shuffle
 from lookalike.methods.grouping import grouping_notes, grouping_problems
@@ -87,7 +87,7 @@ class DeepClusterV2(Method):
         self.views = (*self.views, *small_views(options))
         self.head = projector(self.encoder, options)
         size = options.head_size
-        self.local_rows = self.comm.own(self.n)
+        self.local_rows = self.comm.local_slice(self.n)
         self.register_buffer("bank_VNP", torch.zeros(_REMEMBERED, self.local_rows.stop - self.local_rows.start, size))
         self.register_buffer("prototypes_HKP", torch.zeros(options.heads, options.n_clusters, size))
         self.register_buffer("assignment_NH", torch.full((self.n, options.heads), -1))  # -1: not clustered yet

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from lookalike.core import own_code
-from lookalike.core.ranks import SINGLE, Comm
+from lookalike.core.comm import SINGLE, Comm
 from lookalike.methods.base import Method
 from lookalike.methods.projector import ProjectorOptions, projector
 from lookalike.objectives.nt_xent import nt_xent

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from lookalike.core.comm import SINGLE, Comm
 from lookalike.core.options import TrainOptions
 from lookalike.core.plan import Plan
-from lookalike.core.ranks import SINGLE, Comm
 from lookalike.encoders.heads import projection_head, rectified
 from lookalike.methods.base import Collection, Method, View, shuffle
 from lookalike.objectives.cross_entropy import cross_entropy

@@ -22,8 +22,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from lookalike.core.comm import SINGLE, Comm
 from lookalike.core.options import at_least
-from lookalike.core.ranks import SINGLE, Comm
 from lookalike.encoders.base import seeded
 from lookalike.methods.base import Method, Step, View
 from lookalike.methods.multi_crop import MultiCropOptions, small_views

@@ -18,8 +18,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from lookalike.core.comm import SINGLE, Comm
 from lookalike.core.options import at_least
-from lookalike.core.ranks import SINGLE, Comm
 from lookalike.methods.base import Method, View
 from lookalike.methods.projector import ProjectorOptions, projector
 

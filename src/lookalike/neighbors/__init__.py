@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lookalike.core.later import later
+from lookalike.core.lazy_import import lazy_import
 
 if TYPE_CHECKING:
     from lookalike.neighbors.exact import Neighbors, nearest, own_ranks
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["Index", "Neighbors", "largest", "nearest", "nearest_rows", "own_ranks", "unit_rows"]
 
 # imported when they are asked for: the page and the index need no torch
-_LATER = {
+_LAZY = {
     "Index": "index",
     "Neighbors": "exact",
     "largest": "topk",
@@ -24,4 +24,4 @@ _LATER = {
     "own_ranks": "exact",
     "unit_rows": "numpy_backend",
 }
-__getattr__, __dir__ = later(__name__, _LATER, globals())
+__getattr__, __dir__ = lazy_import(__name__, _LAZY, globals())

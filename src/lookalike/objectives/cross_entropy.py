@@ -5,13 +5,13 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor
 
-from lookalike.core.ranks import ALONE, Ranks
+from lookalike.core.comm import SINGLE, Comm
 
 IGNORED = -100
 """A target that contributes neither loss nor gradient."""
 
 
-def cross_entropy(logits_BVHK: Tensor, targets_BH: Tensor, smoothing: float = 0.0, ranks: Ranks = ALONE) -> Tensor:
+def cross_entropy(logits_BVHK: Tensor, targets_BH: Tensor, smoothing: float = 0.0, ranks: Comm = SINGLE) -> Tensor:
     """Mean cross-entropy in nats; every view of an image has that image's target.
 
     Args:

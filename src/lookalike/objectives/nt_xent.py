@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lookalike.core.ranks import ALONE, Ranks
+from lookalike.core.comm import SINGLE, Comm
 from lookalike.objectives.tiled import own_log_sum_exp, tiled_nt_xent
 
 # Rows up to which the matrix and its copies are no slower; on a GPU each operation is a launch, and they take 256 MiB.
@@ -25,7 +25,7 @@ _SMALL_TILE = 256  # of fewer rows, of which threads want a few tiles each
 
 
 def nt_xent(
-    z_RP: Tensor, ids_R: Tensor, temperature: float = 0.5, tile: int | None = None, ranks: Ranks = ALONE
+    z_RP: Tensor, ids_R: Tensor, temperature: float = 0.5, tile: int | None = None, ranks: Comm = SINGLE
 ) -> Tensor:
     """The NT-Xent loss of projections.
 

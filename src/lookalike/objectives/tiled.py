@@ -27,7 +27,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import FunctionCtx
 
-from lookalike.core.ranks import Ranks
+from lookalike.core.comm import Comm
 from lookalike.core.workers import Workers
 
 _EPS = 1e-12  # a row shorter than this counts as one of this length, as in torch.nn.functional.normalize
@@ -55,7 +55,7 @@ class _Context(FunctionCtx):
     temperature: float
     tile: int
     bounded: bool
-    ranks: Ranks
+    ranks: Comm
 
 
 class _TiledLoss(torch.autograd.Function):
@@ -171,7 +171,7 @@ def _running_sums(u_RP: Tensor, temperature: float, tile: int) -> Tensor:
     return lse_R
 
 
-def own_log_sum_exp(u_RP: Tensor, temperature: float, tile: int, ranks: Ranks) -> Tensor:
+def own_log_sum_exp(u_RP: Tensor, temperature: float, tile: int, ranks: Comm) -> Tensor:
     """lse [R] of this process's unit rows against those of all processes; differentiable once.
 
     Only values travel: the rows, and for the backward pass every row's lse and dL/dlse. The gradient is that of
@@ -182,7 +182,7 @@ def own_log_sum_exp(u_RP: Tensor, temperature: float, tile: int, ranks: Ranks) -
 
 class _OwnLogSumExp(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: _Context, u_RP: Tensor, temperature: float, tile: int, ranks: Ranks) -> Tensor:
+    def forward(ctx: _Context, u_RP: Tensor, temperature: float, tile: int, ranks: Comm) -> Tensor:
         every_NP = ranks.gather(u_RP)
         lse_R = u_RP.new_full((len(u_RP),), -torch.inf)
         for rows, columns in _rectangle(len(u_RP), len(every_NP), tile):

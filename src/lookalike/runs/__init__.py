@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lookalike.core.later import later
+from lookalike.core.lazy_import import lazy_import
 
 if TYPE_CHECKING:
     from lookalike.runs.folder import RunFolder, run_folders, writes
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 __all__ = ["Frame", "RunFolder", "RunReader", "features_and_index", "index_of", "run_folders", "writes"]
 
 # imported when they are asked for: a command that lists runs begins without NumPy
-_LATER = {
+_LAZY = {
     "Frame": "reader",
     "RunFolder": "folder",
     "RunReader": "reader",
@@ -22,4 +22,4 @@ _LATER = {
     "run_folders": "folder",
     "writes": "folder",
 }
-__getattr__, __dir__ = later(__name__, _LATER, globals())
+__getattr__, __dir__ = lazy_import(__name__, _LAZY, globals())

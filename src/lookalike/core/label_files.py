@@ -1,4 +1,4 @@
-"""Labels that a person gives: CSV files of paths and names, read as spreadsheets write them too."""
+"""Files of labels: CSV of paths and class names, also in the forms that spreadsheets write."""
 
 from __future__ import annotations
 

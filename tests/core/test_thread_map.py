@@ -4,22 +4,22 @@ import threading
 
 import pytest
 
-from lookalike.core.pieces import in_pieces
+from lookalike.core.thread_map import thread_map
 
 
 @pytest.mark.parametrize("n", [0, 1, 7, 200])
 @pytest.mark.parametrize("threads", [1, 3, 64])
 def test_all_items_in_their_order(n, threads):
-    assert list(in_pieces(lambda part: [i * i for i in part], range(n), threads)) == [i * i for i in range(n)]
+    assert list(thread_map(lambda part: [i * i for i in part], range(n), threads)) == [i * i for i in range(n)]
 
 
 def test_several_threads_work_on_few_items():
     together = threading.Barrier(4)  # each waits for three others
-    assert list(in_pieces(lambda part: [together.wait(30) >= 0 for _ in part], range(4), 4)) == [True] * 4
+    assert list(thread_map(lambda part: [together.wait(30) >= 0 for _ in part], range(4), 4)) == [True] * 4
 
 
 def test_a_piece_holds_several_where_there_are_many():
-    assert max(in_pieces(lambda part: [len(part)] * len(part), range(100), 2)) > 1
+    assert max(thread_map(lambda part: [len(part)] * len(part), range(100), 2)) > 1
 
 
 def test_the_first_failure_is_raised_after_what_came_before():
@@ -30,6 +30,6 @@ def test_the_first_failure_is_raised_after_what_came_before():
 
     seen = []
     with pytest.raises(ValueError, match="item 50"):
-        for found in in_pieces(fails, range(100), 2):
+        for found in thread_map(fails, range(100), 2):
             seen.append(found)
     assert seen == list(range(len(seen))) and 34 < len(seen) <= 50

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from lookalike.augment.color import _act_
-from lookalike.core.unlocked import unlocked
+from lookalike.core.torchscript import torchscript
 
 
 def halved(x: torch.Tensor, times: int) -> torch.Tensor:
@@ -22,11 +22,11 @@ def nothing_for_torchscript(x: torch.Tensor, *more: int) -> torch.Tensor:
 def test_the_result_is_the_functions_own_and_nobody_is_warned():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert unlocked(halved)(torch.tensor(8.0), 3) == 1
+        assert torchscript(halved)(torch.tensor(8.0), 3) == 1
 
 
 def test_what_cannot_be_translated_runs_as_it_is():
-    assert unlocked(nothing_for_torchscript)(torch.tensor(2.0), 1, 2) == 6
+    assert torchscript(nothing_for_torchscript)(torch.tensor(2.0), 1, 2) == 6
 
 
 def test_without_torchscript_it_runs_as_it_is(monkeypatch: pytest.MonkeyPatch):
@@ -34,7 +34,7 @@ def test_without_torchscript_it_runs_as_it_is(monkeypatch: pytest.MonkeyPatch):
         raise AttributeError("torch.jit is no more")
 
     monkeypatch.setattr(torch.jit, "script", gone)
-    assert unlocked(halved)(torch.tensor(8.0), 3) == 1
+    assert torchscript(halved)(torch.tensor(8.0), 3) == 1
 
 
 def test_the_colour_jitter_can_be_translated_and_keeps_every_bit():

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from lookalike.core.errors import LookalikeError
-from lookalike.core.labelled import Given, read_given, rows_of
+from lookalike.core.label_files import Given, read_given, rows_of
 from lookalike.core.matching import Matcher
 
 PATHS = ("a/1.png", "a/2.png", "b/1.png", "b/2.png")

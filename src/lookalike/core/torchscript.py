@@ -1,4 +1,4 @@
-"""Functions of many short operations, run without Python's lock.
+"""TorchScript for functions of many short operations: they run without Python's lock.
 
 Every operation of PyTorch gives Python's lock back while it computes and wants it again afterwards. Threads that each
 call hundreds of short ones spend their time handing it to each other. TorchScript runs a whole function without it, by
@@ -20,7 +20,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-def unlocked(function: Callable[P, T]) -> Callable[P, T]:
+def torchscript(function: Callable[P, T]) -> Callable[P, T]:
     """The function as TorchScript, translated when it is first called (some hundredths of a second)."""
 
     @cache

@@ -1,4 +1,4 @@
-"""Many small tasks in threads, a few at a time.
+"""A map over threads for many small tasks: each call takes a few of them.
 
 A task that is handed over by itself costs tens of microseconds and a change of the thread that holds the interpreter's
 lock, which is much beside the millisecond that an image takes.
@@ -17,7 +17,7 @@ _MOST = 16  # tasks of a piece
 _EACH = 4  # pieces for each thread at the least, so that all end at about the same time
 
 
-def in_pieces(work: Callable[[Sequence[T]], Sequence[R]], items: Sequence[T], threads: int) -> Iterator[R]:
+def thread_map(work: Callable[[Sequence[T]], Sequence[R]], items: Sequence[T], threads: int) -> Iterator[R]:
     """The results of `work` for all items, in their order. Threads call it with a few items at a time.
 
     The first exception is raised, and calls that have not begun are dropped.
