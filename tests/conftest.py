@@ -20,6 +20,9 @@ if WORKER is not None and hasattr(os, "sched_setaffinity"):
     CORES = sorted(os.sched_getaffinity(0))
     os.sched_setaffinity(0, {CORES[int(WORKER.removeprefix("gw")) % len(CORES)]})
 
+# As the command line does, before PyTorch is imported: idle threads of OpenMP that spin take the core from the others.
+os.environ.setdefault("GOMP_SPINCOUNT", "2000")
+
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # As in the background of a script; the programs that are started here would inherit it and never hear Ctrl-C.
     signal.signal(signal.SIGINT, signal.default_int_handler)

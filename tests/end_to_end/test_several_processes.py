@@ -3,17 +3,15 @@
 import dataclasses
 import os
 import signal
-import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from fakes import tiny_options
+from fakes import at_step, tiny_options
 from lookalike import api
 from lookalike.core.comm import Comm
 from lookalike.core.errors import Interrupted, LookalikeError, PeerError
@@ -24,7 +22,7 @@ from lookalike.data.loading import load as load_images
 from lookalike.engine.checkpoint import load_checkpoint
 from lookalike.engine.loop import Trainer
 from lookalike.runs.folder import RunFolder
-from processes import in_processes
+from processes import Command, commands, in_processes
 
 pytestmark = pytest.mark.slow
 
@@ -54,21 +52,15 @@ def train(name: str, out: Path, **said: Any) -> RunFolder:
 
 def stopped_after(name: str, out: Path, step: int) -> str:
     """What a run says that is asked to stop after a step."""
-    made = Trainer._step
 
-    def noting(self: Trainer, *arguments: int) -> None:
-        made(self, *arguments)
-        if self.step == step and self.ranks.rank == self.ranks.size - 1:  # one process hears the signal
+    def ask(trainer: Trainer) -> None:
+        if trainer.ranks.rank == trainer.ranks.size - 1:  # one process hears the signal
             os.kill(os.getpid(), signal.SIGTERM)
 
-    Trainer._step = noting
-    try:
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(Interrupted) as stopped:
+        at_step(patch, step, ask)
         train(name, out)
-    except Interrupted as error:
-        return str(error)
-    finally:
-        Trainer._step = made
-    raise AssertionError("it went on to the end")
+    return str(stopped.value)
 
 
 def in_two(ranks: Comm, folder: Path) -> list[str]:
@@ -136,7 +128,7 @@ def test_two_processes_measure_what_one_measures(runs: Path):
 def quarrel(ranks: Comm, folder: Path, about: str) -> str:
     seed = ranks.rank if about == "seed" else 0
     options = tiny_options("simclr", **SAID, seed=seed, out=str(folder / "quarrel"))
-    images = load_images("digits")
+    images = digits()
     if about == "images" and ranks.rank == 1:
         images = dataclasses.replace(images, pixels=images.pixels.flip(0))
     try:
@@ -159,68 +151,56 @@ def test_processes_that_disagree_are_told_once(tmp_path: Path, about: str, said:
     assert not (tmp_path / "quarrel").exists()
 
 
-def torchrun(*words: str) -> subprocess.Popen:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", str(port)]
-    return subprocess.Popen(
-        [*command, "-m", "lookalike", *words],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
+def told(started: list[Command]) -> str:
+    """What the processes of a job have written, when all of them have failed."""
+    text = "".join(each.end() for each in started)
+    assert all(each.process.exitcode for each in started)
+    return text
 
 
 def test_a_mistake_is_told_by_one_process(tmp_path: Path):
-    started = torchrun("train", "simclr", "digits", "--batch-size", "255", "--out", str(tmp_path / "run"))
-    text, _ = started.communicate(timeout=120)
-    assert started.returncode != 0
+    words = ["train", "simclr", "digits", "--batch-size", "255", "--out", str(tmp_path / "run")]
+    text = told(commands(words, tmp_path / "output"))
     assert text.count("--batch-size 255 does not divide into the 2 processes of this run") == 1
     assert not (tmp_path / "run").exists()
 
 
-def test_a_flag_that_does_not_exist_is_told_by_one_process():
-    text, _ = torchrun("train", "simclr", "digits", "--bach-size", "256").communicate(timeout=120)
+def test_a_flag_that_does_not_exist_is_told_by_one_process(tmp_path: Path):
+    text = told(commands(["train", "simclr", "digits", "--bach-size", "256"], tmp_path / "output"))
     assert text.count("--bach-size") == 1
 
 
-def worker(rank: int, parent: int) -> int | None:
-    """The process id of a rank below a torchrun process."""
-    for entry in Path("/proc").iterdir():
-        try:
-            status = (entry / "stat").read_text().rsplit(")", 1)[1].split()
-            environment = (entry / "environ").read_bytes().split(b"\0")
-        except (OSError, IndexError):
-            continue
-        if int(status[1]) == parent and f"RANK={rank}".encode() in environment:
-            return int(entry.name)
-    return None
+DYING = """
+import os, signal
+from lookalike.methods.simclr import SimCLR
+
+class Dying(SimCLR):
+    title = "Dying"
+
+    def on_step_end(self, step):
+        if step.index == 8 and self.comm.rank == 1 and "DIES" in os.environ:
+            os.kill(os.getpid(), signal.SIGKILL)
+"""
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks for processes in /proc")
 def test_a_process_that_dies_ends_the_run_which_goes_on_when_started_again(tmp_path: Path):
+    """Started by torchrun, which says who died."""
+    (tmp_path / "dying.py").write_text(DYING)
     run = RunFolder(tmp_path / "run")
-    words = ["train", "simclr", "digits", "--batch-size", "256", "--epochs", "12", "--out", str(run.path)]
-    words += ["--width", "4", "--check-every", "12", "--no-report"]
-    started = torchrun(*words)
-    deadline = time.monotonic() + 120
-    while not run.checkpoint.exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    pid = worker(1, started.pid)
-    assert pid is not None
-    os.kill(pid, signal.SIGKILL)
-    killed = time.monotonic()
-    text, _ = started.communicate(timeout=60)
-    assert time.monotonic() - killed < 20
-    assert started.returncode != 0
-    assert "rank      : 1" in text  # torchrun says who died
+    words = ["train", f"{tmp_path / 'dying.py'}:Dying", "digits", "--batch-size", "256", "--epochs", "2"]
+    words += ["--width", "4", "--check-every", "2", "--no-report", "--out", str(run.path)]
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    variables = {**os.environ, "OMP_NUM_THREADS": "1", "DIES": "yes"}
+    died = subprocess.run(
+        [*torchrun, "-m", "lookalike", *words], capture_output=True, text=True, env=variables, timeout=120
+    )
+    text = died.stdout + died.stderr
+    assert died.returncode != 0
+    assert "rank      : 1" in text
     assert "goes on from the last checkpoint" in text  # the other one says what to do
-    step = load_checkpoint(run.checkpoint)["step"]
-    assert 0 < step < 84
-    again = torchrun(*words)
-    text, _ = again.communicate(timeout=180)
-    assert again.returncode == 0, text
+    assert load_checkpoint(run.checkpoint)["step"] == 7  # of the first epoch
+    again = commands(words, tmp_path / "again")
+    text = "".join(each.end() for each in again)
+    assert [each.process.exitcode for each in again] == [0, 0], text
     assert "going on at" in text
     assert run.status().status == "finished"

@@ -22,23 +22,23 @@ from lookalike.data.header_scan import HeaderScan
 from lookalike.methods.simclr import Options
 
 place = Path(sys.argv[1])
-shape = Shape(3, 128)
+shape = Shape(3, 64)
 n = 4 * 2**30 // shape.bytes
 image_index = ImageIndex(tuple(ImageRef(f"{i:07d}.jpg", (i, i), None) for i in range(n)), "many")
 key = store.key_of(image_index)
-folder = place / "cache" / f"{key}-128"
+folder = place / "cache" / f"{key}-64"
 folder.mkdir(parents=True)
-HeaderScan(3, 128, 0, True).write(folder.parent / f"{key}.json")
+HeaderScan(3, 64, 0, True).write(folder.parent / f"{key}.json")
 index = Index(shape, np.zeros(n, RECORD), {})
-black = digests(torch.zeros(1, 3, 96, 128, dtype=torch.uint8), None)[0]
-for key, value in (("state", GOOD), ("digest", black), ("height", 96), ("width", 128)):
+black = digests(torch.zeros(1, 3, 48, 64, dtype=torch.uint8), None)[0]
+for key, value in (("state", GOOD), ("digest", black), ("height", 48), ("width", 64)):
     index.records[key] = value
 index.write(folder)
 with open(folder / "canvases", "wb") as file:  # a hole: it reads as black and takes no room
     file.truncate(n * shape.bytes)
 store.available_bytes = lambda: 8 * 2**30
-images = store.load(image_index, None, LoadConfig(cache=str(place / "cache")))
-assert isinstance(images.pixels, Stored) and images.shape == (3, 64, 64)
+images = store.load(image_index, 32, LoadConfig(cache=str(place / "cache")))
+assert isinstance(images.pixels, Stored) and images.shape == (3, 32, 32)
 options = Options(out=str(place / "run"), max_steps=3, batch_size=256, width=4, head_size=32, threads=1)
 run = api.train("simclr", options, images=images)
 backbone = api.load_backbone(run.encoder, "cpu")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import re
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 
@@ -26,7 +27,7 @@ def names(package: str) -> list[str]:
         path.stem
         for folder in home.__path__
         for path in Path(folder).glob("[!_]*.py")
-        if wanted is None or _defines(path, wanted)
+        if wanted is None or _defines(path, wanted, path.stat().st_mtime_ns)
     ]
     return sorted(name.replace("_", "-") for name in members)
 
@@ -48,7 +49,11 @@ def find(package: str, name: str, what: str) -> ModuleType:
     return importlib.import_module(f"lookalike.{package}.{name.replace('-', '_')}")
 
 
-def _defines(module: Path, name: str) -> bool:
-    """Whether a module's text defines a name at its top; the module is not imported, as some take seconds."""
+@cache
+def _defines(module: Path, name: str, changed: int) -> bool:
+    """Whether a module's text, as it is since `changed`, defines a name at its top.
+
+    The module is not imported, as some take seconds; a training asks for the same names again and again.
+    """
     text = module.read_text(encoding="utf-8")
     return re.search(rf"^(?:class |def )?{re.escape(name)}\b", text, re.MULTILINE) is not None
