@@ -21,7 +21,8 @@ import warnings
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from common import Missing, Table, Worker, environment, here, in_turns, serve, spread
+import common
+from common import Missing, Table, environment, here, in_turns, serve, spread
 
 BATCH = 512
 WORKERS = 2  # of the DataLoader
@@ -259,7 +260,7 @@ def main(words: list[str] | None = None) -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seconds", type=float, default=0.3, help="of a case in a round, at the least")
     parser.add_argument("--images", type=int, default=1024)
-    parser.add_argument("--tiny", action="store_true", help="some images, and no peer but what is installed: seconds")
+    parser.add_argument("--tiny", action="store_true", help="some images, in one process, without peers")
     parser.add_argument("--write", action="store_true", help="put the table into docs/results.md")
     parser.add_argument("--worker", metavar="WHO", help=argparse.SUPPRESS)
     args = parser.parse_args(words)
@@ -269,7 +270,7 @@ def main(words: list[str] | None = None) -> None:
         worker(args.worker, args.threads, args.seconds, args.images)
         return
     table = Table("augment", ["views per second", "who", "median (range)", "ours is as fast, times"])
-    workers: dict[str, Worker] = {}
+    workers: dict[str, common.Worker | common.Together] = {}
     given = [f"--threads={args.threads}", f"--seconds={args.seconds}", f"--images={args.images}"]
     missing = {}
     try:
@@ -278,7 +279,8 @@ def main(words: list[str] | None = None) -> None:
                 continue
             try:
                 python = environment(peer, *PEERS[peer]) if peer else sys.executable
-                workers[who] = Worker(here("augment.py", "--worker", who, *given, python=python))
+                command = here("augment.py", "--worker", who, *given, python=python)
+                workers[who] = common.worker(command, together=args.tiny)
             except Missing as reason:
                 missing[who] = str(reason)
         answers = in_turns(workers, args.rounds, pause=0.0 if args.tiny else 0.5)

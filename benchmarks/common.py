@@ -10,10 +10,14 @@ alone, as it is imported in those environments:
 
     workers = {"ours": Worker(here("part.py", "ours")), "peer": Worker(here("part.py", "peer", python=python))}
     seconds = in_turns(workers, rounds=5)  # in the benchmark
+
+`worker(command, together=True)` does the same work within the benchmark's own process: what --tiny does, as it asks
+whether all works, and most of the time of a small work is that of starting a process.
 """
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import statistics
@@ -42,18 +46,27 @@ class Missing(Exception):
 def serve(work: Callable[[], Any], about: Mapping[str, Any] | None = None, warm: int = 1) -> None:
     """Do `work` once for every line on stdin and answer with its seconds; first `warm` times unasked.
 
-    What `work` returns, where it is a dict of plain values, goes along with the answer.
+    What `work` returns, where it is a dict of plain values, goes along with the answer. Within the process of the
+    benchmark it returns at once, and the benchmark asks for the rounds.
     """
+    if Together.starting is not None:
+        Together.starting.take(work, about or {}, warm)
+        return
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what libraries print is not an answer
     for _ in range(warm):
         work()
     print(json.dumps(dict(about or {})), file=answers, flush=True)
     for _ in sys.stdin:
-        begun, used = time.perf_counter(), time.process_time()
-        found = work()
-        answer = {"seconds": time.perf_counter() - begun, "cpu": time.process_time() - used}
-        print(json.dumps(answer | (found if isinstance(found, dict) else {})), file=answers, flush=True)
+        print(json.dumps(timed(work)), file=answers, flush=True)
+
+
+def timed(work: Callable[[], Any]) -> dict[str, Any]:
+    """The answer of a round: {"seconds", "cpu", and what the work returned}."""
+    begun, used = time.perf_counter(), time.process_time()
+    found = work()
+    answer = {"seconds": time.perf_counter() - begun, "cpu": time.process_time() - used}
+    return answer | (found if isinstance(found, dict) else {})
 
 
 # In the benchmark
@@ -122,7 +135,53 @@ class Worker:
         self.close()
 
 
-def in_turns(workers: Mapping[str, Worker], rounds: int = 5, pause: float = 0.0) -> dict[str, list[dict[str, Any]]]:
+class Together:
+    """A worker within this process, which has the same command: its file's `main` is called with the words of it.
+
+    Raises:
+        Missing: a library is not installed here. Any other fault is raised as it is.
+    """
+
+    starting: Together | None = None
+    """The one whose `main` is running, which `serve` gives the work to."""
+
+    def __init__(self, command: Sequence[str]) -> None:
+        _, script, *words = command
+        self.about: dict[str, Any] = {}
+        Together.starting = self
+        try:
+            importlib.import_module(Path(script).stem).main(words)
+        except ImportError as error:
+            raise Missing(str(error)) from error
+        finally:
+            Together.starting = None
+
+    def take(self, work: Callable[[], Any], about: Mapping[str, Any], warm: int) -> None:
+        """What `serve` was called with."""
+        for _ in range(warm):
+            work()
+        self._work, self.about = work, dict(about)
+
+    def round(self) -> dict[str, Any]:
+        """One round, as of a process."""
+        return timed(self._work)
+
+    def close(self) -> None:
+        """There is nothing to end."""
+
+
+def worker(command: Sequence[str], together: bool = False) -> Worker | Together:
+    """A process that waits for its turns, or the same within this process.
+
+    Raises:
+        Missing: it cannot work here; the text says why.
+    """
+    return Together(command) if together else Worker(command)
+
+
+def in_turns(
+    workers: Mapping[str, Worker | Together], rounds: int = 5, pause: float = 0.0
+) -> dict[str, list[dict[str, Any]]]:
     """`rounds` rounds of every worker, one at a time, each round beginning with another one."""
     answers: dict[str, list[dict[str, Any]]] = {name: [] for name in workers}
     names = list(workers)

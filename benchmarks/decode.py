@@ -13,19 +13,19 @@ from __future__ import annotations
 
 import argparse
 import statistics
-import sys
 import tempfile
 import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import torch
 from PIL import Image, ImageOps
 from torch.utils.data import DataLoader, Dataset
 
-from common import Missing, Table, Worker, here, in_turns, serve, spread
+from common import Missing, Table, Together, Worker, here, in_turns, serve, spread, worker
 from lookalike.core.machine import cores
 from lookalike.core.process import keep_freed_memory
 from lookalike.core.thread_map import thread_map
@@ -58,8 +58,8 @@ def ours(files: list[Path], side: int) -> None:
 
 
 def without(files: list[Path], side: int) -> None:
-    jpeg.simplejpeg = None
-    ours(files, side)
+    with mock.patch.object(jpeg, "simplejpeg", None):
+        ours(files, side)
 
 
 def loader(files: list[Path], side: int) -> None:
@@ -114,7 +114,7 @@ def main(words: list[str] | None = None) -> None:
     parser.add_argument("--side", type=int, default=128, help="pixels of the longer side")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--most", type=int, default=1000, help="files at the most")
-    parser.add_argument("--tiny", action="store_true", help="a few small pictures, one round: does it run?")
+    parser.add_argument("--tiny", action="store_true", help="small pictures, one round, one process: does it run?")
     parser.add_argument("--write", action="store_true", help="put the table into docs/results.md")
     parser.add_argument("--part", choices=PARTS, help=argparse.SUPPRESS)
     args = parser.parse_args(words)
@@ -126,7 +126,7 @@ def main(words: list[str] | None = None) -> None:
     if args.tiny:
         with tempfile.TemporaryDirectory() as place:
             photos(Path(place))
-            compare(Path(place), args.side, args.most, 1).save()
+            compare(Path(place), args.side, args.most, 1, together=True).save()
     elif args.data is None:
         parser.error("a folder of JPEG files is needed, or --tiny")
     else:
@@ -139,21 +139,21 @@ def area(file: Path) -> int:
         return image.width * image.height
 
 
-def compare(place: Path, side: int, most: int, rounds: int) -> Table:
+def compare(place: Path, side: int, most: int, rounds: int, together: bool = False) -> Table:
     """All parts in turns."""
     files = found(place, most)
     pixels = statistics.median(map(area, files)) / 1e6
     table = Table("decode", ("who", "photos/s", "CPU ms a photo", "ours is as fast, times"))
-    workers: dict[str, Worker] = {}
+    workers: dict[str, Worker | Together] = {}
     for part in PARTS:
         settings = ("--part", part, str(place), "--side", str(side), "--most", str(most))
         try:
-            workers[part] = Worker(here("decode.py", *settings, python=sys.executable))
+            workers[part] = worker(here("decode.py", *settings), together)
         except Missing as missing:
             table.note(f"{PARTS[part][0]}: {missing}")
     answers = in_turns(workers, rounds)
-    for worker in workers.values():
-        worker.close()
+    for each in workers.values():
+        each.close()
     taken = {part: [len(files) / answer["seconds"] for answer in found] for part, found in answers.items()}
     for part, rates in taken.items():
         used = statistics.median(answer["cpu"] for answer in answers[part]) / len(files) * 1e3

@@ -15,10 +15,9 @@ from __future__ import annotations
 import argparse
 import statistics
 import sys
-import time
 from typing import Any
 
-from common import Missing, Table, Worker, environment, here, in_turns, serve, spread
+from common import Missing, Table, Together, Worker, environment, here, in_turns, serve, spread, worker
 
 SIZES = (50_000, 10_000, 512, 10)
 TINY = (600, 100, 16, 4)
@@ -140,13 +139,13 @@ WORKERS = {"ours": ours, "scikit-learn": scikit_learn, "faiss": faiss_flat, "flo
 # The benchmark
 
 
-def main() -> None:
+def main(words: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--tiny", action="store_true", help="small rows, and nothing is installed")
+    parser.add_argument("--tiny", action="store_true", help="small rows, in one process, and nothing is installed")
     parser.add_argument("--write", action="store_true", help="put the table into docs/results.md")
     parser.add_argument("--worker", nargs=2, metavar=("WHO", "WHAT"), help=argparse.SUPPRESS)
-    args = parser.parse_args()
+    args = parser.parse_args(words)
     sizes = TINY if args.tiny else SIZES
     if args.worker:
         WORKERS[args.worker[0]](args.worker[1], sizes)
@@ -162,19 +161,19 @@ def main() -> None:
             table.row("kNN", name, str(reason))
 
     def timed(what: str, names: dict[str, str], rounds: int) -> dict[str, list[dict[str, Any]]]:
-        workers: dict[str, Worker] = {}
+        workers: dict[str, Worker | Together] = {}
         try:
             for name, told in names.items():
                 who = name.split(",")[0]
                 command = here("evaluate.py", "--worker", who, told, *tiny, python=python.get(who, sys.executable))
                 try:
-                    workers[name] = Worker(command)
+                    workers[name] = worker(command, together=args.tiny)
                 except Missing as reason:
                     table.row(what, name, str(reason))
-            return in_turns(workers, rounds, pause=0.3)
+            return in_turns(workers, rounds, pause=0.0 if args.tiny else 0.3)
         finally:
-            for worker in workers.values():
-                worker.close()
+            for each in workers.values():
+                each.close()
 
     def show(what: str, found: dict[str, list[dict[str, Any]]], of: str = "ours") -> dict[str, float]:
         medians = {name: statistics.median(turn["seconds"] for turn in turns) for name, turns in found.items()}
@@ -209,5 +208,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    begun = time.monotonic()
     main()

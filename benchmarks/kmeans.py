@@ -161,7 +161,7 @@ def main(words: list[str] | None = None) -> None:
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--iterations", type=int, default=10)
-    parser.add_argument("--tiny", action="store_true", help="a few rows, without faiss")
+    parser.add_argument("--tiny", action="store_true", help="a few rows, in one process, without faiss")
     parser.add_argument("--write", action="store_true", help="put the table into docs/results.md")
     parser.add_argument("--worker", nargs=2, metavar=("WHO", "FOLDER"), help=argparse.SUPPRESS)
     args = parser.parse_args(words)
@@ -216,7 +216,7 @@ def compare(
     n, d = x.shape
     size = f"{kind} {n} x {d}, {k}"
     missing: dict[str, common.Missing] = {}
-    workers: dict[str, common.Worker] = {}
+    workers: dict[str, common.Worker | common.Together] = {}
     told = ["--threads", str(args.threads), "--iterations", str(args.iterations)]
     with TemporaryDirectory() as folder:
         np.save(Path(folder) / "rows.npy", x)
@@ -228,13 +228,13 @@ def compare(
                     continue
                 try:
                     command = common.here("kmeans.py", "--worker", name, folder, *told, python=how)
-                    workers[name] = common.Worker(command)
+                    workers[name] = common.worker(command, together=args.tiny)
                 except common.Missing as reason:
                     missing[name] = reason
-            turns = common.in_turns(workers, args.repeats, PAUSE)
+            turns = common.in_turns(workers, args.repeats, 0.0 if args.tiny else PAUSE)
         finally:
-            for worker in workers.values():
-                worker.close()
+            for each in workers.values():
+                each.close()
     wall = {name: [turn["seconds"] for turn in found] for name, found in turns.items()}
     median = {name: statistics.median(values) for name, values in wall.items()}
     cpu = {name: statistics.median(turn["cpu"] for turn in found) for name, found in turns.items()}

@@ -16,7 +16,8 @@ import statistics
 import time
 from typing import Any
 
-from common import Missing, Table, Worker, here, in_turns, serve, spread
+import common
+from common import Missing, Table, here, in_turns, serve, spread
 
 SIZE, TINY = (10_000, 128), (300, 8)
 REACH = 1.05  # of the seconds of openTSNE alone
@@ -106,13 +107,13 @@ def worker(who: str, size: tuple[int, int]) -> None:
         serve(work, about={"kept": kept(x, maps[0])}, warm=0)
 
 
-def main() -> None:
+def main(words: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--tiny", action="store_true", help="few rows")
+    parser.add_argument("--tiny", action="store_true", help="few rows, in one process")
     parser.add_argument("--write", action="store_true", help="put the table into docs/results.md")
     parser.add_argument("--worker", metavar="WHO", help=argparse.SUPPRESS)
-    args = parser.parse_args()
+    args = parser.parse_args(words)
     size = TINY if args.tiny else SIZE
     if args.worker:
         worker(args.worker, size)
@@ -121,14 +122,15 @@ def main() -> None:
     found: dict[str, list[dict[str, Any]]] = {}
     quality: dict[str, float] = {}
     for names, rounds in ((("ours", "openTSNE, as long"), args.rounds), (SLOW, 1)):
-        workers: dict[str, Worker] = {}
+        workers: dict[str, common.Worker | common.Together] = {}
         try:
             for name in names:
                 try:
-                    workers[name] = Worker(here("map.py", "--worker", name, *(["--tiny"] if args.tiny else [])))
+                    command = here("map.py", "--worker", name, *(["--tiny"] if args.tiny else []))
+                    workers[name] = common.worker(command, together=args.tiny)
                 except Missing as reason:
                     table.row(name, str(reason))
-            found |= in_turns(workers, rounds, pause=0.3)
+            found |= in_turns(workers, rounds, pause=0.0 if args.tiny else 0.3)
             quality |= {name: one.about.get("kept", found[name][-1].get("kept")) for name, one in workers.items()}
         finally:
             for one in workers.values():

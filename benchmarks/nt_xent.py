@@ -112,11 +112,13 @@ def rate(n: int) -> float:
     return 2 * n**3 / min(seconds[1:])
 
 
-def measure(batch: int, who: Mapping[str, Path | None], rounds: int) -> tuple[dict[str, Any], dict[str, str]]:
+def measure(
+    batch: int, who: Mapping[str, Path | None], rounds: int, together: bool = False
+) -> tuple[dict[str, Any], dict[str, str]]:
     """What each took at this batch: {name: {"seconds": [...], "extra_mib", "loss"}}, and why others are missing."""
     from lookalike.core.machine import available_bytes, size_words
 
-    workers: dict[str, common.Worker] = {}
+    workers: dict[str, common.Worker | common.Together] = {}
     missing: dict[str, str] = {}
     needed = PAIR_BYTES * (2 * batch) ** 2
     try:
@@ -126,7 +128,8 @@ def measure(batch: int, who: Mapping[str, Path | None], rounds: int) -> tuple[di
                 continue
             command = ["nt_xent.py", "--worker", name, "--batch", str(batch)]
             try:
-                workers[name] = common.Worker(common.here(*command, **({"python": python} if python else {})))
+                there = common.here(*command, **({"python": python} if python else {}))
+                workers[name] = common.worker(there, together)
             except common.Missing as error:
                 missing[name] = f"not measured: {error}"
         answers = common.in_turns(workers, rounds)
@@ -145,7 +148,7 @@ def main(words: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--batches", type=int, nargs="*", default=[256, 512, 1024, 2048, 4096, 8192])
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--tiny", action="store_true", help="a small batch, no peer installed")
+    parser.add_argument("--tiny", action="store_true", help="a small batch, in one process, no peer installed")
     parser.add_argument("--write", action="store_true", help="put the table into docs/results.md")
     parser.add_argument("--worker", choices=["ours", "plain", "lightly"], help=argparse.SUPPRESS)
     parser.add_argument("--batch", type=int, help=argparse.SUPPRESS)
@@ -167,7 +170,7 @@ def main(words: list[str] | None = None) -> None:
     table = common.Table("nt_xent", [*columns, "floor, ms", "ours / floor", "MiB: ours / lightly / plain"])
     table.data = {"product_gflops": flops / 1e9, "batches": {}}
     for batch in args.batches:
-        found, missing = measure(batch, who, args.rounds)
+        found, missing = measure(batch, who, args.rounds, together=args.tiny)
         table.data["batches"][batch] = found
         row(table, batch, found, {"lightly": absent, **missing}, 4 * (2 * batch) ** 2 * SIZE / flops)
     table.note(f"Floor at {flops / 1e9:.0f} GFLOP/s. Median and range of {args.rounds} rounds.")

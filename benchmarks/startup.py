@@ -1,6 +1,6 @@
 """Start-up: whole processes, from their start to their end.
 
-    python benchmarks/startup.py [--rounds 7] [--tiny] [--write]
+    python benchmarks/startup.py [--rounds 7] [--only "import torch"] [--tiny] [--write]
 
 `lookalike --help`, `import lookalike`, and `lookalike train simclr digits` until its first step is done (there the
 process ends), beside a Python that does nothing and one that imports torch. All take turns; files are in the
@@ -36,6 +36,7 @@ REACH = {"lookalike --help": 0.3, "import lookalike": 1.0, "first step on digits
 
 
 def commands(folder: str) -> dict[str, list[str]]:
+    """What is started, by its name; a run goes into that folder."""
     python = sys.executable
     train = ["train", "simclr", "digits", "--out", f"{folder}/run"]
     return {
@@ -61,22 +62,23 @@ def seconds(command: list[str]) -> float:
     return took
 
 
-def main() -> None:
+def main(words: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--only", nargs="*", choices=commands(""), default=list(commands("")), metavar="NAME")
     parser.add_argument("--tiny", action="store_true", help="one round")
     parser.add_argument("--write", action="store_true", help="put the table into docs/results.md")
-    args = parser.parse_args()
+    args = parser.parse_args(words)
     table = Table("startup", ("process", "seconds: median (range)", "to reach"))
     found: dict[str, list[float]] = {}
     for turn in range(0 if args.tiny else -1, 1 if args.tiny else args.rounds):
         with tempfile.TemporaryDirectory() as folder:
-            todo = list(commands(folder).items())
+            todo = [(name, command) for name, command in commands(folder).items() if name in args.only]
             for name, command in todo[turn % len(todo) :] + todo[: turn % len(todo)]:
                 took = seconds(command)
                 if turn >= 0:
                     found.setdefault(name, []).append(took)
-    for name in commands(""):
+    for name in found:
         told = ""
         if name in REACH and not args.tiny:
             told = f"{REACH[name]:g}: {'reached' if statistics.median(found[name]) <= REACH[name] else 'missed'}"

@@ -35,8 +35,9 @@ import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+import common
 from arithmetic import floors, seconds
-from common import ENVIRONMENTS, Missing, Table, Worker, environment, here, in_turns, serve, spread, surroundings
+from common import ENVIRONMENTS, Missing, Table, environment, here, in_turns, serve, spread, surroundings, worker
 from lookalike import api
 from lookalike.core import machine
 from lookalike.core.files import read_json, write_json
@@ -188,23 +189,23 @@ def flops_per_view(case: Case) -> float:
 
 def measure_rates(cases: dict[str, Case], data: dict[str, str], rounds: int, tiny: bool) -> dict[str, Any]:
     """GFLOP/s of the machine and views a second of each, by rounds in turns; what a peer lacks in its place."""
-    workers: dict[str, Worker] = {}
+    workers: dict[str, common.Worker | common.Together] = {}
     found: dict[str, Any] = {"missing": None}
     try:
-        workers["floors"] = Worker(command({"task": "floors", "tiny": tiny}))
+        workers["floors"] = worker(command({"task": "floors", "tiny": tiny}), together=tiny)
         for name, case in cases.items():
-            workers[f"ours {name}"] = Worker(command({"task": "rate", "case": dataclasses.asdict(case)}))
+            asked = {"task": "rate", "case": dataclasses.asdict(case)}
+            workers[f"ours {name}"] = worker(command(asked), together=tiny)
         try:
             python = lightly(tiny)
             for name, source in data.items():
-                asked = peer(cases[name], source, python, task="rate")
-                workers[f"lightly {name}"] = Worker(asked)
+                workers[f"lightly {name}"] = worker(peer(cases[name], source, python, task="rate"))
         except Missing as missing:
             found["missing"] = str(missing)
         answers = in_turns(workers, rounds, 0.0 if tiny else 1.0)
     finally:
-        for worker in workers.values():
-            worker.close()
+        for each in workers.values():
+            each.close()
     for answer in answers.pop("floors"):
         for key in answer.keys() - {"seconds", "cpu"}:
             found.setdefault(key, []).append(answer[key])
@@ -356,7 +357,11 @@ def main(words: list[str] | None = None) -> None:
     parser.add_argument(
         "--train-only", action="store_true", help="leave the probes to a later start; they need no quiet"
     )
-    parser.add_argument("--tiny", action="store_true", help="seconds, random images and the bundled digits, no peer")
+    parser.add_argument(
+        "--tiny",
+        action="store_true",
+        help="seconds, steps in one process, random images, the bundled digits, no peer",
+    )
     parser.add_argument("--write", action="store_true", help="put the table into docs/results.md")
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     given = parser.parse_args(words)
@@ -366,7 +371,7 @@ def main(words: list[str] | None = None) -> None:
     cases = TINY if given.tiny else CASES
     data = {name: source for name in ("mnist", "cifar10") if (source := getattr(given, name))}
     if given.tiny:
-        data, given.minutes_mnist, given.rounds = {"mnist": "digits"}, 0.1, 1
+        data, given.minutes_mnist, given.rounds = {"mnist": "digits"}, 0.05, 1
     wanted = [part for part in given.parts.split(",") if part]
     strange = [part for part in wanted if part not in ("rates", "mnist", "cifar10")]
     if strange:
