@@ -103,7 +103,11 @@ class Worker:
             text=True,
             env=surroundings(),
         )
-        self.about: dict[str, Any] = self._answer()
+        try:
+            self.about: dict[str, Any] = self._answer()
+        except Missing:
+            self.close()
+            raise
 
     def _answer(self) -> dict[str, Any]:
         assert self.process.stdout is not None

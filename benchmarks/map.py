@@ -18,8 +18,9 @@ from typing import Any
 
 import common
 from common import Missing, Table, here, in_turns, serve, spread
+from lookalike.core.machine import cores
 
-SIZE, TINY = (10_000, 128), (300, 8)
+SIZE, TINY = (10_000, 128), (200, 8)
 REACH = 1.05  # of the seconds of openTSNE alone
 SLOW = ("openTSNE", "scikit-learn")
 """Those who are timed once only."""
@@ -51,11 +52,10 @@ def kept(x: Any, y: Any) -> float:
     return common_neighbours(nearest_rows(x, k)[0], on_map, k)
 
 
-def worker(who: str, size: tuple[int, int]) -> None:
-    from lookalike.core.machine import cores
+def worker(who: str, size: tuple[int, int], threads: int) -> None:
     from lookalike.evaluate import map as ours
 
-    x, threads = rows(*size), cores()
+    x = rows(*size)
     maps: list[Any] = []
 
     def our_map() -> Any:
@@ -110,13 +110,13 @@ def worker(who: str, size: tuple[int, int]) -> None:
 def main(words: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--tiny", action="store_true", help="few rows, in one process")
+    parser.add_argument("--tiny", action="store_true", help="few rows, in one process and one thread")
     parser.add_argument("--write", action="store_true", help="put the table into docs/results.md")
     parser.add_argument("--worker", metavar="WHO", help=argparse.SUPPRESS)
     args = parser.parse_args(words)
     size = TINY if args.tiny else SIZE
     if args.worker:
-        worker(args.worker, size)
+        worker(args.worker, size, 1 if args.tiny else cores())
         return
     table = Table("map", ("who", "seconds: median (range)", "of openTSNE, as long", "kept"))
     found: dict[str, list[dict[str, Any]]] = {}

@@ -73,8 +73,8 @@ def lightly() -> Callable[[Any], Any]:
     return lambda z_RP: criterion(*z_RP.chunk(2))
 
 
-def worker(who: str, batch: int) -> None:
-    """Serve rounds of one loss at one batch."""
+def worker(who: str, batch: int, pairs: int) -> None:
+    """Serve rounds of one loss at one batch, done so often that it is about so many pairs of rows."""
     loss_of = {"ours": ours, "plain": plain, "lightly": lightly}[who]()
     import torch
 
@@ -89,7 +89,7 @@ def worker(who: str, batch: int) -> None:
     loss = loss_of(z_RP)
     loss.backward()
     about = {"extra_mib": status("VmHWM") - before, "loss": float(loss.detach())}
-    times = max(1, 2**24 // (2 * batch) ** 2)
+    times = max(1, pairs // (2 * batch) ** 2)
 
     def work() -> dict[str, float]:
         for _ in range(times):
@@ -113,7 +113,7 @@ def rate(n: int) -> float:
 
 
 def measure(
-    batch: int, who: Mapping[str, Path | None], rounds: int, together: bool = False
+    batch: int, who: Mapping[str, Path | None], rounds: int, pairs: int, together: bool = False
 ) -> tuple[dict[str, Any], dict[str, str]]:
     """What each took at this batch: {name: {"seconds": [...], "extra_mib", "loss"}}, and why others are missing."""
     from lookalike.core.machine import available_bytes, size_words
@@ -126,7 +126,7 @@ def measure(
             if name != "ours" and needed > 0.8 * available_bytes():
                 missing[name] = f"not measured: up to {size_words(needed)} are not free"
                 continue
-            command = ["nt_xent.py", "--worker", name, "--batch", str(batch)]
+            command = ["nt_xent.py", "--worker", name, "--batch", str(batch), "--pairs", str(pairs)]
             try:
                 there = common.here(*command, **({"python": python} if python else {}))
                 workers[name] = common.worker(there, together)
@@ -152,14 +152,15 @@ def main(words: list[str] | None = None) -> None:
     parser.add_argument("--write", action="store_true", help="put the table into docs/results.md")
     parser.add_argument("--worker", choices=["ours", "plain", "lightly"], help=argparse.SUPPRESS)
     parser.add_argument("--batch", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--pairs", type=int, default=2**24, help="of rows in a round, at the least")
     args = parser.parse_args(words)
     if args.worker:
-        worker(args.worker, args.batch)
+        worker(args.worker, args.batch, args.pairs)
         return
     who: dict[str, Path | None] = {"ours": None, "plain": None}
     absent = "not measured: --tiny installs no peer"
     if args.tiny:
-        args.batches, args.rounds = [64], 2
+        args.batches, args.rounds, args.pairs = [64], 2, 2**15
     else:
         try:
             who["lightly"] = common.environment("lightly", *LIGHTLY)
@@ -170,7 +171,7 @@ def main(words: list[str] | None = None) -> None:
     table = common.Table("nt_xent", [*columns, "floor, ms", "ours / floor", "MiB: ours / lightly / plain"])
     table.data = {"product_gflops": flops / 1e9, "batches": {}}
     for batch in args.batches:
-        found, missing = measure(batch, who, args.rounds, together=args.tiny)
+        found, missing = measure(batch, who, args.rounds, args.pairs, together=args.tiny)
         table.data["batches"][batch] = found
         row(table, batch, found, {"lightly": absent, **missing}, 4 * (2 * batch) ** 2 * SIZE / flops)
     table.note(f"Floor at {flops / 1e9:.0f} GFLOP/s. Median and range of {args.rounds} rounds.")

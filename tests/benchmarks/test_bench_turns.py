@@ -16,9 +16,12 @@ from common import serve
 
 rounds = iter(range(100))
 
-def main(words):
+def work():
     print("what a library prints is no answer")
-    serve(lambda: {"process": os.getpid(), "round": next(rounds)}, about={"words": words}, warm=2)
+    return {"process": os.getpid(), "round": next(rounds)}
+
+def main(words):
+    serve(work, about={"words": words}, warm=2)
 
 if __name__ == "__main__":
     import sys
