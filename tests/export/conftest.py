@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -24,8 +25,12 @@ def resnet_run(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
+@cache
 def network(spec: EncoderSpec, precision: str = "float32") -> Backbone:
-    """A network of which every tensor matters: statistics and affine parameters are none that a layer begins with."""
+    """A network of which every tensor matters: statistics and affine parameters are none that a layer begins with.
+
+    It is only saved, so that many tests may have the same one.
+    """
     encoder = build_encoder(spec, 1)
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():

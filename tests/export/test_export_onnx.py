@@ -1,6 +1,7 @@
 """The ONNX file takes pixels of any size and number, and gives the run's features."""
 
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from lookalike.export import base
 from lookalike.export.onnx import FromPixels
 
 TOLERANCE = 1e-4
+onnx = pytest.importorskip("onnx")
 runtime = pytest.importorskip("onnxruntime")
 pytest.importorskip("onnxscript")
 
@@ -76,9 +78,12 @@ def test_every_kind_of_network(spec, precision, holding):
     assert found.checks["features"] <= TOLERANCE
 
 
-def test_a_difference_is_found_and_nothing_is_written(photo_run, tmp_path, monkeypatch):
-    forward = FromPixels.forward
-    monkeypatch.setattr(FromPixels, "forward", lambda self, images_BHWC: forward(self, images_BHWC) + 1e-2)
+def test_a_difference_is_found_and_nothing_is_written(exported, photo_run, tmp_path, monkeypatch):
+    wrong = onnx.load(exported.folder / "encoder.onnx")
+    del wrong.metadata_props[:]  # an export adds them
+    mean = next(tensor for tensor in wrong.graph.initializer if tensor.name == "mean")
+    mean.CopyFrom(onnx.numpy_helper.from_array(onnx.numpy_helper.to_array(mean) + np.float32(0.05), "mean"))
+    monkeypatch.setattr(torch.onnx, "export", lambda *_, **__: SimpleNamespace(model_proto=wrong))
     with pytest.raises(LookalikeError, match=r"features of 1 image of 20 x 20 pixels differ .* nothing was written"):
         lookalike.load(photo_run, "cpu").export("onnx", tmp_path / "out")
     assert list(tmp_path.iterdir()) == []

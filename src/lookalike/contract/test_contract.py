@@ -285,6 +285,7 @@ def test_a_step_asks_a_gpu_for_nothing(name: str, monkeypatch: pytest.MonkeyPatc
 # -- whole runs -----------------------------------------------------------------------------------------
 
 
+@cache
 def digits() -> Images:
     """A few of the bundled digits."""
     images = api.load_images("digits")
