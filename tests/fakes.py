@@ -77,14 +77,7 @@ def at_step(monkeypatch: pytest.MonkeyPatch, step: int, act: Callable[[Trainer],
 
 def signal_after(monkeypatch: pytest.MonkeyPatch, steps: int, number: int = signal.SIGTERM) -> None:
     """Let every training be sent a signal when it has made so many steps."""
-    made = Trainer._step
-
-    def stepping(self: Trainer, epoch: int, k: int) -> None:
-        made(self, epoch, k)
-        if self.step == steps:
-            os.kill(os.getpid(), number)
-
-    monkeypatch.setattr(Trainer, "_step", stepping)
+    at_step(monkeypatch, steps, lambda trainer: os.kill(os.getpid(), number))
 
 
 class Killed(BaseException):

@@ -3,9 +3,6 @@
 import errno
 import os
 import shutil
-import signal
-import subprocess
-import sys
 import threading
 import time
 from dataclasses import replace
@@ -29,6 +26,7 @@ from lookalike.data.lazy_images import LazyImages
 from lookalike.data.padded import digests, prefetch
 from lookalike.data.quality import examine, examine_all, quality_of
 from lookalike.data.store_format import Index, Shape, Stored
+from processes import start
 
 N = 40
 
@@ -244,37 +242,26 @@ def test_an_index_that_cannot_be_written_is_told_as_such(tmp_path: Path, monkeyp
         load(listing_of_photos(tmp_path / "photos", 4), tmp_path / "cache")
 
 
-BUILD = """
-import logging, sys, time
-from pathlib import Path
-sys.path[:0] = {paths!r}
-from listings import listing_of_files
-from lookalike.data import store, store_build
-from lookalike.data.base import LoadConfig
-store_build._SAVE, store_build._CHUNK = 0.0, 8
-real = store_build.examine_all
-def slow(entries, *more):
-    time.sleep({wait} * len(entries))
-    return real(entries, *more)
-store_build.examine_all = slow
-files = sorted(Path({photos!r}).iterdir())
-image_index = listing_of_files(files, [file.name for file in files])
-logging.basicConfig(stream=sys.stdout, format="%(message)s", level=logging.INFO)
-images = store.load(image_index, 16, LoadConfig(cache={cache!r}))
-print("done", images.fingerprint, flush=True)
-"""
+def build(photos: Path, cache: Path, wait: float, output: Path) -> None:
+    """Build a store slowly, in chunks of 8 images that are saved each; `wait` is in seconds an image."""
+    store_build._SAVE, store_build._CHUNK = 0.0, 8
 
+    def slow(entries, *more):
+        time.sleep(wait * len(entries))
+        return examine_all(entries, *more)
 
-def builder(photos: Path, cache: Path, wait: float) -> subprocess.Popen:
-    paths = [str(Path(__file__).parent), str(Path(store.__file__).parents[2])]
-    code = BUILD.format(paths=paths, photos=str(photos), cache=str(cache), wait=wait)
-    return subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    store_build.examine_all = slow
+    files = sorted(photos.iterdir())
+    listener = Heard()
+    with listening(listener):
+        images = load(listing_of_files(files, [file.name for file in files]), cache)
+    output.write_text("\n".join([*listener.lines, *listener.begun, f"done {images.fingerprint}"]))
 
 
 def test_a_store_whose_building_was_killed_goes_on(heard: Heard, tmp_path: Path):
     image_index = listing_of_photos(tmp_path / "photos", N)
     cache = tmp_path / "cache"
-    process = builder(tmp_path / "photos", cache, 0.1)
+    process = start(build, tmp_path / "photos", cache, 0.05, tmp_path / "output")
     partial = cache / f"{store.key_of(image_index)}-32.partial"
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
@@ -285,8 +272,8 @@ def test_a_store_whose_building_was_killed_goes_on(heard: Heard, tmp_path: Path)
         if done >= 8:
             break
         time.sleep(0.02)
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
+    process.kill()
+    process.join()
     assert 8 <= done < N and not partial.with_suffix("").exists()
     heard.lines.clear()
     images = load(image_index, cache)
@@ -297,10 +284,12 @@ def test_a_store_whose_building_was_killed_goes_on(heard: Heard, tmp_path: Path)
 
 def test_of_two_processes_one_builds_and_the_other_waits(tmp_path: Path):
     image_index = listing_of_photos(tmp_path / "photos", 16)
-    processes = [builder(tmp_path / "photos", tmp_path / "cache", 0.2) for _ in range(2)]
-    outputs = [process.communicate(timeout=120)[0] for process in processes]
-    assert all(process.returncode == 0 for process in processes)
-    both = "".join(outputs)
+    outputs = [tmp_path / "one", tmp_path / "other"]
+    processes = [start(build, tmp_path / "photos", tmp_path / "cache", 0.02, output) for output in outputs]
+    for process in processes:
+        process.join(120)
+        assert process.exitcode == 0
+    both = "".join(output.read_text() for output in outputs)
     assert both.count("decoding 16 images") == 1
     assert both.count("another process is building the store") <= 1  # none where one began after the other had ended
     fingerprint = load(image_index, tmp_path / "alone").fingerprint

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 import time
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import pytest
@@ -21,16 +20,18 @@ from lookalike.core.metrics import read_metrics
 from lookalike.engine.checkpoint import load_checkpoint
 from lookalike.engine.run_logger import EARLY
 from lookalike.runs.folder import RunFolder
+from processes import command
 
-EPOCHS, BATCHES = 3, 7  # of the digits, in batches of 256
+EPOCHS, BATCHES = 3, 7  # of 448 digits, in batches of 64
 
 
 def train(name: str, out: Path, graceful: bool = True) -> RunFolder:
     options = tiny_options(
-        name, data="digits", out=str(out), epochs=EPOCHS, batch_size=256, image_size=None, norm="batch", threads=1
+        name, data="digits", out=str(out), epochs=EPOCHS, batch_size=64, image_size=None, norm="batch", threads=1
     )
     options.check_every = 2
-    return api.train(name, options, graceful=graceful)
+    images = api.load_images("digits", 8).of_rows(torch.arange(64 * BATCHES))
+    return api.train(name, options, images=images, graceful=graceful)
 
 
 @pytest.fixture(scope="module", params=["simclr", "deepcluster"])
@@ -93,12 +94,10 @@ def test_anything_else_stops_it(number: int, graceful: bool, tmp_path: Path, mon
     assert RunFolder(tmp_path / "run").status().status == "interrupted"
 
 
-def started(data: Path, out: Path) -> subprocess.Popen:
+def started(data: Path, out: Path, output: Path) -> BaseProcess:
+    """A command line that has trained for an epoch of very many."""
     words = [str(data), "--epochs", "4000", "--augment", "crop-flip", "--threads", "1", "--out", str(out)]
-    words += ["--width", "4", "--batch-size", "20"]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "lookalike", *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
+    process = command([*words, "--width", "4", "--batch-size", "20"], output).process
     metrics = out / "metrics.jsonl"
     for _ in range(600):
         if metrics.exists() and any(event["event"] == "epoch" for event in read_metrics(metrics)):
@@ -110,10 +109,14 @@ def started(data: Path, out: Path) -> subprocess.Popen:
 
 @pytest.mark.slow
 def test_once_at_the_command_line_gives_everything_though_the_reader_ends_by_it_too(photos: Path, tmp_path: Path):
-    process = started(photos, tmp_path / "run")
-    process.stdout.close()  # as with `2>&1 | tee log`: the terminal sends Ctrl-C to both
-    process.send_signal(signal.SIGINT)
-    assert process.wait(600) == 0
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    process = started(photos, tmp_path / "run", pipe)
+    os.close(reader)  # as with `2>&1 | tee log`: the terminal sends Ctrl-C to both
+    os.kill(process.pid, signal.SIGINT)
+    process.join(600)
+    assert process.exitcode == 0
     run = RunFolder(tmp_path / "run")
     assert run.status().status == "finished"
     for path in (run.encoder, run.evaluation, run.embeddings, run.clusters, run.report):
@@ -122,14 +125,14 @@ def test_once_at_the_command_line_gives_everything_though_the_reader_ends_by_it_
 
 @pytest.mark.slow
 def test_twice_at_the_command_line_stops_at_once(photos: Path, tmp_path: Path):
-    process = started(photos, tmp_path / "run")
+    process = started(photos, tmp_path / "run", tmp_path / "output")
     for _ in range(20):  # two that come within one step of a busy machine are one
-        process.send_signal(signal.SIGINT)
-        time.sleep(0.3)
-        if process.poll() is not None:
+        os.kill(process.pid, signal.SIGINT)
+        process.join(0.3)
+        if process.exitcode is not None:
             break
-    process.communicate(timeout=60)
-    assert process.returncode in (130, -signal.SIGINT)
+    process.join(60)
+    assert process.exitcode in (130, -signal.SIGINT)
     run = RunFolder(tmp_path / "run")
     assert not run.report.exists()
     assert load_checkpoint(run.checkpoint)["step"] > 0

@@ -3,32 +3,36 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 import torch
 
-from fakes import signal_after
+from fakes import Killed, at_step, killed_after, signal_after
 from lookalike import api
 from lookalike.core.errors import Interrupted, LookalikeError, MachineError
 from lookalike.core.metrics import read_metrics
 from lookalike.data.base import Images
 from lookalike.engine import checkpoint as checkpoint_module
 from lookalike.engine.checkpoint import load_checkpoint, save_checkpoint
-from lookalike.engine.loop import Trainer
 from lookalike.methods.simclr import Options
 from lookalike.runs.folder import RunFolder
+from processes import start
 
-SMALL = {"epochs": 3, "batch_size": 256, "width": 4, "head_size": 16, "check_every": 2, "precision": "float32"}
+SMALL = {"epochs": 3, "batch_size": 64, "width": 4, "head_size": 16, "check_every": 2, "precision": "float32"}
+
+
+def digits() -> Images:
+    """Seven batches of them."""
+    return api.load_images("digits").of_rows(torch.arange(448))
 
 
 def train(out: Path, images: Images | None = None, **changes: object) -> RunFolder:
     """A small run; what is not said is left to the recipe, as on the command line."""
     said = {**SMALL, **changes}
-    return api.train("simclr", Options(data="digits", out=str(out), threads=1, **said), set(said), images=images)
+    options = Options(data="digits", out=str(out), threads=1, **said)
+    return api.train("simclr", options, set(said), images=images or digits())
 
 
 @pytest.fixture(scope="module")
@@ -66,44 +70,32 @@ def test_stopped_by_a_signal(straight: RunFolder, tmp_path: Path, monkeypatch: p
     assert_same_run(straight, train(tmp_path / "run"))
 
 
-class Killed(BaseException):
-    """Stands for SIGKILL inside the process: nothing may catch it and tidy up."""
-
-
 @pytest.mark.parametrize("kill_after", [1, 9, 15])
 def test_killed_between_checkpoints(
     straight: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kill_after: int
 ):
-    step = Trainer._step
-
-    def stepping(self: Trainer, epoch: int, k: int) -> None:
-        step(self, epoch, k)
-        if self.step == kill_after:
-            raise Killed
-
-    monkeypatch.setattr(Trainer, "_step", stepping)
+    killed_after(monkeypatch, kill_after)
     with pytest.raises(Killed):
         train(tmp_path / "run", checkpoint_minutes=0.0)
     monkeypatch.undo()
     assert_same_run(straight, train(tmp_path / "run"))
 
 
+def train_and_save(out: Path) -> None:
+    train(out, checkpoint_minutes=0.0)
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("moment", [0.3, 0.8, 1.5, 2.2])
+@pytest.mark.parametrize("moment", [0.1, 0.3, 0.6, 1.0])
 def test_killed_by_sigkill_at_any_moment(straight: RunFolder, tmp_path: Path, moment: float):
     run = RunFolder(tmp_path / "run")
-    flags = [f"--{key.replace('_', '-')}={value}" for key, value in SMALL.items()]
-    command = [sys.executable, "-m", "lookalike", "train", "simclr", "digits", "--out", str(run.path), "--threads=1"]
-    command.append("--no-report")
-    process = subprocess.Popen([*command, *flags, "--checkpoint-minutes=0"], stdout=subprocess.PIPE)
-    while not run.metrics.exists() and process.poll() is None:
-        time.sleep(0.02)
+    process = start(train_and_save, run.path)
+    while not run.metrics.exists() and process.is_alive():
+        time.sleep(0.01)
     time.sleep(moment)
     process.kill()
-    process.communicate()
-    again = subprocess.run([*command, *flags], capture_output=True, text=True, check=False)
-    assert again.returncode == 0, again.stderr
-    assert_same_run(straight, run)
+    process.join()
+    assert_same_run(straight, train(run.path))
 
 
 def test_the_same_command_on_a_finished_run_changes_nothing(straight: RunFolder):
@@ -122,10 +114,10 @@ def test_another_configuration_is_refused_with_the_difference(straight: RunFolde
 def test_other_images_are_refused(straight: RunFolder):
     import dataclasses
 
-    images = api.load_images("digits")
+    images = digits()
     pixels = images.pixels.clone()
     pixels[0, 0, 0, 0] += 1
-    other = dataclasses.replace(images, pixels=pixels)
+    other = dataclasses.replace(images, pixels=pixels, known_digests=None)
     with pytest.raises(LookalikeError, match="was trained on other images"):
         train(straight.path, images=other)
 
@@ -179,14 +171,7 @@ def test_a_loss_that_is_not_finite_stops_the_run(tmp_path: Path):
 
 
 def test_the_last_good_checkpoint_survives_a_loss_that_is_not_finite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    step = Trainer._step
-
-    def stepping(self: Trainer, epoch: int, k: int) -> None:
-        if self.step == 10:
-            self.method.head[0].weight.data.fill_(torch.inf)
-        step(self, epoch, k)
-
-    monkeypatch.setattr(Trainer, "_step", stepping)
+    at_step(monkeypatch, 10, lambda trainer: trainer.method.head[0].weight.data.fill_(torch.inf))
     with pytest.raises(LookalikeError, match="at step 10 of 21; the last good checkpoint is"):
         train(tmp_path / "run")
     state = load_checkpoint(RunFolder(tmp_path / "run").checkpoint)
