@@ -25,8 +25,8 @@ from lookalike.clustering.lloyd import lloyd
 from lookalike.core import machine
 from lookalike.core.durations import duration
 from lookalike.data.base import Images
-from lookalike.engine.backbone import load_backbone, placed
 from lookalike.engine.classifier import load_classifier
+from lookalike.engine.feature_extractor import load_feature_extractor, placed
 from lookalike.engine.loop import Trainer
 from lookalike.evaluate.knn import knn_accuracy
 from lookalike.methods.find import find_method
@@ -305,7 +305,7 @@ def knn(at: At) -> dict[str, Any]:
     run = api.train("simclr", options, _SAID, command="benchmarks/gpu.py")
     images = api.load_images(options.data)
     assert images.labels is not None and images.evaluation is not None
-    backbone = load_backbone(run.encoder, at.device)
+    backbone = load_feature_extractor(run.encoder, at.device)
     train, test = images.evaluation
     x_ND, y_QD = (backbone.features(images.center_crops.take(rows)).to(at.device) for rows in (train, test))
     labels = images.labels.to(at.device)

@@ -28,7 +28,7 @@ import common
 from lookalike.api import untrained_backbone
 from lookalike.core import machine
 from lookalike.data.base import Images
-from lookalike.engine.backbone import placed
+from lookalike.engine.feature_extractor import placed
 from lookalike.engine.step import forward_backward
 from lookalike.engine.views import Views
 from lookalike.methods.simclr import Options, SimCLR

@@ -32,7 +32,7 @@ from lookalike.data import sources, store
 from lookalike.data.base import Images, LoadConfig
 from lookalike.data.image_index import ImageIndex
 from lookalike.data.jpeg import Jpeg
-from lookalike.engine.backbone import placed
+from lookalike.engine.feature_extractor import placed
 from lookalike.engine.step import forward_backward
 from lookalike.engine.views import Views
 from lookalike.methods.simclr import Options, SimCLR

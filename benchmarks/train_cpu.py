@@ -44,7 +44,7 @@ from lookalike.core.files import read_json, write_json
 from lookalike.core.progress import silence
 from lookalike.data.base import Images
 from lookalike.encoders.base import EncoderSpec, build_encoder
-from lookalike.engine.backbone import Backbone, load_backbone, placed
+from lookalike.engine.feature_extractor import FeatureExtractor, load_feature_extractor, placed
 from lookalike.engine.loop import Trainer
 from lookalike.engine.presets import preset_values
 from lookalike.evaluate.linear import linear_accuracy
@@ -245,7 +245,9 @@ def measure_accuracy(name: str, case: Case, data: str, given: argparse.Namespace
         write_json(file, found)
     for who in () if given.train_only else weights.keys() & found.keys():
         if "linear" not in found[who]:
-            backbone = load_backbone(weights[who], "cpu") if who == "ours" else peer_backbone(case, weights[who])
+            backbone = (
+                load_feature_extractor(weights[who], "cpu") if who == "ours" else peer_backbone(case, weights[who])
+            )
             found[who]["linear"] = probe(backbone, data)
             write_json(file, found)
 
@@ -258,12 +260,12 @@ def planned(before: dict[str, Any] | None, limit: float) -> list[int | None]:
     return [] if 0.9 <= share <= 1.01 else [int(0.98 * before["steps"] / share)]
 
 
-def peer_backbone(case: Case, weights: Path) -> Backbone:
+def peer_backbone(case: Case, weights: Path) -> FeatureExtractor:
     """The network that lightly trained, as ours takes features of one."""
     spec = EncoderSpec("convnet", case.channels, case.side, case.width)
     encoder = build_encoder(spec, 0)
     encoder.load_state_dict(torch.load(weights))
-    return Backbone(placed(encoder, "cpu"), spec, case.mean, case.std)
+    return FeatureExtractor(placed(encoder, "cpu"), spec, case.mean, case.std)
 
 
 def run_timed(words: list[str]) -> dict[str, Any]:
@@ -279,7 +281,7 @@ def run_timed(words: list[str]) -> dict[str, Any]:
     return {**json.loads(done.stdout.splitlines()[-1]), "seconds": time.perf_counter() - begun}
 
 
-def probe(backbone: Backbone, data: str) -> float:
+def probe(backbone: FeatureExtractor, data: str) -> float:
     """Linear accuracy on the test images of `data`."""
     images = images_of(data, KEPT / "cache")
     assert images.evaluation is not None and images.labels is not None

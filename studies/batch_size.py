@@ -27,7 +27,7 @@ from lookalike.core.files import read_json, write_json
 from lookalike.core.metrics import read_metrics
 from lookalike.data.base import Images
 from lookalike.data.loading import load as load_images
-from lookalike.engine.backbone import load_backbone
+from lookalike.engine.feature_extractor import load_feature_extractor
 from lookalike.evaluate.knn import knn_accuracy
 from lookalike.evaluate.linear import linear_accuracy
 from lookalike.methods.simclr import Options
@@ -82,7 +82,7 @@ def run_row(
     }
     options = Options(data=data, out=str(folder), **changes)
     run = api.train("simclr", options, set(changes), images=images, command="studies/batch_size.py")
-    features = load_backbone(run.encoder, "cpu").features(images.pixels)
+    features = load_feature_extractor(run.encoder, "cpu").features(images.pixels)
     assert images.evaluation is not None and images.labels is not None
     (bank, test), y = images.evaluation, images.labels
     looks = [event for event in read_metrics(run.metrics) if event["event"] == "look"]

@@ -24,9 +24,9 @@ from lookalike.core import registry, rng
 from lookalike.core.files import read_json, write_json
 from lookalike.data.base import Images
 from lookalike.data.loading import load as load_images
-from lookalike.engine.backbone import load_backbone
+from lookalike.engine.feature_extractor import load_feature_extractor
 from lookalike.engine.presets import choose_preset
-from lookalike.evaluate.clusters import agreement, groups
+from lookalike.evaluate.clusters import clustering_metrics, groups
 from lookalike.evaluate.knn import knn_accuracy
 from lookalike.evaluate.linear import linear_accuracy
 
@@ -91,14 +91,14 @@ def judge(method: str, changes: dict[str, Any], seed: int, data: str, images: Im
         return read_json(verdict)
     options = registry.find("methods", method, "method").Options(data=data, out=str(out), seed=seed, **changes)
     run = api.train(method, options, {"seed", *changes}, images=images, command="studies/choose_recipes.py")
-    features = load_backbone(run.encoder, "cpu").features(images.pixels)
+    features = load_feature_extractor(run.encoder, "cpu").features(images.pixels)
     assert images.evaluation is not None and images.labels is not None
     (learn, held), y = images.evaluation, images.labels
     _, predict = groups("kmeans", features[learn], len(images.classes))
     found = {
         "linear": round(linear_accuracy(features[learn], y[learn], features[held], y[held])[0], 4),
         "knn": round(knn_accuracy(features[learn], y[learn], features[held], y[held]), 4),
-        "kmeans": round(agreement(predict(features[held]), y[held]).accuracy, 4),
+        "kmeans": round(clustering_metrics(predict(features[held]), y[held]).accuracy, 4),
     }
     write_json(verdict, found)
     return found

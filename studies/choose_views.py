@@ -99,7 +99,7 @@ def study(data: str, seed: int, args: argparse.Namespace) -> None:
             )
         return measured(taken) | {"rotation": rotation(features, copies)}
 
-    untrained = trial_run(names[0], 1, options, copies, backbones).backbone.calibrated(exams.gallery)
+    untrained = trial_run(names[0], 1, options, copies, backbones).backbone.with_recomputed_bn_stats(exams.gallery)
     work.once("pixels", "beside", lambda: saved("pixels", pixel_features) | {"knn": judge.knn(pixel_features)})
     work.once(
         "untrained",

@@ -22,10 +22,10 @@ from torch import Tensor
 
 from lookalike.core import rng
 from lookalike.engine.run_folder import RunFolder
-from lookalike.evaluate.few_labels import drawn, knn_of_few, linear_of_few
+from lookalike.evaluate.few_shot import drawn, knn_of_few, linear_of_few
 from lookalike.evaluate.propagate import Graph
 from lookalike.evaluate.smooth import smoothed
-from lookalike.evaluate.typical import typical_rows
+from lookalike.evaluate.typiclust import typical_rows
 
 Guess = Callable[[Tensor, Tensor], Tensor]
 

@@ -24,8 +24,8 @@ from lookalike.core import machine, rng
 from lookalike.core.options import TrainOptions
 from lookalike.data.base import Images, content_order
 from lookalike.encoders.heads import projection_head, rectified
-from lookalike.engine.backbone import Backbone, load_backbone, placed
 from lookalike.engine.checkpoint import load_checkpoint
+from lookalike.engine.feature_extractor import FeatureExtractor, load_feature_extractor, placed
 from lookalike.engine.run_folder import RunFolder
 from lookalike.engine.trial_run import TrialRun
 from lookalike.evaluate.linear import fit_linear
@@ -188,7 +188,7 @@ def accuracy(
     if way.scratch:
         backbone = api.untrained_backbone(dataclasses.replace(options, seed=seed), images, "cpu")
     else:
-        backbone = load_backbone(run.encoder, "cpu")
+        backbone = load_feature_extractor(run.encoder, "cpu")
     if way.projection:
         backbone = dataclasses.replace(backbone, encoder=Further(backbone.encoder, projection(run, options, backbone)))
     lesson, taught, truth = images, rows, images.labels
@@ -206,7 +206,9 @@ def accuracy(
     return float((predicted == truth[judged]).double().mean())
 
 
-def trained(way: Way, usual: Options, backbone: Backbone, images: Images, rows: Tensor) -> tuple[Backbone, Backbone]:
+def trained(
+    way: Way, usual: Options, backbone: FeatureExtractor, images: Images, rows: Tensor
+) -> tuple[FeatureExtractor, FeatureExtractor]:
     """The encoder and the classifier after training with the labels of `rows`; the backbone is left alone."""
     assert usual.lr is not None
     settings: Options = dataclasses.replace(
@@ -249,7 +251,7 @@ def spread(way: Way, features_ND: Tensor, images: Images, rows: Tensor, some: Te
 
 
 @torch.no_grad()
-def start(learner: Supervised, backbone: Backbone, images: Images, rows: Tensor) -> None:
+def start(learner: Supervised, backbone: FeatureExtractor, images: Images, rows: Tensor) -> None:
     """Give the classifier the weights of the probe, which is of standardised features."""
     assert images.labels is not None
     h_ND = torch.relu(backbone.features(images.center_crops.take(rows)))  # does nothing to features that were rectified
@@ -259,7 +261,7 @@ def start(learner: Supervised, backbone: Backbone, images: Images, rows: Tensor)
     learner.head[0].bias.copy_(probe.bias_K - weight_KD @ probe.mean_D)
 
 
-def projection(run: RunFolder, options: TrainOptions, backbone: Backbone) -> nn.Sequential:
+def projection(run: RunFolder, options: TrainOptions, backbone: FeatureExtractor) -> nn.Sequential:
     """The projection head that a run was trained with, from its checkpoint."""
     state = load_checkpoint(run.checkpoint)["method"]
     layers = {name.removeprefix("head."): value for name, value in state.items() if name.startswith("head.")}

@@ -33,8 +33,8 @@ from lookalike.core.errors import LookalikeError
 from lookalike.core.metrics import read_metrics
 from lookalike.core.progress import silence
 from lookalike.data.base import Images
-from lookalike.engine.backbone import load_backbone
 from lookalike.engine.evaluator import COMPARED
+from lookalike.engine.feature_extractor import load_feature_extractor
 from lookalike.engine.run_folder import RunFolder
 from lookalike.engine.views import recipe_of, view_of
 from lookalike.evaluate.baselines import BASELINES
@@ -230,8 +230,8 @@ def _events(run: RunFolder, kind: str) -> list[dict[str, Any]]:
 def _measured(run: RunFolder, options: Any, images: Images, lesson: Images, file: Path) -> dict[str, Any]:
     """kNN of all features by labels; features of a sample of the lesson, and of views, go to the file."""
     networks = {
-        "untrained": api.calibrated(api.untrained_backbone(options, lesson, "cpu"), lesson),
-        "network": load_backbone(run.encoder, "cpu"),
+        "untrained": api.with_recomputed_bn_stats(api.untrained_backbone(options, lesson, "cpu"), lesson),
+        "network": load_feature_extractor(run.encoder, "cpu"),
     }
     of = {**BASELINES, **{name: network.features for name, network in networks.items()}}
     rows = lesson.training[rng.permutation(0, "study/gallery", 0, len(lesson.training))[:SAMPLE]]

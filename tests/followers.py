@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from lookalike.core.comm import SINGLE, Comm
 from lookalike.encoders.base import EncoderSpec, build_encoder, seeded
-from lookalike.engine.backbone import Backbone
+from lookalike.engine.feature_extractor import FeatureExtractor
 from lookalike.methods.base import Method, Step, View
 from lookalike.methods.momentum import Momentum, cosine
 from lookalike.methods.projector import ProjectorOptions, projector
@@ -61,10 +61,12 @@ class Follower(Method):
         self.target.update(cosine(self.options.target_momentum, 1.0, step.fraction))
 
 
-def follower(n: int = 12, norm: str = "group", comm: Comm = SINGLE, **said: object) -> tuple[Follower, Backbone]:
+def follower(
+    n: int = 12, norm: str = "group", comm: Comm = SINGLE, **said: object
+) -> tuple[Follower, FeatureExtractor]:
     """A tiny one in float64, with a network whose norm does not look at the batch."""
     spec = EncoderSpec("convnet", channels=1, image_size=16, width=4, norm=norm)
-    of = Backbone(build_encoder(spec, 0).double(), spec, (0.5,), (0.25,), "float64")
+    of = FeatureExtractor(build_encoder(spec, 0).double(), spec, (0.5,), (0.25,), "float64")
     options = Follower.Options(width=4, head_size=16, norm=norm, image_size=16, **said)
     method = Follower(of.encoder, options, n, 0, comm).double()
     with torch.no_grad():  # so that its gradients are not those of a copy that says the same

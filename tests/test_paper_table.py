@@ -8,7 +8,7 @@ import pytest
 
 from lookalike.engine import choose_views, collapse, evaluator
 from lookalike.engine.extent import Extent
-from lookalike.evaluate import choose_k, health, judging, knn, linear, map
+from lookalike.evaluate import health, judging, knn, linear, map, n_clusters_selection
 from lookalike.methods import deepcluster
 from lookalike.report import cleaning, verdict
 
@@ -71,7 +71,10 @@ def test_the_table_is_there():
         ("how-to/evaluate.md", f"the {knn.K} learning images that are nearest"),
         ("how-to/evaluate.md", f"exp(cosine / {knn.TEMPERATURE})"),
         ("how-to/evaluate.md", {0.1: "on a tenth of the learning rows"}[linear.HELD_OUT]),
-        ("how-to/cluster.md", f"between {choose_k.CANDIDATES[0]} and {choose_k.CANDIDATES[-1]}"),
+        (
+            "how-to/cluster.md",
+            f"between {n_clusters_selection.CANDIDATES[0]} and {n_clusters_selection.CANDIDATES[-1]}",
+        ),
         ("choosing.md", f"on small copies for {choose_views.STEPS} steps"),
         ("choosing.md", f"at least {100 * choose_views._ENOUGH:.0f} % of the way nearer"),
         ("choosing.md", f"{choose_views._MOST_SECONDS:.0f} s at the most"),

@@ -14,8 +14,8 @@ import lookalike
 from lookalike import SimCLR
 from lookalike.cli.main import main
 from lookalike.core.errors import LookalikeError
-from lookalike.engine.backbone import load_backbone
 from lookalike.engine.checkpoint import load_checkpoint
+from lookalike.engine.feature_extractor import load_feature_extractor
 
 
 class Trap:
@@ -105,7 +105,7 @@ def test_a_safetensors_file_that_is_no_backbone(photo_run: Path, tmp_path: Path,
     other = tmp_path / "words.safetensors"
     save_file({"embedding.weight": torch.zeros(3, 2)}, other)
     with pytest.raises(LookalikeError, match=r"is no encoder written by lookalike: KeyError\('encoder'\)"):
-        load_backbone(other, "cpu")
+        load_feature_extractor(other, "cpu")
     words = ["train", "simclr", "digits", "--init", str(other), "--out", str(tmp_path / "run"), "--threads=1"]
     assert main(words) == 2
     assert "does not fit ConvNet" in capsys.readouterr().err
@@ -116,11 +116,11 @@ def test_a_safetensors_file_that_is_no_backbone(photo_run: Path, tmp_path: Path,
         metadata = file.metadata()
     save_file({"embedding.weight": torch.zeros(3, 2)}, other, metadata)
     with pytest.raises(LookalikeError, match="does not fit convnet"):
-        load_backbone(other, "cpu")
+        load_feature_extractor(other, "cpu")
     for key, value in (("encoder", "word2vec"), ("channels", "many"), ("mean", "__import__('os')")):
         save_file({}, other, {**metadata, key: value})
         with pytest.raises(LookalikeError, match=r"unknown encoder|is no encoder"):
-            load_backbone(other, "cpu")
+            load_feature_extractor(other, "cpu")
 
 
 def test_a_cut_encoder(photo_run: Path, tmp_path: Path):
@@ -128,4 +128,4 @@ def test_a_cut_encoder(photo_run: Path, tmp_path: Path):
     for size in (0, 7, 100, len(whole) - 1):
         (tmp_path / "cut.safetensors").write_bytes(whole[:size])
         with pytest.raises(LookalikeError, match="is no encoder written by lookalike"):
-            load_backbone(tmp_path / "cut.safetensors", "cpu")
+            load_feature_extractor(tmp_path / "cut.safetensors", "cpu")

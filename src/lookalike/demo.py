@@ -20,7 +20,7 @@ from lookalike.data.base import Images
 from lookalike.data.loading import load as load_images
 from lookalike.evaluate.baselines import pixel_features
 from lookalike.evaluate.clusters import kmeans_accuracy
-from lookalike.evaluate.few_labels import few_labels_accuracy
+from lookalike.evaluate.few_shot import few_shot_accuracy
 from lookalike.methods.find import find_method
 
 METHODS = in_the_demo()
@@ -74,7 +74,7 @@ def run_demo(out: str, seed: int, threads: int | None = None, **changes: object)
         if not rows:
             untrained = api.untrained_backbone(api.options_of(run)[1], images, device)
             rows["pixels"] = _row(pixel_features(images.center_crops), images, seed, evaluation, "pixels.")
-            of_untrained = api.calibrated(untrained, images).features(images.center_crops)
+            of_untrained = api.with_recomputed_bn_stats(untrained, images).features(images.center_crops)
             rows["untrained"] = _row(of_untrained, images, seed, evaluation, "random.")
         rows[title] = _row(features, images, seed, evaluation)
         seconds[method] = run.status().seconds["train"]
@@ -91,7 +91,7 @@ def beside(out: str) -> list[str]:
 def _row(x_ND: Tensor, images: Images, seed: int, evaluation: Record, prefix: str = "") -> dict[str, float]:
     """What `evaluate` found of these features, and what it does not measure."""
     assert images.labels is not None  # the digits have labels
-    one_label, spread = few_labels_accuracy(x_ND, images.labels, per_class=1, seed=seed)
+    one_label, spread = few_shot_accuracy(x_ND, images.labels, per_class=1, seed=seed)
     return {
         "kmeans": kmeans_accuracy(x_ND, images.labels, len(images.classes), seed),
         "one_label": one_label,

@@ -24,7 +24,7 @@ from lookalike.core.record_types import Event, Record
 from lookalike.data.base import Images
 from lookalike.data.padded import CenterCrops
 from lookalike.encoders.feature_maps import PYRAMID, FeatureMaps
-from lookalike.engine.backbone import Backbone, load_backbone
+from lookalike.engine.feature_extractor import FeatureExtractor, load_feature_extractor
 from lookalike.export.base import MOST, Exported, export
 from lookalike.inputs import Scale, entering, one_image, plain, read, warn
 from lookalike.neighbors.index import Index
@@ -113,9 +113,9 @@ class Run:
     # -- the network ------------------------------------------------------------------------------
 
     @cached_property
-    def backbone(self) -> Backbone:
+    def backbone(self) -> FeatureExtractor:
         """The network with all that images need to enter it."""
-        return load_backbone(self.folder.encoder, machine.resolve_device(self._device), self._given)
+        return load_feature_extractor(self.folder.encoder, machine.resolve_device(self._device), self._given)
 
     @property
     def encoder(self) -> nn.Module:
@@ -154,7 +154,7 @@ class Run:
         Args:
             images: a folder, paths, PIL images, arrays, tensors; one of them or many (`lookalike.inputs.read`).
         """
-        return self.backbone.prepare(self._pixels(images)[:])
+        return self.backbone.preprocess(self._pixels(images)[:])
 
     @threads_kept()
     def embed(self, images: object) -> np.ndarray:

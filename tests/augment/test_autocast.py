@@ -22,7 +22,7 @@ from lookalike.core.arithmetic import outside_autocast
 from lookalike.data.padded import CenterCrops
 from lookalike.encoders.alexnet import Sobel
 from lookalike.encoders.base import EncoderSpec, build_encoder
-from lookalike.engine.backbone import Backbone
+from lookalike.engine.feature_extractor import FeatureExtractor
 
 N = 24
 OPERATIONS = [
@@ -124,9 +124,9 @@ def test_differences_of_neighbours():
 
 def test_what_enters_a_network():
     spec = EncoderSpec("convnet", channels=3, image_size=32, width=4)
-    backbone = Backbone(build_encoder(spec, 0), spec, (0.5, 0.4, 0.3), (0.2, 0.3, 0.4), "bf16")
+    backbone = FeatureExtractor(build_encoder(spec, 0), spec, (0.5, 0.4, 0.3), (0.2, 0.3, 0.4), "bf16")
     images = pictures(3)
-    assert_same_bits_everywhere(lambda: backbone.prepare(images))
+    assert_same_bits_everywhere(lambda: backbone.preprocess(images))
 
 
 def test_a_network_computes_in_its_own_arithmetic_whatever_the_caller_does():
@@ -134,7 +134,7 @@ def test_a_network_computes_in_its_own_arithmetic_whatever_the_caller_does():
     encoder, images = build_encoder(spec, 0).eval(), pictures(3)
     found = {}
     for precision in ("float32", "bf16"):
-        backbone = Backbone(encoder, spec, (0.5, 0.4, 0.3), (0.2, 0.3, 0.4), precision)
+        backbone = FeatureExtractor(encoder, spec, (0.5, 0.4, 0.3), (0.2, 0.3, 0.4), precision)
         found[precision] = backbone.features(images)
         assert torch.equal(found[precision], under_bf16(lambda one=backbone: one.features(images)))
     assert not torch.equal(found["float32"], found["bf16"])

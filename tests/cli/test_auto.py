@@ -13,13 +13,13 @@ from lookalike.cli.main import main
 from lookalike.core.files import read_json
 from lookalike.data.base import LoadConfig
 from lookalike.data.padded import CenterCrops
-from lookalike.engine.backbone import Backbone
+from lookalike.engine.feature_extractor import FeatureExtractor
 
 
 def test_features_of_all_images_are_computed_once_after_the_training(
     photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    features, passes = Backbone.features, Counter[str]()
+    features, passes = FeatureExtractor.features, Counter[str]()
     run = api.RunFolder(tmp_path / "run")
 
     def counted(self, images, *ranks):
@@ -27,7 +27,7 @@ def test_features_of_all_images_are_computed_once_after_the_training(
             passes["after" if run.encoder.exists() else "before"] += 1
         return features(self, images, *ranks)
 
-    monkeypatch.setattr(Backbone, "features", counted)
+    monkeypatch.setattr(FeatureExtractor, "features", counted)
     words = [str(photos), "--out", str(run.path), "--epochs=1", "--width=4", "--batch-size=20", "--threads=1"]
     assert main([*words, "--precision=float32", "--no-report"]) == 0
     assert passes["after"] == 2  # of the trained network, and of the untrained one it is compared with

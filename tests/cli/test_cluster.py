@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from lookalike.cli.main import main
-from lookalike.engine import grouping
-from lookalike.evaluate.choose_k import score_k
+from lookalike.engine import clustering
+from lookalike.evaluate.n_clusters_selection import score_k
 from lookalike.runs.folder import RunFolder
 
 
@@ -80,7 +80,7 @@ def test_the_same_command_again_gives_the_same_groups(run: RunFolder):
 @pytest.fixture
 def one_pair_of_halves(monkeypatch: pytest.MonkeyPatch) -> None:
     """Proposals need not be good here, and so may be quick."""
-    monkeypatch.setattr(grouping, "score_k", partial(score_k, pairs=1))
+    monkeypatch.setattr(clustering, "score_k", partial(score_k, pairs=1))
 
 
 def few(run: RunFolder, n: int, k: int) -> None:

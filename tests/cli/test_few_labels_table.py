@@ -13,7 +13,7 @@ from lookalike.api import few_label_table as module
 from lookalike.cli.main import main
 from lookalike.data.base import content_order
 from lookalike.evaluate.baselines import BASELINES
-from lookalike.evaluate.few_labels import drawn
+from lookalike.evaluate.few_shot import drawn
 from lookalike.runs.folder import RunFolder
 
 FROZEN = ("knn", "linear", "plain.knn", "plain.linear")
@@ -82,7 +82,7 @@ def test_figures_are_of_test_rows_and_labels_of_learning_rows(
     found = api.few_labels(run, [3], 4, finetune=False, baselines=False, images=images, threads=1)
     assert found["trained"]["3"]["plain.linear"] == {"mean": 1.0, "std": 0.0, "each": [1.0] * 4}
     assert len(asked) == 8  # smoothed, then plain
-    features = api.load_backbone(run.encoder, "cpu").features(images.center_crops)
+    features = api.load_feature_extractor(run.encoder, "cpu").features(images.center_crops)
     bank = content_order(images, learn)
     for seed, (x_LD, label_L, unlabelled, queries) in enumerate(asked[4:]):
         rows = drawn(images.labels, bank, 3, seed)

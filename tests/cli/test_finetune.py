@@ -147,7 +147,7 @@ def test_other_images_are_normalised_as_the_network_knows_it(digits_run: Path, t
     words = ["finetune", str(digits_run), str(tmp_path / "dark.npz"), "--out", str(tmp_path / "run"), "--fraction=1"]
     assert main([*words, "--epochs=1", "--no-scratch", "--threads=1"]) == 0
     known, ours = (
-        api.load_backbone(folder / "encoder.safetensors", "cpu") for folder in (digits_run, tmp_path / "run")
+        api.load_feature_extractor(folder / "encoder.safetensors", "cpu") for folder in (digits_run, tmp_path / "run")
     )
     assert (ours.mean, ours.std) == (known.mean, known.std)
     assert RunFolder(tmp_path / "run").settings()["batch_size"] == batch_of(

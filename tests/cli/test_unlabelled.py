@@ -101,7 +101,7 @@ def test_it_goes_on_where_it_was_stopped_to_the_same_bits(
 
 
 def test_labels_that_are_not_asked_for_change_nothing(digits_run: Path, images: Images, tmp_path: Path):
-    backbone = api.load_backbone(digits_run / "encoder.safetensors", "cpu")
+    backbone = api.load_feature_extractor(digits_run / "encoder.safetensors", "cpu")
     features = backbone.features(images.center_crops)
     drawn = api.training_rows(images, True, 0.3, seed=0)
     turned = (images.labels + 1) % 10
@@ -113,7 +113,7 @@ def test_labels_that_are_not_asked_for_change_nothing(digits_run: Path, images: 
 
 
 def test_labels_are_spread_where_some_that_are_left_out_can_be_guessed(digits_run: Path, images: Images):
-    backbone = api.load_backbone(digits_run / "encoder.safetensors", "cpu")
+    backbone = api.load_feature_extractor(digits_run / "encoder.safetensors", "cpu")
     learn, _ = images.evaluation
     drawn = api.training_rows(images, True, 0.3, seed=0)
     assert can_be_spread(backbone, images, drawn)

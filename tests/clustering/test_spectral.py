@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from lookalike.clustering.agreement import matched_accuracy
+from lookalike.clustering.clustering_metrics import matched_accuracy
 from lookalike.clustering.lloyd import lloyd
 from lookalike.clustering.spectral import spectral
 from lookalike.core.errors import LookalikeError

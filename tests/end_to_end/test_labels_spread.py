@@ -8,9 +8,9 @@ import torch
 from lookalike import api
 from lookalike.data.base import Images
 from lookalike.evaluate.baselines import pixel_features
-from lookalike.evaluate.few_labels import drawn, knn_of_few, linear_of_few
+from lookalike.evaluate.few_shot import drawn, knn_of_few, linear_of_few
 from lookalike.evaluate.propagate import propagate
-from lookalike.evaluate.typical import typical_rows
+from lookalike.evaluate.typiclust import typical_rows
 from lookalike.methods.simclr import Options
 
 N = 2500  # images, of which the network learns without labels
@@ -28,7 +28,7 @@ def mnist(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[
     said = {"epochs": 8, "batch_size": 128, "width": 8, "threads": 1, "snapshots": False, "report": False}
     options = Options(data="mnist", out=str(out), check_every=8, **said)
     run = api.train("simclr", options, {"check_every", *said}, images=images)
-    return images, api.load_backbone(run.encoder, "cpu").features(images.center_crops)
+    return images, api.load_feature_extractor(run.encoder, "cpu").features(images.center_crops)
 
 
 @pytest.mark.slow

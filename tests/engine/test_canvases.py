@@ -62,7 +62,7 @@ def train(images: Images, out: Path, method: str = "simclr", epochs: int = 1) ->
     said = {k: v for k, v in SMALL.items() if k in kind.Options.__dataclass_fields__}
     options = kind.Options(data="photos", out=str(out), threads=1, epochs=epochs, **said)
     run = api.train(method, options, set(said), images=images)
-    backbone = api.load_backbone(run.encoder, "cpu")
+    backbone = api.load_feature_extractor(run.encoder, "cpu")
     api.write_features(run.path, images, backbone.features(images.center_crops))
     return run
 

@@ -22,8 +22,8 @@ from lookalike.core.files import read_json
 from lookalike.core.options import AUTO
 from lookalike.data.base import Images
 from lookalike.engine import choose_views as module
-from lookalike.engine.backbone import Backbone
 from lookalike.engine.choose_views import choose_views, few_labels, read_labels
+from lookalike.engine.feature_extractor import FeatureExtractor
 from lookalike.engine.loop import Trainer
 from lookalike.engine.view_trials import Deadline, Exam, Result, distance_to_own, knn_among, small_copies, tells_turns
 from lookalike.methods.simclr import Options
@@ -31,7 +31,7 @@ from lookalike.methods.simclr import Options
 OPTIONS = Options(data="patches", image_size=16, batch_size=64, precision="float32", threads=1)
 
 
-def backbones(options: Options, images: Images) -> Backbone:
+def backbones(options: Options, images: Images) -> FeatureExtractor:
     """A quarter of the width that is tried on trial: the choice is the same, and made in a tenth of the time."""
     return api.untrained_backbone(replace(options, width=8), images, "cpu")
 

@@ -17,8 +17,8 @@ from lookalike.core.machine import parse_bytes
 from lookalike.encoders.base import EncoderSpec, build_encoder
 from lookalike.engine import gradients as gradients_module
 from lookalike.engine import step
-from lookalike.engine.backbone import Backbone
 from lookalike.engine.checkpoint import load_checkpoint, save_checkpoint
+from lookalike.engine.feature_extractor import FeatureExtractor
 from lookalike.engine.loop import Trainer
 from lookalike.engine.memory import graph_bytes
 from lookalike.engine.step import Part, forward_backward
@@ -28,9 +28,9 @@ from lookalike.methods.find import find_method
 IMAGES = 12
 
 
-def learner(name: str, encoder: str = "convnet", norm: str = "group") -> tuple[nn.Module, Backbone]:
+def learner(name: str, encoder: str = "convnet", norm: str = "group") -> tuple[nn.Module, FeatureExtractor]:
     spec = EncoderSpec(encoder, channels=1, image_size=16, width=4, norm=norm)
-    of = Backbone(build_encoder(spec, 0).double(), spec, (0.5,), (0.25,), "float64")
+    of = FeatureExtractor(build_encoder(spec, 0).double(), spec, (0.5,), (0.25,), "float64")
     options = tiny_options(name, encoder=encoder, norm=norm)
     method = find_method(name)(of.encoder, options, IMAGES, 5).double()
     return method.train(), of

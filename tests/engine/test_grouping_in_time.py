@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from lookalike.engine import grouping
+from lookalike.engine import clustering
 from lookalike.evaluate.clusters import RESTARTS
 
 
@@ -18,8 +18,8 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         asked.append(restarts)
         return torch.zeros(len(x_ND), dtype=torch.int64), None
 
-    monkeypatch.setattr(grouping, "groups", groups)
-    monkeypatch.setattr(grouping, "timed", lambda work: (work(), 2.0))
+    monkeypatch.setattr(clustering, "groups", groups)
+    monkeypatch.setattr(clustering, "timed", lambda work: (work(), 2.0))
     return asked
 
 
@@ -35,5 +35,5 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 )
 def test_as_many_restarts_as_there_is_time_for(made: list[int], left: float, restarts: int, calls: list[int]):
     rows = torch.randn(20, 3, generator=torch.Generator().manual_seed(0))
-    labels_N, count = grouping._grouped(rows, 3, "kmeans", 0, lambda: left)
+    labels_N, count = clustering._grouped(rows, 3, "kmeans", 0, lambda: left)
     assert (count, made, len(labels_N)) == (restarts, calls, 20)

@@ -41,7 +41,7 @@ images = store.load(image_index, 32, LoadConfig(cache=str(place / "cache")))
 assert isinstance(images.pixels, Stored) and images.shape == (3, 32, 32)
 options = Options(out=str(place / "run"), max_steps=3, batch_size=256, width=4, head_size=32, threads=1)
 run = api.train("simclr", options, images=images)
-backbone = api.load_backbone(run.encoder, "cpu")
+backbone = api.load_feature_extractor(run.encoder, "cpu")
 assert len(backbone.features(images.center_crops.take(torch.arange(0, n, n // 2000)))) >= 2000
 peak = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))  # ru_maxrss is the parent's too
 print("peak", int(peak.split()[1]) * 1024)

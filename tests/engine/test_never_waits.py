@@ -21,7 +21,7 @@ from lookalike.augment.recipes import augmentation_names
 from lookalike.core import registry
 from lookalike.data.base import Images
 from lookalike.engine import collection
-from lookalike.engine.backbone import Backbone, on_cpu, placed
+from lookalike.engine.feature_extractor import FeatureExtractor, on_cpu, placed
 from lookalike.engine.step import forward_backward
 from lookalike.engine.views import Views
 from lookalike.methods.base import Step
@@ -58,7 +58,7 @@ def step_of(method: str, augment: str, resident: bool, **said: object) -> Iterat
     options = tiny_options(method, augment=augment, norm="batch", momentum=0.9, **said)
     pixels = torch.randint(0, 256, (N, 3, 16, 16), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     images = Images(pixels, tuple(map(str, range(N))), labels=torch.arange(N) % 3, classes=("a", "b", "c"))
-    backbone: Backbone = untrained_backbone(options, images, GPU)
+    backbone: FeatureExtractor = untrained_backbone(options, images, GPU)
     learner = placed(find_method(method)(backbone.encoder, options, N, 3), GPU)
     views = Views(learner, backbone, options, images)
     if resident:  # as `resident` would have it on a GPU with room

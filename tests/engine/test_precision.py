@@ -22,8 +22,8 @@ from lookalike.core import machine, registry
 from lookalike.core.metrics import read_metrics
 from lookalike.core.process import threads_kept
 from lookalike.data.base import Images
-from lookalike.engine.backbone import Backbone
 from lookalike.engine.events import EpochEnd, Observer
+from lookalike.engine.feature_extractor import FeatureExtractor
 from lookalike.engine.loop import Trainer
 from lookalike.engine.run_folder import RunFolder
 from lookalike.engine.step import forward_backward
@@ -117,13 +117,13 @@ def test_whole_runs_with_every_augmentation_in_both_precisions(channels: int, tm
 def entering(monkeypatch: pytest.MonkeyPatch) -> list[Tensor]:
     """All that enters a network, in its order: views, and images as they are."""
     seen: list[Tensor] = []
-    compute = Backbone.compute
+    compute = FeatureExtractor.compute
 
-    def watched(self: Backbone, network: Callable[..., Tensor], *inputs: Tensor) -> Tensor:
+    def watched(self: FeatureExtractor, network: Callable[..., Tensor], *inputs: Tensor) -> Tensor:
         seen.extend(x.clone() for x in inputs)
         return compute(self, network, *inputs)
 
-    monkeypatch.setattr(Backbone, "compute", watched)
+    monkeypatch.setattr(FeatureExtractor, "compute", watched)
     return seen
 
 

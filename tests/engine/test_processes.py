@@ -15,8 +15,8 @@ from lookalike.clustering.whiten import pca_whiten
 from lookalike.core import registry
 from lookalike.core.comm import SINGLE, Comm, blocks
 from lookalike.encoders.base import EncoderSpec, build_encoder
-from lookalike.engine.backbone import Backbone
 from lookalike.engine.distributed import disagreements, parallel, processes_problems
+from lookalike.engine.feature_extractor import FeatureExtractor
 from lookalike.engine.shared_norm import SharedBatchNorm, share_norms, unshared
 from lookalike.engine.step import average_statistics, forward_backward
 from lookalike.evaluate.knn import knn_accuracy
@@ -31,9 +31,9 @@ METHODS = registry.names("methods")
 NOT_LESS_THAN = 1e-6  # of the largest: a bias before a norm has no gradient but rounding
 
 
-def learner(name: str, ranks: Comm, norm: str = "group") -> tuple[Method, Backbone]:
+def learner(name: str, ranks: Comm, norm: str = "group") -> tuple[Method, FeatureExtractor]:
     spec = EncoderSpec("convnet", channels=1, image_size=16, width=4, norm=norm)
-    of = Backbone(build_encoder(spec, 0).double(), spec, (0.5,), (0.25,), "float64")
+    of = FeatureExtractor(build_encoder(spec, 0).double(), spec, (0.5,), (0.25,), "float64")
     options = tiny_options(name, norm=norm)
     method = find_method(name)(of.encoder, options, IMAGES, 5, SINGLE).double()
     method.targets_BH = method.plan(0, FakeCollection(method, IMAGES)).targets_NH  # made alone: all have the same

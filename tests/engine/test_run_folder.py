@@ -13,7 +13,7 @@ from lookalike import api
 from lookalike.core.errors import LookalikeError
 from lookalike.data.array import from_array
 from lookalike.encoders.base import EncoderSpec, build_encoder
-from lookalike.engine.backbone import load_backbone
+from lookalike.engine.feature_extractor import load_feature_extractor
 from lookalike.methods.simclr import Options
 from lookalike.runs.folder import RunFolder
 
@@ -47,7 +47,7 @@ def test_the_record_says_what_the_numbers_depend_on(run: RunFolder):
 
 
 def test_the_encoder_loads_with_its_metadata(run: RunFolder):
-    backbone = load_backbone(run.encoder, "cpu")
+    backbone = load_feature_extractor(run.encoder, "cpu")
     assert backbone.spec == EncoderSpec("convnet", 1, 16, width=4)
     plain = build_encoder(backbone.spec, seed=1)
     plain.load_state_dict(load_file(run.encoder), strict=True)
@@ -74,7 +74,7 @@ def test_images_with_other_channels_are_refused(run: RunFolder, tmp_path: Path):
     with pytest.raises(LookalikeError, match="trained on images of 1 channel, these have 5; only grey and colour"):
         api.embed(run, str(tmp_path / "layers.npy"))
     with pytest.raises(LookalikeError, match="16 x 16 pixels with 1 channel, these images are 16 x 16 pixels with 3"):
-        load_backbone(run.encoder, "cpu").features(torch.zeros(2, 3, 16, 16, dtype=torch.uint8))
+        load_feature_extractor(run.encoder, "cpu").features(torch.zeros(2, 3, 16, 16, dtype=torch.uint8))
 
 
 def test_colour_is_left_out_for_a_network_for_grey_and_that_is_said(
@@ -107,7 +107,7 @@ def test_any_number_of_channels_trains(tmp_path: Path, channels: int):
     images = from_array(generator.integers(0, 256, (64, 20, 20, channels), dtype=np.uint8))
     options = Options(out=str(tmp_path / "run"), epochs=1, batch_size=32, width=4, threads=1, augment="simclr")
     folder = api.train("simclr", options, images=images)
-    assert load_backbone(folder.encoder, "cpu").features(images.pixels).shape == (64, 128)
+    assert load_feature_extractor(folder.encoder, "cpu").features(images.pixels).shape == (64, 128)
 
 
 def test_a_network_from_python(tmp_path: Path):

@@ -15,7 +15,7 @@ from lookalike.core.errors import Interrupted
 from lookalike.data.base import Images
 from lookalike.data.loading import load as load_images
 from lookalike.engine import snapshots as module
-from lookalike.engine.backbone import Backbone, load_backbone
+from lookalike.engine.feature_extractor import FeatureExtractor, load_feature_extractor
 from lookalike.engine.loop import Trainer
 from lookalike.engine.saving import Checkpoint
 from lookalike.engine.snapshots import SIDE, pixel_hashes, sprite_sheet
@@ -75,7 +75,7 @@ def test_features_are_those_of_pixels_and_of_the_network(run: RunFolder):
     images = digits()
     pixels, last = (np.load(run.snapshots / name) for name in ("pixels.npy", "000006.npy"))
     assert np.array_equal(pixels, pixel_features(images.pixels).half().numpy())
-    assert np.array_equal(last, load_backbone(run.encoder, "cpu").features(images.pixels).half().numpy())
+    assert np.array_equal(last, load_feature_extractor(run.encoder, "cpu").features(images.pixels).half().numpy())
     untrained = np.load(run.snapshots / "000000.npy").astype(np.float32)
     assert untrained.std() > 0.01  # BatchNorm was calibrated: features are not close to nothing
 
@@ -149,13 +149,13 @@ def test_subset_and_thumbnails_of_a_larger_collection(tmp_path: Path, monkeypatc
     monkeypatch.setattr(module, "SUBSET", 50)
     monkeypatch.setattr(module, "THUMBNAILS", 200)
     asked: list[int] = []
-    features = Backbone.features
+    features = FeatureExtractor.features
 
-    def counting(self: Backbone, images: torch.Tensor, *ranks: object) -> torch.Tensor:
+    def counting(self: FeatureExtractor, images: torch.Tensor, *ranks: object) -> torch.Tensor:
         asked.append(len(images))
         return features(self, images, *ranks)
 
-    monkeypatch.setattr(Backbone, "features", counting)
+    monkeypatch.setattr(FeatureExtractor, "features", counting)
     one, two = train(tmp_path / "one"), train(tmp_path / "two", seed=1)
     # three looks a run ask for all images once and for their views; the frame of 50 is among the former
     assert 50 not in asked
@@ -167,7 +167,7 @@ def test_subset_and_thumbnails_of_a_larger_collection(tmp_path: Path, monkeypatc
     assert rows != index(two)["rows"]
     assert max(rows) > 250 and min(rows) < 50  # from everywhere
     last = np.load(one.snapshots / "000006.npy")
-    expected = load_backbone(one.encoder, "cpu").features(digits().pixels[torch.tensor(rows)])
+    expected = load_feature_extractor(one.encoder, "cpu").features(digits().pixels[torch.tensor(rows)])
     np.testing.assert_allclose(last, expected.half().numpy(), rtol=2e-3, atol=1e-4)  # in blocks of other images
     assert np.array_equal(np.load(one.snapshots / "hashes.npy"), pixel_hashes(digits().pixels[torch.tensor(shown)]))
 

@@ -7,17 +7,17 @@ from fakes import noise, tiny_options
 from lookalike.core.comm import blocks
 from lookalike.data.base import Images
 from lookalike.encoders.base import EncoderSpec, build_encoder
-from lookalike.engine.backbone import Backbone
+from lookalike.engine.feature_extractor import FeatureExtractor
 from lookalike.engine.step import forward_backward
 from lookalike.methods.find import find_method
 
 
-def backbone(norm: str = "group") -> Backbone:
+def backbone(norm: str = "group") -> FeatureExtractor:
     spec = EncoderSpec("convnet", channels=1, image_size=16, width=4, norm=norm)
-    return Backbone(build_encoder(spec, 0).double(), spec, (0.5,), (0.25,), "float64")
+    return FeatureExtractor(build_encoder(spec, 0).double(), spec, (0.5,), (0.25,), "float64")
 
 
-def learner(of: Backbone, name: str = "simclr"):
+def learner(of: FeatureExtractor, name: str = "simclr"):
     kind = find_method(name)
     return kind(of.encoder, tiny_options(name), 6, 5).double()
 
@@ -64,9 +64,9 @@ def test_an_untrained_network_is_calibrated_on_a_copy():
     of = backbone("batch")
     before = {k: v.clone() for k, v in of.encoder.state_dict().items()}
     pixels = torch.randint(0, 256, (64, 1, 16, 16), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
-    twin = of.calibrated(pixels)
+    twin = of.with_recomputed_bn_stats(pixels)
     assert all(torch.equal(v, before[k]) for k, v in of.encoder.state_dict().items())
-    expected = of.prepare(pixels)
+    expected = of.preprocess(pixels)
     stem_C = twin.encoder.conv1(expected).mean((0, 2, 3))
     torch.testing.assert_close(twin.encoder.bn1.running_mean, stem_C)
 
@@ -88,4 +88,4 @@ def test_no_image_has_no_blocks():
 def test_an_untrained_network_is_calibrated_on_one_image_more_than_a_block():
     of = backbone("batch")
     pixels = torch.randint(0, 256, (513, 1, 16, 16), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
-    assert of.calibrated(pixels).features(pixels).isfinite().all()
+    assert of.with_recomputed_bn_stats(pixels).features(pixels).isfinite().all()

@@ -57,7 +57,7 @@ def test_each_view_is_the_recipe_s_view_of_that_number():
         (build_augmentation("digits", 10, 0.05, 0.4), small, 2),
     ):
         for i in range(2):
-            expected = of.backbone.prepare(recipe(pixels, seed=0, epoch=4, index_B=called, view=first + i))
+            expected = of.backbone.preprocess(recipe(pixels, seed=0, epoch=4, index_B=called, view=first + i))
             torch.testing.assert_close(found[i], expected, rtol=0, atol=1e-6)
 
 
@@ -70,7 +70,7 @@ def test_smaller_views_are_the_recipe_s_of_that_size_and_looks_keep_the_images_o
         of.images.pixels[INDEX], seed=0, epoch=4, index_B=of.images.order[INDEX], view=1
     )
     assert tuple(learned.shape) == (2, 3, 1, 16, 16)
-    torch.testing.assert_close(learned[1], of.backbone.prepare(small), rtol=0, atol=1e-6)
+    torch.testing.assert_close(learned[1], of.backbone.preprocess(small), rtol=0, atol=1e-6)
     assert torch.equal(of.one(4, INDEX, 1), learned[1])
     seen = of.recipe(of.images.pixels[INDEX], seed=0, epoch=0, index_B=INDEX, view=0)
     assert tuple(seen.shape) == (3, 1, 32, 32)
@@ -99,7 +99,7 @@ def test_views_of_a_collection_are_those_of_its_rows_in_train_mode():
     assert data.labels_N is None
     method.train()
     assert torch.equal(data.view_outputs(flat, epoch=-1, view=1), of.one(-1, INDEX, 1).flatten(1))
-    assert torch.equal(data.outputs(flat), of.backbone.prepare(of.images.pixels[INDEX]).flatten(1))
+    assert torch.equal(data.outputs(flat), of.backbone.preprocess(of.images.pixels[INDEX]).flatten(1))
     assert modes == [(True, False), (False, False)]
     assert method.training
 

@@ -5,11 +5,11 @@ import dataclasses
 import pytest
 import torch
 
-from lookalike.clustering.agreement import ari, matched_accuracy, nmi, purity
+from lookalike.clustering.clustering_metrics import ari, matched_accuracy, nmi, purity
 from lookalike.core.errors import LookalikeError
 from lookalike.evaluate.clusters import (
     GROUPING_METHODS,
-    agreement,
+    clustering_metrics,
     groups,
     kmeans_accuracy,
     kmeans_groups,
@@ -83,19 +83,19 @@ def test_of_several_starts_the_best_one_is_taken():
 
 def test_agreement_is_all_four_measures():
     a, b = torch.tensor([0, 0, 1, 2, 2, 2]), torch.tensor([0, 0, 1, 1, 2, 0])
-    assert dataclasses.asdict(agreement(a, b)) == {
+    assert dataclasses.asdict(clustering_metrics(a, b)) == {
         "accuracy": matched_accuracy(a, b),
         "nmi": nmi(a, b),
         "ari": ari(a, b),
         "purity": purity(a, b),
     }
-    assert agreement(a, b).accuracy == pytest.approx(4 / 6)
-    assert agreement(a, torch.tensor([0, 0, 1, 1, 1, 0])).purity == pytest.approx(5 / 6)
+    assert clustering_metrics(a, b).accuracy == pytest.approx(4 / 6)
+    assert clustering_metrics(a, torch.tensor([0, 0, 1, 1, 1, 0])).purity == pytest.approx(5 / 6)
 
 
 def test_groups_that_are_the_classes_agree_by_1():
     y = torch.tensor([2, 2, 0, 1, 1])
-    assert set(dataclasses.astuple(agreement((y + 1) % 3, y))) == {1.0}
+    assert set(dataclasses.astuple(clustering_metrics((y + 1) % 3, y))) == {1.0}
 
 
 def test_kmeans_accuracy_is_that_of_all_rows():

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from lookalike.evaluate.few_labels import drawn, knn_of_few
+from lookalike.evaluate.few_shot import drawn, knn_of_few
 from lookalike.evaluate.smooth import smoothed
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from lookalike.encoders.base import EncoderSpec, build_encoder
-from lookalike.engine.backbone import Backbone
+from lookalike.engine.feature_extractor import FeatureExtractor
 from lookalike.runs.folder import RunFolder
 
 
@@ -26,7 +26,7 @@ def resnet_run(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @cache
-def network(spec: EncoderSpec, precision: str = "float32") -> Backbone:
+def network(spec: EncoderSpec, precision: str = "float32") -> FeatureExtractor:
     """A network of which every tensor matters: statistics and affine parameters are none that a layer begins with.
 
     It is only saved, so that many tests may have the same one.
@@ -45,7 +45,7 @@ def network(spec: EncoderSpec, precision: str = "float32") -> Backbone:
     if precision == "float64":
         encoder.double()
     mean, std = tuple(values), tuple(0.2 + value for value in values)
-    return Backbone(encoder.eval(), spec, mean, std, precision)
+    return FeatureExtractor(encoder.eval(), spec, mean, std, precision)
 
 
 @pytest.fixture

@@ -72,7 +72,7 @@ def test_the_exported_weights_make_the_same_maps_through_torchvision_s_own_path(
     theirs = IntermediateLayerGetter(loaded["model"], PYRAMID)
     images = torch.randint(0, 256, (2, 3, 64, 64), dtype=torch.uint8)
     with torch.no_grad():
-        one = maps.double()(run.backbone.prepare(images).double())
+        one = maps.double()(run.backbone.preprocess(images).double())
         other = theirs.double()(loaded["prepare"](images).double())
     assert list(one) == list(other)
     assert all(torch.allclose(one[name], other[name], rtol=0, atol=1e-5) for name in one)

@@ -14,7 +14,7 @@ import lookalike
 from lookalike.core import optional
 from lookalike.core.errors import LookalikeError
 from lookalike.encoders.base import EncoderSpec
-from lookalike.engine.backbone import load_backbone
+from lookalike.engine.feature_extractor import load_feature_extractor
 from lookalike.export import base
 
 FILES = ("README.md", "config.json", "load.py", "model.safetensors", "preprocessor_config.json")
@@ -46,7 +46,7 @@ def test_the_printed_lines_load_it_and_give_the_run_s_features(exported, photo_r
 
 
 def test_configuration_and_preprocessing(exported, photo_run):
-    backbone = load_backbone(photo_run / "encoder.safetensors", "cpu")
+    backbone = load_feature_extractor(photo_run / "encoder.safetensors", "cpu")
     config = json.loads((exported.folder / "config.json").read_text())
     assert config["encoder"] == "convnet" and config["num_features"] == 128 and config["method"] == "simclr"
     assert "architecture" not in config  # timm has no such network
@@ -56,7 +56,7 @@ def test_configuration_and_preprocessing(exported, photo_run):
     with safe_open(exported.folder / "model.safetensors", framework="pt") as file:
         assert file.metadata()["format"] == "pt"
     assert torch.equal(
-        load_backbone(exported.folder / "model.safetensors", "cpu").encoder.conv1.weight,
+        load_feature_extractor(exported.folder / "model.safetensors", "cpu").encoder.conv1.weight,
         backbone.encoder.conv1.weight,
     )
 
@@ -91,7 +91,7 @@ def test_timm_builds_a_resnet_from_the_folder(channels, holding):
     found = base.export(run, "huggingface", threads=1)
     assert any("checked: timm's model" in sentence for sentence in found.messages)
     model = timm.create_model(f"local-dir:{found.folder}", pretrained=True).eval()
-    backbone = load_backbone(run.encoder, "cpu")
+    backbone = load_feature_extractor(run.encoder, "cpu")
     x = torch.randn(2, channels, 32, 32)
     with torch.no_grad():
         assert torch.allclose(model.double()(x.double()), backbone.encoder.double()(x.double()), rtol=0, atol=1e-6)
@@ -106,6 +106,6 @@ def test_other_channels(channels, holding):
 def test_a_network_of_one_s_own_is_refused(holding):
     spec = EncoderSpec("convnet", 3, 16, 4)
     run = holding(spec)
-    own = load_backbone(run.encoder, "cpu").encoder
+    own = load_feature_extractor(run.encoder, "cpu").encoder
     with pytest.raises(LookalikeError, match=r"a network of your own.*--to onnx takes any"):
         lookalike.load(run, "cpu", own).export("huggingface")

@@ -16,7 +16,7 @@ from lookalike.cli.main import main
 from lookalike.core import optional, registry
 from lookalike.core.errors import LookalikeError
 from lookalike.encoders.base import EncoderSpec
-from lookalike.engine.backbone import load_backbone
+from lookalike.engine.feature_extractor import load_feature_extractor
 from lookalike.export import base, networks
 
 TOLERANCE = 1e-6
@@ -51,10 +51,10 @@ def test_strict_loads_with_equal_features(library, spec, holding):
     assert type(model).__module__.split(".")[0] == library and not model.training
     assert model.state_dict().keys() == load_file(found.folder / "encoder.safetensors").keys()
     images = torch.randint(0, 256, (3, spec.channels, 32, 32), dtype=torch.uint8)
-    backbone = load_backbone(run.encoder, "cpu")
+    backbone = load_feature_extractor(run.encoder, "cpu")
     with torch.no_grad():
         theirs = model.double()(loaded["prepare"](images).double())
-        ours = backbone.encoder.double()(backbone.prepare(images).double())
+        ours = backbone.encoder.double()(backbone.preprocess(images).double())
     assert theirs.shape == (3, backbone.encoder.out_features)
     assert torch.allclose(theirs, ours, rtol=0, atol=TOLERANCE)
 

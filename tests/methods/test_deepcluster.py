@@ -9,11 +9,11 @@ import torch.nn.functional as F
 
 from fakes import FakeCollection, configured, noise, tiny_learner, tiny_options
 from lookalike import api
-from lookalike.clustering.agreement import nmi
+from lookalike.clustering.clustering_metrics import nmi
 from lookalike.clustering.lloyd import Clustering
 from lookalike.core.errors import ConfigurationError
-from lookalike.engine.backbone import Backbone
 from lookalike.engine.collection import TrainingImages
+from lookalike.engine.feature_extractor import FeatureExtractor
 from lookalike.engine.loop import Trainer
 from lookalike.methods import deepcluster
 
@@ -175,7 +175,7 @@ def trainer_of(options: deepcluster.Options) -> Trainer:
     images = api.load_images("digits")
     said = set(vars(options))
     options = configured(options, "deepcluster", said, images, images.training)
-    backbone: Backbone = api.untrained_backbone(options, images, "cpu")
+    backbone: FeatureExtractor = api.untrained_backbone(options, images, "cpu")
     learner = deepcluster.DeepCluster(backbone.encoder, options, len(images))
     return Trainer(learner, backbone, options, images, images.training)
 

@@ -9,7 +9,7 @@ from lookalike.api.finetuning import Schedule, finetune
 from lookalike.api.finish import Finished, Wish, finish
 from lookalike.api.labelling import label, select
 from lookalike.api.load import training_rows
-from lookalike.api.networks import calibrated, untrained_backbone
+from lookalike.api.networks import untrained_backbone, with_recomputed_bn_stats
 from lookalike.api.other_features import (
     TRAINED,
     OtherFeatures,
@@ -30,7 +30,7 @@ from lookalike.api.records import (
 from lookalike.api.training import decide, train
 from lookalike.api.transfer import evaluate_on
 from lookalike.data.loading import load as load_images
-from lookalike.engine.backbone import load_backbone
+from lookalike.engine.feature_extractor import load_feature_extractor
 from lookalike.runs.folder import RunFolder
 from lookalike.runs.reader import index_of
 
@@ -46,7 +46,6 @@ __all__ = [
     "better_for_groups",
     "better_for_labels",
     "better_for_search",
-    "calibrated",
     "can_evaluate",
     "configure",
     "decide",
@@ -63,7 +62,7 @@ __all__ = [
     "index_of",
     "keep_survey",
     "label",
-    "load_backbone",
+    "load_feature_extractor",
     "load_images",
     "loading",
     "options_of",
@@ -74,6 +73,7 @@ __all__ = [
     "train",
     "training_rows",
     "untrained_backbone",
+    "with_recomputed_bn_stats",
     "write_features",
     "write_index",
 ]

@@ -14,9 +14,9 @@ from lookalike.core.errors import LookalikeError
 from lookalike.core.metrics import read_metrics
 from lookalike.core.words import counted
 from lookalike.evaluate.baselines import BASELINES
-from lookalike.evaluate.choose_k import stability
-from lookalike.evaluate.clusters import agreement, groups
+from lookalike.evaluate.clusters import clustering_metrics, groups
 from lookalike.evaluate.comparison import better_baseline
+from lookalike.evaluate.n_clusters_selection import stability
 from lookalike.evaluate.propagate import left_out
 from lookalike.runs.clusters import ClusterRecord
 from lookalike.runs.folder import RunFolder
@@ -90,7 +90,7 @@ def better_for_groups(
     codes = {name: code for code, name in enumerate(sorted(set(label_N)))}
     if len(codes) > 1 and named.any():
         truth = torch.tensor([codes[label_N[row]] for row in rows[named].tolist()])
-        reached = {kind: agreement(groups(method, x, k)[0][named], truth).nmi for kind, x in kinds.items()}
+        reached = {kind: clustering_metrics(groups(method, x, k)[0][named], truth).nmi for kind, x in kinds.items()}
         what, enough = "agree with the labels by an NMI of", 1.0
     else:
         reached = {kind: stability(x, k, method) for kind, x in kinds.items()}

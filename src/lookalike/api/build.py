@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from torch import nn
 
 from lookalike.api.load import Loaded
-from lookalike.api.networks import build_pretrained, calibrated, untrained_backbone
+from lookalike.api.networks import build_pretrained, untrained_backbone, with_recomputed_bn_stats
 from lookalike.core.comm import Comm
 from lookalike.core.config import Config
 from lookalike.core.options import TrainOptions
-from lookalike.engine.backbone import Backbone, placed
+from lookalike.engine.feature_extractor import FeatureExtractor, placed
 from lookalike.methods.base import Method
 from lookalike.methods.checks import checked_method
 from lookalike.methods.find import find_method
@@ -22,8 +22,8 @@ from lookalike.methods.find import find_method
 class Built:
     """A network and a method around it, on their device."""
 
-    backbone: Backbone
-    untrained: Backbone
+    backbone: FeatureExtractor
+    untrained: FeatureExtractor
     """What figures are compared with: the same network before any training; the backbone itself where it starts so."""
     method: Method
 
@@ -50,7 +50,7 @@ def build(
     options, images, pretrained = config.options, loaded.images, loaded.pretrained
     if pretrained is None:
         backbone = untrained = untrained_backbone(options, images, device, encoder)
-        backbone = backbone if options.epochs else calibrated(backbone, images)
+        backbone = backbone if options.epochs else with_recomputed_bn_stats(backbone, images)
     else:
         backbone = build_pretrained(pretrained, options, images, device, copy.deepcopy(encoder))
         # ImageNet's statistics are for an untrained network only where they were asked for
@@ -64,7 +64,7 @@ def rebuild(built: Built, config: Config[TrainOptions], loaded: Loaded) -> Built
     return replace(built, method=build_method(config, loaded, built.backbone, built.method.ranks))
 
 
-def build_method(config: Config[TrainOptions], loaded: Loaded, backbone: Backbone, ranks: Comm) -> Method:
+def build_method(config: Config[TrainOptions], loaded: Loaded, backbone: FeatureExtractor, ranks: Comm) -> Method:
     """The method around a network, on its device."""
     kind, classes = find_method(config.method), len(loaded.images.classes)
     method = checked_method(kind(backbone.encoder, config.options, len(loaded.rows), classes, ranks))

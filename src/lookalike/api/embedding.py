@@ -15,7 +15,7 @@ from lookalike.core.process import threads_kept
 from lookalike.core.progress import tell
 from lookalike.data.base import Images
 from lookalike.data.loading import load as load_images
-from lookalike.engine.backbone import load_backbone
+from lookalike.engine.feature_extractor import load_feature_extractor
 from lookalike.inputs import entering
 from lookalike.runs.folder import RunFolder
 
@@ -75,7 +75,7 @@ def _embed(
         folder = out or run.path
         features = features_of(run, images, device, threads, encoder) if features is None else features
     else:
-        backbone = load_backbone(run.encoder, machine.resolve_device(device), encoder)
+        backbone = load_feature_extractor(run.encoder, machine.resolve_device(device), encoder)
         options = options_of(run)[1]
         config = loading(options, load_options)
         download = bool((load_options or {}).get("download", False))
@@ -102,4 +102,4 @@ def features_of(
 ) -> Tensor:
     """Features [N, D] (float32) of a run's own images; for whoever wants to embed and evaluate with one pass."""
     machine.use_threads(threads)
-    return load_backbone(run.encoder, machine.resolve_device(device), encoder).features(images.center_crops)
+    return load_feature_extractor(run.encoder, machine.resolve_device(device), encoder).features(images.center_crops)

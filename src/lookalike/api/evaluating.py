@@ -10,7 +10,7 @@ from contextlib import ExitStack
 import torch
 from torch import Tensor, nn
 
-from lookalike.api.networks import build_pretrained, calibrated, untrained_backbone
+from lookalike.api.networks import build_pretrained, untrained_backbone, with_recomputed_bn_stats
 from lookalike.api.pretrained import find_pretrained
 from lookalike.api.records import images_of, options_of
 from lookalike.core import machine, rng
@@ -23,9 +23,9 @@ from lookalike.core.places import find_place
 from lookalike.core.process import threads_kept
 from lookalike.core.record_types import Record
 from lookalike.data.base import Images, content_order
-from lookalike.engine.backbone import Backbone, load_backbone, placed
 from lookalike.engine.checkpoint import load_checkpoint
 from lookalike.engine.distributed import join, own_device
+from lookalike.engine.feature_extractor import FeatureExtractor, load_feature_extractor, placed
 from lookalike.evaluate.baselines import BASELINES, FeatureFunction
 from lookalike.evaluate.knn import K
 from lookalike.evaluate.protocol import measure, protocol
@@ -115,10 +115,10 @@ def _evaluate(
     assert images.labels is not None
     scores: dict[str, Scores] = {}
     if baselines:  # the untrained network comes first: from Python, one instance serves as both
-        channels = None if encoder is not None else load_backbone(run.encoder, device).spec.channels
+        channels = None if encoder is not None else load_feature_extractor(run.encoder, device).spec.channels
         scores = baseline_scores(options, images, device, encoder, ranks, channels)
     if features is None:
-        features = load_backbone(run.encoder, device, encoder).features(images.center_crops, ranks)
+        features = load_feature_extractor(run.encoder, device, encoder).features(images.center_crops, ranks)
     scores = {TRAINED: measure(features, images.labels, bank, test, len(images.classes), ranks), **scores}
     begun_with: dict[str, str] = {}
     if baselines and encoder is None and options.init is not None and options.epochs:
@@ -182,7 +182,9 @@ def penalties(scores: Mapping[str, Scores]) -> dict[str, float]:
     return {kind: score.penalty for kind, score in scores.items() if score.penalty is not None}
 
 
-def begun_from(run: RunFolder, options: TrainOptions, images: Images, device: str) -> tuple[Backbone | None, str]:
+def begun_from(
+    run: RunFolder, options: TrainOptions, images: Images, device: str
+) -> tuple[FeatureExtractor | None, str]:
     """The network with the weights that --init named, and what they are; None, and why, where they are gone."""
     try:
         assert options.init is not None
@@ -214,7 +216,7 @@ def baseline_scores(
     """
     assert images.evaluation is not None and images.labels is not None
     bank, test = images.evaluation
-    untrained = calibrated(untrained_backbone(options, images, device, encoder, channels), images)
+    untrained = with_recomputed_bn_stats(untrained_backbone(options, images, device, encoder, channels), images)
     features: dict[str, FeatureFunction] = {
         **BASELINES,
         "random": lambda center_crops: untrained.features(center_crops, ranks),
@@ -229,7 +231,7 @@ def _classifier_accuracy(run: RunFolder, method: str, options: TrainOptions, ima
     """Accuracy on the test rows of the classifier that supervised training ends with."""
     assert images.evaluation is not None and images.labels is not None
     bank, test = images.evaluation
-    backbone = load_backbone(run.encoder, device)
+    backbone = load_feature_extractor(run.encoder, device)
     trained_method = find_method(method)(backbone.encoder, options, len(bank), len(images.classes))
     trained_method = placed(trained_method.double() if options.precision == "float64" else trained_method, device)
     trained_method.load_state_dict(load_checkpoint(run.checkpoint)["method"])

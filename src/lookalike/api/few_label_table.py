@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from lookalike.api.evaluating import can_evaluate
 from lookalike.api.finetuning import quick_finetune
-from lookalike.api.networks import calibrated, untrained_backbone
+from lookalike.api.networks import untrained_backbone, with_recomputed_bn_stats
 from lookalike.api.records import images_of, options_of
 from lookalike.core import machine, rng
 from lookalike.core.arithmetic import outside_autocast
@@ -26,9 +26,9 @@ from lookalike.core.process import threads_kept
 from lookalike.core.progress import phase
 from lookalike.core.record_types import Record
 from lookalike.data.base import Images, content_order
-from lookalike.engine.backbone import load_backbone
+from lookalike.engine.feature_extractor import load_feature_extractor
 from lookalike.evaluate.baselines import BASELINES
-from lookalike.evaluate.few_labels import PROTOCOL, drawn, knn_of_few, linear_of_few
+from lookalike.evaluate.few_shot import PROTOCOL, drawn, knn_of_few, linear_of_few
 from lookalike.evaluate.smooth import smoothed
 from lookalike.runs.folder import RunFolder, writes
 
@@ -86,9 +86,9 @@ def few_labels(
             "own"
         )
     bank, test = content_order(images, images.evaluation[0]), images.evaluation[1]
-    networks = {"trained": load_backbone(run.encoder, device, encoder)}
+    networks = {"trained": load_feature_extractor(run.encoder, device, encoder)}
     if baselines and encoder is None:
-        networks["untrained"] = calibrated(untrained_backbone(options, images, device), images)
+        networks["untrained"] = with_recomputed_bn_stats(untrained_backbone(options, images, device), images)
     draws = {k: [drawn(images.labels, bank, k, seed) for seed in range(seeds)] for k in per_class}
     some = bank[rng.permutation(0, "few-labels/bank", 0, len(bank))[:_BANK]]
     rows = torch.cat([some, test, *(chosen for each in draws.values() for chosen in each)]).unique()

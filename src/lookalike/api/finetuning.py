@@ -37,7 +37,7 @@ from lookalike.core.record_types import Record
 from lookalike.core.words import counted
 from lookalike.data.base import Images
 from lookalike.data.loading import load as load_images
-from lookalike.engine.backbone import Backbone, load_backbone, placed
+from lookalike.engine.feature_extractor import FeatureExtractor, load_feature_extractor, placed
 from lookalike.engine.trial_run import TrialRun
 from lookalike.methods.base import Projections
 from lookalike.methods.find import find_method
@@ -131,7 +131,7 @@ def _finetune(
     _, options = options_of(run)
     if options.encoder.startswith("python:"):
         raise LookalikeError(f"{run.path} has a network given from Python; only those of --encoder can be fine-tuned")
-    load_backbone(run.encoder, "cpu")  # what is wrong with it is said before images are read
+    load_feature_extractor(run.encoder, "cpu")  # what is wrong with it is said before images are read
     overrides: Record = {name: getattr(options, name) for name in ("store", "cache", "store_limit", "skip_bad")}
     overrides |= load_options or {}
     if not data:
@@ -175,7 +175,7 @@ def _can_be_spread(run: RunFolder, tuned: RunFolder, images: Images, rows: Tenso
         return True
     tuned.raise_foreign()
     machine.use_threads(options.threads)
-    backbone = load_backbone(run.encoder, machine.resolve_device(options.device))
+    backbone = load_feature_extractor(run.encoder, machine.resolve_device(options.device))
     return can_be_spread(backbone, images, rows, options.seed)
 
 
@@ -281,7 +281,13 @@ def _finished(run: RunFolder, images: Images, device: str) -> float | None:
 
 
 def quick_finetune(
-    backbone: Backbone, options: TrainOptions, images: Images, rows: Tensor, test: Tensor, seed: int, device: str
+    backbone: FeatureExtractor,
+    options: TrainOptions,
+    images: Images,
+    rows: Tensor,
+    test: Tensor,
+    seed: int,
+    device: str,
 ) -> float:
     """Accuracy on `test` rows of a network trained on from `backbone` with the labels of `rows`, which are few.
 

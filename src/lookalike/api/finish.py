@@ -23,7 +23,7 @@ from lookalike.core.durations import timed
 from lookalike.core.errors import LookalikeError, MachineError
 from lookalike.core.files import read_json
 from lookalike.data.base import Images
-from lookalike.engine.grouping import AUTO, group_run
+from lookalike.engine.clustering import AUTO, group_run
 from lookalike.runs.clusters import ClusterRecord
 from lookalike.runs.folder import RunFolder
 

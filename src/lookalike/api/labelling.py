@@ -21,9 +21,9 @@ from lookalike.core.label_files import listed, read_given, rows_of
 from lookalike.core.matching import Matcher
 from lookalike.core.process import threads_kept
 from lookalike.core.words import counted
-from lookalike.engine.grouping import raise_useless
+from lookalike.engine.clustering import raise_useless
 from lookalike.evaluate.propagate import propagate
-from lookalike.evaluate.typical import typical_rows
+from lookalike.evaluate.typiclust import typical_rows
 from lookalike.runs.folder import RunFolder, writes
 from lookalike.runs.reader import features_and_index
 

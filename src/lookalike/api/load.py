@@ -22,7 +22,7 @@ from lookalike.core.words import counted
 from lookalike.data.base import Images, content_order
 from lookalike.data.loading import load as load_images
 from lookalike.engine.budget import raise_too_little
-from lookalike.evaluate.few_labels import drawn_share
+from lookalike.evaluate.few_shot import drawn_share
 from lookalike.methods.find import find_method, method_names
 
 

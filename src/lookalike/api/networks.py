@@ -20,7 +20,7 @@ from lookalike.encoders.base import (
     library_of,
     output_width,
 )
-from lookalike.engine.backbone import Backbone, placed
+from lookalike.engine.feature_extractor import FeatureExtractor, placed
 
 _CALIBRATION = 2048  # images from which the untrained network takes its BatchNorm statistics
 _COLOUR = 3
@@ -34,7 +34,7 @@ def untrained_backbone(
     encoder: nn.Module | None = None,
     channels: int | None = None,
     normalize: str | None = None,
-) -> Backbone:
+) -> FeatureExtractor:
     """The backbone of a run before its first step; a function of options and training images alone.
 
     `channels` is what the network takes, where that is not what the images have: grey ones enter a network for colour.
@@ -58,12 +58,12 @@ def untrained_backbone(
         statistics = IMAGENET_MEAN, IMAGENET_STD
     network = placed(network, device)
     normalized_by = "imagenet" if by_imagenet else "data"
-    return Backbone(network, spec, *statistics, options.precision, device, normalized_by)
+    return FeatureExtractor(network, spec, *statistics, options.precision, device, normalized_by)
 
 
 def build_pretrained(
     pretrained: PretrainedWeights, options: TrainOptions, images: Images, device: str, encoder: nn.Module | None = None
-) -> Backbone:
+) -> FeatureExtractor:
     """The backbone of a run that starts from weights of others; `options.normalize` is resolved.
 
     Grey images enter weights for colour, the grey in each of three channels.
@@ -110,7 +110,7 @@ def _with_weights(
     device: str,
     encoder: nn.Module | None,
     channels: int,
-) -> Backbone:
+) -> FeatureExtractor:
     backbone = untrained_backbone(options, images, device, encoder, channels)
     pretrained.load_into(backbone, pretrained.normalization(options, channels))
     return backbone
@@ -122,6 +122,6 @@ def taken_channels(encoder: str, image_channels: int) -> int:
     return image_channels if library is None else bridge(library[0]).channels(image_channels)
 
 
-def calibrated(backbone: Backbone, images: Images) -> Backbone:
+def with_recomputed_bn_stats(backbone: FeatureExtractor, images: Images) -> FeatureExtractor:
     """An untrained backbone with the BatchNorm statistics of training images."""
-    return backbone.calibrated(images.center_crops[images.training[:_CALIBRATION]])
+    return backbone.with_recomputed_bn_stats(images.center_crops[images.training[:_CALIBRATION]])

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lookalike.api.networks import calibrated, untrained_backbone
+from lookalike.api.networks import untrained_backbone, with_recomputed_bn_stats
 from lookalike.api.records import images_of, options_of
 from lookalike.core import machine
 from lookalike.core.errors import LookalikeError
@@ -63,7 +63,7 @@ def other_features(
         raise LookalikeError(f"--features {kind} are computed from the images of the run. {error}") from error
     if kind in BASELINES:
         return OtherFeatures(kind, images, BASELINES[kind], images.shape[0])
-    network = calibrated(untrained_backbone(options, images, machine.resolve_device(device)), images)
+    network = with_recomputed_bn_stats(untrained_backbone(options, images, machine.resolve_device(device)), images)
     return OtherFeatures(kind, images, network.features, network.spec.channels)
 
 

@@ -29,7 +29,7 @@ from lookalike.encoders.base import (
     library_of,
 )
 from lookalike.encoders.weights import fit_weights, read_weights
-from lookalike.engine.backbone import Backbone
+from lookalike.engine.feature_extractor import FeatureExtractor
 from lookalike.runs.folder import RunFolder
 
 _LARGE_KERNEL = 7  # of the first convolution of a ResNet for large images
@@ -78,7 +78,7 @@ class PretrainedWeights:
             return "weights"
         return "imagenet" if channels == len(IMAGENET_MEAN) and self.trained is None else "data"
 
-    def load_into(self, backbone: Backbone, normalize: str) -> None:
+    def load_into(self, backbone: FeatureExtractor, normalize: str) -> None:
         """Load the weights into a network, whose images are normalised as `normalization` said.
 
         Raises:
@@ -98,7 +98,7 @@ class PretrainedWeights:
         backbone.mean, backbone.std = statistics.get(normalize, (backbone.mean, backbone.std))
         backbone.normalized_by = normalize
 
-    def words(self, backbone: Backbone, images: int) -> str:
+    def words(self, backbone: FeatureExtractor, images: int) -> str:
         """What is said of it as a run begins. `images`: channels that the images of the run have."""
         spec = backbone.spec
         ways = {"data": "these images", "imagenet": "ImageNet", "weights": "the images they were trained on"}

@@ -16,7 +16,7 @@ from lookalike.core.files import write_csv
 from lookalike.core.label_files import listed, read_given, rows_of
 from lookalike.core.words import agreeing, counted
 from lookalike.data.base import Images, content_order
-from lookalike.engine.backbone import Backbone
+from lookalike.engine.feature_extractor import FeatureExtractor
 from lookalike.evaluate.propagate import left_out_right, propagate
 
 HEAD = ("path", "label", "confidence")
@@ -66,7 +66,7 @@ def others_of(images: Images, rows: Tensor) -> Tensor:
     return images.training[~taken[images.training]]
 
 
-def can_be_spread(backbone: Backbone, images: Images, rows: Tensor, seed: int = 0) -> bool:
+def can_be_spread(backbone: FeatureExtractor, images: Images, rows: Tensor, seed: int = 0) -> bool:
     """Whether the labels of `rows` (int64) tell enough of other images to be learned from when they are spread.
 
     They do where each fifth of them is guessed from the others along the features of a network that has seen none.

@@ -21,7 +21,7 @@ from lookalike.core.process import threads_kept
 from lookalike.core.progress import tell
 from lookalike.core.record_types import Record
 from lookalike.data.loading import load as load_images
-from lookalike.engine.backbone import load_backbone
+from lookalike.engine.feature_extractor import load_feature_extractor
 from lookalike.evaluate.protocol import measure, protocol
 from lookalike.inputs import entering
 from lookalike.runs.evaluation import TRAINED, Evaluation
@@ -64,7 +64,7 @@ def evaluate_on(
     machine.use_threads(threads)
     device = machine.resolve_device(device)
     _, options = options_of(run)
-    backbone = load_backbone(run.encoder, device, copy.deepcopy(encoder))
+    backbone = load_feature_extractor(run.encoder, device, copy.deepcopy(encoder))
     config = loading(options, load_options)
     images = load_images(data, backbone.spec.image_size, bool((load_options or {}).get("download", False)), config)
     bank, test = split_of(images, data)

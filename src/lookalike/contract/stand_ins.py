@@ -20,8 +20,8 @@ from lookalike.core import machine
 from lookalike.core.comm import SINGLE, Comm
 from lookalike.core.options import TrainOptions
 from lookalike.encoders.base import EncoderSpec, build_encoder
-from lookalike.engine.backbone import Backbone
 from lookalike.engine.distributed import Group
+from lookalike.engine.feature_extractor import FeatureExtractor
 from lookalike.methods.base import Method
 from lookalike.methods.find import find_method
 
@@ -40,10 +40,10 @@ def tiny_options(name: str | type[Method], **options: object) -> TrainOptions:
 
 def tiny_method(
     name: str | type[Method], n: int = 64, classes: int = CLASSES, *, comm: Comm = SINGLE, **options: object
-) -> tuple[Method, Backbone]:
+) -> tuple[Method, FeatureExtractor]:
     """A tiny float64 method of n images, whose norm does not depend on the batch, unless `options` set another."""
     spec = EncoderSpec("convnet", 1, 16, width=4, norm=str(options.get("norm", "group")))
-    backbone = Backbone(build_encoder(spec, seed=0).double(), spec, (0.5,), (0.25,), "float64")
+    backbone = FeatureExtractor(build_encoder(spec, seed=0).double(), spec, (0.5,), (0.25,), "float64")
     method = find_method(name)(backbone.encoder, tiny_options(name, **options), n, classes, comm).double()
     return method.train(), backbone
 

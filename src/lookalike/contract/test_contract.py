@@ -30,9 +30,9 @@ from lookalike.core.errors import Interrupted
 from lookalike.core.metrics import read_metrics
 from lookalike.core.options import TrainOptions, flag
 from lookalike.data.base import Images
-from lookalike.engine.backbone import Backbone, placed
 from lookalike.engine.checkpoint import load_checkpoint
 from lookalike.engine.distributed import parallel
+from lookalike.engine.feature_extractor import FeatureExtractor, placed
 from lookalike.engine.step import average_statistics, forward_backward
 from lookalike.engine.views import Views
 from lookalike.estimators import Estimator
@@ -46,7 +46,7 @@ IMAGES = 12
 GPU = "meta"  # PyTorch's device without memory: whoever needs an answer from it fails
 
 
-def planned(name: str, comm: Comm = SINGLE, norm: str = "group") -> tuple[Method, Backbone, Tensor]:
+def planned(name: str, comm: Comm = SINGLE, norm: str = "group") -> tuple[Method, FeatureExtractor, Tensor]:
     """A tiny method of a few images, and the targets of its first plan, which is made alone: all have the same."""
     method, backbone = tiny_method(name, IMAGES, norm=norm)
     targets_NH = method.plan(0, FakeCollection(method, IMAGES)).targets_NH

@@ -3,8 +3,8 @@
 Autocast belongs to a network: under it, PyTorch rounds what enters a convolution or a matrix product to bfloat16. A
 crop is a matrix product too and a blur is a convolution, so views and crops would differ with the arithmetic of the
 network that sees them; and 256 grey levels need more than the 8 bits of bfloat16. So what prepares images is marked by
-`outside_autocast`, as are a training and an evaluation as a whole. `engine/backbone.py: Backbone.compute` alone puts a
-network under autocast.
+`outside_autocast`, as are a training and an evaluation as a whole. `engine/feature_extractor.py:
+FeatureExtractor.compute` alone puts a network under autocast.
 
 A default dtype or a default device that the caller has set (`torch.set_default_dtype`, `torch.set_default_device`) are
 as PyTorch has them in there, too: what is made without a word on them is float32 on the CPU.

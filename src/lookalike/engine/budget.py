@@ -23,9 +23,9 @@ from lookalike.data.base import Images
 from lookalike.engine.evaluator import Evaluator, FeatureCache
 from lookalike.engine.pacing import CLOCK, ByClock, Evenly
 from lookalike.engine.snapshots import SUBSET
-from lookalike.evaluate.choose_k import CANDIDATES, ROWS_PER_GROUP
 from lookalike.evaluate.clusters import groups
 from lookalike.evaluate.knn import K
+from lookalike.evaluate.n_clusters_selection import CANDIDATES, ROWS_PER_GROUP
 from lookalike.evaluate.protocol import measure
 from lookalike.optim.schedules import warmup_steps
 

@@ -13,7 +13,7 @@ from lookalike.core.errors import LookalikeError
 from lookalike.core.files import write_atomically
 from lookalike.core.progress import phase
 from lookalike.core.record_types import Record
-from lookalike.engine.backbone import Backbone
+from lookalike.engine.feature_extractor import FeatureExtractor
 from lookalike.methods.base import Method
 from lookalike.methods.find import identity
 
@@ -34,7 +34,7 @@ def local_state(method: Method, state: Record, n: int) -> Record:
     return {name: value[:, rows] if name in method.sharded_buffers else value for name, value in state.items()}
 
 
-def learned_state(method: Method, backbone: Backbone, optimizer: torch.optim.Optimizer) -> Record:
+def learned_state(method: Method, backbone: FeatureExtractor, optimizer: torch.optim.Optimizer) -> Record:
     """What was learned, and of which network it is; all processes call this."""
     return {
         "architecture": _architecture(method, backbone),
@@ -44,7 +44,7 @@ def learned_state(method: Method, backbone: Backbone, optimizer: torch.optim.Opt
 
 
 def load_learned(
-    state: Record, path: Path, method: Method, backbone: Backbone, optimizer: torch.optim.Optimizer, n: int
+    state: Record, path: Path, method: Method, backbone: FeatureExtractor, optimizer: torch.optim.Optimizer, n: int
 ) -> None:
     """Put what the checkpoint at `path` holds into a method of n training images, and its optimiser.
 
@@ -64,7 +64,7 @@ def load_learned(
         raise LookalikeError(f"{path} does not fit this network: {error}") from error
 
 
-def _architecture(method: Method, backbone: Backbone) -> Record:
+def _architecture(method: Method, backbone: FeatureExtractor) -> Record:
     return {**asdict(backbone.spec), "method": identity(type(method))}
 
 

@@ -34,9 +34,9 @@ from lookalike.core.words import agreeing, counted
 from lookalike.data.base import Images
 from lookalike.engine.presets import preset_values
 from lookalike.engine.view_trials import (
-    Backbones,
     Deadline,
     Exam,
+    FeatureExtractors,
     Result,
     TimeUp,
     small_copies,
@@ -87,7 +87,7 @@ def choose_views(
     fallback: str,
     images: Images,
     rows: Tensor,
-    backbone_for: Backbones,
+    backbone_for: FeatureExtractors,
     labelled: dict[int, int] | None = None,
     *,
     seconds: float | None = None,
@@ -190,14 +190,14 @@ def by_labels(knn: dict[str, float]) -> str:
     return f"; by the labels, which are not chosen by, kNN after these short trainings is {table}"
 
 
-def far_before(exam: Exam, options: TrainOptions, copies: Images, backbone_for: Backbones) -> dict[str, float]:
+def far_before(exam: Exam, options: TrainOptions, copies: Images, backbone_for: FeatureExtractors) -> dict[str, float]:
     """Recipe -> `distance_to_own` of raw pixels or of the untrained network, whichever is nearer.
 
     Raises:
         TimeUp, Interrupted: before it is known.
     """
     names = list(exam.views)
-    untrained = trial_run(names[0], 1, options, copies, backbone_for).backbone.calibrated(exam.gallery)
+    untrained = trial_run(names[0], 1, options, copies, backbone_for).backbone.with_recomputed_bn_stats(exam.gallery)
     pixels, network = exam.take(pixel_features, names).far, exam.take(untrained.features, names).far
     return {name: min(pixels[name], network[name]) for name in names}
 
@@ -255,7 +255,7 @@ def settle_views(
     images: Images,
     rows: Tensor,
     run: RunFolder,
-    backbone_for: Backbones,
+    backbone_for: FeatureExtractors,
     ranks: Comm,
     *,
     seconds: float | None = None,

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from lookalike.core.errors import LookalikeError
 from lookalike.core.files import write_atomically
-from lookalike.engine.backbone import Backbone, load_backbone
+from lookalike.engine.feature_extractor import FeatureExtractor, load_feature_extractor
 from lookalike.methods.base import Method
 from lookalike.runs.folder import RunFolder
 
@@ -23,7 +23,7 @@ from lookalike.runs.folder import RunFolder
 class Classifier:
     """A network, and a linear map from its features to classes."""
 
-    backbone: Backbone
+    backbone: FeatureExtractor
     weight_KD: Tensor
     bias_K: Tensor
     classes: tuple[str, ...]
@@ -60,7 +60,7 @@ def load_classifier(run: RunFolder, device: str) -> Classifier:
             weight_KD, bias_K = file.get_tensor("weight"), file.get_tensor("bias")
     except (SafetensorError, KeyError, ValueError, OSError) as error:
         raise LookalikeError(f"{run.classifier} is no classifier written by lookalike: {error!r}") from error
-    backbone = load_backbone(run.encoder, device)
+    backbone = load_feature_extractor(run.encoder, device)
     if weight_KD.shape != (len(classes), backbone.encoder.out_features) or not torch.isfinite(weight_KD).all():
         raise LookalikeError(f"{run.classifier} does not belong to {run.encoder.name}; train that run again")
     return Classifier(backbone, weight_KD, bias_K, classes)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from lookalike.clustering.agreement import nmi
+from lookalike.clustering.clustering_metrics import nmi
 from lookalike.core.record_types import Event, Record
 from lookalike.core.words import counted
 from lookalike.engine.events import Observer, PlanMade, Recorder

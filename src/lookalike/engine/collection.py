@@ -10,7 +10,7 @@ from torch import Tensor
 
 from lookalike.core.machine import free_bytes
 from lookalike.core.progress import phase
-from lookalike.engine.backbone import Backbone, on_cpu
+from lookalike.engine.feature_extractor import FeatureExtractor, on_cpu
 from lookalike.engine.shared_norm import unshared
 from lookalike.engine.views import Views
 from lookalike.methods.base import Method
@@ -21,7 +21,9 @@ _ROOM = 1 / 8  # share of a GPU's free memory that outputs may take; whitening m
 class TrainingImages:
     """What `methods.base.Collection` asks for. `rows` are those of the training images in the data set."""
 
-    def __init__(self, method: Method, backbone: Backbone, views: Views, rows: Tensor, labels_N: Tensor | None) -> None:
+    def __init__(
+        self, method: Method, backbone: FeatureExtractor, views: Views, rows: Tensor, labels_N: Tensor | None
+    ) -> None:
         """`labels_N` belong to `rows`; they are kept only for a method that needs them."""
         self.method, self.backbone, self.views, self.rows = method, backbone, views, rows
         self.labels_N = labels_N if method.needs_labels else None
@@ -37,7 +39,7 @@ class TrainingImages:
         On the training device where they take little of its memory, so that what clusters them does so there.
         """
         center_crops = self.views.images.center_crops
-        return self._outputs(forward, lambda rows: self.backbone.prepare(center_crops[rows]), False)
+        return self._outputs(forward, lambda rows: self.backbone.preprocess(center_crops[rows]), False)
 
     def view_outputs(self, forward: Callable[[Tensor], Tensor], epoch: int, view: int) -> Tensor:
         """`forward` of one view of each image, float32 [N, P]: train mode, no gradient."""

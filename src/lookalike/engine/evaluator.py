@@ -19,8 +19,8 @@ from lookalike.core import rng
 from lookalike.core.progress import phase
 from lookalike.data.base import Images
 from lookalike.data.padded import CenterCrops
-from lookalike.engine.backbone import Backbone
 from lookalike.engine.extent import USUAL, Extent
+from lookalike.engine.feature_extractor import FeatureExtractor
 from lookalike.engine.views import view_of
 from lookalike.evaluate.baselines import BASELINES, pixel_features
 from lookalike.evaluate.health import Health, measure, retrieval
@@ -89,9 +89,9 @@ class Evaluator:
         rows = self.rows if beside is None else torch.cat([self.rows, beside])
         return FeatureCache(features, self.images.center_crops, rows)
 
-    def calibrated(self, backbone: Backbone) -> Backbone:
+    def with_recomputed_bn_stats(self, backbone: FeatureExtractor) -> FeatureExtractor:
         """A network before its first step, its BatchNorm statistics taken from the gallery."""
-        return backbone.calibrated(self.images.center_crops.take(self.gallery))
+        return backbone.with_recomputed_bn_stats(self.images.center_crops.take(self.gallery))
 
     def evaluate_baselines(self) -> dict[str, MonitorResult]:
         """The same with the features that need no network: pixels, histograms."""

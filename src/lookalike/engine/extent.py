@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 
 from lookalike.core.durations import timed
 from lookalike.data.base import Images
-from lookalike.engine.backbone import Backbone
+from lookalike.engine.feature_extractor import FeatureExtractor
 from lookalike.runs.values import count
 
 _TIMED = 64  # images
@@ -49,7 +49,7 @@ class Extent:
 USUAL = Extent()
 
 
-def extent_in(seconds: float, backbone: Backbone, images: Images) -> Extent:
+def extent_in(seconds: float, backbone: FeatureExtractor, images: Images) -> Extent:
     """The extent of the looks of a run that may take so many seconds in all, by the time that images take now."""
     some = images.center_crops.take(images.training[:_TIMED])
     backbone.features(some)  # memory is allocated, kernels are chosen

@@ -11,8 +11,8 @@ from torch.nn.parallel import DistributedDataParallel
 from lookalike.core.errors import LookalikeError
 from lookalike.core.options import TrainOptions
 from lookalike.encoders.alexnet import Dropout
-from lookalike.engine.backbone import Backbone
 from lookalike.engine.distributed import parallel
+from lookalike.engine.feature_extractor import FeatureExtractor
 from lookalike.engine.memory import chunk_size
 from lookalike.engine.shared_norm import share_norms
 from lookalike.engine.step import forward_backward, network_buffers, put_back
@@ -23,7 +23,7 @@ from lookalike.methods.base import Method, Outputs
 class Gradients:
     """Adds up the gradients of batches of `rows`, of which `share` images each are this process's."""
 
-    def __init__(self, method: Method, backbone: Backbone, views: Views, rows: Tensor, share: int) -> None:
+    def __init__(self, method: Method, backbone: FeatureExtractor, views: Views, rows: Tensor, share: int) -> None:
         self.method, self.backbone, self.views, self.rows, self.share = method, backbone, views, rows, share
         self.chunk: int | None = None
         """Images whose graph is held at once; None: all of a batch."""

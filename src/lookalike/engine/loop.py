@@ -19,10 +19,10 @@ from lookalike.core.options import TrainOptions
 from lookalike.core.plan import Plan
 from lookalike.core.record_types import Record
 from lookalike.data.base import Images
-from lookalike.engine.backbone import Backbone
 from lookalike.engine.checkpoint import learned_state, load_learned
 from lookalike.engine.collection import TrainingImages
 from lookalike.engine.events import EpochEnd, NotFinite, Observer, PlanMade, StepEnd, TrainStart
+from lookalike.engine.feature_extractor import FeatureExtractor
 from lookalike.engine.gradients import Gradients
 from lookalike.engine.losses import Losses
 from lookalike.engine.pacing import Evenly, pacing_of
@@ -42,7 +42,7 @@ class Trainer:
     def __init__(
         self,
         method: Method,
-        backbone: Backbone,
+        backbone: FeatureExtractor,
         options: TrainOptions,
         images: Images,
         rows: Tensor,

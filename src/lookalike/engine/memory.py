@@ -8,7 +8,7 @@ from torch import Tensor
 from lookalike.core.errors import LookalikeError
 from lookalike.core.machine import free_bytes, parse_bytes, processes_here
 from lookalike.core.options import TrainOptions
-from lookalike.engine.backbone import Backbone
+from lookalike.engine.feature_extractor import FeatureExtractor
 from lookalike.engine.step import unchanged
 from lookalike.engine.views import Views
 from lookalike.methods.base import Method
@@ -17,7 +17,7 @@ _PROBE = 8  # images measured
 _SHARE = 0.7  # of the free memory that the graph of a chunk may take; temporaries need the rest
 
 
-def graph_bytes(method: Method, backbone: Backbone, views: Views, rows: Tensor) -> float:
+def graph_bytes(method: Method, backbone: FeatureExtractor, views: Views, rows: Tensor) -> float:
     """Bytes that a graph keeps per image, all its views together; parameters are not counted."""
     parameters = {p.untyped_storage().data_ptr() for p in method.parameters()}
     bytes_held: dict[int, int] = {}
@@ -36,7 +36,7 @@ def graph_bytes(method: Method, backbone: Backbone, views: Views, rows: Tensor) 
 
 
 def largest_chunk(
-    method: Method, backbone: Backbone, views: Views, rows: Tensor, batch: int, memory: str | None
+    method: Method, backbone: FeatureExtractor, views: Views, rows: Tensor, batch: int, memory: str | None
 ) -> int | None:
     """Images of the largest chunk whose graph fits; None where the whole batch does.
 
@@ -67,7 +67,7 @@ def largest_chunk(
 
 
 def chunk_size(
-    options: TrainOptions, method: Method, backbone: Backbone, views: Views, rows: Tensor, share: int
+    options: TrainOptions, method: Method, backbone: FeatureExtractor, views: Views, rows: Tensor, share: int
 ) -> int | None:
     """Images whose graph is held at once, as asked for or as memory allows; None for all of a process's `share`."""
     chunk = share

@@ -12,10 +12,10 @@ from torch import Tensor
 from lookalike.core.budget import Budget
 from lookalike.core.record_types import Record
 from lookalike.data.base import Images
-from lookalike.engine.backbone import Backbone
 from lookalike.engine.budget import LOOKED, LOOKS, Behind
 from lookalike.engine.evaluator import Evaluator
 from lookalike.engine.events import EpochEnd, Observer, Recorder, TrainStart
+from lookalike.engine.feature_extractor import FeatureExtractor
 from lookalike.engine.judge import Judge
 from lookalike.engine.messages import Facts
 from lookalike.engine.snapshots import NoSnapshots
@@ -27,8 +27,8 @@ class Monitor(Observer):
 
     def __init__(
         self,
-        backbone: Backbone,
-        untrained: Backbone,
+        backbone: FeatureExtractor,
+        untrained: FeatureExtractor,
         images: Images,
         evaluator: Evaluator,
         judge: Judge,
@@ -42,7 +42,7 @@ class Monitor(Observer):
         """`untrained` is what a look is compared with; `behind` is told how long looks take; `length` gives the seconds
         of the whole training, where the clock decides."""
         self.backbone, self.images = backbone, images
-        self.untrained: Backbone | None = untrained
+        self.untrained: FeatureExtractor | None = untrained
         self.evaluator, self.judge, self.snapshots, self.log, self.facts = evaluator, judge, snapshots, log, facts
         self.behind, self.length, self.budget = behind, length, budget
         self.snapshots.say = log.on_note
@@ -72,8 +72,8 @@ class Monitor(Observer):
     def _look_before(self, start: TrainStart) -> None:
         """Look at what the trained network will be compared with."""
         assert self.untrained is not None
-        calibrated, begun = self.evaluator.calibrated(self.untrained), time.monotonic()
-        untrained = self.evaluator.cache(calibrated.features, self.snapshots.rows)
+        extractor, begun = self.evaluator.with_recomputed_bn_stats(self.untrained), time.monotonic()
+        untrained = self.evaluator.cache(extractor.features, self.snapshots.rows)
         self.behind.image = (time.monotonic() - begun) / len(untrained.rows)
         looks = {"untrained": self.evaluator.evaluate(untrained)}
         self.behind.look = time.monotonic() - begun

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 from lookalike.core.budget import Budget
 from lookalike.data.base import Images
-from lookalike.engine.backbone import Backbone
 from lookalike.engine.budget import Behind
 from lookalike.engine.collapse import CollapseMonitor
 from lookalike.engine.evaluator import Evaluator
 from lookalike.engine.events import Observer
 from lookalike.engine.extent import Extent
+from lookalike.engine.feature_extractor import FeatureExtractor
 from lookalike.engine.judge import Judge
 from lookalike.engine.loop import Trainer
 from lookalike.engine.messages import Facts
@@ -39,7 +39,7 @@ def observe(
     trainer: Trainer,
     run: RunFolder,
     images: Images,
-    untrained: Backbone,
+    untrained: FeatureExtractor,
     signals: StopSignals,
     *,
     budget: Budget | None,

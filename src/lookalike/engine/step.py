@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.parallel import DistributedDataParallel
 
-from lookalike.engine.backbone import Backbone
+from lookalike.engine.feature_extractor import FeatureExtractor
 from lookalike.methods.base import Method, Outputs, Projections, like, tensors_of
 from lookalike.methods.checks import checked_loss, checked_outputs, raise_unused
 from lookalike.methods.momentum import Momentum, recorded, replayed
@@ -28,7 +28,7 @@ Part = Callable[[], Tensor]
 
 def forward_backward(
     method: Method,
-    backbone: Backbone,
+    backbone: FeatureExtractor,
     parts: Sequence[Part],
     targets_BH: Tensor,
     cached: bool = False,
@@ -84,12 +84,12 @@ def forward_backward(
     return loss.detach(), like(out, [z.detach() for z in split])
 
 
-def _embed(method: Method, network: nn.Module, backbone: Backbone, parts: Sequence[Part]) -> Outputs:
+def _embed(method: Method, network: nn.Module, backbone: FeatureExtractor, parts: Sequence[Part]) -> Outputs:
     images = [part().contiguous(memory_format=torch.channels_last) for part in parts]
     return checked_outputs(method, backbone.compute(network, *images), sum(map(len, images)))
 
 
-def _without_graph(method: Method, backbone: Backbone, parts: Sequence[Part]) -> tuple[Outputs, list[bool]]:
+def _without_graph(method: Method, backbone: FeatureExtractor, parts: Sequence[Part]) -> tuple[Outputs, list[bool]]:
     """The outputs of all parts, none with its graph, and which of them require gradients."""
     network = Projections(method)
     outs: list[Outputs] = []

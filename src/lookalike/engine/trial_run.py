@@ -11,8 +11,8 @@ from torch import Tensor
 from lookalike.core.options import TrainOptions
 from lookalike.core.progress import Phase, phase
 from lookalike.data.base import Images
-from lookalike.engine.backbone import Backbone
 from lookalike.engine.events import Observer, StepEnd
+from lookalike.engine.feature_extractor import FeatureExtractor
 from lookalike.engine.loop import Trainer
 from lookalike.methods.base import Method
 
@@ -20,7 +20,9 @@ from lookalike.methods.base import Method
 class TrialRun:
     """A training that leaves the method and its encoder as they are."""
 
-    def __init__(self, method: Method, backbone: Backbone, options: TrainOptions, images: Images, rows: Tensor) -> None:
+    def __init__(
+        self, method: Method, backbone: FeatureExtractor, options: TrainOptions, images: Images, rows: Tensor
+    ) -> None:
         twin = copy.deepcopy(method)
         self.trainer = Trainer(twin, dataclasses.replace(backbone, encoder=twin.encoder), options, images, rows)
 
@@ -30,7 +32,7 @@ class TrialRun:
         return self.trainer.method
 
     @property
-    def backbone(self) -> Backbone:
+    def backbone(self) -> FeatureExtractor:
         """Its network."""
         return self.trainer.backbone
 

@@ -16,8 +16,8 @@ from lookalike.core.budget import Clock, now
 from lookalike.core.errors import Interrupted
 from lookalike.core.options import TrainOptions
 from lookalike.data.base import Images
-from lookalike.engine.backbone import Backbone
 from lookalike.engine.evaluator import Features
+from lookalike.engine.feature_extractor import FeatureExtractor
 from lookalike.engine.trial_run import TrialRun
 from lookalike.engine.views import view_of
 from lookalike.evaluate.knn import K, vote
@@ -35,7 +35,7 @@ _GALLERY = 1024  # among which a view looks for its own image
 _RIDGE = 0.1  # of the probe, beside the mean of the variances
 _BLOCK = 256  # images between two looks at the clock
 
-Backbones = Callable[[TrainOptions, Images], Backbone]
+FeatureExtractors = Callable[[TrainOptions, Images], FeatureExtractor]
 """Makes an untrained backbone for options and images."""
 
 
@@ -219,7 +219,7 @@ def _shrunk(pixels_BCHW: Tensor) -> Tensor:
 
 
 def trained(
-    name: str, steps: int, options: TrainOptions, copies: Images, backbone_for: Backbones, deadline: Deadline
+    name: str, steps: int, options: TrainOptions, copies: Images, backbone_for: FeatureExtractors, deadline: Deadline
 ) -> TrialRun:
     """A small network trained with one recipe for so many steps.
 
@@ -231,7 +231,9 @@ def trained(
     return trainer
 
 
-def trial_run(name: str, steps: int, options: TrainOptions, copies: Images, backbone_for: Backbones) -> TrialRun:
+def trial_run(
+    name: str, steps: int, options: TrainOptions, copies: Images, backbone_for: FeatureExtractors
+) -> TrialRun:
     """The same before its first step."""
     kind = find_method(DEFAULT)
     batch = min(BATCH, len(copies) // 4)

@@ -19,7 +19,7 @@ from lookalike.core import own_code
 from lookalike.core.options import OWN_VIEWS, TrainOptions
 from lookalike.data.base import Images
 from lookalike.data.padded import PaddedImages, prefetch
-from lookalike.engine.backbone import Backbone
+from lookalike.engine.feature_extractor import FeatureExtractor
 from lookalike.engine.step import Part
 from lookalike.methods.base import Method, View
 
@@ -46,7 +46,7 @@ class Views:
     images' own size, for looks and sheets.
     """
 
-    def __init__(self, method: Method, backbone: Backbone, options: TrainOptions, images: Images) -> None:
+    def __init__(self, method: Method, backbone: FeatureExtractor, options: TrainOptions, images: Images) -> None:
         self.backbone, self.seed = backbone, options.seed
         self.images = replace(images, pixels=resident(images.pixels, backbone.device), known_digests=images.digests)
         self.recipe = recipe_of(options, images, views=method.views)
@@ -92,7 +92,7 @@ class Views:
             if len(part_B):
                 at = {"seed": self.seed, "epoch": epoch, "view": group.first + k}
                 views.append(view_of(self.images, recipe, part_B, **at, device=self.backbone.device, side=self.side))
-        return self.backbone.prepare(torch.cat(views))
+        return self.backbone.preprocess(torch.cat(views))
 
 
 def groups_of(method: Method, options: TrainOptions, images: Images, side: int) -> list[Group]:

@@ -36,7 +36,7 @@ from lookalike.core.progress import silence
 from lookalike.core.record_types import Record
 from lookalike.core.rng import drawn_seed
 from lookalike.data.base import Images
-from lookalike.engine.backbone import load_backbone
+from lookalike.engine.feature_extractor import load_feature_extractor
 from lookalike.estimators.batches import batch_size
 from lookalike.estimators.folder import TemporaryRun
 from lookalike.estimators.packing import pack, unpack
@@ -184,7 +184,9 @@ class Learner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
                 encoder=copy.deepcopy(network),  # what the constructor was given stays untrained
                 command=f"{type(self).__name__}.fit",
             )
-            backbone = load_backbone(run.encoder, machine.resolve_device(options.device), copy.deepcopy(network))
+            backbone = load_feature_extractor(
+                run.encoder, machine.resolve_device(options.device), copy.deepcopy(network)
+            )
             features = backbone.features(images.center_crops)
             api.finish(run, images=images, features=features)
             if self.scale_ is not None:

@@ -12,10 +12,10 @@ from torch import Tensor
 from lookalike.clustering.lloyd import assign
 from lookalike.core.arithmetic import outside_autocast
 from lookalike.data.base import Images
-from lookalike.engine.grouping import record_groups
+from lookalike.engine.clustering import record_groups
 from lookalike.estimators.base import Learner, ParameterTable, UnfitError
-from lookalike.evaluate.choose_k import propose, score_k
 from lookalike.evaluate.clusters import kmeans_clustering
+from lookalike.evaluate.n_clusters_selection import propose, score_k
 
 _PARAMETERS: ParameterTable = {
     "n_clusters": (8, 'groups that labels_ and predict() speak of, or "auto": proposed by stability')

@@ -10,10 +10,10 @@ import torch
 from lookalike.core.arithmetic import outside_autocast
 from lookalike.core.record_types import Record
 from lookalike.encoders.base import EncoderSpec, build_encoder
-from lookalike.engine.backbone import Backbone, placed
+from lookalike.engine.feature_extractor import FeatureExtractor, placed
 
 
-def pack(backbone: Backbone) -> Record:
+def pack(backbone: FeatureExtractor) -> Record:
     """Architecture, statistics, weights; a network that was given from Python comes along as the module it is."""
     from_python = backbone.spec.name.startswith("python:")
     on_cpu = backbone.device == "cpu"
@@ -29,11 +29,13 @@ def pack(backbone: Backbone) -> Record:
 
 
 @outside_autocast
-def unpack(packed: Record, device: str) -> Backbone:
+def unpack(packed: Record, device: str) -> FeatureExtractor:
     """The backbone again, on a device."""
     spec = EncoderSpec(**packed["spec"])
     network = packed["module"] if packed["module"] is not None else build_encoder(spec, seed=0)
     network = network.double() if packed["precision"] == "float64" else network
     # copies: arrays that come out of a memory-mapped pickle may not be written
     network.load_state_dict({name: torch.from_numpy(array.copy()) for name, array in packed["weights"].items()})
-    return Backbone(placed(network, device).eval(), spec, packed["mean"], packed["std"], packed["precision"], device)
+    return FeatureExtractor(
+        placed(network, device).eval(), spec, packed["mean"], packed["std"], packed["precision"], device
+    )

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch.nn.functional as F
 from torch import Tensor
 
-from lookalike.clustering.agreement import ari, matched_accuracy, nmi, purity
+from lookalike.clustering.clustering_metrics import ari, matched_accuracy, nmi, purity
 from lookalike.clustering.lloyd import Clustering, assign, lloyd
 from lookalike.clustering.spectral import spectral
 from lookalike.core import rng
@@ -28,7 +28,7 @@ Predict = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True)
-class Agreement:
+class ClusteringMetrics:
     """Agreement of groups with labels; `accuracy` after the best one-to-one matching, all but `ari` in [0, 1]."""
 
     accuracy: float
@@ -80,9 +80,9 @@ def groups(method: str, x_ND: Tensor, k: int, seed: int = 0, restarts: int = RES
     return GROUPING_METHODS[method](x_ND, k, seed, restarts)
 
 
-def agreement(groups_N: Tensor, labels_N: Tensor) -> Agreement:
+def clustering_metrics(groups_N: Tensor, labels_N: Tensor) -> ClusteringMetrics:
     """How well groups agree with labels."""
-    return Agreement(
+    return ClusteringMetrics(
         matched_accuracy(groups_N, labels_N),
         nmi(groups_N, labels_N),
         ari(groups_N, labels_N),

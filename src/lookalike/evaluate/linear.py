@@ -19,7 +19,7 @@ from lookalike.core.comm import SINGLE, Comm
 from lookalike.core.process import single_threaded_blas
 from lookalike.core.progress import phase
 from lookalike.core.workers import Workers
-from lookalike.evaluate.side_by_side import Point, Value, minimise_side_by_side
+from lookalike.evaluate.batched_lbfgs import Point, Value, batched_lbfgs
 
 PENALTIES = (1e-2, 1e-3, 1e-4, 1e-5)
 """Strengths tried, on |W|^2 / 2 beside the mean cross-entropy, strong to weak: of equal ones the stronger is taken."""
@@ -185,7 +185,7 @@ def _minimise(
         Workers(x_ND.device, products) as workers,
         phase("fitting linear probes, passes over the rows") as p,
     ):
-        ends = minimise_side_by_side(objectives, begin, _ITERATIONS, tolerance)
+        ends = batched_lbfgs(objectives, begin, _ITERATIONS, tolerance)
     points = []
     for end, factor in zip(ends, factors, strict=True):
         v, b = _unpacked(end, classes, x_ND)

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from lookalike.core.comm import SINGLE, Comm
 from lookalike.core.progress import phase
-from lookalike.evaluate.clusters import agreement, groups
+from lookalike.evaluate.clusters import clustering_metrics, groups
 from lookalike.evaluate.knn import TEMPERATURE, K, knn_accuracy
 from lookalike.evaluate.linear import HELD_OUT, PENALTIES, linear_accuracy
 from lookalike.runs.evaluation import GroupScores, Scores
@@ -39,7 +39,7 @@ def measure(x_ND: Tensor, labels_N: Tensor, bank: Tensor, test: Tensor, classes:
         groups_of = {}
         for method in p.over(_METHODS) if ranks.first else ():
             _, predict = groups(method, learn, classes)
-            groups_of[method] = GroupScores(**asdict(agreement(predict(asked), y_asked)))
+            groups_of[method] = GroupScores(**asdict(clustering_metrics(predict(asked), y_asked)))
     scores: Scores = ranks.objects(Scores(knn, linear, penalty, groups_of.get("kmeans"), groups_of.get("spectral")))[0]
     return scores
 

@@ -21,7 +21,7 @@ from lookalike.core.errors import LookalikeError
 from lookalike.core.process import threads_kept
 from lookalike.core.progress import phase
 from lookalike.core.words import counted
-from lookalike.engine.backbone import Backbone, load_backbone
+from lookalike.engine.feature_extractor import FeatureExtractor, load_feature_extractor
 from lookalike.export.staging import staged
 from lookalike.report.images import evenly
 from lookalike.runs.folder import RunFolder
@@ -64,9 +64,9 @@ class Source:
     """The network that was given to `train` from Python."""
 
     @cached_property
-    def backbone(self) -> Backbone:
+    def backbone(self) -> FeatureExtractor:
         """The trained network, on the CPU."""
-        return load_backbone(self.run.encoder, "cpu", self.encoder)
+        return load_feature_extractor(self.run.encoder, "cpu", self.encoder)
 
     @cached_property
     def reader(self) -> RunReader:
@@ -145,7 +145,7 @@ def export(
     return Exported(outcome.snippet, outcome.checks, outcome.messages, folder, files)
 
 
-def unsupported(library: str, backbone: Backbone, valid: str) -> LookalikeError:
+def unsupported(library: str, backbone: FeatureExtractor, valid: str) -> LookalikeError:
     """The error of a network that a library has no model for."""
     name = backbone.spec.name
     others = [to for to in formats() if registry.find("export", to, "format").ANY_NETWORK]

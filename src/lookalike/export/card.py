@@ -9,7 +9,7 @@ from pathlib import Path
 from lookalike.core.options import TrainOptions, lasting, short
 from lookalike.core.version import VERSION
 from lookalike.core.words import counted
-from lookalike.engine.backbone import Backbone
+from lookalike.engine.feature_extractor import FeatureExtractor
 from lookalike.export.base import Source, printable
 from lookalike.export.networks import is_resnet
 from lookalike.runs.evaluation import TRAINED, Evaluation, Scores
@@ -21,7 +21,7 @@ _FIGURES: dict[str, Callable[[Scores], float | None]] = {
 }
 
 
-def text(source: Source, backbone: Backbone, options: tuple[str, TrainOptions]) -> str:
+def text(source: Source, backbone: FeatureExtractor, options: tuple[str, TrainOptions]) -> str:
     """The card, Markdown with a YAML head."""
     method, chosen = options
     spec, record = backbone.spec, source.reader.record

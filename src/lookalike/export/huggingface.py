@@ -17,7 +17,7 @@ from lookalike.core.errors import LookalikeError
 from lookalike.core.optional import need_vision
 from lookalike.core.options import short
 from lookalike.core.version import VERSION
-from lookalike.engine.backbone import Backbone
+from lookalike.engine.feature_extractor import FeatureExtractor
 from lookalike.export import card
 from lookalike.export.base import Outcome, Source
 from lookalike.export.networks import (
@@ -81,12 +81,12 @@ def export(source: Source, folder: Path) -> Outcome:
     return Outcome(snippet, checks, tuple(messages))
 
 
-def _of_timm(backbone: Backbone) -> bool:
+def _of_timm(backbone: FeatureExtractor) -> bool:
     """Whether timm builds the network from its configuration alone."""
     return is_resnet(backbone) and backbone.spec.norm == "batch" and not backbone.spec.small_stem
 
 
-def _configuration(source: Source, backbone: Backbone) -> dict[str, object]:
+def _configuration(source: Source, backbone: FeatureExtractor) -> dict[str, object]:
     spec, (method, options) = backbone.spec, options_of(source.run)
     side = spec.image_size
     config: dict[str, object] = {
@@ -121,7 +121,7 @@ def _configuration(source: Source, backbone: Backbone) -> dict[str, object]:
     return config
 
 
-def _preprocessing(backbone: Backbone) -> dict[str, object]:
+def _preprocessing(backbone: FeatureExtractor) -> dict[str, object]:
     side = backbone.spec.image_size
     return {
         "image_processor_type": "CLIPImageProcessor",
@@ -139,7 +139,7 @@ def _preprocessing(backbone: Backbone) -> dict[str, object]:
     }
 
 
-def _write_module(path: Path, backbone: Backbone) -> None:
+def _write_module(path: Path, backbone: FeatureExtractor) -> None:
     spec = backbone.spec
     ours = ("import torch", "from lookalike.engine.backbone import load_backbone")
     lines = torchvision_lines(backbone) if is_resnet(backbone) else _Ours(ours, ())
@@ -160,13 +160,13 @@ class _Ours(Lines):
         return (f'model = load_backbone({weights}, "cpu").encoder',)
 
 
-def _check_timm(backbone: Backbone, folder: Path) -> str:
+def _check_timm(backbone: FeatureExtractor, folder: Path) -> str:
     try:
         library = need_vision("timm", "--to huggingface")
     except Exception:  # it is a second way in, and its absence no fault
         return "not checked with timm, which is not installed: pip install 'lookalike[vision]'"
     model = library.create_model(f"local-dir:{folder}", pretrained=True)
-    return checked(compare(backbone, model, backbone.prepare), "timm")
+    return checked(compare(backbone, model, backbone.preprocess), "timm")
 
 
 def _write_json(path: Path, value: object) -> None:

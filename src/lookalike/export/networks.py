@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from lookalike.core.errors import LookalikeError
 from lookalike.encoders.resnet import ResNet
-from lookalike.engine.backbone import Backbone
+from lookalike.engine.feature_extractor import FeatureExtractor
 
 WEIGHTS = "encoder.safetensors"
 LOADER = "load.py"
@@ -34,7 +34,7 @@ class Lines:
     imports: tuple[str, ...]
     build: tuple[str, ...]
 
-    def text(self, weights: str, backbone: Backbone) -> str:
+    def text(self, weights: str, backbone: FeatureExtractor) -> str:
         """As a person would type it, `weights` being an expression for the file."""
         use = f"features = model((images / 255 - mean) / std)  # of uint8 images {shape_words(backbone)}"
         return "\n".join([*self.imports, "", *self.build, *self.load(weights), "", *_statistics(backbone), use])
@@ -44,12 +44,12 @@ class Lines:
         return (f"model.load_state_dict(safetensors.torch.load_file({weights}))", "model.eval()")
 
 
-def is_resnet(backbone: Backbone) -> bool:
+def is_resnet(backbone: FeatureExtractor) -> bool:
     """Whether the network is one that torchvision and timm have too."""
     return isinstance(backbone.encoder, ResNet) and backbone.spec.name.startswith("resnet")
 
 
-def torchvision_lines(backbone: Backbone) -> Lines:
+def torchvision_lines(backbone: FeatureExtractor) -> Lines:
     """Lines for torchvision's model, its classifier taken off: images [B, C, S, S] to features [B, D]."""
     spec = backbone.spec
     norm = backbone.encoder.bn1
@@ -64,7 +64,7 @@ def torchvision_lines(backbone: Backbone) -> Lines:
     return Lines(tuple(["import functools"] * bool(groups) + imports), tuple(build + _double(backbone)))
 
 
-def timm_lines(backbone: Backbone) -> Lines:
+def timm_lines(backbone: FeatureExtractor) -> Lines:
     """Lines for timm's model without a classifier."""
     spec = backbone.spec
     norm = backbone.encoder.bn1
@@ -84,16 +84,16 @@ def _grouped(norm: object) -> TypeGuard[nn.GroupNorm]:
     return isinstance(norm, nn.GroupNorm)
 
 
-def _first(backbone: Backbone) -> str:
+def _first(backbone: FeatureExtractor) -> str:
     layer = "3, padding=1" if backbone.spec.small_stem else "7, stride=2, padding=3"
     return f"torch.nn.Conv2d({backbone.spec.channels}, 64, {layer}, bias=False)"
 
 
-def _double(backbone: Backbone) -> list[str]:
+def _double(backbone: FeatureExtractor) -> list[str]:
     return ["model.double()"] if backbone.precision == "float64" else []
 
 
-def prepare_lines(backbone: Backbone) -> tuple[str, ...]:
+def prepare_lines(backbone: FeatureExtractor) -> tuple[str, ...]:
     """A function `prepare` that makes the network's input of uint8 images [B, C, S, S]."""
     return (
         *_statistics(backbone),
@@ -105,20 +105,20 @@ def prepare_lines(backbone: Backbone) -> tuple[str, ...]:
     )
 
 
-def _statistics(backbone: Backbone) -> tuple[str, ...]:
+def _statistics(backbone: FeatureExtractor) -> tuple[str, ...]:
     kind = ", dtype=torch.float64" if backbone.precision == "float64" else ""
     values = (("mean", backbone.mean), ("std", backbone.std))
     return tuple(f"{name} = torch.tensor({list(map(float, v))}{kind}).view(-1, 1, 1)" for name, v in values)
 
 
-def shape_words(backbone: Backbone) -> str:
+def shape_words(backbone: FeatureExtractor) -> str:
     """The shape of the images, for people."""
     spec = backbone.spec
     return f"[B, {spec.channels}, {spec.image_size}, {spec.image_size}]"
 
 
 def write_loader(
-    path: Path, lines: Lines, backbone: Backbone, weights: str = WEIGHTS, more: Sequence[str] = ()
+    path: Path, lines: Lines, backbone: FeatureExtractor, weights: str = WEIGHTS, more: Sequence[str] = ()
 ) -> None:
     """A module with `model` and `prepare`, for weights that lie beside it."""
     width = backbone.encoder.out_features
@@ -136,7 +136,7 @@ def _plain_first(line: str) -> tuple[bool, str]:
     return line.startswith("from"), line
 
 
-def parity(backbone: Backbone, loader: Path) -> dict[str, float]:
+def parity(backbone: FeatureExtractor, loader: Path) -> dict[str, float]:
     """The largest differences between the run's network and the one that `loader` builds, on the same images.
 
     Returns:
@@ -149,10 +149,10 @@ def parity(backbone: Backbone, loader: Path) -> dict[str, float]:
     return compare(backbone, module["model"], module["prepare"])
 
 
-def compare(backbone: Backbone, model: nn.Module, prepare: Callable[[Tensor], Tensor]) -> dict[str, float]:
+def compare(backbone: FeatureExtractor, model: nn.Module, prepare: Callable[[Tensor], Tensor]) -> dict[str, float]:
     """`parity` of a model that is there already."""
     x_uint8 = sample(backbone, _IMAGES)
-    theirs, ours = prepare(x_uint8), backbone.prepare(x_uint8)
+    theirs, ours = prepare(x_uint8), backbone.preprocess(x_uint8)
     checks = {"input": float((theirs - ours).abs().max())}
     largest = 1.0
     for name, dtype in (("float32", torch.float32), ("float64", torch.float64)):
@@ -171,7 +171,7 @@ def compare(backbone: Backbone, model: nn.Module, prepare: Callable[[Tensor], Te
     return checks
 
 
-def sample(backbone: Backbone, n: int, height: int | None = None, width: int | None = None) -> Tensor:
+def sample(backbone: FeatureExtractor, n: int, height: int | None = None, width: int | None = None) -> Tensor:
     """Images of noise, the same each time: uint8 [n, C, height, width]; S x S where no size is named."""
     spec = backbone.spec
     shape = (n, spec.channels, height or spec.image_size, width or spec.image_size)
@@ -182,7 +182,7 @@ def sample(backbone: Backbone, n: int, height: int | None = None, width: int | N
 def _features(network: nn.Module, x_BCHW: Tensor) -> Tensor:
     # in the same order of memory both take the same kernels, so that rounding does not hide a difference
     twin = copy.deepcopy(network).to(x_BCHW.dtype).eval()
-    twin = twin.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]  # as in backbone.placed
+    twin = twin.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]  # as in feature_extractor.placed
     return twin(x_BCHW.contiguous())
 
 

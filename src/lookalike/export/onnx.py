@@ -18,7 +18,7 @@ from lookalike.core.process import warnings_ignored
 from lookalike.core.resample import resize_matrix
 from lookalike.core.words import counted
 from lookalike.data.padded import HALF, CenterCrops
-from lookalike.engine.backbone import Backbone
+from lookalike.engine.feature_extractor import FeatureExtractor
 from lookalike.export.base import Outcome, Source
 from lookalike.export.networks import sample
 
@@ -44,7 +44,7 @@ class FromPixels(nn.Module):
     mean: Tensor
     std: Tensor
 
-    def __init__(self, backbone: Backbone) -> None:
+    def __init__(self, backbone: FeatureExtractor) -> None:
         super().__init__()
         self.encoder, self.side = copy.deepcopy(backbone.encoder).float().eval(), backbone.spec.image_size
         self.register_buffer("mean", torch.tensor(backbone.mean, dtype=torch.float32).view(1, -1, 1, 1))
@@ -79,9 +79,9 @@ def export(source: Source, folder: Path) -> Outcome:
     return Outcome(_snippet(backbone, source.out / FILE), {"features": largest}, (message,))
 
 
-def _program(backbone: Backbone) -> torch.onnx.ONNXProgram:
+def _program(backbone: FeatureExtractor) -> torch.onnx.ONNXProgram:
     """The network, exported."""
-    network = FromPixels(backbone).to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]  # as in backbone.placed
+    network = FromPixels(backbone).to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]  # as in feature_extractor.placed
     example = sample(backbone, 2, backbone.spec.image_size + 3, backbone.spec.image_size + 7).permute(0, 2, 3, 1)
     axes = {i: torch.export.Dim(name) for i, name in enumerate(("batch", "height", "width"))}
     try:
@@ -102,7 +102,7 @@ def _program(backbone: Backbone) -> torch.onnx.ONNXProgram:
     return program
 
 
-def compare(backbone: Backbone, session: Session) -> float:
+def compare(backbone: FeatureExtractor, session: Session) -> float:
     """The largest difference between onnxruntime's features and the run's own, over batches of several sizes.
 
     Sizes are such that both ways of resizing are exact: no pixel can fall on the other side of a half.
@@ -128,7 +128,7 @@ def compare(backbone: Backbone, session: Session) -> float:
     return largest
 
 
-def _snippet(backbone: Backbone, path: Path) -> str:
+def _snippet(backbone: FeatureExtractor, path: Path) -> str:
     channels = backbone.spec.channels
     read = {
         1: 'Image.open("photo.jpg").convert("L"))[None, ..., None]',

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 from torch import Tensor
 
-from lookalike.clustering.agreement import nmi
+from lookalike.clustering.clustering_metrics import nmi
 from lookalike.clustering.lloyd import Clustering
 from lookalike.core.words import agreeing, counted
 

@@ -11,7 +11,7 @@ from lookalike.runs.values import count, entries, number, table, text
 
 @dataclass(frozen=True)
 class ScoreOfK:
-    """What speaks for a number of groups (`evaluate/choose_k.py`)."""
+    """What speaks for a number of groups (`evaluate/n_clusters_selection.py`)."""
 
     k: int
     stability: float

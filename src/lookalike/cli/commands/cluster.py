@@ -55,7 +55,7 @@ def run(words: list[str]) -> int:
     folder = RunFolder.existing(options.run)
     from lookalike import api
     from lookalike.core import machine
-    from lookalike.engine.grouping import group_run
+    from lookalike.engine.clustering import group_run
 
     machine.prepare(options.threads)
     k = options.k if options.k == "auto" else int(options.k)

@@ -6,11 +6,11 @@ import pytest
 import torch
 
 from lookalike.core.errors import LookalikeError
-from lookalike.evaluate import choose_k
-from lookalike.evaluate.choose_k import CANDIDATES, Score, fitting_candidates, propose
+from lookalike.evaluate import n_clusters_selection
 from lookalike.evaluate.clusters import GROUPING_METHODS
+from lookalike.evaluate.n_clusters_selection import CANDIDATES, Score, fitting_candidates, propose
 
-score_k = partial(choose_k.score_k, pairs=1)
+score_k = partial(n_clusters_selection.score_k, pairs=1)
 """What is judged here is clear enough for one pair of halves."""
 
 
@@ -101,8 +101,8 @@ def test_a_number_that_would_take_longer_than_is_left_is_passed_over(monkeypatch
         clock[0] += k  # seconds: as long as it is large
         return Score(k, 0.0, 0.0)
 
-    monkeypatch.setattr(choose_k, "_score", scored)
-    monkeypatch.setattr(choose_k, "timed", lambda work: (work(), float(tried[-1])))
+    monkeypatch.setattr(n_clusters_selection, "_score", scored)
+    monkeypatch.setattr(n_clusters_selection, "timed", lambda work: (work(), float(tried[-1])))
     score_k(blobs(600, 3), "kmeans", left=lambda: 40.0 - clock[0])
     assert clock[0] <= 40.0
     assert len(tried) > 3

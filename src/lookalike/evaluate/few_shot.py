@@ -13,7 +13,7 @@ PENALTY = 1e-1
 """Of the logistic regression on a few labels, on |W|^2 / 2."""
 
 
-def few_labels_accuracy(
+def few_shot_accuracy(
     x_ND: Tensor, labels_N: Tensor, per_class: int = 1, draws: int = 100, seed: int = 0
 ) -> tuple[float, float]:
     """Mean and standard deviation, over drawings, of nearest-neighbour accuracy from few labels.

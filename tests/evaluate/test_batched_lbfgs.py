@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize, rosen, rosen_der
 
-from lookalike.evaluate.side_by_side import minimise_side_by_side
+from lookalike.evaluate.batched_lbfgs import batched_lbfgs
 
 STARTS = [np.array([-1.2, 1.0]), np.array([3.0, -2.0, 1.0]), np.array([1.0, 1.0]), np.full(8, -0.5)]
 
@@ -24,7 +24,7 @@ def test_each_ends_where_it_ends_alone():
         assert threading.current_thread() is threading.main_thread()
         return {number: value(number, point) for number, point in points.items()}
 
-    found = minimise_side_by_side(together, STARTS, 500, 1e-12)
+    found = batched_lbfgs(together, STARTS, 500, 1e-12)
     alone = []
     for number, start in enumerate(STARTS):
         options = {"maxiter": 500, "ftol": 1e-12}
@@ -43,7 +43,7 @@ def test_iterations_are_bounded():
         calls.append(len(points))
         return {number: value(number, point) for number, point in points.items()}
 
-    minimise_side_by_side(together, [STARTS[0]], 3, 1e-12)
+    batched_lbfgs(together, [STARTS[0]], 3, 1e-12)
     assert 3 <= len(calls) <= 12
 
 
@@ -57,7 +57,7 @@ def test_a_computation_that_fails_ends_the_fits():
         return {number: value(number, point) for number, point in points.items()}
 
     with pytest.raises(KeyboardInterrupt, match="in the middle"):
-        minimise_side_by_side(together, STARTS, 500, 1e-12)
+        batched_lbfgs(together, STARTS, 500, 1e-12)
     assert threading.active_count() == before
 
 
@@ -68,5 +68,5 @@ def test_a_fit_that_fails_is_said():
         return {number: (point, point) for number, point in points.items()}  # no scalar
 
     with pytest.raises(ValueError, match="scalar"):
-        minimise_side_by_side(together, STARTS[:2], 500, 1e-12)
+        batched_lbfgs(together, STARTS[:2], 500, 1e-12)
     assert threading.active_count() == before

@@ -5,7 +5,7 @@ import pytest
 import torch
 from sklearn import metrics
 
-from lookalike.clustering.agreement import ari, contingency, matched_accuracy, nmi, purity
+from lookalike.clustering.clustering_metrics import ari, contingency, matched_accuracy, nmi, purity
 from lookalike.core.errors import LookalikeError
 
 MEASURES = [nmi, ari, matched_accuracy, purity]

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from lookalike.evaluate import few_labels
-from lookalike.evaluate.few_labels import drawn, drawn_share, few_labels_accuracy, knn_of_few, linear_of_few
+from lookalike.evaluate import few_shot
+from lookalike.evaluate.few_shot import drawn, drawn_share, few_shot_accuracy, knn_of_few, linear_of_few
 
 
 def noise(n, d, seed=0):
@@ -14,28 +14,28 @@ def noise(n, d, seed=0):
 def test_separate_classes_need_one_label_each():
     labels = torch.arange(60) % 5
     x = 20 * torch.eye(5)[labels] + noise(60, 5)
-    assert few_labels_accuracy(x, labels, draws=20) == (1.0, 0.0)
+    assert few_shot_accuracy(x, labels, draws=20) == (1.0, 0.0)
 
 
 @pytest.mark.parametrize("per_class", [1, 5])
 def test_random_features_give_chance_because_drawn_images_are_not_scored(per_class):
     labels = torch.arange(40) % 4
-    scores = [few_labels_accuracy(noise(40, 16, seed), labels, per_class, draws=10, seed=seed)[0] for seed in range(30)]
+    scores = [few_shot_accuracy(noise(40, 16, seed), labels, per_class, draws=10, seed=seed)[0] for seed in range(30)]
     # Scored on all images, those drawn would lift the mean to 0.33 (one label each) or 0.6 (five).
     assert sum(scores) / 30 == pytest.approx(9 / 39, abs=0.03)  # of the other 39 images, 9 have the same label
 
 
 def test_a_drawing_takes_so_many_of_each_class(monkeypatch):
     labels, banks = torch.tensor([0] * 5 + [1] * 20 + [3] * 10), []
-    predict = few_labels.knn_predict
+    predict = few_shot.knn_predict
 
     def spy(bank, bank_labels, query, k):
         banks.append((bank, bank_labels, query, k))
         return predict(bank, bank_labels, query, k=k)
 
-    monkeypatch.setattr(few_labels, "knn_predict", spy)
+    monkeypatch.setattr(few_shot, "knn_predict", spy)
     x = torch.arange(1.0, 36)[:, None] * torch.ones(2)
-    few_labels_accuracy(x, labels, per_class=3, draws=4)
+    few_shot_accuracy(x, labels, per_class=3, draws=4)
     for bank, bank_labels, query, k in banks:
         assert bank_labels.tolist() == [0, 0, 0, 1, 1, 1, 3, 3, 3] and k == 1
         rows = (bank[:, 0] - 1).long()
@@ -48,7 +48,7 @@ def test_mean_and_deviation_over_drawings(monkeypatch):
     labels, x = torch.arange(40) % 4, noise(40, 3)
     x += 1.5 * torch.eye(4)[labels][:, :3]
     scores = []
-    predict = few_labels.knn_predict
+    predict = few_shot.knn_predict
 
     def spy(bank, bank_labels, query, k):
         predicted = predict(bank, bank_labels, query, k=k)
@@ -56,8 +56,8 @@ def test_mean_and_deviation_over_drawings(monkeypatch):
         scores.append(sum(p == t for p, t in zip(predicted.tolist(), truth, strict=True)) / len(truth))
         return predicted
 
-    monkeypatch.setattr(few_labels, "knn_predict", spy)
-    mean, deviation = few_labels_accuracy(x, labels, draws=12)
+    monkeypatch.setattr(few_shot, "knn_predict", spy)
+    mean, deviation = few_shot_accuracy(x, labels, draws=12)
     assert mean == pytest.approx(sum(scores) / 12)
     assert deviation == pytest.approx((sum((s - mean) ** 2 for s in scores) / 12) ** 0.5)
     assert deviation > 0
@@ -65,14 +65,14 @@ def test_mean_and_deviation_over_drawings(monkeypatch):
 
 def test_the_seed_decides():
     labels, x = torch.arange(40) % 4, noise(40, 3)
-    assert few_labels_accuracy(x, labels, draws=5, seed=1) == few_labels_accuracy(x, labels, draws=5, seed=1)
-    assert few_labels_accuracy(x, labels, draws=5, seed=1) != few_labels_accuracy(x, labels, draws=5, seed=2)
+    assert few_shot_accuracy(x, labels, draws=5, seed=1) == few_shot_accuracy(x, labels, draws=5, seed=1)
+    assert few_shot_accuracy(x, labels, draws=5, seed=1) != few_shot_accuracy(x, labels, draws=5, seed=2)
 
 
 def test_more_labels_help():
     labels = torch.arange(200) % 4
     x = 2 * torch.eye(4)[labels] + noise(200, 4)
-    one, ten = (few_labels_accuracy(x, labels, per_class, draws=20)[0] for per_class in (1, 10))
+    one, ten = (few_shot_accuracy(x, labels, per_class, draws=20)[0] for per_class in (1, 10))
     assert 0.25 < one < ten
 
 

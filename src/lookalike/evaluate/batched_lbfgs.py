@@ -23,7 +23,7 @@ class _Abandoned(Exception):
     """Said to the fits that still run when the computation has failed."""
 
 
-def minimise_side_by_side(
+def batched_lbfgs(
     objectives: Callable[[dict[int, Point]], dict[int, Value]],
     starts: Sequence[Point],
     iterations: int,

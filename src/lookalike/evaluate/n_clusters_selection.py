@@ -20,7 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lookalike.clustering.agreement import ari
+from lookalike.clustering.clustering_metrics import ari
 from lookalike.core import rng
 from lookalike.core.durations import timed
 from lookalike.core.process import generator_kept

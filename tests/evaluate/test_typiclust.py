@@ -2,7 +2,7 @@
 
 import torch
 
-from lookalike.evaluate.typical import typical_rows
+from lookalike.evaluate.typiclust import typical_rows
 
 NONE = torch.empty(0, dtype=torch.int64)
 

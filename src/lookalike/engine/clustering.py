@@ -14,8 +14,8 @@ from torch import Tensor
 from lookalike.core.durations import timed
 from lookalike.core.errors import LookalikeError
 from lookalike.core.files import write_csv, write_json
-from lookalike.evaluate.choose_k import Score, propose, score_k
-from lookalike.evaluate.clusters import RESTARTS, agreement, groups
+from lookalike.evaluate.clusters import RESTARTS, clustering_metrics, groups
+from lookalike.evaluate.n_clusters_selection import Score, propose, score_k
 from lookalike.runs.clusters import ClusterRecord, ScoreOfK
 from lookalike.runs.evaluation import GroupScores
 from lookalike.runs.folder import RunFolder, writes
@@ -86,7 +86,7 @@ def _agreement(labels_N: Tensor, names_N: Sequence[str]) -> tuple[int | None, Gr
         return None, None
     labelled = [i for i, name in enumerate(names_N) if name]
     truth = torch.tensor([names.index(names_N[i]) for i in labelled])
-    return len(labelled), GroupScores(**asdict(agreement(labels_N[labelled], truth)))
+    return len(labelled), GroupScores(**asdict(clustering_metrics(labels_N[labelled], truth)))
 
 
 def _sizes(labels: Sequence[int], k: int) -> list[int]:
