@@ -16,6 +16,7 @@ from torch import Tensor
 from fakes import signal_after, tiny_options
 from lookalike import api
 from lookalike.augment.recipes import augmentation_names
+from lookalike.core.comm import SINGLE
 from lookalike.core.durations import duration
 from lookalike.core.errors import Interrupted, LookalikeError
 from lookalike.core.files import read_json
@@ -27,6 +28,7 @@ from lookalike.engine.feature_extractor import FeatureExtractor
 from lookalike.engine.loop import Trainer
 from lookalike.engine.view_trials import Deadline, Exam, Result, distance_to_own, knn_among, small_copies, tells_turns
 from lookalike.methods.simclr import Options
+from lookalike.runs.folder import RunFolder
 
 OPTIONS = Options(data="patches", image_size=16, batch_size=64, precision="float32", threads=1)
 
@@ -316,6 +318,22 @@ def test_the_choice_is_told_and_kept_when_a_run_goes_on(tmp_path: Path, monkeypa
     run = train(out, patches(300))
     assert run.settings()["augment"] == "simclr-light"
     assert run.status().views == record
+
+
+def test_a_method_with_views_of_its_own_has_the_usual_ones_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    asked: list[str] = []
+
+    def choosing(options: Options, usual: str, *_: object, **__: object) -> module.Choice:
+        asked.append(usual)
+        return module.Choice(usual, {}, "none", "")
+
+    monkeypatch.setattr(module, "choose_views", choosing)
+    images = patches(8)
+    for method in ("byol", "simclr"):
+        options = tiny_options(method, augment=AUTO, recipe="small-images")
+        run = RunFolder(tmp_path / "run")
+        module.settle_views(options, method, images, images.training, run, api.untrained_backbone, SINGLE)
+    assert asked == ["simclr-small"] * 2
 
 
 def written(path: Path, text: str) -> Path:

@@ -22,6 +22,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from lookalike.augment.recipes import augmentation_names
 from lookalike.core.budget import Clock, now
 from lookalike.core.comm import Comm
 from lookalike.core.durations import duration, parse_duration
@@ -44,6 +45,7 @@ from lookalike.engine.view_trials import (
     trial_run,
 )
 from lookalike.evaluate.baselines import pixel_features
+from lookalike.methods.roles import DEFAULT
 from lookalike.runs.folder import RunFolder
 
 _WEAKER = ("simclr", "simclr-small", "simclr-light", "crop-flip")
@@ -272,6 +274,8 @@ def settle_views(
     if options.augment != AUTO:
         return options.augment, None
     usual = preset_values(options.recipe, method).get("augment", TrainOptions.augment)
+    if usual not in augmentation_names():  # views of its own, which the trials know nothing of
+        usual = preset_values(options.recipe, DEFAULT).get("augment", TrainOptions.augment)
     if options.epochs == 0:  # nothing is learned from them
         return usual, None
     choice = None

@@ -23,6 +23,7 @@ from lookalike.engine.views import view_of
 from lookalike.evaluate.knn import K, vote
 from lookalike.methods.find import find_method
 from lookalike.methods.roles import DEFAULT
+from lookalike.neighbors.exact import own_ranks
 
 SIDE = 32
 """Pixels of the copies: what colours and orientations mean shows at this size, at a fraction of the work."""
@@ -149,12 +150,8 @@ def distance_to_own(images_ND: Tensor, views_ND: Tensor) -> float:
         images_ND: features of N images.
         views_ND: row n is of a view of the image in row n.
     """
-    centre = images_ND.float().mean(0)
-    image, view = (F.normalize(x_ND.float() - centre, dim=1) for x_ND in (images_ND, views_ND))
-    similarity = view @ image.T
-    # ties count against: features that are all equal are as far as can be
-    rank = (similarity >= similarity.diagonal()[:, None]).sum(1)
-    return float(rank.double().log2().mean()) / math.log2(max(2, len(image)))
+    rank_N, _ = own_ranks(images_ND, views_ND)
+    return float(rank_N.double().log2().mean()) / math.log2(max(2, len(images_ND)))
 
 
 def tells_turns(x_QND: Tensor) -> float:
