@@ -6,20 +6,24 @@ import copy
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 import torch
 
 from fakes import tiny_options
 from lookalike import api
-from lookalike.core.comm import SINGLE
+from lookalike.core.comm import SINGLE, Comm
 from lookalike.data.base import Images
 from lookalike.data.loading import load
 from lookalike.engine.events import EpochEnd, NotFinite, Observer, PlanMade, StepEnd, TrainStart
 from lookalike.engine.loop import Trainer
 from lookalike.engine.losses import Losses
+from lookalike.engine.messages import Facts
+from lookalike.engine.saving import Checkpoint
 from lookalike.engine.trial_run import TrialRun
 from lookalike.methods.find import find_method
+from lookalike.runs.folder import RunFolder
 
 EPOCHS, BATCHES = 2, 3
 
@@ -136,6 +140,20 @@ def test_a_trial_leaves_what_it_is_given_as_it_is(images: Images):
     assert all(torch.equal(a, b) for a, b in zip(weights(made), before, strict=True))
     made.fit()
     assert all(torch.equal(a, b) for a, b in zip(weights(made), weights(trial.trainer), strict=True))
+
+
+@pytest.mark.parametrize("brief", [False, True])
+def test_processes_save_together_as_the_first_one_s_clock_says(brief: bool, tmp_path: Path):
+    ranks, saved = Comm(), []
+    ranks.rank, ranks.size = 1, 2
+    ranks.objects = lambda value: [brief, value]  # the first one's word comes first
+    options = tiny_options("simclr")
+    checkpoint = Checkpoint(RunFolder(tmp_path), Facts(options, (1, 8, 8), 8, 1, 1, True, None, "cpu", 2), ranks)
+    checkpoint.saved_at = -math.inf if brief else math.inf  # of this one, which says otherwise
+    said = {"epoch": 0, "step": 1, "total": 9, "progress": 0.1, "images_per_s": 1.0, "seconds_left": 9.0, "loss": 1.0}
+    said |= {"last": False, "early": False, "lr": 0.1, "targets_NH": None, "state": lambda: saved.append(1) or {}}
+    checkpoint.on_epoch_end(EpochEnd(**said))
+    assert saved == ([] if brief else [1])
 
 
 def test_a_loss_that_is_no_number_ends_a_trial_with_its_step(images: Images):

@@ -65,12 +65,17 @@ class Checkpoint(Observer):
         return False
 
     def on_epoch_end(self, end: EpochEnd) -> bool:
-        # by the clock there may be hundreds of short epochs, which nobody wants to wait for
-        short_epoch = self.facts.timed and not end.last and time.monotonic() - self.saved_at < SELDOM
         # where it ended early it was saved in the middle of the epoch, so that the run can go on there
-        if not end.early and not short_epoch:
+        if not end.early and not (self.facts.timed and not end.last and self._is_short()):
             self.save(end)
         return False
+
+    def _is_short(self) -> bool:
+        """Whether an epoch by the clock is too short for a checkpoint: there may be hundreds, and nobody wants to wait.
+
+        The first process's clock says so for all, as they save together.
+        """
+        return self.ranks.objects(time.monotonic() - self.saved_at < SELDOM)[0]
 
     def save(self, end: Moment) -> None:
         """Write the checkpoint; only finite losses get this far. A full disk is told, and ends nothing."""
