@@ -119,6 +119,14 @@ def test_a_momentum_copy_is_computed_once_and_its_statistics_move_once(
         assert counts == {len(parts)}
 
 
+def test_a_momentum_copy_inside_of_another_module_has_its_statistics_in_chunks_too():
+    method, of = follower(IMAGES, "batch")
+    method.copies = nn.ModuleDict({"target": method.target})
+    x = noise(4 * IMAGES, seed=1)
+    forward_backward(method, of, [lambda p=p: p for p in x.split(12)], torch.arange(IMAGES)[:, None], cached=True)
+    assert {int(b) for name, b in method.target.named_buffers() if name.endswith("num_batches_tracked")} == {4}
+
+
 def test_the_loss_is_told_what_learns_also_in_chunks():
     told: list[tuple[bool, bool]] = []
 

@@ -147,12 +147,13 @@ def unchanged(method: Method, but: type[nn.Module] | None = None) -> Iterator[No
 
 def network_buffers(method: Method, but: type[nn.Module] | None = None) -> list[tuple[list[Tensor], Tensor]]:
     """The buffers of a method's networks, those of one type together, with one copy of what they hold."""
+    others = [m for m in method.modules() if isinstance(m, but)] if but is not None else []
+    left_out = {id(buffer) for module in others for buffer in module.buffers()}
     alike: dict[torch.dtype, list[Tensor]] = {}
     for child in method.children():
-        if but is not None and isinstance(child, but):
-            continue
         for buffer in child.buffers():
-            alike.setdefault(buffer.dtype, []).append(buffer)
+            if id(buffer) not in left_out:
+                alike.setdefault(buffer.dtype, []).append(buffer)
     return [(buffers, torch.cat([buffer.flatten() for buffer in buffers])) for buffers in alike.values()]
 
 
