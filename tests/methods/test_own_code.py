@@ -4,6 +4,7 @@ import re
 import sys
 from importlib.metadata import EntryPoint
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -185,6 +186,7 @@ def test_a_loss_in_a_file(tmp_path: Path, photos: Path, monkeypatch: pytest.Monk
     [
         ("x = (", "mine.py:A", "mine.py:1: .*mine.py cannot be imported (SyntaxError: "),
         ("import torch\nx = 1 / 0\n", "mine.py:A", "mine.py:2: .*cannot be imported (ZeroDivisionError: division"),
+        ("import sys\nsys.exit(0)\n", "mine.py:A", "mine.py:2: .*cannot be imported (SystemExit: 0)"),
         ("import not_there\n", "mine.py:A", "mine.py:1: .*cannot be imported (ModuleNotFoundError: No module"),
         ("\nclass A:\n    pass\n", "mine.py:A", "mine.py:2: A is no method: it must be a subclass of"),
         ("\ndef A():\n    pass\n", "mine.py:A", "mine.py:2: 'A' is no class"),
@@ -206,6 +208,12 @@ def test_code_that_cannot_be_used_is_told_in_a_sentence_with_its_place(
     assert "Traceback" not in told and len(told.strip().splitlines()) == 1
 
 
+def test_what_a_notebook_does_not_have_any_more_is_told(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(sys.modules, "notebook_of_mine", ModuleType("notebook_of_mine"))
+    with pytest.raises(LookalikeError, match="the module notebook_of_mine has no 'A'"):
+        find_method("python:notebook_of_mine:A")
+
+
 def test_debug_shows_the_traceback(mine: Path, photos: Path, capsys: pytest.CaptureFixture):
     mine.write_text("x = 1 / 0\n")
     assert main(["train", "mine.py:A", str(photos), "--debug"]) == 2
@@ -221,9 +229,11 @@ def test_a_loss_that_is_not_finite_is_told_with_its_place(mine: Path, photos: Pa
     assert f"mine.py:{line}" in told and "nan" in told
 
 
-def test_a_function_that_is_in_no_module_is_known_to_this_process_alone():
+def test_a_function_that_is_in_no_module_is_known_to_this_process_alone(monkeypatch: pytest.MonkeyPatch):
     def local() -> None:
         pass
+
+    monkeypatch.setattr(own_code, "_things_by_name", {})
 
     name = own_code.name_of(local)
     assert own_code.find(name) is local

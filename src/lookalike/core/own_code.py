@@ -16,7 +16,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar
 
-from lookalike.core.errors import LookalikeError
+from lookalike.core.errors import Interrupted, LookalikeError
 
 T = TypeVar("T")
 
@@ -77,17 +77,18 @@ def find(
     module = _imported(place) if name.startswith(PYTHON) else _loaded(place, path, folders)
     offered = [] if one_of is None else one_of(module)
     offers = ", ".join(thing.__name__ for thing in offered)
+    where = getattr(module, "__file__", None) or f"the module {module.__name__}"  # a notebook has no file
     thing: object = module
     if not wanted:
         if len(offered) != 1:
             hint = f": name one of them, {name}:{offered[0].__name__}" if offered else f": name it, {name}:NAME"
-            raise LookalikeError(f"{module.__file__} has {offers or 'nothing that could be meant'}{hint}")
+            raise LookalikeError(f"{where} has {offers or 'nothing that could be meant'}{hint}")
         thing = offered[0]
     else:
         for part in wanted.split("."):
             thing = getattr(thing, part, None)
         if thing is None:
-            raise LookalikeError(f"{module.__file__} has no {wanted!r}{': it has ' + offers if offers else ''}")
+            raise LookalikeError(f"{where} has no {wanted!r}{': it has ' + offers if offers else ''}")
     _things_by_name[name] = thing
     return thing
 
@@ -148,8 +149,10 @@ def _loaded(file: str, path: Path | None, folders: Sequence[str | Path]) -> Modu
     sys.path.append(str(path.parent))
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
-        del sys.modules[name]
+    except BaseException as error:
+        del sys.modules[name]  # half of it is no module
+        if _stops(error):
+            raise
         raise OwnCodeError(_why(error, str(path))) from error
     finally:
         sys.path.remove(str(path.parent))
@@ -159,7 +162,9 @@ def _loaded(file: str, path: Path | None, folders: Sequence[str | Path]) -> Modu
 def _imported(module: str) -> ModuleType:
     try:
         return importlib.import_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
+        if _stops(error):
+            raise
         absent = error.name if isinstance(error, ModuleNotFoundError) else None
         if absent is not None and (module == absent or module.startswith(f"{absent}.")):
             hint = f"{PYTHON}MODULE:NAME takes one that can be imported"
@@ -167,7 +172,12 @@ def _imported(module: str) -> ModuleType:
         raise OwnCodeError(_why(error, module)) from error
 
 
-def _why(error: Exception, file: str) -> str:
+def _stops(error: BaseException) -> bool:
+    """Whether somebody wants the program to end: not a script that ends itself where it should be a module."""
+    return isinstance(error, Interrupted) or not isinstance(error, Exception | SystemExit)
+
+
+def _why(error: BaseException, file: str) -> str:
     """What an import failed with, after the last line of the user's own code that it came from."""
     if isinstance(error, SyntaxError):
         reason = f"{type(error).__name__}: {error.msg}"
