@@ -11,6 +11,7 @@ from torch import nn
 
 from lookalike.core.errors import LookalikeError
 from lookalike.encoders import Encoder, EncoderSpec, StagedEncoder, build_encoder, encoder_names
+from lookalike.encoders.base import width_of
 from lookalike.encoders.heads import projection_head
 from lookalike.encoders.weights import fit_weights, read_weights
 from make_keys import KEYS, torchvision_keys
@@ -56,6 +57,18 @@ def test_every_encoder_keeps_the_protocol(name):
     assert isinstance(encoder, Encoder)
     assert isinstance(encoder, StagedEncoder) is (name != "alexnet")
     assert encoder(torch.zeros(2, 3, 64, 64, device="meta")).shape == (2, encoder.out_features)
+
+
+def test_a_network_that_is_wrapped_knows_its_width():
+    class Wrapped(nn.Module):  # as torch.compile wraps
+        def __init__(self, network: nn.Module) -> None:
+            super().__init__()
+            self.network = network
+
+        def __getattr__(self, name: str):
+            return self._modules["network"] if name == "network" else getattr(self._modules["network"], name)
+
+    assert width_of(Wrapped(meta(small()))) == meta(small()).out_features
 
 
 def test_a_module_without_a_width_is_no_encoder_yet():

@@ -60,8 +60,9 @@ class StagedEncoder(Encoder, Protocol):
 
 def width_of(encoder: nn.Module) -> int:
     """D of an encoder."""
-    assert isinstance(encoder, Encoder), f"{type(encoder).__name__} does not know its width"
-    return encoder.out_features
+    width = getattr(encoder, "out_features", None)  # which a wrapper, as of torch.compile, may find in what it wraps
+    assert isinstance(width, int), f"{type(encoder).__name__} does not know its width"
+    return width
 
 
 @dataclass(frozen=True)
