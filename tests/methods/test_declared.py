@@ -2,9 +2,11 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+import lookalike
 from lookalike.cli.main import main
 from lookalike.core import own_code
 from lookalike.core.own_code import OwnCodeError
@@ -64,6 +66,8 @@ def options(*lines: str, above: str = "@dataclass(kw_only=True)", base: str = "(
         (options("lr: str = 'fast'"), "A.Options: --lr is an option of every method, and float"),
         (options("k: 'Nowhere' = 1"), "A.Options: the type of an option cannot be read"),
         ('\n    presets = {"*": {"lrr": 0.1}}\n', r"A.presets\['\*'\] has 'lrr': did you mean 'lr'"),
+        ('\n    presets = {"lr": 0.1}\n', r"A.presets\['lr'\] is 0.1: it must be a dict of options"),
+        ('\n    presets = {"*": {"lr": "fast"}}\n', r"A.presets\['\*'\] has lr = 'fast': it must be a number"),
         ('\n    views = ("simclr-small", View())\n', "A.views has 'simclr-small': each must be a View"),
         ("\n    views = (View(count=0),)\n", "mine.py:21: .*must be at least 1"),
         ('\n    views = (View("crop", area=(0.9, 0.1)),)\n', "fractions in .0, 1.$"),
@@ -81,6 +85,13 @@ def test_types_that_an_option_can_have(written):
     lines = ["a: bool = False", "b: int | None = None", "c: Literal['x', 'y'] = 'x'", "d: tuple[str, ...] = ()"]
     written(options(*lines, "e: str | tuple[str, ...] = ''", "f: float | None = None", "lr: float | None = 0.5"))
     assert find_method("mine.py:A").Options(f=1.0).lr == 0.5
+
+
+def test_a_class_from_a_notebook_is_an_estimator_although_nobody_has_its_source():
+    shell: dict[str, Any] = {"__name__": "shell"}
+    exec(HEAD + CLASS + options("tau: float = 1.0"), shell)
+    model = lookalike.Estimator(method=shell["A"], tau=2.0)
+    assert model.get_params()["tau"] == 2.0 and "\n    tau: " in str(type(model).__doc__)
 
 
 @pytest.mark.parametrize(

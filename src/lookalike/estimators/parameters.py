@@ -80,6 +80,6 @@ def documentation(
     for name, default in defaults(options).items():
         usual = getattr(plain, name)
         left = f" (None: the recipe's, else {usual!r})" if default is None and usual is not None else ""
-        lines.append(f"{renamed.get(name, name)}: {meanings[name]}{left}")
+        lines.append(f"{renamed.get(name, name)}: {meanings.get(name, 'an option of the method')}{left}")
     wrapped = "\n".join(textwrap.fill(x, 112, initial_indent="    ", subsequent_indent="        ") for x in lines)
     return f"{inspect.cleandoc(text or '')}\n\nParameters (all by name):\n{wrapped}\n"

@@ -6,10 +6,11 @@ import dataclasses
 import inspect
 import types
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Literal
 
 from lookalike.core.errors import did_you_mean
+from lookalike.core.option_types import mistyped
 from lookalike.core.options import TrainOptions, flag
 from lookalike.methods.base import Method, View
 
@@ -30,9 +31,15 @@ def class_problems(kind: type[Method]) -> Iterator[tuple[object, str]]:
     yield from ((options, f"{kind.__name__}.Options: {words}") for words in problems)
     names = [f.name for f in dataclasses.fields(options)]
     for preset, values in kind.presets.items():
+        where = f"{kind.__name__}.presets[{preset!r}]"
+        if not isinstance(values, Mapping):
+            yield kind, f"{where} is {values!r}: it must be a dict of options, such as presets = {{'*': {{'lr': 0.1}}}}"
+            continue
         for name in values:
             if name not in names:
-                yield kind, f"{kind.__name__}.presets[{preset!r}] has {name!r}: {did_you_mean(name, names)}"
+                yield kind, f"{where} has {name!r}: {did_you_mean(name, names)}"
+        for name, words in mistyped(values, options) if not problems else ():
+            yield kind, f"{where} has {name} = {values[name]!r}: it must be {words}"
 
 
 def _option_problems(options: type[TrainOptions]) -> Iterator[str]:
