@@ -23,6 +23,7 @@ def test_each_source_is_named_and_the_run_has_these_values(tmp_path: Path, capsy
     file.write_text("width = 4\nmomentum = 0.8\n", encoding="utf-8")
     out = tmp_path / "run"
     words = ["train", "simclr", "digits", "--config", str(file), "--epochs=1", "--threads=1", f"--out={out}"]
+    words += ["--device=cpu"]
     found = explained(words, capsys)
     assert not out.exists()
     assert found["--epochs"] == ("1", "command line")
@@ -34,7 +35,7 @@ def test_each_source_is_named_and_the_run_has_these_values(tmp_path: Path, capsy
     assert found["--seed"] == ("0", "default")
     assert found["--precision"][1] == "device cpu"
     assert found["--check-every"] == ("1", "--epochs")
-    assert main([*words, "--no-report", "--max-steps=1", "--device=cpu"]) == 0
+    assert main([*words, "--no-report", "--max-steps=1"]) == 0
     settings = RunFolder(out).settings()
     for name in ("epochs", "width", "recipe", "lr", "temperature", "image_size", "precision", "augment"):
         assert str(settings[name]) == found["--" + name.replace("_", "-")][0]

@@ -13,11 +13,11 @@ from dataclasses import replace
 import pytest
 import torch
 from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from fakes import tiny_options
 from lookalike.api import untrained_backbone
 from lookalike.augment.recipes import augmentation_names
+from lookalike.contract.test_contract import GPU, Watching
 from lookalike.core import registry
 from lookalike.data.base import Images
 from lookalike.engine import collection
@@ -29,23 +29,7 @@ from lookalike.methods.find import find_method
 from lookalike.objectives.nt_xent import _DENSE_ROWS
 from lookalike.optim.groups import build_optimizer
 
-GPU = "meta"
 N = 24
-
-
-class Watching(TorchDispatchMode):
-    """Notes copies from the CPU to the device that the CPU would wait for."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.waited: list[str] = []
-
-    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
-        kwargs = kwargs or {}
-        moved = function is torch.ops.aten._to_copy.default and args[0].device.type == "cpu"
-        if moved and torch.device(kwargs.get("device") or "cpu").type == GPU and not kwargs.get("non_blocking"):
-            self.waited.append(f"{tuple(args[0].shape)} {args[0].dtype}")
-        return function(*args, **kwargs)
 
 
 @pytest.fixture(autouse=True)
