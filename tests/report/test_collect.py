@@ -366,3 +366,6 @@ def test_what_is_said_of_the_views(run: RunFolder, tmp_path: Path):
     assert said == "Recipe digits, chosen for these images: the others were too hard."
     RunFolder(copy).update(views={"reason": 3})  # of another version
     assert collect([copy])["runs"][0]["views_said"] == "Recipe digits."
+    config = copy / "config.toml"
+    config.write_text(config.read_text().replace('augment = "digits"', 'augment = "own"'))
+    assert collect([copy])["runs"][0]["views_said"] == "Each view as the method has it."

@@ -11,7 +11,7 @@ import numpy as np
 
 from lookalike.core.errors import LookalikeError
 from lookalike.core.machine import cores
-from lookalike.core.options import AUTO, short
+from lookalike.core.options import AUTO, OWN_VIEWS, short
 from lookalike.core.record_types import Record
 from lookalike.core.version import VERSION
 from lookalike.core.words import counted
@@ -179,6 +179,8 @@ def _views_said(run: RunReader) -> str | None:
     name, choice = run.config.get("augment"), run.record.views or {}
     if not isinstance(name, str) or name == AUTO:  # not chosen yet
         return None
+    if name == OWN_VIEWS:
+        return "Each view as the method has it."
     if not isinstance(choice.get("reason"), str):
         return f"Recipe {name}."
     return f"Recipe {name}, chosen for these images: {choice['reason']}."
