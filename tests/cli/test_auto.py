@@ -22,10 +22,10 @@ def test_features_of_all_images_are_computed_once_after_the_training(
     features, passes = FeatureExtractor.features, Counter[str]()
     run = api.RunFolder(tmp_path / "run")
 
-    def counted(self, images, *ranks):
+    def counted(self, images, *comm):
         if isinstance(images, CenterCrops) and len(images) == 60:
             passes["after" if run.encoder.exists() else "before"] += 1
-        return features(self, images, *ranks)
+        return features(self, images, *comm)
 
     monkeypatch.setattr(FeatureExtractor, "features", counted)
     words = [str(photos), "--out", str(run.path), "--epochs=1", "--width=4", "--batch-size=20", "--threads=1"]

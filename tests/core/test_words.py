@@ -89,9 +89,9 @@ def test_messages_of_one():
     assert "2 images, 8 x 8 pixels, 3 channels; " in messages.opening(facts, start)
     assert "; 2 epochs of 2 batches of 1; " in messages.opening(facts, start)
     assert next(grouping_problems(2, 1, lambda: 1)) == "--n-clusters 2 is more than the 1 training image there is"
-    ranks = SimpleNamespace(size=2, own_blocks=lambda n: [])
+    comm = SimpleNamespace(size=2, local_blocks=lambda n: [])
     assert "1 image is too few for 2 processes: they divide into 1 block of 512" in list(
-        processes_problems(SimpleNamespace(batch_size=2), 1, ranks)
+        processes_problems(SimpleNamespace(batch_size=2), 1, comm)
     )
     assert str(ConfigurationError(["it"])).startswith("1 mistake in")
     assert str(ConfigurationError(["it", "that"])).startswith("2 mistakes in")

@@ -54,7 +54,7 @@ def stopped_after(name: str, out: Path, step: int) -> str:
     """What a run says that is asked to stop after a step."""
 
     def ask(trainer: Trainer) -> None:
-        if trainer.ranks.rank == trainer.ranks.size - 1:  # one process hears the signal
+        if trainer.comm.rank == trainer.comm.size - 1:  # one process hears the signal
             os.kill(os.getpid(), signal.SIGTERM)
 
     with pytest.MonkeyPatch.context() as patch, pytest.raises(Interrupted) as stopped:
@@ -63,14 +63,14 @@ def stopped_after(name: str, out: Path, step: int) -> str:
     return str(stopped.value)
 
 
-def in_two(ranks: Comm, folder: Path) -> list[str]:
+def in_two(comm: Comm, folder: Path) -> list[str]:
     """Straight runs of every method, and the first part of interrupted ones."""
     for name in METHODS:
         train(name, folder / f"{name}-two", **({"micro_batch": "50"} if name == "simclr" else {}))
     return [stopped_after(name, folder / f"{name}-changed", 3) for name in METHODS]
 
 
-def to_the_end(ranks: Comm, folder: Path) -> dict[str, Any]:
+def to_the_end(comm: Comm, folder: Path) -> dict[str, Any]:
     """The last part of interrupted runs; what one of them is measured to reach."""
     for name in METHODS:
         train(name, folder / f"{name}-changed")
@@ -125,11 +125,11 @@ def test_two_processes_measure_what_one_measures(runs: Path):
         assert value == (pytest.approx(by_two[key], abs=0.003) if isinstance(value, float) else by_two[key]), key
 
 
-def quarrel(ranks: Comm, folder: Path, about: str) -> str:
-    seed = ranks.rank if about == "seed" else 0
+def quarrel(comm: Comm, folder: Path, about: str) -> str:
+    seed = comm.rank if about == "seed" else 0
     options = tiny_options("simclr", **SAID, seed=seed, out=str(folder / "quarrel"))
     images = digits()
-    if about == "images" and ranks.rank == 1:
+    if about == "images" and comm.rank == 1:
         images = dataclasses.replace(images, pixels=images.pixels.flip(0), known_digests=None)
     try:
         api.train("simclr", options, images=images)

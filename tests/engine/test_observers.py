@@ -144,11 +144,11 @@ def test_a_trial_leaves_what_it_is_given_as_it_is(images: Images):
 
 @pytest.mark.parametrize("brief", [False, True])
 def test_processes_save_together_as_the_first_one_s_clock_says(brief: bool, tmp_path: Path):
-    ranks, saved = Comm(), []
-    ranks.rank, ranks.size = 1, 2
-    ranks.objects = lambda value: [brief, value]  # the first one's word comes first
+    comm, saved = Comm(), []
+    comm.rank, comm.size = 1, 2
+    comm.objects = lambda value: [brief, value]  # the first one's word comes first
     options = tiny_options("simclr")
-    checkpoint = Checkpoint(RunFolder(tmp_path), Facts(options, (1, 8, 8), 8, 1, 1, True, None, "cpu", 2), ranks)
+    checkpoint = Checkpoint(RunFolder(tmp_path), Facts(options, (1, 8, 8), 8, 1, 1, True, None, "cpu", 2), comm)
     checkpoint.saved_at = -math.inf if brief else math.inf  # of this one, which says otherwise
     said = {"epoch": 0, "step": 1, "total": 9, "progress": 0.1, "images_per_s": 1.0, "seconds_left": 9.0, "loss": 1.0}
     said |= {"last": False, "early": False, "lr": 0.1, "targets_NH": None, "state": lambda: saved.append(1) or {}}

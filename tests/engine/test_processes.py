@@ -31,89 +31,89 @@ METHODS = registry.names("methods")
 NOT_LESS_THAN = 1e-6  # of the largest: a bias before a norm has no gradient but rounding
 
 
-def learner(name: str, ranks: Comm, norm: str = "group") -> tuple[Method, FeatureExtractor]:
+def learner(name: str, comm: Comm, norm: str = "group") -> tuple[Method, FeatureExtractor]:
     spec = EncoderSpec("convnet", channels=1, image_size=16, width=4, norm=norm)
     of = FeatureExtractor(build_encoder(spec, 0).double(), spec, (0.5,), (0.25,), "float64")
     options = tiny_options(name, norm=norm)
     method = find_method(name)(of.encoder, options, IMAGES, 5, SINGLE).double()
     method.targets_BH = method.plan(0, FakeCollection(method, IMAGES)).targets_NH  # made alone: all have the same
-    method.ranks = ranks
+    method.comm = comm
     return method.train(), of
 
 
-def step(ranks: Comm, name: str, chunk: int | None, norm: str = "group", shared: bool = False) -> dict[str, Tensor]:
+def step(comm: Comm, name: str, chunk: int | None, norm: str = "group", shared: bool = False) -> dict[str, Tensor]:
     """The loss (a share of it), the gradients and the statistics of a batch divided among the processes."""
-    method, of = learner(name, ranks, norm)
+    method, of = learner(name, comm, norm)
     if shared:
-        share_norms(method, ranks)
-    share = IMAGES // ranks.size
-    mine = slice(ranks.rank * share, (ranks.rank + 1) * share)
+        share_norms(method, comm)
+    share = IMAGES // comm.size
+    mine = slice(comm.rank * share, (comm.rank + 1) * share)
     views = noise(method.num_views * IMAGES, seed=1).unflatten(0, (method.num_views, IMAGES))[:, mine].flatten(0, 1)
     parts = [lambda part=part: part for part in views.split(chunk or len(views))]
-    network = parallel(method) if ranks.size > 1 else None
+    network = parallel(method) if comm.size > 1 else None
     loss, _ = forward_backward(method, of, parts, method.targets_BH[mine], chunk is not None, network)
     average_statistics(method)
     found = {key: p.grad for key, p in method.named_parameters() if p.grad is not None}
-    return {**found, "loss": ranks.sum(loss), **{k: b for k, b in method.named_buffers() if "running" in k}}
+    return {**found, "loss": comm.sum(loss), **{k: b for k, b in method.named_buffers() if "running" in k}}
 
 
-def similarity_share(ranks: Comm, z_RP: Tensor, ids_R: Tensor, temperature: float, tile: int | None) -> list[Tensor]:
+def similarity_share(comm: Comm, z_RP: Tensor, ids_R: Tensor, temperature: float, tile: int | None) -> list[Tensor]:
     """Loss and gradient of this process's rows, and the gradient that a naive loss would give them."""
-    size = len(z_RP) // ranks.size
-    mine = slice(ranks.rank * size, (ranks.rank + 1) * size)
+    size = len(z_RP) // comm.size
+    mine = slice(comm.rank * size, (comm.rank + 1) * size)
     z = z_RP[mine].clone().requires_grad_()
-    loss = nt_xent(z, ids_R[mine], temperature, tile, ranks)
+    loss = nt_xent(z, ids_R[mine], temperature, tile, comm)
     loss.backward()
     # own rows against all columns, the others' rows as constants, and nothing back from the others
     naive = z_RP[mine].clone().requires_grad_()
-    every = torch.cat([naive if r == ranks.rank else z_RP[r * size : (r + 1) * size] for r in range(ranks.size)])
+    every = torch.cat([naive if r == comm.rank else z_RP[r * size : (r + 1) * size] for r in range(comm.size)])
     u = F.normalize(every, dim=1)
     s = (u @ u.T / temperature).fill_diagonal_(-torch.inf)
     equal = (ids_R[:, None] == ids_R).fill_diagonal_(False)
     rows = s.logsumexp(1) - torch.where(equal, s, 0.0).sum(1) / equal.sum(1)
     (rows[mine].sum() / len(z_RP)).backward()
-    return [ranks.sum(loss.detach()), z.grad, naive.grad]
+    return [comm.sum(loss.detach()), z.grad, naive.grad]
 
 
-def clusters(ranks: Comm, x_ND: Tensor) -> list[Any]:
-    own = ranks.local_slice(len(x_ND))
+def clusters(comm: Comm, x_ND: Tensor) -> list[Any]:
+    own = comm.local_slice(len(x_ND))
     found = []
     for x in (x_ND, x_ND.double()):
-        white = pca_whiten(x[own], 16, ranks=ranks)
+        white = pca_whiten(x[own], 16, comm=comm)
         for spherical in (False, True):
-            c = lloyd(white, 20, seed=3, init="random", max_iter=15, spherical=spherical, ranks=ranks)
-            found.append([ranks.gather(c.labels_N), c.centroids_KD, c.inertia, c.counts_K, c.iterations])
-        found.append([ranks.gather(white)])
+            c = lloyd(white, 20, seed=3, init="random", max_iter=15, spherical=spherical, comm=comm)
+            found.append([comm.gather(c.labels_N), c.centroids_KD, c.inertia, c.counts_K, c.iterations])
+        found.append([comm.gather(white)])
     return found
 
 
-def accuracies(ranks: Comm, x_ND: Tensor, y_N: Tensor) -> list[float]:
+def accuracies(comm: Comm, x_ND: Tensor, y_N: Tensor) -> list[float]:
     half = len(x_ND) // 2
     four = (x_ND[:half], y_N[:half], x_ND[half:], y_N[half:])
-    return [knn_accuracy(*four, ranks=ranks), *linear_accuracy(*four, ranks=ranks)]
+    return [knn_accuracy(*four, comm=comm), *linear_accuracy(*four, comm=comm)]
 
 
-def features(ranks: Comm, x_NCHW: Tensor) -> Tensor:
-    return learner("simclr", ranks)[1].features(x_NCHW, ranks)
+def features(comm: Comm, x_NCHW: Tensor) -> Tensor:
+    return learner("simclr", comm)[1].features(x_NCHW, comm)
 
 
-def everything(ranks: Comm) -> dict[str, Any]:
+def everything(comm: Comm) -> dict[str, Any]:
     """All that the tests below look at: starting two processes takes longer than the work."""
     found: dict[str, Any] = {}
     for name in METHODS:
-        found[f"{name} statistics"] = step(ranks, name, None, "batch")
-        found[f"{name} shared"] = step(ranks, name, None, "batch", shared=True)
+        found[f"{name} statistics"] = step(comm, name, None, "batch")
+        found[f"{name} shared"] = step(comm, name, None, "batch", shared=True)
     for temperature, tile in ((0.5, None), (0.5, 3), (0.01, 3), (0.1, 64)):
         z, ids = torch.randn(24, 8, generator=torch.Generator().manual_seed(0)).double(), torch.arange(12).repeat(2)
         order = ids.argsort(stable=True)  # both views of an image with one process
-        found[f"nt_xent {temperature} {tile}"] = similarity_share(ranks, z[order], ids[order], temperature, tile)
+        found[f"nt_xent {temperature} {tile}"] = similarity_share(comm, z[order], ids[order], temperature, tile)
     x_ND = torch.randn(1300, 24, generator=torch.Generator().manual_seed(1))
-    found["clusters"] = clusters(ranks, x_ND)
+    found["clusters"] = clusters(comm, x_ND)
     y_N = (x_ND[:, 0] > 0).long() + (x_ND[:, 1] > 0.5).long()
-    found["accuracies"] = accuracies(ranks, x_ND, y_N)
-    found["features"] = features(ranks, noise(1100, seed=5))
-    found["gathered"] = ranks.gather(torch.arange(ranks.rank + 1))
-    found["objects"] = ranks.objects({"rank": ranks.rank})
+    found["accuracies"] = accuracies(comm, x_ND, y_N)
+    found["features"] = features(comm, noise(1100, seed=5))
+    found["gathered"] = comm.gather(torch.arange(comm.rank + 1))
+    found["objects"] = comm.objects({"rank": comm.rank})
     return found
 
 
@@ -204,18 +204,18 @@ def test_alone_everything_is_the_identity():
 def test_every_row_is_one_process_s_own(n: int, size: int):
     rows: list[int] = []
     for rank in range(size):
-        ranks = Comm()
-        ranks.rank, ranks.size = rank, size
-        rows += range(n)[ranks.local_slice(n)]
-        assert all(block in blocks(n) for block in ranks.own_blocks(n))
+        comm = Comm()
+        comm.rank, comm.size = rank, size
+        rows += range(n)[comm.local_slice(n)]
+        assert all(block in blocks(n) for block in comm.local_blocks(n))
     assert rows == list(range(n))
 
 
 def test_too_few_images_or_a_batch_that_does_not_divide_are_told():
-    ranks = Comm()
-    ranks.size, ranks.rank = 3, 2
+    comm = Comm()
+    comm.size, comm.rank = 3, 2
     options = tiny_options("simclr", batch_size=256)
-    found = list(processes_problems(options, 600, ranks))
+    found = list(processes_problems(options, 600, comm))
     assert found == [
         "--batch-size 256 does not divide into the 3 processes of this run",
         "600 images are too few for 3 processes: they divide into 2 blocks of 512",
@@ -232,14 +232,14 @@ def test_what_processes_were_told_must_agree():
 def test_shared_norms_keep_their_names_and_can_be_alone():
     network = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.Sequential(nn.BatchNorm2d(4)))
     before = {name: value.clone() for name, value in network.state_dict().items()}
-    ranks = Comm()
-    ranks.size = 2
-    share_norms(network, ranks)
+    comm = Comm()
+    comm.size = 2
+    share_norms(network, comm)
     assert list(network.state_dict()) == list(before)
     assert isinstance(network[1], SharedBatchNorm) and isinstance(network[2][0], SharedBatchNorm)
     assert not dist.is_initialized()
     with unshared(network):
         assert network(noise(2, seed=0).float()).shape == (2, 4, 14, 14)  # nobody is asked
-    assert network[1].ranks is ranks
+    assert network[1].comm is comm
     network.eval()
     assert network(noise(1, seed=0).float()).shape == (1, 4, 14, 14)

@@ -151,9 +151,9 @@ def test_subset_and_thumbnails_of_a_larger_collection(tmp_path: Path, monkeypatc
     asked: list[int] = []
     features = FeatureExtractor.features
 
-    def counting(self: FeatureExtractor, images: torch.Tensor, *ranks: object) -> torch.Tensor:
+    def counting(self: FeatureExtractor, images: torch.Tensor, *comm: object) -> torch.Tensor:
         asked.append(len(images))
-        return features(self, images, *ranks)
+        return features(self, images, *comm)
 
     monkeypatch.setattr(FeatureExtractor, "features", counting)
     one, two = train(tmp_path / "one"), train(tmp_path / "two", seed=1)

@@ -32,7 +32,7 @@ def build(
     config: Config[TrainOptions],
     loaded: Loaded,
     device: str,
-    ranks: Comm,
+    comm: Comm,
     encoder: nn.Module | None = None,
 ) -> Built:
     """Make what is trained, from a whole configuration.
@@ -41,7 +41,7 @@ def build(
         config: of the run.
         loaded: the images, and the weights to start from.
         device: where to compute.
-        ranks: the processes that train together.
+        comm: the processes that train together.
         encoder: an untrained network given from Python.
 
     Raises:
@@ -56,16 +56,16 @@ def build(
         # ImageNet's statistics are for an untrained network only where they were asked for
         asked, channels = loaded.asked.options.normalize, backbone.spec.channels
         untrained = untrained_backbone(options, images, device, encoder, channels, asked)
-    return Built(backbone, untrained, build_method(config, loaded, backbone, ranks))
+    return Built(backbone, untrained, build_method(config, loaded, backbone, comm))
 
 
 def rebuild(built: Built, config: Config[TrainOptions], loaded: Loaded) -> Built:
     """The same network with its method made anew, for a configuration in which more is decided."""
-    return replace(built, method=build_method(config, loaded, built.backbone, built.method.ranks))
+    return replace(built, method=build_method(config, loaded, built.backbone, built.method.comm))
 
 
-def build_method(config: Config[TrainOptions], loaded: Loaded, backbone: FeatureExtractor, ranks: Comm) -> Method:
+def build_method(config: Config[TrainOptions], loaded: Loaded, backbone: FeatureExtractor, comm: Comm) -> Method:
     """The method around a network, on its device."""
     kind, classes = find_method(config.method), len(loaded.images.classes)
-    method = checked_method(kind(backbone.encoder, config.options, len(loaded.rows), classes, ranks))
+    method = checked_method(kind(backbone.encoder, config.options, len(loaded.rows), classes, comm))
     return placed(method.double() if config.options.precision == "float64" else method, backbone.device)

@@ -16,6 +16,7 @@ from lookalike.api.records import images_of, options_of
 from lookalike.core import machine, rng
 from lookalike.core.arithmetic import outside_autocast
 from lookalike.core.comm import Comm
+from lookalike.core.earlier_names import also_called
 from lookalike.core.errors import LookalikeError
 from lookalike.core.files import read_json, write_json
 from lookalike.core.options import TrainOptions, spoken
@@ -44,6 +45,7 @@ def can_evaluate(images: Images) -> bool:
     return split is not None and len(split[0]) >= K and len(split[1]) > 0
 
 
+@also_called("ranks", "comm")
 @outside_autocast
 @threads_kept()
 def evaluate(
@@ -54,7 +56,7 @@ def evaluate(
     device: str = "auto",
     threads: int | None = None,
     encoder: nn.Module | None = None,
-    ranks: Comm | None = None,
+    comm: Comm | None = None,
     features: Tensor | None = None,
     load_options: Mapping[str, object] | None = None,
     most: int | None = None,
@@ -71,7 +73,7 @@ def evaluate(
         device: where features are extracted.
         threads: CPU threads.
         encoder: an untrained instance of the network that was given to `train` from Python.
-        ranks: the processes that share the work; None for those that torchrun started.
+        comm: the processes that share the work; None for those that torchrun started.
         features: those of the trained encoder (`features_of`), where they are known.
         load_options: options of loading that differ from the run's (`core/load_options.py`).
         most: labelled images that are looked at, at the most; of more a sample, in which both kinds of rows keep their
@@ -83,12 +85,12 @@ def evaluate(
     begun = time.monotonic()
     machine.use_threads(threads)
     device = own_device(machine.resolve_device(device))
-    ranks = ranks or join(device)
+    comm = comm or join(device)
     with ExitStack() as held:
-        with ranks.collective_errors():
-            if ranks.first:
+        with comm.collective_errors():
+            if comm.first:
                 held.enter_context(run.writing())
-        return _evaluate(run, images, baselines, device, encoder, ranks, features, load_options, most, begun)
+        return _evaluate(run, images, baselines, device, encoder, comm, features, load_options, most, begun)
 
 
 def _evaluate(
@@ -97,7 +99,7 @@ def _evaluate(
     baselines: bool,
     device: str,
     encoder: nn.Module | None,
-    ranks: Comm,
+    comm: Comm,
     features: Tensor | None,
     load_options: Mapping[str, object] | None,
     most: int | None,
@@ -116,16 +118,16 @@ def _evaluate(
     scores: dict[str, Scores] = {}
     if baselines:  # the untrained network comes first: from Python, one instance serves as both
         channels = None if encoder is not None else load_feature_extractor(run.encoder, device).spec.channels
-        scores = baseline_scores(options, images, device, encoder, ranks, channels)
+        scores = baseline_scores(options, images, device, encoder, comm, channels)
     if features is None:
-        features = load_feature_extractor(run.encoder, device, encoder).features(images.center_crops, ranks)
-    scores = {TRAINED: measure(features, images.labels, bank, test, len(images.classes), ranks), **scores}
+        features = load_feature_extractor(run.encoder, device, encoder).features(images.center_crops, comm)
+    scores = {TRAINED: measure(features, images.labels, bank, test, len(images.classes), comm), **scores}
     begun_with: dict[str, str] = {}
     if baselines and encoder is None and options.init is not None and options.epochs:
         backbone, begun_with["init"] = begun_from(run, options, images, device)
         if backbone is not None:
-            features = backbone.features(images.center_crops, ranks)
-            scores["init"] = measure(features, images.labels, bank, test, len(images.classes), ranks)
+            features = backbone.features(images.center_crops, comm)
+            scores["init"] = measure(features, images.labels, bank, test, len(images.classes), comm)
     classifier = None
     if find_method(method).needs_labels:
         classifier = _classifier_accuracy(run, method, options, images, device)
@@ -139,7 +141,7 @@ def _evaluate(
         **of_all,
     }
     result = Evaluation(scores, rules, classifier).to_json()
-    if ranks.first:
+    if comm.first:
         before = read_json(run.evaluation) if run.evaluation.exists() else {}
         result |= {key: before[key] for key in OTHERS if key in before}
         write_json(run.evaluation, result)
@@ -206,7 +208,7 @@ def baseline_scores(
     images: Images,
     device: str,
     encoder: nn.Module | None,
-    ranks: Comm,
+    comm: Comm,
     channels: int | None = None,
 ) -> dict[str, Scores]:
     """What `measure` finds with raw pixels (`pixels`), colour histograms with coarse thumbnails (`histograms`) and the
@@ -219,10 +221,10 @@ def baseline_scores(
     untrained = with_recomputed_bn_stats(untrained_backbone(options, images, device, encoder, channels), images)
     features: dict[str, FeatureFunction] = {
         **BASELINES,
-        "random": lambda center_crops: untrained.features(center_crops, ranks),
+        "random": lambda center_crops: untrained.features(center_crops, comm),
     }
     return {
-        name: measure(extract(images.center_crops), images.labels, bank, test, len(images.classes), ranks)
+        name: measure(extract(images.center_crops), images.labels, bank, test, len(images.classes), comm)
         for name, extract in features.items()
     }
 

@@ -117,7 +117,7 @@ def finish(
                 device=device,
                 threads=threads,
                 encoder=encoder,
-                ranks=SINGLE,
+                comm=SINGLE,
                 features=features,
                 most=most,
             )

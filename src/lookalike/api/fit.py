@@ -22,7 +22,7 @@ from lookalike.engine.budget import Behind, pacing_in
 from lookalike.engine.choose_views import Choice
 from lookalike.engine.classifier import save_classifier
 from lookalike.engine.disk import save_weights
-from lookalike.engine.distributed import partners
+from lookalike.engine.distributed import peer_errors
 from lookalike.engine.loop import Trainer
 from lookalike.engine.observers import observe
 from lookalike.engine.pacing import CLOCK, repeatable
@@ -56,19 +56,19 @@ def fit(
     Raises:
         Interrupted: a signal asked to stop. LookalikeError: the loss became NaN or infinite, or a full disk.
     """
-    options, images, ranks = config.options, loaded.images, job.ranks
+    options, images, comm = config.options, loaded.images, job.comm
     budget = job.budget if options.schedule == CLOCK else None
     behind = _behind(loaded, job)
     pacing = None if budget is None else pacing_in(options, len(loaded.rows), budget, behind)
     trainer = Trainer(built.method, built.backbone, options, loaded.lesson, loaded.rows, pacing)
-    if ranks.first:
+    if comm.first:
         begun: Record = elsewhere(config.method, type(built.method))
         if loaded.pretrained is not None and not resumed:  # of the file as it was at the first start
             begun["init"] = loaded.pretrained.record()
         run.update("running", {"load": loaded.seconds}, **begun)
     status = "failed"
     try:
-        with partners(ranks), StopSignals(ranks.size > 1) as signals:  # wherever in a training the others are missed
+        with peer_errors(comm), StopSignals(comm.size > 1) as signals:  # wherever in a training the others are missed
             observers = observe(
                 trainer,
                 run,
@@ -96,7 +96,7 @@ def fit(
         status = "interrupted"
         raise
     finally:
-        if ranks.first:
+        if comm.first:
             ended_at = trainer.step if trainer.ended else None
             count = sum(p.numel() for p in built.backbone.encoder.parameters())
             with unless_full(tell, f"{run.record.name} does not say how the run ended"):

@@ -43,7 +43,7 @@ class Job:
 
     device: str
     """Where to compute."""
-    ranks: Comm = SINGLE
+    comm: Comm = SINGLE
     """The processes that train together."""
     budget: Budget | None = None
     """The time that all may take."""
@@ -75,18 +75,18 @@ def claim(
     Raises:
         LookalikeError: the processes were told different things, the folder is another run's, the disk is too full.
     """
-    options, ranks, images = config.options, job.ranks, loaded.images
+    options, comm, images = config.options, job.comm, loaded.images
     identity = {"method": config.method, **lasting(options), "run folder": str(run.path), "images": images.fingerprint}
-    with ranks.collective_errors():
-        raise_problems(disagreements(ranks.objects(identity)))
+    with comm.collective_errors():
+        raise_problems(disagreements(comm.objects(identity)))
     result = Claim(False, False)
-    with ranks.collective_errors():
-        if ranks.first:
+    with comm.collective_errors():
+        if comm.first:
             if not run.complete():
                 held.callback(release, run)
                 reserve(run, foreseen(built.method, built.backbone.encoder, options, len(images)))
             result = _claim(run, config, images, job)
-    result = ranks.objects(result)[0]
+    result = comm.objects(result)[0]
     run.loaded = images
     return result
 
@@ -128,11 +128,11 @@ def choose_views(
     Raises:
         Interrupted: a signal asked to stop; nothing is chosen.
     """
-    options, images, ranks, budget = config.options, loaded.images, job.ranks, job.budget
+    options, images, comm, budget = config.options, loaded.images, job.comm, job.budget
     with (
-        ranks.collective_errors(),
-        stopped_cleanly(run, images, job.graceful, ranks.first),
-        StopSignals(ranks.size > 1) as stop,
+        comm.collective_errors(),
+        stopped_cleanly(run, images, job.graceful, comm.first),
+        StopSignals(comm.size > 1) as stop,
     ):
         augment, choice = settle_views(
             options,
@@ -141,13 +141,13 @@ def choose_views(
             loaded.rows,
             run,
             partial(untrained_backbone, device=job.device),
-            ranks,
+            comm,
             seconds=None if budget is None else budget.at_most(allowed_seconds(options)),
             clock=now if budget is None else budget.clock,
             signal=lambda: stop.number,
         )
         config = config.settled("short trainings with each" if choice else "preset", augment=augment)
-        if ranks.first and choice is not None:
+        if comm.first and choice is not None:
             run.configure(config.method, config.options, job.command)
             run.update(views=choice.record())
     return config, choice

@@ -18,6 +18,7 @@ from lookalike.core import machine
 from lookalike.core.arithmetic import outside_autocast
 from lookalike.core.budget import Budget
 from lookalike.core.config import Config
+from lookalike.core.earlier_names import also_called
 from lookalike.core.options import TrainOptions, raise_problems
 from lookalike.core.process import threads_kept
 from lookalike.core.record_types import Record
@@ -29,6 +30,7 @@ from lookalike.methods.find import find_method, name_of
 from lookalike.runs.folder import RunFolder
 
 
+@also_called("said", "sources")
 @outside_autocast
 @threads_kept()
 def train(
@@ -75,27 +77,27 @@ def train(
         budget = Budget.from_text(options.budget)
     machine.use_threads(options.threads)
     device = own_device(machine.resolve_device(options.device))
-    ranks = join(device)
-    job = Job(device, ranks, budget, frozenset(then), command, graceful, first_page)
+    comm = join(device)
+    job = Job(device, comm, budget, frozenset(then), command, graceful, first_page)
     with ExitStack() as until_return:
         held = held or until_return
-        with ranks.collective_errors():
+        with comm.collective_errors():
             need_loggers(options.log)
-            if options.out is not None and ranks.first:  # else its name is known when the images are
+            if options.out is not None and comm.first:  # else its name is known when the images are
                 held.enter_context(RunFolder(Path(options.out)).writing())
             loaded = load(asked, images, budget)
             run = RunFolder(Path(options.out or default_run(asked.method, loaded.images)))
-            if ranks.first:
+            if comm.first:
                 held.enter_context(run.writing())
             config = configure(
                 asked, loaded.images, loaded.rows, pretrained=loaded.pretrained, encoder=encoder, earlier=earlier(run)
             )
-            raise_problems(processes_problems(config.options, len(loaded.rows), ranks))
-            built = build(config, loaded, device, ranks, encoder)
+            raise_problems(processes_problems(config.options, len(loaded.rows), comm))
+            built = build(config, loaded, device, comm, encoder)
         begun = claim(run, config, loaded, built, job, held)
         if begun.done:
             return run
-        if ranks.first and not begun.resumed:
+        if comm.first and not begun.resumed:
             introduce(run, config, loaded.images, built, job)
         decided, choice = choose_views(config, loaded, run, job)
         if decided is not config:

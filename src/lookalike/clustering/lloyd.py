@@ -58,7 +58,7 @@ def lloyd(
     spherical: bool = False,
     weights_N: Tensor | None = None,
     block: int | None = None,
-    ranks: Comm = SINGLE,
+    comm: Comm = SINGLE,
 ) -> Clustering:
     """Cluster the rows of x_ND, or, of several processes, the rows of all of them.
 
@@ -75,7 +75,7 @@ def lloyd(
         weights_N: how much each row counts, at least 0, some more; all alike where None. A row that counts twice is as
             two rows.
         block: rows scored at a time, for tests; changes no label.
-        ranks: the processes that have the rows, each some, in the order of ranks. Labels are then those of a process's
+        comm: the processes that have the rows, each some, in the order of ranks. Labels are then those of a process's
             own rows, and all else is of all rows; sums and counts are what travels. Not with "k-means++", weights
             or tol.
 
@@ -89,20 +89,20 @@ def lloyd(
         phase(f"k-means of {counted(len(x_ND), 'row')}, iterations") as counting,
     ):
         kind = _kind(x_ND)
-        x, scale = _checked(x_ND, k, ranks, None if isinstance(init, str) or spherical else init)
+        x, scale = _checked(x_ND, k, comm, None if isinstance(init, str) or spherical else init)
         weights = None if weights_N is None else _weights(weights_N, x)
         if spherical:
             x = _of_length_1(x).to(kind)
-        c = _first(x, k, init, seed, workers, ranks, weights, 1.0 if spherical else scale)
+        c = _first(x, k, init, seed, workers, comm, weights, 1.0 if spherical else scale)
         if spherical:
             c = _of_length_1(c)
         enough = tol * float(x.double().var(0, unbiased=False).mean()) if tol > 0 else -1.0
         c, labels, iterations, refilled = _iterate(
-            x, c, max_iter, enough, spherical, block, workers, ranks, weights, kind, counting
+            x, c, max_iter, enough, spherical, block, workers, comm, weights, kind, counting
         )
         distance_N = _distances(x, c, labels, workers).double()
-        inertia = float(ranks.sum((distance_N if weights is None else distance_N * weights).sum()))
-        counts_K = ranks.sum(torch.bincount(labels, None if weights is None else weights.double(), minlength=k))
+        inertia = float(comm.sum((distance_N if weights is None else distance_N * weights).sum()))
+        counts_K = comm.sum(torch.bincount(labels, None if weights is None else weights.double(), minlength=k))
     if spherical:
         scale = 1.0  # rows and centroids have length 1
     return Clustering((c / scale).to(kind), labels, inertia / scale / scale, iterations, refilled, counts_K)
@@ -116,7 +116,7 @@ def _iterate(
     spherical: bool,
     block: int | None,
     workers: Workers,
-    ranks: Comm,
+    comm: Comm,
     weights: Tensor | None,
     kind: torch.dtype,
     counting: Phase,
@@ -134,7 +134,7 @@ def _iterate(
     for iteration in counting.over(range(1, max_iter + 1)):
         if before is not None:
             changed = (before != labels).nonzero()[:, 0]
-            if not int(ranks.sum(torch.tensor(len(changed)))) and bool((ranks.sum(counts_K) > 0).all()):
+            if not int(comm.sum(torch.tensor(len(changed)))) and bool((comm.sum(counts_K) > 0).all()):
                 return c, labels, iteration, refilled  # the means of the same rows again
             if len(changed) > _FEW * len(x) or weights is not None:  # sums of weights do not come back to exactly 0
                 sums_KD, counts_K = sums_and_counts(x, labels, k, workers, weights)
@@ -144,7 +144,7 @@ def _iterate(
                     sums_and_counts(x_changed, labels_C[changed], k, workers) for labels_C in (labels, before)
                 )
                 sums_KD, counts_K = sums_KD + come[0] - gone[0], counts_K + come[1] - gone[1]
-        new, splits = means(ranks.sum(sums_KD), ranks.sum(counts_K))
+        new, splits = means(comm.sum(sums_KD), comm.sum(counts_K))
         if spherical:
             new = F.normalize(new, dim=1)
         new = new.to(kind).to(x.dtype)
@@ -204,7 +204,7 @@ def _distances(x_ND: Tensor, c_KD: Tensor, labels_N: Tensor, workers: Workers) -
     return distance_N
 
 
-def _checked(x_ND: Tensor, k: int, ranks: Comm, c_KD: Tensor | None = None) -> tuple[Tensor, float]:
+def _checked(x_ND: Tensor, k: int, comm: Comm, c_KD: Tensor | None = None) -> tuple[Tensor, float]:
     """The rows in the type to compute in, and by what power of two they were multiplied; or what is wrong with them.
 
     Numbers such as 1e20 or 1e-30 are multiplied, without rounding, as their squares would be infinite or 0. Where rows,
@@ -212,7 +212,7 @@ def _checked(x_ND: Tensor, k: int, ranks: Comm, c_KD: Tensor | None = None) -> t
     """
     if x_ND.ndim != 2:
         raise LookalikeError(f"k-means wants rows of features [N, D], not an array of shape {list(x_ND.shape)}")
-    n = int(ranks.sum(torch.tensor(len(x_ND))))
+    n = int(comm.sum(torch.tensor(len(x_ND))))
     if not 1 <= k <= n:
         raise LookalikeError(f"cannot make {counted(k, 'cluster')} of {counted(n, 'row')}: ask for 1 to {n}")
     x = x_ND if x_ND.dtype == torch.float64 else x_ND.float()
@@ -228,15 +228,15 @@ def _checked(x_ND: Tensor, k: int, ranks: Comm, c_KD: Tensor | None = None) -> t
     if c_KD is not None and c_KD.numel() and bool(c_KD.isfinite().all()):
         sizes.append(c_KD.detach().to(x.device, torch.float64))
         largest = max(largest, float(sizes[1].abs().max()))
-    if ranks.size > 1:
-        largest = float(ranks.gather(torch.tensor([largest], dtype=torch.float64)).max())
+    if comm.size > 1:
+        largest = float(comm.gather(torch.tensor([largest], dtype=torch.float64)).max())
     if largest == 0 or 1 / _ORDINARY <= largest <= _ORDINARY:
         return x, 1.0
     if x.dtype == torch.float32:
         size_N = torch.cat([part.abs().amax(1).double() for part in sizes])
         smallest = float(torch.where(size_N > 0, size_N, largest).min())
-        if ranks.size > 1:
-            smallest = float(ranks.gather(torch.tensor([smallest], dtype=torch.float64)).min())
+        if comm.size > 1:
+            smallest = float(comm.gather(torch.tensor([smallest], dtype=torch.float64)).min())
         if smallest < largest / _ORDINARY:
             return x.double(), 1.0
     most = 120 if x.dtype == torch.float32 else 1000  # powers of two that the type has
@@ -260,7 +260,7 @@ def _first(
     init: str | Tensor,
     seed: int,
     workers: Workers,
-    ranks: Comm,
+    comm: Comm,
     weights_N: Tensor | None,
     scale: float,
 ) -> Tensor:
@@ -269,7 +269,7 @@ def _first(
     if init == "k-means++":
         return plus_plus(x_ND, k, seed, workers, weights_N)
     if init == "random":
-        return random_rows(x_ND, k, seed, ranks, weights_N)
+        return random_rows(x_ND, k, seed, comm, weights_N)
     raise LookalikeError(f"init is {init!r}; it can be 'k-means++', 'random' or first centroids")
 
 

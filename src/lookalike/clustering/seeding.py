@@ -23,7 +23,7 @@ _BLOCK = 4096  # rows whose distances are updated at a time
 _NEAR = 1e-3  # below this share of the squared lengths, a distance from a product is mostly rounding error
 
 
-def random_rows(x_ND: Tensor, k: int, seed: int, ranks: Comm = SINGLE, weights_N: Tensor | None = None) -> Tensor:
+def random_rows(x_ND: Tensor, k: int, seed: int, comm: Comm = SINGLE, weights_N: Tensor | None = None) -> Tensor:
     """k different rows of x_ND, or of all processes' rows one after the other, as a copy [K, D].
 
     With weights (of one process) each next row is drawn with probability proportional to its weight: those of the
@@ -36,14 +36,14 @@ def random_rows(x_ND: Tensor, k: int, seed: int, ranks: Comm = SINGLE, weights_N
             raise LookalikeError(f"cannot make {counted(k, 'cluster')}: fewer rows have a weight above 0")
         return x_ND[wait_N.argsort(stable=True)[:k]]
     before, n = 0, len(x_ND)
-    if ranks.size > 1:
-        lengths = ranks.gather(torch.tensor([n])).tolist()
-        before, n = sum(lengths[: ranks.rank]), sum(lengths)
+    if comm.size > 1:
+        lengths = comm.gather(torch.tensor([n])).tolist()
+        before, n = sum(lengths[: comm.rank]), sum(lengths)
     at_K = rng.permutation(seed, "kmeans-random", 0, n)[:k] - before
     mine_K = (at_K >= 0) & (at_K < len(x_ND))
     rows_KD = x_ND.new_zeros(k, x_ND.shape[1])
     rows_KD[mine_K.to(x_ND.device)] = x_ND[at_K[mine_K].to(x_ND.device)]
-    return ranks.sum(rows_KD)  # every row is one process's; the others add zeros
+    return comm.sum(rows_KD)  # every row is one process's; the others add zeros
 
 
 def plus_plus(x_ND: Tensor, k: int, seed: int, workers: Workers, weights_N: Tensor | None = None) -> Tensor:

@@ -13,12 +13,14 @@ from scipy.linalg import eigh
 from torch import Tensor
 
 from lookalike.core.comm import BLOCK, SINGLE, Comm
+from lookalike.core.earlier_names import also_called
 from lookalike.core.errors import LookalikeError
 from lookalike.core.process import single_threaded_blas
 from lookalike.core.words import counted
 
 
-def pca_whiten(x_ND: Tensor, dims: int = 256, floor: float = 1e-5, ranks: Comm = SINGLE) -> Tensor:
+@also_called("ranks", "comm")
+def pca_whiten(x_ND: Tensor, dims: int = 256, floor: float = 1e-5, comm: Comm = SINGLE) -> Tensor:
     """Features in their leading principal directions, each of unit scatter.
 
     Args:
@@ -26,7 +28,7 @@ def pca_whiten(x_ND: Tensor, dims: int = 256, floor: float = 1e-5, ranks: Comm =
         dims: directions to keep at the most.
         floor: directions whose eigenvalue is below this share of the largest are dropped, as whitening
             would blow up their rounding errors; so there are never more columns than the rank.
-        ranks: the processes that have the rows, each some; the directions are those of all rows, and what is
+        comm: the processes that have the rows, each some; the directions are those of all rows, and what is
             returned are a process's own.
 
     Returns:
@@ -37,23 +39,23 @@ def pca_whiten(x_ND: Tensor, dims: int = 256, floor: float = 1e-5, ranks: Comm =
         LookalikeError: a feature is NaN or infinite, or all rows are the same.
     """
     x = x_ND if x_ND.dtype == torch.float64 else x_ND.float()
-    n = int(ranks.sum(torch.tensor(len(x))))
+    n = int(comm.sum(torch.tensor(len(x))))
     if len(x) == 0:
         raise LookalikeError("there are no features to whiten")
     low_D, high_D = x.aminmax(dim=0)
-    low_D, high_D = ranks.gather(low_D[None]).amin(0), ranks.gather(high_D[None]).amax(0)
+    low_D, high_D = comm.gather(low_D[None]).amin(0), comm.gather(high_D[None]).amax(0)
     if not (low_D.isfinite().all() and high_D.isfinite().all()):
         raise LookalikeError("features hold NaN or infinite values: the network diverged, try a lower learning rate")
     spread = float((high_D.double() - low_D).max())
     if spread <= torch.finfo(x.dtype).eps * float(torch.maximum(low_D.abs(), high_D.abs()).max()):
         raise LookalikeError(f"the features of {counted(n, 'image')} are all the same: nothing tells them apart")
 
-    centre_D = ranks.sum(x.sum(0, dtype=torch.float64)) / n
-    basis_DK = _leading_directions(x, centre_D, spread, dims, floor, n, ranks)
+    centre_D = comm.sum(x.sum(0, dtype=torch.float64)) / n
+    basis_DK = _leading_directions(x, centre_D, spread, dims, floor, n, comm)
     y_NK = torch.cat([block @ basis_DK for block in _centred(x, centre_D, spread)]).double()
     # The scatter was summed in the precision of x. Once more in float64, among the K directions alone,
     # makes z^T z = I exact for the weakest of them too.
-    value_K, turn_KK = _eigen(ranks.sum(y_NK.T @ y_NK), y_NK.shape[1])
+    value_K, turn_KK = _eigen(comm.sum(y_NK.T @ y_NK), y_NK.shape[1])
     loading_DK = basis_DK.double() @ turn_KK
     sign_1K = loading_DK.gather(0, loading_DK.abs().argmax(0)[None]).sign()
     return (y_NK @ (turn_KK * sign_1K / value_K.sqrt())).to(x.dtype)
@@ -66,19 +68,19 @@ def _centred(x_ND: Tensor, centre_D: Tensor, spread: float) -> Iterator[Tensor]:
 
 
 def _leading_directions(
-    x_ND: Tensor, centre_D: Tensor, spread: float, dims: int, floor: float, n: int, ranks: Comm
+    x_ND: Tensor, centre_D: Tensor, spread: float, dims: int, floor: float, n: int, comm: Comm
 ) -> Tensor:
     """Orthonormal principal directions [D, K] of n rows, through whichever of D x D and N x N is smaller."""
     size = x_ND.shape[1]
     if n < size:
-        x_ND = ranks.gather(x_ND)
+        x_ND = comm.gather(x_ND)
         centred_ND = torch.cat(list(_centred(x_ND, centre_D, spread)))
         matrix = (centred_ND @ centred_ND.T).double()
     else:
         matrix = x_ND.new_zeros(size, size, dtype=torch.float64)
         for block in _centred(x_ND, centre_D, spread):
             matrix += block.T @ block
-        matrix = ranks.sum(matrix)
+        matrix = comm.sum(matrix)
     value_K, vector_K = _eigen(matrix, min(dims, n - 1, size))
     vector_K = vector_K[:, value_K > floor * value_K[0]]
     if n < size:

@@ -50,7 +50,7 @@ def planned(name: str, comm: Comm = SINGLE, norm: str = "group") -> tuple[Method
     """A tiny method of a few images, and the targets of its first plan, which is made alone: all have the same."""
     method, backbone = tiny_method(name, IMAGES, norm=norm)
     targets_NH = method.plan(0, FakeCollection(method, IMAGES)).targets_NH
-    method.ranks = comm
+    method.comm = comm
     return method, backbone, targets_NH
 
 

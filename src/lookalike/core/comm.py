@@ -37,7 +37,7 @@ class Comm:
         """Whether this is the process that writes."""
         return self.rank == 0
 
-    def own_blocks(self, n: int) -> list[slice]:
+    def local_blocks(self, n: int) -> list[slice]:
         """The blocks of n rows that this process answers for; every block is some process's."""
         every = blocks(n)
         share = math.ceil(len(every) / self.size)
@@ -45,7 +45,7 @@ class Comm:
 
     def local_slice(self, n: int) -> slice:
         """The rows of this process among n; empty where there are fewer blocks than processes."""
-        mine = self.own_blocks(n)
+        mine = self.local_blocks(n)
         return slice(mine[0].start, mine[-1].stop) if mine else slice(n, n)
 
     def all_reduce(self, x: Tensor) -> Tensor:

@@ -33,8 +33,8 @@ class Plan:
         """The earlier name of `metrics`."""
         return self.metrics
 
-    def batch(self, k: int, size: int, ranks: Comm = SINGLE) -> Tensor:
+    def batch(self, k: int, size: int, comm: Comm = SINGLE) -> Tensor:
         """Rows among the training images of batch k of `size` images: those that are this process's."""
-        share = size // ranks.size
-        start = k * size + ranks.rank * share
+        share = size // comm.size
+        start = k * size + comm.rank * share
         return self.order_M[start : start + share]

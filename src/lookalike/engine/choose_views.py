@@ -258,7 +258,7 @@ def settle_views(
     rows: Tensor,
     run: RunFolder,
     backbone_for: FeatureExtractors,
-    ranks: Comm,
+    comm: Comm,
     *,
     seconds: float | None = None,
     clock: Clock = now,
@@ -279,11 +279,11 @@ def settle_views(
     if options.epochs == 0:  # nothing is learned from them
         return usual, None
     choice = None
-    if ranks.first:
+    if comm.first:
         labelled = None if options.augment_by is None else few_labels(images, read_labels(Path(options.augment_by)))
         choice = choose_views(
             options, usual, images, rows, backbone_for, labelled, seconds=seconds, clock=clock, signal=signal
         )
-    choice = ranks.objects(choice)[0]
+    choice = comm.objects(choice)[0]
     assert choice is not None
     return choice.chosen, choice

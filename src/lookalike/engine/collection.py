@@ -51,7 +51,7 @@ class TrainingImages:
         self.method.train(train)
         try:
             with unshared(self.method):
-                local_blocks = list(self.method.ranks.own_blocks(self.n))
+                local_blocks = list(self.method.comm.local_blocks(self.n))
                 with phase(
                     "computing outputs of the training images", sum(b.stop - b.start for b in local_blocks)
                 ) as p:

@@ -31,7 +31,7 @@ class Group(Comm):
         self.rank, self.size = dist.get_rank(), dist.get_world_size()
 
     def all_reduce(self, x: Tensor) -> Tensor:
-        with partners(self):
+        with peer_errors(self):
             return collective.all_reduce(x.contiguous())
 
     def all_gather(self, x: Tensor) -> Tensor:
@@ -41,7 +41,7 @@ class Group(Comm):
 
     def sum(self, x: Tensor) -> Tensor:
         total = x.detach().clone()
-        with partners(self):
+        with peer_errors(self):
             dist.all_reduce(total)
         return total
 
@@ -55,13 +55,13 @@ class Group(Comm):
 
     def _gather_equal(self, x: Tensor) -> list[Tensor]:
         parts = [torch.empty_like(x) for _ in range(self.size)]
-        with partners(self):
+        with peer_errors(self):
             dist.all_gather(parts, x)
         return parts
 
     def objects(self, value: T) -> list[T]:
         values: list[T] = [value] * self.size
-        with partners(self):
+        with peer_errors(self):
             dist.all_gather_object(values, value)
         return values
 
@@ -82,14 +82,14 @@ class Group(Comm):
         raise PeerError
 
 
-class PartnerLost(LookalikeError):
+class PeerLost(LookalikeError):
     """Another process of the run is gone."""
 
     exit_status = 1
 
 
 @contextmanager
-def partners(ranks: Comm) -> Iterator[None]:
+def peer_errors(comm: Comm) -> Iterator[None]:
     """Say in words that another process is gone, where PyTorch's exchange fails in here."""
     try:
         yield
@@ -98,8 +98,8 @@ def partners(ranks: Comm) -> Iterator[None]:
     except RuntimeError as error:  # gloo and NCCL raise what they raise
         if not _is_of_an_exchange(error):
             raise
-        raise PartnerLost(
-            f"process {ranks.rank} of {ranks.size} lost another one of them, which ended or cannot be "
+        raise PeerLost(
+            f"process {comm.rank} of {comm.size} lost another one of them, which ended or cannot be "
             "reached; the same command goes on from the last checkpoint, with any number of processes "
             f"({str(error).splitlines()[0]})"
         ) from error
@@ -129,14 +129,14 @@ def join(device: str) -> Comm:
     return Group() if dist.get_world_size() > 1 else SINGLE
 
 
-def processes_problems(options: TrainOptions, n: int, ranks: Comm) -> Iterator[str]:
+def processes_problems(options: TrainOptions, n: int, comm: Comm) -> Iterator[str]:
     """Every value that does not go with the number of processes; n training images."""
-    if ranks.size > 1 and options.batch_size % ranks.size:
-        yield f"--batch-size {options.batch_size} does not divide into the {counted(ranks.size, 'process')} of this run"
-    if ranks.size > 1 and not ranks.own_blocks(n):
+    if comm.size > 1 and options.batch_size % comm.size:
+        yield f"--batch-size {options.batch_size} does not divide into the {counted(comm.size, 'process')} of this run"
+    if comm.size > 1 and not comm.local_blocks(n):
         most = len(blocks(n))
         yield (
-            f"{counted(n, 'image')} {agreeing(n, 'is', 'are')} too few for {counted(ranks.size, 'process')}: "
+            f"{counted(n, 'image')} {agreeing(n, 'is', 'are')} too few for {counted(comm.size, 'process')}: "
             f"they divide into {counted(most, 'block')} of {BLOCK}"
         )
 

@@ -72,7 +72,7 @@ class FeatureExtractor:
 
     @outside_autocast
     @torch.no_grad()
-    def features(self, images_NCHW: Tensor | CenterCrops, ranks: Comm = SINGLE) -> Tensor:
+    def features(self, images_NCHW: Tensor | CenterCrops, comm: Comm = SINGLE) -> Tensor:
         """Features [N, D] (float32, CPU) of uint8 or float images: eval mode, no augmentation.
 
         Of several processes each computes its blocks, and all have all features. Center crops are computed in the order
@@ -91,7 +91,7 @@ class FeatureExtractor:
         was_training = self.encoder.training
         self.encoder.eval()
         try:
-            local_blocks = list(ranks.own_blocks(len(images_NCHW)))
+            local_blocks = list(comm.local_blocks(len(images_NCHW)))
             with phase("computing features", sum(rows.stop - rows.start for rows in local_blocks)) as p:
 
                 def block(rows: slice) -> Tensor:
@@ -103,7 +103,7 @@ class FeatureExtractor:
                 parts = on_cpu(map(block, local_blocks))
         finally:
             self.encoder.train(was_training)
-        x_ND = ranks.gather(torch.cat(parts))
+        x_ND = comm.gather(torch.cat(parts))
         return x_ND if turned is None else torch.empty_like(x_ND).index_copy_(0, turned, x_ND)
 
     @outside_autocast

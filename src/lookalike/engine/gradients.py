@@ -35,13 +35,13 @@ class Gradients:
 
     def join(self, sync_norm: bool) -> None:
         """From here on the processes exchange gradients, and statistics where that is asked for."""
-        ranks = self.method.ranks
-        if ranks.size == 1:
+        comm = self.method.comm
+        if comm.size == 1:
             return
         if sync_norm:
-            share_norms(self.method, ranks)
+            share_norms(self.method, comm)
         for dropout in (module for module in self.method.modules() if isinstance(module, Dropout)):
-            dropout.stream = ranks.rank
+            dropout.stream = comm.rank
         self.parallel = parallel(self.method)
 
     def add(
@@ -67,10 +67,10 @@ class Gradients:
             say(f"the GPU's memory is full: this step again, and all others, in chunks of {self.chunk}")
 
     def _halve(self, error: torch.OutOfMemoryError) -> None:
-        chunk, ranks = (self.chunk or self.share) // 2, self.method.ranks
-        if ranks.size > 1:  # the others are past the point where they could be told
+        chunk, comm = (self.chunk or self.share) // 2, self.method.comm
+        if comm.size > 1:  # the others are past the point where they could be told
             raise LookalikeError(
-                f"the GPU of process {ranks.rank} is full; start anew with --micro-batch {max(1, chunk)}"
+                f"the GPU of process {comm.rank} is full; start anew with --micro-batch {max(1, chunk)}"
             ) from error
         if chunk < 1:
             raise LookalikeError(

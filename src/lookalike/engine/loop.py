@@ -48,21 +48,21 @@ class Trainer:
         rows: Tensor,
         pacing: Evenly | None = None,
     ) -> None:
-        """`rows` of `images` are trained on, by the processes `method.ranks`; `pacing` is that of the options."""
+        """`rows` of `images` are trained on, by the processes `method.comm`; `pacing` is that of the options."""
         assert options.lr is not None  # resolved before
         self.method, self.backbone, self.options = method, backbone, options
-        self.ranks, self.rows, self.size = method.ranks, rows, options.batch_size
+        self.comm, self.rows, self.size = method.comm, rows, options.batch_size
         self.batches = len(rows) // self.size
         self.pacing = pacing or pacing_of(options, len(rows), self.batches)
         self.views = Views(method, backbone, options, images)
         labels_N = None if images.labels is None else images.labels[rows]
         self.data = TrainingImages(method, backbone, self.views, rows, labels_N)
-        self.gradients = Gradients(method, backbone, self.views, rows, self.size // self.ranks.size)
+        self.gradients = Gradients(method, backbone, self.views, rows, self.size // self.comm.size)
         self.peak = scaled_lr(options.lr, self.size, options.lr_scaling)
         self.optimizer = build_optimizer(
             method, options.optimizer, self.peak, options.momentum, options.weight_decay, method.param_groups()
         )
-        self.losses = Losses(self.ranks)
+        self.losses = Losses(self.comm)
         self.observers: Sequence[Observer] = ()
         self.step = 0  # steps of the optimiser that are made
         self.plan: Plan | None = None  # of the epoch under way
@@ -85,11 +85,11 @@ class Trainer:
                 if self.plan is None or first == 0:
                     self.plan = self._plan(epoch)
                 batches, plan, begun = range(first, self.batches), self.plan, time.monotonic()
-                self.views.expect(self.rows[plan.batch(k, self.size, self.ranks)] for k in batches)
+                self.views.expect(self.rows[plan.batch(k, self.size, self.comm)] for k in batches)
                 for k in batches:
                     self._step(epoch, k)
                     ahead = self.plan_seconds if k + 1 == self.batches else 0.0
-                    self.pacing.keep(self.step, ahead, self.ranks)
+                    self.pacing.keep(self.step, ahead, self.comm)
                     last = k + 1 == self.batches or self.step >= self.pacing.total
                     self.ended = self._tell_step(epoch, last)
                     if last or self.ended:
@@ -117,7 +117,7 @@ class Trainer:
         """The step of batch k of an epoch."""
         begun = time.monotonic()
         assert self.plan is not None
-        local_B = self.plan.batch(k, self.size, self.ranks)
+        local_B = self.plan.batch(k, self.size, self.comm)
         set_rate(self.optimizer, self.pacing.rate(self.step, self.peak), self.peak)
         targets_BH = self.plan.targets_NH[local_B].to(self.backbone.device, non_blocking=True)
         self.optimizer.zero_grad(set_to_none=True)
@@ -136,7 +136,7 @@ class Trainer:
     def _check(self, bad: float | None) -> None:
         """See that no loss is NaN or infinite; of several processes the first says so."""
         if bad is not None:
-            raise NotFinite(bad, self.step, self.pacing.total) if self.ranks.first else PeerError
+            raise NotFinite(bad, self.step, self.pacing.total) if self.comm.first else PeerError
 
     def _say(self, text: str) -> None:
         for observer in self.observers:
@@ -181,7 +181,7 @@ class Trainer:
             "loss_count": self.losses.count,
             "seconds": self.seconds,
             "chunk": self.gradients.chunk,
-            "processes": self.ranks.size,
+            "processes": self.comm.size,
             "legs": self.pacing.checkpoint_state(),
         }
 
@@ -194,5 +194,5 @@ class Trainer:
         self.pacing.restore(state["legs"])
         # chunks are those that the run began with, but memory that did for one share need not do for a larger one
         self.gradients.chunk = state["chunk"]
-        if state.get("processes", 1) != self.ranks.size:
+        if state.get("processes", 1) != self.comm.size:
             self.gradients.measure(self.options)

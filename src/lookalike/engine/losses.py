@@ -15,8 +15,8 @@ _UNREAD = 16  # losses that may wait on a GPU before they are read
 class Losses:
     """Adds up the shares of all processes; every one of them calls `add` and `read` alike."""
 
-    def __init__(self, ranks: Comm) -> None:
-        self.ranks = ranks
+    def __init__(self, comm: Comm) -> None:
+        self.comm = comm
         self.sum, self.count = 0.0, 0
         self.newest = math.nan
         """The newest that was read."""
@@ -33,7 +33,7 @@ class Losses:
 
     def read(self) -> float | None:
         """Read what waits on the device; a GPU is only waited for here. Gives the first value that is not finite."""
-        values = self.ranks.sum(torch.stack(self._waiting)).tolist() if self._waiting else []
+        values = self.comm.sum(torch.stack(self._waiting)).tolist() if self._waiting else []
         self._waiting.clear()
         for value in values:
             if not math.isfinite(value):

@@ -61,8 +61,8 @@ def observe(
         remarks: are said as the training begins.
     """
     facts, options = facts_of(trainer, images), trainer.options
-    if not trainer.ranks.first:
-        checkpoint = Checkpoint(run, facts, trainer.ranks)
+    if not trainer.comm.first:
+        checkpoint = Checkpoint(run, facts, trainer.comm)
         return Observers((checkpoint, StopSignal(signals, checkpoint, None)), checkpoint, None)
     extent = Extent.from_json(run.status().extent)
     recipe, length = trainer.views.recipe, trainer.pacing.length
@@ -73,7 +73,7 @@ def observe(
     monitor = Monitor(trainer.backbone, untrained, images, evaluator, judge, frames, log, facts, behind, length, budget)
     labels_N = None if images.labels is None else images.labels[trainer.rows]
     collapse = CollapseMonitor(labels_N, len(trainer.rows), log)
-    checkpoint = Checkpoint(run, facts, trainer.ranks, (monitor, collapse, behind), budget)
+    checkpoint = Checkpoint(run, facts, trainer.comm, (monitor, collapse, behind), budget)
     stop = StopSignal(signals, checkpoint, monitor, graceful)
     return Observers((log, collapse, monitor, Lines(log, monitor, collapse), checkpoint, stop), checkpoint, log)
 
@@ -90,6 +90,6 @@ def facts_of(trainer: Trainer, images: Images) -> Facts:
         trainer.pacing.timed,
         method.chance_loss(options.batch_size),
         trainer.backbone.device,
-        trainer.ranks.size,
+        trainer.comm.size,
         place_of_loss(method),
     )

@@ -109,7 +109,7 @@ class Evenly:
     def start(self, step: int, seconds: float) -> None:
         """Steps begin after so many of them, which took so many seconds of training."""
 
-    def keep(self, step: int, ahead: float, ranks: Comm) -> None:
+    def keep(self, step: int, ahead: float, comm: Comm) -> None:
         """Called after each step; all processes do as the first one's clock says, where one decides."""
 
     def left(self, step: int, step_seconds: float) -> float:
@@ -176,10 +176,10 @@ class ByClock(ByLegs):
     def start(self, step: int, seconds: float) -> None:
         self.begin(step, self.legs, seconds)
 
-    def keep(self, step: int, ahead: float, ranks: Comm) -> None:
-        if ranks.objects(self.due(step, ahead))[0]:
-            decided = self.decide(step, ahead) if ranks.first else None
-            decision = ranks.objects(decided)[0]
+    def keep(self, step: int, ahead: float, comm: Comm) -> None:
+        if comm.objects(self.due(step, ahead))[0]:
+            decided = self.decide(step, ahead) if comm.first else None
+            decision = comm.objects(decided)[0]
             assert decision is not None
             self.follow(step, decision)
 

@@ -31,10 +31,10 @@ class Checkpoint(Observer):
     """Saves the state of a training at the end of an epoch and when it is due, and how much of a budget is used."""
 
     def __init__(
-        self, run: RunFolder, facts: Facts, ranks: Comm, parts: Sequence[Stateful] = (), budget: Budget | None = None
+        self, run: RunFolder, facts: Facts, comm: Comm, parts: Sequence[Stateful] = (), budget: Budget | None = None
     ) -> None:
         """`parts` have a state beside the trainer's; the `budget` is that of the clock, where it decides."""
-        self.run, self.facts, self.ranks, self.parts, self.budget = run, facts, ranks, parts, budget
+        self.run, self.facts, self.comm, self.parts, self.budget = run, facts, comm, parts, budget
         self.saved = 0  # the step of the last state
         self.saved_at = self.noted_at = -math.inf  # when that was, and when the time was put on record
 
@@ -60,7 +60,7 @@ class Checkpoint(Observer):
         return time.monotonic() - self.saved_at > 60 * self.facts.options.checkpoint_minutes
 
     def on_step_end(self, end: StepEnd) -> bool:
-        if self.ranks.first and time.monotonic() - self.noted_at > SELDOM:
+        if self.comm.first and time.monotonic() - self.noted_at > SELDOM:
             self._note_time()
         return False
 
@@ -75,12 +75,12 @@ class Checkpoint(Observer):
 
         The first process's clock says so for all, as they save together.
         """
-        return self.ranks.objects(time.monotonic() - self.saved_at < SELDOM)[0]
+        return self.comm.objects(time.monotonic() - self.saved_at < SELDOM)[0]
 
     def save(self, end: Moment) -> None:
         """Write the checkpoint; only finite losses get this far. A full disk is told, and ends nothing."""
         state = end.state()
-        if self.ranks.first:
+        if self.comm.first:
             for part in self.parts:
                 state |= part.checkpoint_state()
             with unless_full(tell, f"the state after step {end.step:,} is not saved"):
@@ -105,7 +105,7 @@ class StopSignal(Observer):
     ) -> None:
         """`graceful`: SIGINT ends the training with all that belongs to an end; a `monitor` looks once more then."""
         self.signals, self.checkpoint, self.monitor, self.graceful = signals, checkpoint, monitor, graceful
-        self.ranks = checkpoint.ranks
+        self.comm = checkpoint.comm
 
     def on_step_end(self, end: StepEnd) -> bool:
         if end.last:  # what is due now is due at the end of the epoch, which saves as well
@@ -129,7 +129,7 @@ class StopSignal(Observer):
     def _agreed(self) -> tuple[int | None, bool]:
         """A signal that reached any of the processes, and whether the first one's clock says to save."""
         flags = torch.tensor([[self.signals.number or 0, self.checkpoint.is_due()]])
-        signals, dues = self.ranks.gather(flags).unbind(1)
+        signals, dues = self.comm.gather(flags).unbind(1)
         return int(signals.max()) or None, bool(dues[0])
 
     def _stop(self, end: Moment, number: int) -> bool:
@@ -138,13 +138,13 @@ class StopSignal(Observer):
         Raises:
             Interrupted: anything else that asks to stop.
         """
-        checkpoint, ranks = self.checkpoint, self.ranks
+        checkpoint, comm = self.checkpoint, self.comm
         checkpoint.save(end)
-        if not bool(ranks.gather(torch.tensor([checkpoint.saved == end.step]))[0]):  # the first one writes it
+        if not bool(comm.gather(torch.tensor([checkpoint.saved == end.step]))[0]):  # the first one writes it
             disk.release(checkpoint.run)  # the space of the weights is worth more to a state that holds them
             checkpoint.save(end)
-        if self.graceful and number == signal.SIGINT and ranks.size == 1:
+        if self.graceful and number == signal.SIGINT and comm.size == 1:
             tell(messages.ended(checkpoint.facts, end))
             return True
         words = messages.stopped(checkpoint.facts, end, checkpoint.saved, checkpoint.run, number)
-        raise Interrupted(words if ranks.first else "", number)
+        raise Interrupted(words if comm.first else "", number)

@@ -20,18 +20,18 @@ from lookalike.core.comm import SINGLE, Comm
 class SharedBatchNorm(_BatchNorm):
     """BatchNorm whose batch is that of all processes; every process must bring the same number of rows."""
 
-    ranks: Comm = SINGLE
+    comm: Comm = SINGLE
 
     def _check_input_dim(self, input: Tensor) -> None:
         pass
 
     def forward(self, input: Tensor) -> Tensor:
-        if not self.training or self.ranks.size == 1:
+        if not self.training or self.comm.size == 1:
             return super().forward(input)
         axes = [0, *range(2, input.ndim)]
         shape = [1, -1, *([1] * (input.ndim - 2))]
         x = input if input.dtype == torch.float64 else input.float()
-        count = x.numel() // x.shape[1] * self.ranks.size
+        count = x.numel() // x.shape[1] * self.comm.size
         mean_C = collective.all_reduce(x.sum(axes)) / count
         centred = x - mean_C.view(shape)
         variance_C = collective.all_reduce(centred.square().sum(axes)) / count
@@ -51,28 +51,28 @@ class SharedBatchNorm(_BatchNorm):
         self.running_var.lerp_(unbiased_C.to(self.running_var.dtype), weight)
 
 
-def share_norms(module: nn.Module, ranks: Comm) -> None:
+def share_norms(module: nn.Module, comm: Comm) -> None:
     """Let every BatchNorm below `module` share its statistics; parameters and their names stay."""
     for name, child in module.named_children():
         if isinstance(child, _BatchNorm):
             shared = SharedBatchNorm(child.num_features, child.eps, child.momentum, child.affine)
             shared.__dict__.update({k: v for k, v in child.__dict__.items() if k in ("_parameters", "_buffers")})
             shared.train(child.training)
-            shared.ranks = ranks
+            shared.comm = comm
             setattr(module, name, shared)
         else:
-            share_norms(child, ranks)
+            share_norms(child, comm)
 
 
 @contextmanager
 def unshared(module: nn.Module) -> Iterator[None]:
     """Every process by itself, for passes that processes make in different numbers."""
     norms = [m for m in module.modules() if isinstance(m, SharedBatchNorm)]
-    before = [norm.ranks for norm in norms]
+    before = [norm.comm for norm in norms]
     for norm in norms:
-        norm.ranks = SINGLE
+        norm.comm = SINGLE
     try:
         yield
     finally:
-        for norm, ranks in zip(norms, before, strict=True):
-            norm.ranks = ranks
+        for norm, comm in zip(norms, before, strict=True):
+            norm.comm = comm

@@ -39,9 +39,9 @@ def knn_accuracy(
     labels_Q: Tensor,
     k: int = K,
     temperature: float = TEMPERATURE,
-    ranks: Comm = SINGLE,
+    comm: Comm = SINGLE,
 ) -> float:
     """The share of queries whose label is predicted, in [0, 1]; of several processes each asks for some."""
-    mine = slice(ranks.rank, None, ranks.size)
+    mine = slice(comm.rank, None, comm.size)
     predicted = knn_predict(bank_ND, labels_N, query_QD[mine], k, temperature)
-    return float(ranks.sum((predicted == labels_Q[mine]).double().sum())) / len(query_QD)
+    return float(comm.sum((predicted == labels_Q[mine]).double().sum())) / len(query_QD)

@@ -53,7 +53,7 @@ def fit_linear(
     labels_N: Tensor,
     seed: int = 0,
     penalties: tuple[float, ...] = PENALTIES,
-    ranks: Comm = SINGLE,
+    comm: Comm = SINGLE,
     statistics: tuple[Tensor, Tensor] | None = None,
 ) -> LinearProbe:
     """Fit a probe; the strength is the one of `penalties` that is best on a held-out tenth.
@@ -63,13 +63,13 @@ def fit_linear(
         labels_N: int64 labels 0..K-1.
         seed: of the choice of the tenth.
         penalties: strengths to try, strong to weak; with a single one nothing is held out.
-        ranks: processes that share the work, all given the same rows; each takes the loss of some of them.
+        comm: processes that share the work, all given the same rows; each takes the loss of some of them.
         statistics: mean and deviation [D] to standardise by; None for those of `x_ND` (`standard`).
     """
     mean, scale = statistics or standard(x_ND)
     x = (x_ND.float() - mean).div_(scale)
-    mine = slice(ranks.rank, None, ranks.size)
-    gram = ranks.sum(x[mine].T @ x[mine]) / len(x)
+    mine = slice(comm.rank, None, comm.size)
+    gram = comm.sum(x[mine].T @ x[mine]) / len(x)
     classes = int(labels_N.max()) + 1
     best_penalty, start = penalties[0], np.zeros(classes * (x.shape[1] + 1))
     if len(penalties) > 1:
@@ -78,13 +78,13 @@ def fit_linear(
         choose, learn = order[:held], order[held:]
         rows, labels = x[learn[mine]], labels_N[learn[mine]]
         best = -1.0
-        tried = _minimise(rows, labels, classes, penalties, gram, [start] * len(penalties), ranks, _ROUGH)
+        tried = _minimise(rows, labels, classes, penalties, gram, [start] * len(penalties), comm, _ROUGH)
         for penalty, weights in zip(penalties, tried, strict=True):
             w, b = _unpacked(weights, classes, x)
             accuracy = float(((x[choose] @ w.T + b).argmax(1) == labels_N[choose]).double().mean())
             if accuracy > best:
                 best, best_penalty, start = accuracy, penalty, weights
-    (weights,) = _minimise(x[mine], labels_N[mine], classes, (best_penalty,), gram, [start], ranks, _TOLERANCE)
+    (weights,) = _minimise(x[mine], labels_N[mine], classes, (best_penalty,), gram, [start], comm, _TOLERANCE)
     w, b = _unpacked(weights, classes, x)
     return LinearProbe(w, b, mean, scale, best_penalty)
 
@@ -97,10 +97,10 @@ def standard(x_ND: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def linear_accuracy(
-    x_ND: Tensor, labels_N: Tensor, test_QD: Tensor, labels_Q: Tensor, ranks: Comm = SINGLE
+    x_ND: Tensor, labels_N: Tensor, test_QD: Tensor, labels_Q: Tensor, comm: Comm = SINGLE
 ) -> tuple[float, float]:
     """Accuracy in [0, 1] on the test rows and the penalty that was chosen."""
-    probe = fit_linear(x_ND, labels_N, ranks=ranks)
+    probe = fit_linear(x_ND, labels_N, comm=comm)
     return float((probe.predict(test_QD) == labels_Q).double().mean()), probe.penalty
 
 
@@ -132,7 +132,7 @@ def _minimise(
     penalties: Sequence[float],
     gram_DD: Tensor,
     starts: Sequence[Point],
-    ranks: Comm,
+    comm: Comm,
     tolerance: float,
 ) -> list[Point]:
     """For each penalty, mean cross-entropy of all processes' rows + penalty * |W|^2 / 2 (none on the bias), by L-BFGS.
@@ -141,7 +141,7 @@ def _minimise(
     (K - 1) / K^2 * X^T X / N + penalty: W = V L^-1. The problem stays the same, but features that go
     together no longer slow it down: tens of iterations in place of hundreds.
     """
-    n = int(ranks.sum(torch.tensor(len(x_ND))))
+    n = int(comm.sum(torch.tensor(len(x_ND))))
     on_cpu = x_ND.device.type == "cpu"
     size = max(1, _BLOCK // x_ND.shape[1] if on_cpu else _SCORES // (classes * len(penalties)))
     blocks = [slice(row, row + size) for row in range(0, len(x_ND), size)]
@@ -163,7 +163,7 @@ def _minimise(
                 parts[k] = _block(x_ND[blocks[k]], labels_N[blocks[k]], w_FKD, b_FK)
 
         workers.for_blocks(some, len(blocks), 1)
-        losses, slopes, residuals = (ranks.sum(torch.stack(part).sum(0) / n) for part in zip(*parts, strict=True))
+        losses, slopes, residuals = (comm.sum(torch.stack(part).sum(0) / n) for part in zip(*parts, strict=True))
         values = {}
         for f, number in enumerate(unknowns):
             loss = losses[f] + penalties[number] / 2 * (w_FKD[f].double() ** 2).sum()

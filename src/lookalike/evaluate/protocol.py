@@ -16,7 +16,7 @@ from lookalike.runs.evaluation import GroupScores, Scores
 _METHODS = ("kmeans", "spectral")  # of grouping
 
 
-def measure(x_ND: Tensor, labels_N: Tensor, bank: Tensor, test: Tensor, classes: int, ranks: Comm = SINGLE) -> Scores:
+def measure(x_ND: Tensor, labels_N: Tensor, bank: Tensor, test: Tensor, classes: int, comm: Comm = SINGLE) -> Scores:
     """Accuracies in [0, 1] of frozen features.
 
     Args:
@@ -25,22 +25,22 @@ def measure(x_ND: Tensor, labels_N: Tensor, bank: Tensor, test: Tensor, classes:
         bank: int64 rows to learn from.
         test: int64 rows that the figures are of, used for nothing else.
         classes: number of classes, and of groups to make.
-        ranks: processes that share the work, all given the same; groups are made by the first.
+        comm: processes that share the work, all given the same; groups are made by the first.
 
     Returns:
         All that `Scores` has; of several processes each has what the first measured.
     """
     learn, asked, y_learn, y_asked = x_ND[bank], x_ND[test], labels_N[bank], labels_N[test]
     with phase("evaluating features", 2 + len(_METHODS)) as p:
-        knn = knn_accuracy(learn, y_learn, asked, y_asked, ranks=ranks)
+        knn = knn_accuracy(learn, y_learn, asked, y_asked, comm=comm)
         p.step()
-        linear, penalty = linear_accuracy(learn, y_learn, asked, y_asked, ranks)
+        linear, penalty = linear_accuracy(learn, y_learn, asked, y_asked, comm)
         p.step()
         groups_of = {}
-        for method in p.over(_METHODS) if ranks.first else ():
+        for method in p.over(_METHODS) if comm.first else ():
             _, predict = groups(method, learn, classes)
             groups_of[method] = GroupScores(**asdict(clustering_metrics(predict(asked), y_asked)))
-    scores: Scores = ranks.objects(Scores(knn, linear, penalty, groups_of.get("kmeans"), groups_of.get("spectral")))[0]
+    scores: Scores = comm.objects(Scores(knn, linear, penalty, groups_of.get("kmeans"), groups_of.get("spectral")))[0]
     return scores
 
 

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from lookalike.augment.recipes import Builder
 from lookalike.core import rng
 from lookalike.core.comm import SINGLE, Comm
+from lookalike.core.earlier_names import also_called
 from lookalike.core.options import OWN_VIEWS, TrainOptions
 from lookalike.core.plan import Plan
 
@@ -125,15 +126,17 @@ class Method(nn.Module, ABC):
     step: Step = Step(0, 1, 0.0, 0)
     """The step under way, for `forward` and `loss`."""
 
+    @also_called("ranks", "comm")
     def __init__(
-        self, encoder: nn.Module, options: TrainOptions, n: int, classes: int = 0, ranks: Comm = SINGLE
+        self, encoder: nn.Module, options: TrainOptions, n: int, classes: int = 0, comm: Comm = SINGLE
     ) -> None:
-        """`n` training images; `classes` is 0 unless the method needs labels; `ranks` are the processes."""
+        """`n` training images; `classes` is 0 unless the method needs labels; `comm` are the processes."""
         super().__init__()
         self.encoder = encoder
         self.options = options
         self.n, self.classes = n, classes
-        self.ranks = ranks
+        self.comm = comm
+        """The processes, for `plan` and `on_step_end`."""
         self.setup()
 
     def __init_subclass__(cls, **rest: object) -> None:
@@ -192,9 +195,9 @@ class Method(nn.Module, ABC):
         return sum(view.count for view in self.views)
 
     @property
-    def comm(self) -> Comm:
-        """The processes, for `plan` and `on_step_end`."""
-        return self.ranks
+    def ranks(self) -> Comm:
+        """The earlier name of `comm`."""
+        return self.comm
 
     def embed(self, x_RCHW: Tensor) -> Outputs:
         """The earlier name of a call."""

@@ -109,7 +109,7 @@ class DeepCluster(Method):
     def _cluster(self, epoch: int, data: Collection) -> dict[str, float | int | None]:
         begun = time.monotonic()
         features_ND = data.outputs(self.encoder)  # an encoder with a last ReLU leaves it to the head
-        x_ND = F.normalize(pca_whiten(features_ND, self.options.pca, ranks=self.comm), dim=1)
+        x_ND = F.normalize(pca_whiten(features_ND, self.options.pca, comm=self.comm), dim=1)
         seed = rng.derive(self.options.seed, "kmeans", epoch)
         clustering = lloyd(
             x_ND,
@@ -117,7 +117,7 @@ class DeepCluster(Method):
             seed=seed,
             init="random",
             max_iter=self.options.kmeans_iter,
-            ranks=self.comm,
+            comm=self.comm,
         )
         previous = self.assignment_N.cpu().clone() if int(self.assignment_N[0]) >= 0 else None
         self.assignment_N.copy_(self.comm.gather(clustering.labels_N))
@@ -137,7 +137,7 @@ class DeepCluster(Method):
         return self.head(rectified(self.encoder, x_RCHW))
 
     def loss(self, z_BVP: Tensor, targets_BH: Tensor, comm: Comm = SINGLE) -> Tensor:
-        return cross_entropy(z_BVP[:, :, None], targets_BH, ranks=comm)
+        return cross_entropy(z_BVP[:, :, None], targets_BH, comm=comm)
 
     def chance_loss(self, batch_size: int) -> float:
         """ln(clusters), which is chance where clusters are drawn equally often."""

@@ -110,7 +110,7 @@ class DeepClusterV2(Method):
             init="random",
             max_iter=self.options.kmeans_iter,
             spherical=True,
-            ranks=self.comm,
+            comm=self.comm,
         )
         previous = self.assignment_NH[:, head].cpu().clone() if int(self.assignment_NH[0, head]) >= 0 else None
         self.assignment_NH[:, head] = self.comm.gather(clustering.labels_N)
@@ -126,7 +126,7 @@ class DeepClusterV2(Method):
     def loss(self, z_BVP: Tensor, targets_BH: Tensor, comm: Comm = SINGLE) -> Tensor:
         prototypes = self.prototypes_HKP.to(z_BVP.dtype)
         cosine_BVHK = torch.einsum("bvp,hkp->bvhk", F.normalize(z_BVP, dim=-1), prototypes)
-        return cross_entropy(cosine_BVHK / self.options.temperature, targets_BH, ranks=comm)
+        return cross_entropy(cosine_BVHK / self.options.temperature, targets_BH, comm=comm)
 
     def chance_loss(self, batch_size: int) -> float:
         """ln(clusters), which is chance where clusters are equally large."""

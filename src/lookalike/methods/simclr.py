@@ -58,7 +58,7 @@ class SimCLR(Method):
         ids_R = targets_BH[:, 0].repeat_interleave(z_BVP.shape[1])
         if self.own_loss is not None:  # sees the rows of all processes, so that it need not know of them
             return comm.share(self.own_loss(comm.all_gather(z_BVP.flatten(0, 1)), comm.gather(ids_R)))
-        return nt_xent(z_BVP.flatten(0, 1), ids_R, self.options.temperature, ranks=comm)
+        return nt_xent(z_BVP.flatten(0, 1), ids_R, self.options.temperature, comm=comm)
 
     def chance_loss(self, batch_size: int) -> float | None:
         """ln(2N - 1): every row equally like every other; of a loss of somebody's own nobody knows."""

@@ -6,19 +6,21 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lookalike.core.comm import SINGLE, Comm
+from lookalike.core.earlier_names import also_called
 
 IGNORED = -100
 """A target that contributes neither loss nor gradient."""
 
 
-def cross_entropy(logits_BVHK: Tensor, targets_BH: Tensor, smoothing: float = 0.0, ranks: Comm = SINGLE) -> Tensor:
+@also_called("ranks", "comm")
+def cross_entropy(logits_BVHK: Tensor, targets_BH: Tensor, smoothing: float = 0.0, comm: Comm = SINGLE) -> Tensor:
     """Mean cross-entropy in nats; every view of an image has that image's target.
 
     Args:
         logits_BVHK: floating logits of B images, V views, H heads, K classes.
         targets_BH: int64 classes, or `IGNORED`.
         smoothing: share of each target that is spread over all K classes (Szegedy et al. 2016, section 7).
-        ranks: the processes that hold the batch together.
+        comm: the processes that hold the batch together.
 
     Returns:
         The mean over all rows that are not ignored; 0 (with zero gradients) where all are. Of several
@@ -33,4 +35,4 @@ def cross_entropy(logits_BVHK: Tensor, targets_BH: Tensor, smoothing: float = 0.
         reduction="sum",
         label_smoothing=smoothing,
     )
-    return total / ranks.sum((targets_BVH != IGNORED).sum()).clamp_min(1)
+    return total / comm.sum((targets_BVH != IGNORED).sum()).clamp_min(1)

@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lookalike.core.comm import SINGLE, Comm
+from lookalike.core.earlier_names import also_called
 from lookalike.objectives.tiled import own_log_sum_exp, tiled_nt_xent
 
 # Rows up to which the matrix and its copies are no slower; on a GPU each operation is a launch, and they take 256 MiB.
@@ -24,8 +25,9 @@ _TILE = {"cpu": 512, "cuda": 8192}  # rows; a float32 tile of 1 MiB stays in a c
 _SMALL_TILE = 256  # of fewer rows, of which threads want a few tiles each
 
 
+@also_called("ranks", "comm")
 def nt_xent(
-    z_RP: Tensor, ids_R: Tensor, temperature: float = 0.5, tile: int | None = None, ranks: Comm = SINGLE
+    z_RP: Tensor, ids_R: Tensor, temperature: float = 0.5, tile: int | None = None, comm: Comm = SINGLE
 ) -> Tensor:
     """The NT-Xent loss of projections.
 
@@ -37,7 +39,7 @@ def nt_xent(
         tile: compare tile x tile rows at a time and never hold an R x R matrix (`tiled.py`; the loss and its
             gradient are the same up to rounding, second derivatives are not offered). None tiles
             above 512 rows (4,096 on a GPU).
-        ranks: the processes that hold the batch together, each with R rows of its own, all views of an image with
+        comm: the processes that hold the batch together, each with R rows of its own, all views of an image with
             one of them. Each computes its own rows against all.
 
     Returns:
@@ -54,11 +56,11 @@ def nt_xent(
     z_RP = z_RP if z_RP.dtype == torch.float64 else z_RP.float()
     image_R = _numbered(ids_R)
     with torch.autocast(z_RP.device.type, enabled=False):
-        if ranks.size == 1 and (tile is not None or len(z_RP) > _dense_rows(z_RP)):
+        if comm.size == 1 and (tile is not None or len(z_RP) > _dense_rows(z_RP)):
             return tiled_nt_xent(z_RP, image_R, temperature, tile or _tile(z_RP))
         u_RP = F.normalize(z_RP, dim=1)
-        if ranks.size > 1:
-            log_sum_R = own_log_sum_exp(u_RP, temperature, tile or _tile(u_RP), ranks)
+        if comm.size > 1:
+            log_sum_R = own_log_sum_exp(u_RP, temperature, tile or _tile(u_RP), comm)
         else:
             s_RR = (u_RP / temperature) @ u_RP.T
             log_sum_R = s_RR.fill_diagonal_(-torch.inf).logsumexp(1)
@@ -67,7 +69,7 @@ def nt_xent(
         sum_RP = torch.zeros_like(u_RP).index_add(0, image_R, u_RP)[image_R]
         views_R = torch.zeros_like(u_RP[:, 0]).index_add(0, image_R, torch.ones_like(u_RP[:, 0]))[image_R]
         positives_R = (u_RP * (sum_RP - u_RP)).sum(1) / (views_R - 1) / temperature
-        return (log_sum_R - positives_R).mean() / ranks.size
+        return (log_sum_R - positives_R).mean() / comm.size
 
 
 def _dense_rows(z_RP: Tensor) -> int:

@@ -55,7 +55,7 @@ class _Context(FunctionCtx):
     temperature: float
     tile: int
     bounded: bool
-    ranks: Comm
+    comm: Comm
 
 
 class _TiledLoss(torch.autograd.Function):
@@ -171,34 +171,34 @@ def _running_sums(u_RP: Tensor, temperature: float, tile: int) -> Tensor:
     return lse_R
 
 
-def own_log_sum_exp(u_RP: Tensor, temperature: float, tile: int, ranks: Comm) -> Tensor:
+def own_log_sum_exp(u_RP: Tensor, temperature: float, tile: int, comm: Comm) -> Tensor:
     """lse [R] of this process's unit rows against those of all processes; differentiable once.
 
     Only values travel: the rows, and for the backward pass every row's lse and dL/dlse. The gradient is that of
     all processes' lse with respect to this one's rows. Every process must have R rows.
     """
-    return _OwnLogSumExp.apply(u_RP, temperature, tile, ranks)
+    return _OwnLogSumExp.apply(u_RP, temperature, tile, comm)
 
 
 class _OwnLogSumExp(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: _Context, u_RP: Tensor, temperature: float, tile: int, ranks: Comm) -> Tensor:
-        every_NP = ranks.gather(u_RP)
+    def forward(ctx: _Context, u_RP: Tensor, temperature: float, tile: int, comm: Comm) -> Tensor:
+        every_NP = comm.gather(u_RP)
         lse_R = u_RP.new_full((len(u_RP),), -torch.inf)
         for rows, columns in _rectangle(len(u_RP), len(every_NP), tile):
-            s_IJ = _against(u_RP, every_NP, rows, columns, temperature, ranks.rank)
+            s_IJ = _against(u_RP, every_NP, rows, columns, temperature, comm.rank)
             lse_R[rows] = torch.logaddexp(lse_R[rows], s_IJ.logsumexp(1))
         ctx.save_for_backward(u_RP, every_NP, lse_R)
-        ctx.temperature, ctx.tile, ctx.ranks = temperature, tile, ranks
+        ctx.temperature, ctx.tile, ctx.comm = temperature, tile, comm
         return lse_R
 
     @staticmethod
     def backward(ctx: _Context, g_R: Tensor) -> tuple[Tensor, None, None, None]:
         u_RP, every_NP, lse_R = ctx.saved_tensors
-        lse_N, g_N = ctx.ranks.gather(torch.stack([lse_R, g_R], 1)).unbind(1)
+        lse_N, g_N = ctx.comm.gather(torch.stack([lse_R, g_R], 1)).unbind(1)
         du_RP = torch.zeros_like(u_RP)
         for rows, columns in _rectangle(len(u_RP), len(every_NP), ctx.tile):
-            s_IJ = _against(u_RP, every_NP, rows, columns, ctx.temperature, ctx.ranks.rank)
+            s_IJ = _against(u_RP, every_NP, rows, columns, ctx.temperature, ctx.comm.rank)
             w_IJ = torch.exp(s_IJ - lse_R[rows, None]) * g_R[rows, None]
             w_IJ += torch.exp(s_IJ - lse_N[columns]) * g_N[columns]
             du_RP[rows].addmm_(w_IJ, every_NP[columns], alpha=1 / ctx.temperature)
