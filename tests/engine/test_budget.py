@@ -23,8 +23,8 @@ from lookalike.data import store_build
 from lookalike.data.base import Images, LoadConfig
 from lookalike.data.loading import load
 from lookalike.engine.budget import AIM, LOOKS, Behind, grouping_seconds, keeps_time, raise_too_little
-from lookalike.engine.loop import Trainer
 from lookalike.engine.pacing import CLOCK, read_legs
+from lookalike.methods.base import Method, Step
 from lookalike.runs.folder import RunFolder
 
 T = 90.0
@@ -41,13 +41,12 @@ class Seconds:
     """A clock on which every step takes `step` seconds and nothing else takes time."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, step: float = 1.0) -> None:
-        self.at, made = 50.0, Trainer._step
+        self.at = 50.0
 
-        def stepping(trainer: Trainer, epoch: int, k: int) -> None:
-            made(trainer, epoch, k)
+        def pass_on(method: Method, now: Step) -> None:
             self.at += step
 
-        monkeypatch.setattr(Trainer, "_step", stepping)
+        monkeypatch.setattr(Method, "on_step_end", pass_on)
 
     def __call__(self) -> float:
         return self.at

@@ -25,8 +25,8 @@ from lookalike.data.base import Images
 from lookalike.engine import choose_views as module
 from lookalike.engine.choose_views import choose_views, few_labels, read_labels
 from lookalike.engine.feature_extractor import FeatureExtractor
-from lookalike.engine.loop import Trainer
 from lookalike.engine.view_trials import Deadline, Exam, Result, distance_to_own, knn_among, small_copies, tells_turns
+from lookalike.methods.base import Method, Step
 from lookalike.methods.simclr import Options
 from lookalike.runs.folder import RunFolder
 
@@ -142,14 +142,12 @@ class Clock:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, step: Callable[[int], float] = lambda _: 1.0) -> None:
         self.now, self.steps = 0.0, 0
-        made = Trainer._step
 
-        def stepping(trainer: Trainer, epoch: int, k: int) -> None:
-            made(trainer, epoch, k)
+        def pass_on(method: Method, now: Step) -> None:
             self.steps += 1
             self.now += step(self.steps)
 
-        monkeypatch.setattr(Trainer, "_step", stepping)
+        monkeypatch.setattr(Method, "on_step_end", pass_on)
 
     def __call__(self) -> float:
         return self.now

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from fakes import signal_after, tiny_options
+from fakes import Killed, after_steps, at_step, killed_after, signal_after, tiny_options
 from heard import Heard
 from lookalike import api
 from lookalike.core.errors import ConfigurationError, Interrupted, LookalikeError
@@ -20,7 +20,7 @@ from lookalike.engine.run_logger import RunLogger
 from lookalike.engine.saving import Checkpoint
 from lookalike.methods import deepcluster
 from lookalike.runs.folder import RunFolder
-from test_resume import Killed, assert_same_run
+from test_resume import assert_same_run
 
 METHODS = ("deepcluster", "deepcluster-v2")
 CLUSTERING = pytest.mark.parametrize("name", METHODS)
@@ -102,17 +102,10 @@ def test_killed_between_checkpoints(
     every_step: bool,
 ):
     name, run = straight
-    step = Trainer._step
-
-    def stepping(self: Trainer, epoch: int, k: int) -> None:
-        step(self, epoch, k)
-        if self.step == kill_after:
-            raise Killed
-
-    monkeypatch.setattr(Trainer, "_step", stepping)
+    killed_after(monkeypatch, kill_after)
     with pytest.raises(Killed):
         train(name, tmp_path / "run", checkpoint_minutes=0.0 if every_step else 10.0)
-    monkeypatch.setattr(Trainer, "_step", step)
+    monkeypatch.undo()
     assert_same(run, train(name, tmp_path / "run"))
 
 
@@ -141,16 +134,14 @@ def test_targets_of_the_cycle_under_way_are_those_from_before_the_stop(
 ):
     """Clustering again with the weights of the moment would give others; the checkpoint has the old ones."""
     plans: list[Plan] = []
-    step = Trainer._step
 
-    def stepping(self: Trainer, epoch: int, k: int) -> None:
-        assert self.plan is not None
-        plans.append(Plan(self.plan.order_M.clone(), self.plan.targets_NH.clone()))
-        step(self, epoch, k)
-        if self.step == 5 and len(plans) == 5:
+    def note(trainer: Trainer) -> None:
+        assert trainer.plan is not None
+        plans.append(Plan(trainer.plan.order_M.clone(), trainer.plan.targets_NH.clone()))
+        if trainer.step == 5:
             os.kill(os.getpid(), signal.SIGTERM)
 
-    monkeypatch.setattr(Trainer, "_step", stepping)
+    after_steps(monkeypatch, note)
     with pytest.raises(Interrupted):
         train(name, tmp_path / "run")
     train(name, tmp_path / "run")
@@ -222,18 +213,14 @@ def test_a_network_that_gives_all_images_the_same_features_is_told_so(tmp_path: 
 
 @CLUSTERING
 def test_features_that_are_not_finite_are_told_so(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    step = Trainer._step
+    def spoil(trainer: Trainer) -> None:
+        with torch.no_grad():
+            next(trainer.method.encoder.parameters()).fill_(torch.nan)
+            for buffer in trainer.method.buffers():
+                if buffer.is_floating_point() and buffer.ndim > 1:
+                    buffer.fill_(torch.nan)
 
-    def stepping(self: Trainer, epoch: int, k: int) -> None:
-        step(self, epoch, k)
-        if self.step == 9:  # the last step of a cycle
-            with torch.no_grad():
-                next(self.method.encoder.parameters()).fill_(torch.nan)
-                for buffer in self.method.buffers():
-                    if buffer.is_floating_point() and buffer.ndim > 1:
-                        buffer.fill_(torch.nan)
-
-    monkeypatch.setattr(Trainer, "_step", stepping)
+    at_step(monkeypatch, 9, spoil)  # the last step of a cycle
     monkeypatch.setattr(Checkpoint, "save", lambda self, end: None)
     with pytest.raises(LookalikeError, match="NaN or infinite values"):
         train(name, tmp_path / "run", check_every=4)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from fakes import tiny_options
+from fakes import after_steps, at_step, tiny_options
 from heard import Heard
 from lookalike import api
 from lookalike.core.errors import Interrupted, MachineError
@@ -64,13 +64,8 @@ def test_it_is_foreseen_before_anything_is_written(found: str, photos: Path, tmp
 
 
 def test_the_space_of_the_weights_is_kept_until_they_are_written(photos: Path, tmp_path: Path, monkeypatch):
-    step, seen = Trainer._step, []
-
-    def watched(self: Trainer, epoch: int, k: int) -> None:
-        seen.append((tmp_path / "run" / RESERVED).stat().st_size)
-        step(self, epoch, k)
-
-    monkeypatch.setattr(Trainer, "_step", watched)
+    seen = []
+    after_steps(monkeypatch, lambda trainer: seen.append((tmp_path / "run" / RESERVED).stat().st_size))
     run = train(photos, tmp_path / "run")
     assert len(seen) == EPOCHS * BATCHES and min(seen) > run.encoder.stat().st_size
     assert not (run.path / RESERVED).exists()
@@ -139,15 +134,12 @@ def test_a_classifier_is_kept_as_weights_are(photos: Path, tmp_path: Path, full,
 
 def test_a_state_that_is_not_saved_is_not_said_to_be(photos: Path, tmp_path: Path, full, monkeypatch):
     run = RunFolder(tmp_path / "run")
-    step = Trainer._step
 
-    def stopped(self: Trainer, epoch: int, k: int) -> None:
-        step(self, epoch, k)
-        if self.step == 5:
-            full(lambda path: path == run.checkpoint)
-            os.kill(os.getpid(), signal.SIGTERM)
+    def fill_up(trainer: Trainer) -> None:
+        full(lambda path: path == run.checkpoint)
+        os.kill(os.getpid(), signal.SIGTERM)
 
-    monkeypatch.setattr(Trainer, "_step", stopped)
+    at_step(monkeypatch, 5, fill_up)
     with pytest.raises(Interrupted, match="after step 5 of 9; the disk is full, and the last state .* step 3"):
         train(photos, run.path)
     assert run.status().status == "interrupted"

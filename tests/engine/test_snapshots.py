@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from fakes import signal_after
+from fakes import Killed, signal_after
 from lookalike import api
 from lookalike.core.errors import Interrupted
 from lookalike.data.base import Images
@@ -96,10 +96,6 @@ def test_a_run_that_was_stopped_has_the_same(
         train(tmp_path / "run", method)
     monkeypatch.undo()
     assert contents(train(tmp_path / "run", method)) == contents(straight[method])
-
-
-class Killed(BaseException):
-    """Stands for SIGKILL inside the process."""
 
 
 @pytest.mark.parametrize("moment", ["before the index", "before the checkpoint"])

@@ -23,7 +23,7 @@ from sklearn.pipeline import make_pipeline
 from torch import nn
 
 import lookalike
-from fakes import signal_after
+from fakes import after_steps, signal_after
 from lookalike import DeepCluster, DeepClusterV2, SimCLR, Supervised
 from lookalike.core.errors import LookalikeError
 from lookalike.engine.loop import Trainer
@@ -225,16 +225,14 @@ def test_random_state():
 
 def test_a_stop_stops_python_and_a_folder_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     x, _ = patterns()
-    step = Trainer._step
 
-    def stopped(self: Trainer, epoch: int, k: int) -> None:
-        step(self, epoch, k)
-        if epoch == 1:
+    def stop(trainer: Trainer) -> None:
+        if trainer.step > trainer.batches:  # in the second epoch
             os.kill(os.getpid(), signal.SIGINT)
 
     model = SimCLR(**{**QUICK, "epochs": 3}, out=tmp_path / "run")
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt, match="the state is saved"):
-        patched.setattr(Trainer, "_step", stopped)
+        after_steps(patched, stop)
         model.fit(x)
     assert model.fit(x).run_.status().status == "finished"
     assert np.array_equal(model.transform(x), SimCLR(**{**QUICK, "epochs": 3}).fit_transform(x))
