@@ -1,4 +1,4 @@
-"""What opens pages in a browser."""
+"""A run whose pages are looked at, and what opens pages in a browser."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,7 +7,18 @@ from typing import Any
 import pytest
 
 from browser import Open, Opened
+from lookalike.report.collect import collect
 from lookalike.report.page import write_page
+from lookalike.runs.folder import RunFolder
+from small_runs import small_run
+
+
+@pytest.fixture(scope="session")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    """A DeepCluster run with everything, to be read only. A page of it was made: its map takes most of the time."""
+    run = small_run(tmp_path_factory.mktemp("runs") / "one")
+    collect([run.path], threads=1)
+    return run
 
 
 @pytest.fixture

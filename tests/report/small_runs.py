@@ -31,9 +31,9 @@ def planted(n: int = 240) -> Images:
 
 
 def small_run(out: Path, method: str = "deepcluster", images: Images | None = None, **changes: object) -> RunFolder:
-    """Two looks at a small network; evaluated, embedded and grouped into 10."""
+    """Two epochs of a small network, looked at after each; evaluated, embedded and grouped into 10."""
     images = images or planted()
-    said = {"epochs": 4, "batch_size": 80, "width": 8, "check_every": 2, "precision": "float32", **changes}
+    said = {"epochs": 2, "batch_size": 80, "width": 8, "check_every": 1, "precision": "float32", **changes}
     if method == "deepcluster":
         said = {"n_clusters": 12, **said}
     kind = deepcluster.Options if method == "deepcluster" else simclr.Options

@@ -37,9 +37,9 @@ KEYS = {
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+def run(whole: RunFolder) -> RunFolder:
     """A DeepCluster run."""
-    return small_run(tmp_path_factory.mktemp("runs") / "one")
+    return whole
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,7 @@ def other(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
 @pytest.fixture(scope="module")
 def page(run: RunFolder) -> dict:
     """What `collect` makes of the DeepCluster run, as it comes out of JSON."""
-    return json.loads(json.dumps(collect([run.path]), allow_nan=False))
+    return json.loads(json.dumps(collect([run.path], threads=1), allow_nan=False))
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +99,7 @@ def test_other_columns_of_the_index_are_kept(tmp_path: Path, run: RunFolder):
         writer = csv.DictWriter(file, [*rows[0], "width"])
         writer.writeheader()
         writer.writerows({**row, "split": "test" if i < 3 else "train", "width": str(i)} for i, row in enumerate(rows))
-    images = collect([copy])["images"]
+    images = collect([copy], threads=1)["images"]
     assert images["columns"] == {"width": [str(i) for i in range(len(rows))]}
     assert images["split"][:4] == ["test", "test", "test", "train"]
 
@@ -132,11 +132,11 @@ def picture(sheet: dict) -> Image.Image:
 
 def test_the_nearest_are_the_nearest(part: dict, run: RunFolder, page: dict):
     found = part["neighbours"]
-    assert [s["name"] for s in part["snapshots"]] == ["pixels", "untrained", "epoch 2", "epoch 4"]
+    assert [s["name"] for s in part["snapshots"]] == ["pixels", "untrained", "epoch 1", "epoch 2"]
     assert found["k"] == 20
     assert unpacked(found["rows"]).tolist() == list(range(240))
     label = np.array(page["images"]["label"])
-    for name, frame, rate in zip(("pixels", "000000", "000006", "000012"), found["frames"], found["rate"], strict=True):
+    for name, frame, rate in zip(("pixels", "000000", "000003", "000006"), found["frames"], found["rate"], strict=True):
         cosine = (x := unit(np.load(run.snapshots / f"{name}.npy"))) @ x.T
         np.fill_diagonal(cosine, -2)
         near = unpacked(frame).astype(int)
@@ -163,12 +163,12 @@ def test_a_second_page_lays_nothing_out_again(
 ):
     copy = copied(run, tmp_path)
     monkeypatch.setattr(timeline_module, "aligned_maps", lambda *_, **__: pytest.fail("computed again"))
-    assert collect([copy])["runs"][0]["map"] == part["map"]
+    assert collect([copy], threads=1)["runs"][0]["map"] == part["map"]
     monkeypatch.undo()
     (copy / "snapshots" / "map.npz").write_bytes(b"PK damaged")
-    assert collect([copy])["runs"][0]["map"] == part["map"]
+    assert collect([copy], threads=1)["runs"][0]["map"] == part["map"]
     np.save(copy / "snapshots" / "pixels.npy", np.load(run.snapshots / "pixels.npy")[::-1])
-    assert collect([copy])["runs"][0]["map"] != part["map"]
+    assert collect([copy], threads=1)["runs"][0]["map"] != part["map"]
 
 
 def test_clusters_are_those_of_the_index(part: dict, run: RunFolder):
@@ -193,8 +193,8 @@ def test_clusters_are_those_of_the_index(part: dict, run: RunFolder):
 
 def test_flows_are_those_between_the_clusterings(part: dict, run: RunFolder):
     (flow,) = part["clusters"]["flow"]
-    assert (flow["from_epoch"], flow["to_epoch"]) == (2, 4)
-    one, two = (np.load(run.snapshots / f"{name}-clusters.npy") for name in ("000006", "000012"))
+    assert (flow["from_epoch"], flow["to_epoch"]) == (1, 2)
+    one, two = (np.load(run.snapshots / f"{name}-clusters.npy") for name in ("000003", "000006"))
     expected = Counter(zip(one.tolist(), two.tolist(), strict=True))
     assert {(a, b): n for a, b, n in flow["counts"]} == expected
     assert [n for *_, n in flow["counts"]] == sorted(expected.values(), reverse=True)
@@ -207,10 +207,10 @@ def test_without_groups_the_clusters_are_those_of_the_training(tmp_path: Path, r
         writer = csv.DictWriter(file, list(rows[0]))
         writer.writeheader()
         writer.writerows({**row, "cluster": ""} for row in rows)
-    page = collect([copy])
+    page = collect([copy], threads=1)
     found = page["runs"][0]["clusters"]
-    assert found["way"] == "DeepCluster, as trained up to epoch 4"
-    assert unpacked(found["of"]).tolist() == np.load(run.snapshots / "000012-clusters.npy").tolist()
+    assert found["way"] == "DeepCluster, as trained up to epoch 2"
+    assert unpacked(found["of"]).tolist() == np.load(run.snapshots / "000006-clusters.npy").tolist()
     assert sum(group["size"] for group in found["groups"]) == 240
     assert "No groups of the images: lookalike cluster" in " ".join(page["missing"])
 
@@ -250,7 +250,7 @@ def test_the_verdict_has_the_figures_of_the_run(part: dict, run: RunFolder):
     assert figures["effective rank"]["percent"] is False
     text = " ".join(part["verdict"]["sentences"])
     assert "DeepCluster trained a convnet of" in text
-    assert "on 240 images of digits (16 x 16 pixels, grey) for 4 of 4 epochs" in text
+    assert "on 240 images of digits (16 x 16 pixels, grey) for 2 of 2 epochs" in text
     assert f"{evaluation['linear']:.1%}" in text
     assert "1 file could not be read and was skipped." in text
     assert "The clusters are" in text
@@ -286,7 +286,7 @@ def test_fewer_images_than_there_are(run: RunFolder):
     assert unpacked(part["neighbours"]["rows"]).tolist() == list(range(100))
     near = unpacked(part["neighbours"]["frames"][-1])
     assert near.max() < 100
-    cosine = (x := unit(np.load(run.snapshots / "000012.npy")[shown])) @ x.T
+    cosine = (x := unit(np.load(run.snapshots / "000006.npy")[shown])) @ x.T
     np.fill_diagonal(cosine, -2)
     assert np.allclose(cosine[np.arange(100), near[:, 0]], cosine.max(1), atol=1e-6)
     assert unpacked(part["clusters"]["of"]).tolist() == [int(index(run)[i]["cluster"]) for i in shown]
@@ -295,7 +295,7 @@ def test_fewer_images_than_there_are(run: RunFolder):
 
 
 def test_two_runs_on_one_page(run: RunFolder, other: RunFolder, part: dict):
-    page = collect([run.path, other.path])
+    page = collect([run.path, other.path], threads=1)
     assert page["title"] == "DeepCluster, SimCLR on digits"
     assert [entry["name"] for entry in page["runs"]] == ["one", "two"]
     assert page["runs"][0] == part
@@ -308,19 +308,19 @@ def test_runs_of_the_same_name_are_told_apart(run: RunFolder, tmp_path: Path):
     copy = Path(copied(run, tmp_path)).rename(tmp_path / "a-one")
     (tmp_path / "deep").mkdir()
     copy = copy.rename(tmp_path / "deep" / "one")
-    assert [entry["name"] for entry in collect([run.path, copy])["runs"]] == [str(run.path), str(copy)]
+    assert [entry["name"] for entry in collect([run.path, copy], threads=1)["runs"]] == [str(run.path), str(copy)]
 
 
 def test_runs_on_different_images_are_refused(run: RunFolder, tmp_path: Path):
     images = planted(160)
-    strange = small_run(tmp_path / "strange", images=images, epochs=1, check_every=1)
+    strange = small_run(tmp_path / "strange", images=images, epochs=1)
     with pytest.raises(LookalikeError, match=r"different images \(240 and 160, .* Write a page for each"):
-        collect([run.path, strange.path])
+        collect([run.path, strange.path], threads=1)
 
 
 def test_mistakes_in_what_is_asked_for(run: RunFolder):
     with pytest.raises(LookalikeError, match="no run named"):
-        collect([])
+        collect([], threads=1)
     with pytest.raises(LookalikeError, match="--max-thumbs must be at least 1, got 0"):
         collect([run.path], max_thumbs=0)
 
@@ -339,7 +339,7 @@ def test_a_run_is_collected_without_torch(run: RunFolder):
     code = (
         "import sys; from pathlib import Path; sys.modules['torch'] = None\n"
         "from lookalike.report.collect import collect\n"
-        "print(len(collect([Path(sys.argv[1])])['runs'][0]['map']['frames']))"
+        "print(len(collect([Path(sys.argv[1])], threads=1)['runs'][0]['map']['frames']))"
     )
     words = [sys.executable, "-c", code, str(run.path)]
     assert subprocess.run(words, capture_output=True, text=True, check=True).stdout.strip() == "4"
@@ -360,12 +360,12 @@ def test_packing():
 def test_what_is_said_of_the_views(run: RunFolder, tmp_path: Path):
     copy = tmp_path / "run"
     shutil.copytree(run.path, copy)
-    assert collect([copy])["runs"][0]["views_said"] == "Recipe digits."
+    assert collect([copy], threads=1)["runs"][0]["views_said"] == "Recipe digits."
     RunFolder(copy).update(views={"chosen": "crop-flip", "reason": "the others were too hard"})
-    said = collect([copy])["runs"][0]["views_said"]
+    said = collect([copy], threads=1)["runs"][0]["views_said"]
     assert said == "Recipe digits, chosen for these images: the others were too hard."
     RunFolder(copy).update(views={"reason": 3})  # of another version
-    assert collect([copy])["runs"][0]["views_said"] == "Recipe digits."
+    assert collect([copy], threads=1)["runs"][0]["views_said"] == "Recipe digits."
     config = copy / "config.toml"
     config.write_text(config.read_text().replace('augment = "digits"', 'augment = "own"'))
-    assert collect([copy])["runs"][0]["views_said"] == "Each view as the method has it."
+    assert collect([copy], threads=1)["runs"][0]["views_said"] == "Each view as the method has it."

@@ -16,14 +16,6 @@ from lookalike.runs.folder import RunFolder
 from small_runs import NEAR, SAME, UNLIKE, planted, small_run
 
 
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
-    """A run with everything, a page of it made before: copies have its map, which takes most of the time of a page."""
-    run = small_run(tmp_path_factory.mktemp("runs") / "one", epochs=2, check_every=1)
-    collect([run.path])
-    return run
-
-
 @pytest.fixture
 def folder(whole: RunFolder, tmp_path: Path) -> Path:
     """A copy of it to be spoilt."""
@@ -32,7 +24,7 @@ def folder(whole: RunFolder, tmp_path: Path) -> Path:
 
 def page_of(folder: Path) -> tuple[dict, dict, str]:
     """The page, its run, and what is missing in one text; the page is plain JSON."""
-    page = collect([folder])
+    page = collect([folder], threads=1)
     assert json.loads(json.dumps(page, allow_nan=False))["runs"]
     return page, page["runs"][0], "\n".join(page["missing"])
 
@@ -51,13 +43,13 @@ def test_a_folder_that_is_no_run_is_refused(tmp_path: Path):
     with pytest.raises(
         LookalikeError, match=r"nowhere is no run folder: there is no such folder\. `lookalike runs ls`"
     ):
-        collect([tmp_path / "nowhere"])
+        collect([tmp_path / "nowhere"], threads=1)
     (tmp_path / "config.toml").write_text("")
     with pytest.raises(LookalikeError, match=r"is no run folder: run\.json not found in it"):
-        collect([tmp_path])
+        collect([tmp_path], threads=1)
     (tmp_path / "config.toml").unlink()
     with pytest.raises(LookalikeError, match=r"config\.toml and run\.json not found in it"):
-        collect([tmp_path])
+        collect([tmp_path], threads=1)
 
 
 def test_interrupted_before_its_first_snapshot(folder: Path):
@@ -101,7 +93,7 @@ def test_interrupted_between_two_snapshots(folder: Path):
 
 def test_without_labels(tmp_path: Path):
     images = dataclasses.replace(planted(120), labels=None, classes=())
-    _, run, missing = page_of(small_run(tmp_path / "run", images=images, epochs=1, check_every=1, batch_size=60).path)
+    _, run, missing = page_of(small_run(tmp_path / "run", images=images, epochs=1, batch_size=60).path)
     assert run["neighbours"]["rate"] is None and run["neighbours"]["chance"] is None
     assert all(group["purity"] is None and group["label"] is None for group in run["clusters"]["groups"])
     assert "No labels" in missing and "No evaluation" not in missing
@@ -109,7 +101,7 @@ def test_without_labels(tmp_path: Path):
 
 
 def test_without_groups_and_without_snapshots(tmp_path: Path, whole: RunFolder):
-    run = small_run(tmp_path / "run", "simclr", epochs=1, check_every=1, snapshots=False)
+    run = small_run(tmp_path / "run", "simclr", epochs=1, snapshots=False)
     columns(run.path, cluster="")
     run.clusters.unlink()
     page, part, missing = page_of(run.path)
@@ -121,7 +113,7 @@ def test_without_groups_and_without_snapshots(tmp_path: Path, whole: RunFolder):
     assert unpacked(part["map"]["frames"][0]).shape == (240, 2)  # from the embeddings
     assert part["duplicates"]["exact"]  # by features
     assert page["images"]["sheets"] == []
-    both = collect([run.path, whole.path])  # the thumbnails of one serve both
+    both = collect([run.path, whole.path], threads=1)  # the thumbnails of one serve both
     assert both["images"]["sheets"]
     assert "No snapshots of run: it was trained" in "\n".join(both["missing"])
 

@@ -41,7 +41,7 @@ def started(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
 
 
 def test_it_holds_what_is_known_without_learning(started: RunFolder):
-    page = collect([started.path])
+    page = collect([started.path], threads=1)
     (run,) = page["runs"]
     assert page["learned"] is False
     assert [s["name"] for s in run["snapshots"]] == ["pixels"]
@@ -56,7 +56,7 @@ def test_it_holds_what_is_known_without_learning(started: RunFolder):
 
 
 def test_its_sentences_say_what_was_found_and_what_is_to_come(started: RunFolder):
-    page = collect([started.path])
+    page = collect([started.path], threads=1)
     sentences = page["runs"][0]["verdict"]["sentences"]
     assert sentences[0].startswith("240 images of digits (16 x 16 pixels, grey), to be learned from by SimCLR.")
     assert "before the first step" in sentences[0]
@@ -75,7 +75,7 @@ def test_without_anything_but_a_record(tmp_path: Path):
     run = claimed(tmp_path / "run", images, snapshots=False)
     run.index.unlink()
     assert first_page(run, images, seconds=5, threads=1) == str(run.report)
-    page = collect([run.path])
+    page = collect([run.path], threads=1)
     (part,) = page["runs"]
     for key in ("map", "neighbours", "duplicates", "outliers", "clusters", "evaluation", "views"):
         assert part[key] is None, key
@@ -94,7 +94,7 @@ def test_the_page_of_a_run_that_looked_at_a_network_is_not_the_first(started: Ru
     folder = Path(shutil.copytree(started.path, tmp_path / "run"))
     look = {"event": "look", "step": 0, "epoch": 0, "of": "untrained", "retrieval": 0.5}
     (folder / "metrics.jsonl").write_text(json.dumps(look) + "\n")
-    assert collect([folder])["learned"] is True
+    assert collect([folder], threads=1)["learned"] is True
 
 
 @pytest.mark.parametrize("seconds", [0.0, 1e-3])
@@ -128,7 +128,7 @@ def sections(opened: Any) -> list[str]:
 
 
 def test_in_a_browser(started: RunFolder, opened: Open):
-    page = opened(collect([started.path]))
+    page = opened(collect([started.path], threads=1))
     page.well()
     assert sections(page) == ["verdict", "closest", "map", "clean", "card"]
     text = page.page.inner_text("main")
@@ -142,7 +142,7 @@ def test_in_a_browser_without_snapshots(tmp_path: Path, opened: Open):
     images = planted(120)
     run = claimed(tmp_path / "run", images, snapshots=False)
     first_page(run, images, seconds=5, threads=1)
-    page = opened(collect([run.path]))
+    page = opened(collect([run.path], threads=1))
     page.well()
     assert sections(page) == ["verdict", "closest", "map", "clean", "card"]
     assert "No snapshots" in page.page.inner_text("#map")

@@ -46,7 +46,7 @@ def test_scripts_of_others_are_not_run(opened: Open):
 
 @pytest.mark.parametrize("part", PARTS)
 def test_a_missing_part_says_why(opened: Open, part: str):
-    one = opened(fake_report(30, missing=(part,)))
+    one = opened(fake_report(10, networks=1, missing=(part,)))
     sentence = f"There is no part {part} here, as this object was made without it."
     assert one.page.locator(".missing").filter(has_text=sentence).count() >= 1
     one.well()

@@ -20,7 +20,6 @@ from lookalike.report.time_limit import NO_LIMIT, TimeLimit
 from lookalike.report.timeline import Timeline
 from lookalike.runs.folder import RunFolder
 from lookalike.runs.reader import Frame, RunReader
-from small_runs import small_run
 
 
 class Clock:
@@ -159,20 +158,22 @@ def test_a_layout_stops_when_it_is_told_to():
     assert (aligned_maps([x_ND] * 3, stop=lambda: False) == whole).all()
 
 
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
-    """A run with everything."""
-    return small_run(tmp_path_factory.mktemp("runs") / "run", epochs=2, check_every=1)
+@pytest.fixture
+def finished(whole: RunFolder, tmp_path: Path) -> Path:
+    """A run with everything but a map."""
+    folder = Path(shutil.copytree(whole.path, tmp_path / "run"))
+    (folder / "snapshots" / "map.npz").unlink()
+    return folder
 
 
-def test_a_finished_page_with_too_few_seconds(finished: RunFolder, tmp_path: Path, opened: Open):
-    page = collect([finished.path], threads=1, seconds=0)
+def test_a_finished_page_with_too_few_seconds(finished: Path, opened: Open):
+    page = collect([finished], threads=1, seconds=0)
     (run,) = page["runs"]
     assert page["learned"] is True
     assert run["map"] is None and run["neighbours"] is None
     assert run["outliers"] is None and run["duplicates"]["near"] == []
     assert run["clusters"]["k"] == 10 and run["evaluation"] and run["curves"]["epoch"]
-    said = f"for lack of time; among all of them: lookalike report {finished.path}"
+    said = f"for lack of time; among all of them: lookalike report {finished}"
     assert said in run["reduced"]["duplicates"] and "among 0 of 240 images" in run["reduced"]["duplicates"]
     browser = opened(page)
     browser.well()
@@ -180,15 +181,11 @@ def test_a_finished_page_with_too_few_seconds(finished: RunFolder, tmp_path: Pat
     assert "for lack of time" in browser.page.inner_text("#clean")
 
 
-def test_a_finished_page_with_half_of_what_it_needs(
-    finished: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, opened: Open
-):
-    folder = Path(shutil.copytree(finished.path, tmp_path / "run"))
-    (folder / "snapshots" / "map.npz").unlink(missing_ok=True)
+def test_a_finished_page_with_half_of_what_it_needs(finished: Path, monkeypatch: pytest.MonkeyPatch, opened: Open):
     monkeypatch.setattr(module, "measure_paces", lambda *_: [PACE])
     monkeypatch.setattr(module, "_FEWEST", (120, 100, 30))
     monkeypatch.setattr(MapPace, "seconds", lambda self, n, widths, maps=True: n * len(widths) * 1.6)
-    page = collect([folder], threads=1, seconds=1000)
+    page = collect([finished], threads=1, seconds=1000)
     (run,) = page["runs"]
     assert [s["name"] for s in run["snapshots"]] == ["pixels", "untrained", "epoch 2"]
     shown = unpacked(run["map"]["rows"])
