@@ -68,10 +68,10 @@ def step_in(comm: Comm, name: str, chunk: int | None = None, norm: str = "group"
     return {**tensors, "loss": comm.sum(loss)}
 
 
-def running_statistics(name: str, own: slice) -> dict[str, Tensor]:
+def running_statistics(name: str, rows: slice) -> dict[str, Tensor]:
     """BatchNorm's running statistics after a batch of some of the images."""
     method, backbone, targets_NH = planned(name, norm="batch")
-    forward_backward(method, backbone, parts_of(method, IMAGES, own), targets_NH[own])
+    forward_backward(method, backbone, parts_of(method, IMAGES, rows), targets_NH[rows])
     return {key: buffer for key, buffer in method.named_buffers() if "running" in key}
 
 
@@ -238,7 +238,7 @@ def test_two_processes_have_the_loss_and_gradients_of_one(name: str, chunk: int 
 def test_statistics_are_the_mean_of_those_of_the_processes(name: str, two: list) -> None:
     one, other = ({k: v for k, v in steps[f"{name} batch"].items() if "running" in k or k == "loss"} for steps in two)
     assert furthest(one, other) == 0
-    first, second = (running_statistics(name, own) for own in (slice(IMAGES // 2), slice(IMAGES // 2, IMAGES)))
+    first, second = (running_statistics(name, rows) for rows in (slice(IMAGES // 2), slice(IMAGES // 2, IMAGES)))
     mean = {key: (first[key] + second[key]) / 2 for key in first}
     assert furthest({key: one[key] for key in mean}, mean) <= 1e-10
 
