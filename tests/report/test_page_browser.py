@@ -14,9 +14,8 @@ from saved_lists import clusters, expected, saved
 pytestmark = pytest.mark.slow
 
 
-@pytest.mark.parametrize("width", [400, 1600])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_opens_offline_and_fits(opened: Open, width: int, scheme: str):
+@pytest.mark.parametrize(("scheme", "width"), [("light", 400), ("dark", 1600)])
+def test_opens_offline_and_fits(opened: Open, scheme: str, width: int):
     one = opened(fake_report(120), width=width, color_scheme=scheme)
     assert one.ask("document.documentElement.scrollWidth") <= width
     assert one.page.locator("main > section:visible").count() == 8
