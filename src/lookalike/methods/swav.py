@@ -121,7 +121,7 @@ class SwAV(Method):
 @torch.no_grad()
 def sinkhorn(scores_BK: Tensor, epsilon: float, iterations: int, comm: Comm = SINGLE) -> Tensor:
     """Codes [B, K] of this process's images, each adding up to 1, by which all prototypes are used equally often."""
-    most_K = comm.gather(scores_BK.amax(0, keepdim=True)).amax(0)
+    most_K = comm.all_gather(scores_BK.amax(0, keepdim=True)).amax(0)
     q_BK = ((scores_BK - most_K) / epsilon).exp()  # a factor of a prototype cancels in the first step
     for _ in range(iterations):
         q_BK = q_BK / comm.sum(q_BK.sum(0)).clamp_min(torch.finfo(q_BK.dtype).tiny) / q_BK.shape[1]
