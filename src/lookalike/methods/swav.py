@@ -48,6 +48,7 @@ class SwAV(Method):
         "mnist": {"epsilon": 0.02, "small_crops": 0},
         "small-images": {"epsilon": 0.02},
     }
+    errors_left = None  # not measured yet on held-out digits
 
     @dataclass(kw_only=True)
     class Options(MultiCropOptions):
