@@ -4,6 +4,7 @@ import importlib
 import math
 import shutil
 import warnings
+from contextlib import AbstractContextManager, nullcontext
 
 import pytest
 import torch
@@ -80,6 +81,13 @@ def test_many_rows_are_tiled_without_being_asked(monkeypatch: pytest.MonkeyPatch
     torch.testing.assert_close(loss, wanted, rtol=1e-12, atol=0)
 
 
+def quick_compiler() -> AbstractContextManager[None]:
+    """PyTorch's compiler for two small functions: in this process, and without what pays for itself with many."""
+    from torch._inductor import config
+
+    return config.patch({"compile_threads": 1, "cpp_cache_precompile_headers": False, "cpp.vec_isa_ok": False})
+
+
 @pytest.mark.parametrize("really", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_compiled_tiles_give_the_same(monkeypatch: pytest.MonkeyPatch, really: bool):
     """What a GPU computes by, here on the CPU: the functions as they are, and compiled."""
@@ -90,7 +98,7 @@ def test_compiled_tiles_give_the_same(monkeypatch: pytest.MonkeyPatch, really: b
     monkeypatch.setattr(tiled, "fuses", lambda u_RP: True)
     if not really:
         monkeypatch.setattr(tiled, "compiled", lambda function: function)
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), quick_compiler() if really else nullcontext():
         warnings.simplefilter("ignore")  # of the compiler's own
         loss, gradient = loss_and_gradient(z_RP, ids_R, 0.5, 16)
     torch.testing.assert_close(loss, wanted, rtol=1e-12, atol=0)
