@@ -164,6 +164,10 @@ _BEGUN = _NAMES[: _NAMES.index("seconds") + 1]
 """What is written when a run begins, whatever it is."""
 
 
+_FIRST = ("images", "seconds", "started", "command", "machine", "versions")
+"""Keys that stand first in a document that is written again, with empty values where it lacks them."""
+
+
 def read_settings(path: Path) -> Record:
     """config.toml.
 
@@ -189,7 +193,8 @@ def read_status(path: Path) -> RunRecord:
         raise LookalikeError(damage(path, f"{', '.join(wrong)} {are} of the wrong kind"))
     if "status" not in record:
         raise LookalikeError(damage(path, "it does not say its status"))
-    return RunRecord.from_json(record)
+    empty = RunRecord().to_json()
+    return RunRecord.from_json({**{name: empty[name] for name in _FIRST}, **record})
 
 
 def misfits(record: Mapping[str, object]) -> list[str]:
