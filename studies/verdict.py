@@ -36,7 +36,7 @@ from lookalike.data.base import Images
 from lookalike.engine.evaluator import COMPARED
 from lookalike.engine.feature_extractor import load_feature_extractor
 from lookalike.engine.run_folder import RunFolder
-from lookalike.engine.views import recipe_of, view_of
+from lookalike.engine.views import augmentation_of, view_of
 from lookalike.evaluate.baselines import BASELINES
 from lookalike.evaluate.health import without_copy
 from lookalike.evaluate.judging import Evidence, verdict
@@ -235,7 +235,7 @@ def _measured(run: RunFolder, options: Any, images: Images, lesson: Images, file
     }
     of = {**BASELINES, **{name: network.features for name, network in networks.items()}}
     rows = lesson.training[rng.permutation(0, "study/gallery", 0, len(lesson.training))[:SAMPLE]]
-    recipes = {"view": recipe_of(options, lesson), "mild": build_augmentation("crop", lesson.shape[1], 0.7)}
+    recipes = {"view": augmentation_of(options, lesson), "mild": build_augmentation("crop", lesson.shape[1], 0.7)}
     views = {name: view_of(lesson, recipe, rows, seed=1, epoch=-1, view=0) for name, recipe in recipes.items()}
     assert images.labels is not None and images.evaluation is not None
     bank, asked = images.evaluation

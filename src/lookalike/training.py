@@ -11,7 +11,7 @@ from torch import nn
 from lookalike import api
 from lookalike.core import own_code
 from lookalike.core.errors import did_you_mean
-from lookalike.core.options import built
+from lookalike.core.options import built, current_name
 from lookalike.inputs import Scale, as_array, levels, read
 from lookalike.methods.base import Method
 from lookalike.methods.find import find_method
@@ -40,6 +40,7 @@ def train(
     """
     kind = find_method(method)
     names = [f.name for f in dataclasses.fields(kind.Options)]
+    options = {current_name(name): value for name, value in options.items()}
     for name in options:
         if name not in names:
             raise TypeError(f"{kind.title} has no option {name!r}: {did_you_mean(name, names)}")

@@ -28,7 +28,7 @@ def test_each_source_is_named_and_the_run_has_these_values(tmp_path: Path, capsy
     assert not out.exists()
     assert found["--epochs"] == ("1", "command line")
     assert found["--width"] == ("4", f"config file {file}")
-    assert found["--recipe"] == ("digits", "images")
+    assert found["--preset"] == ("digits", "images")
     assert found["--lr"] == ("0.5", "preset digits")
     assert found["--temperature"] == ("0.5", "method simclr, for preset digits")
     assert found["--image-size"] == ("16", "images")
@@ -37,7 +37,7 @@ def test_each_source_is_named_and_the_run_has_these_values(tmp_path: Path, capsy
     assert found["--check-every"] == ("1", "--epochs")
     assert main([*words, "--no-report", "--max-steps=1"]) == 0
     settings = RunFolder(out).settings()
-    for name in ("epochs", "width", "recipe", "lr", "temperature", "image_size", "precision", "augment"):
+    for name in ("epochs", "width", "preset", "lr", "temperature", "image_size", "precision", "augment"):
         assert str(settings[name]) == found["--" + name.replace("_", "-")][0]
 
 

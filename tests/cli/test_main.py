@@ -68,7 +68,7 @@ def test_version(capsys: pytest.CaptureFixture):
         (["train", "simcrl", "digits"], "unknown method 'simcrl': did you mean 'simclr'?"),
         (["train", "simclr"], "no images named"),
         (["train", "simclr", "digits", "--encoder", "resnet8"], "did you mean 'resnet18'?"),
-        (["train", "simclr", "digits", "--recipe", "mnits"], "did you mean 'mnist'?"),
+        (["train", "simclr", "digits", "--preset", "mnits"], "did you mean 'mnist'?"),
         (["train", "simclr", "digits", "--batch-size", "5000"], "1,797 training images, fewer than --batch-size 5000"),
         (["train", "simclr", "digits", "--device", "cuda:9"], "--device cuda:9 is not there"),
         (["train", "simclr", "digits", "--config"], "--config needs a value"),

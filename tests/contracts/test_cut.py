@@ -188,8 +188,8 @@ def test_views_of_several_kinds_have_their_own_augmentation_size_and_numbers():
     options = Follower.Options(data="digits", image_size=16, width=4, augment=OWN_VIEWS)
     of = api.untrained_backbone(options, images, "cpu")
     views = Views(Follower(of.encoder, options, 10), of, options, images)
-    assert [(group.first, len(group.recipes)) for group in views.groups] == [(0, 2), (2, 2)]
-    assert [len(r.operations) for group in views.groups for r in group.recipes] == [1, 2, 1, 1]
+    assert [(group.first, len(group.augmentations)) for group in views.groups] == [(0, 2), (2, 2)]
+    assert [len(r.operations) for group in views.groups for r in group.augmentations] == [1, 2, 1, 1]
     rows = torch.arange(5)
     assert [tuple(part().shape) for part in views.parts(0, rows)] == [(10, 1, 16, 16), (10, 1, 12, 12)]
     chunks = [part() for part in views.parts(0, rows, 2)]
@@ -205,7 +205,7 @@ def test_views_by_themselves_are_batches_of_their_own():
     options = Apart.Options(data="digits", image_size=16, width=4, augment="digits")
     of = api.untrained_backbone(options, images, "cpu")
     views = Views(Apart(of.encoder, options, 10), of, options, images)
-    assert [(group.first, len(group.recipes)) for group in views.groups] == [(0, 1), (1, 1), (2, 1), (3, 1)]
+    assert [(group.first, len(group.augmentations)) for group in views.groups] == [(0, 1), (1, 1), (2, 1), (3, 1)]
 
 
 def test_a_class_with_views_of_its_own_asks_for_them_and_the_user_may_say_otherwise():

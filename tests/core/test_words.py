@@ -79,7 +79,7 @@ def test_messages_of_one():
     from lookalike.engine.events import TrainStart
     from lookalike.methods.grouping import grouping_problems
 
-    options = SimpleNamespace(encoder="convnet", recipe="", augment="crop", epochs=1, batch_size=1, precision="float32")
+    options = SimpleNamespace(encoder="convnet", preset="", augment="crop", epochs=1, batch_size=1, precision="float32")
     facts = messages.Facts(options, (1, 8, 8), 1, 2, 1, False, None, "cpu", 1)
     start = TrainStart(0, 1, None, False)
     assert "1 image, 8 x 8 pixels, 1 channel; " in messages.opening(facts, start)

@@ -112,7 +112,7 @@ def test_without_colour_nothing_is_tried_twice(monkeypatch: pytest.MonkeyPatch):
 
 
 def test_labels_decide_where_they_are_given(monkeypatch: pytest.MonkeyPatch):
-    """The classes are hues: recipes that make views of other hues must lose."""
+    """The classes are hues: augmentations that make views of other hues must lose."""
     monkeypatch.setattr(module, "STEPS", 24)
     images = patches(320)
     choice = chosen(images, labelled={row: row % 2 for row in range(80)})
@@ -162,7 +162,7 @@ def choice_in(seconds: float, clock: Clock, **more: object):
 
 @pytest.fixture
 def never_learnable(monkeypatch: pytest.MonkeyPatch):
-    """All recipes are tried."""
+    """All augmentations are tried."""
     monkeypatch.setattr(module, "_ENOUGH", 1e9)
 
 
@@ -172,7 +172,7 @@ def never_learnable(monkeypatch: pytest.MonkeyPatch):
 )
 @pytest.mark.usefixtures("never_learnable")
 def test_when_time_is_up_what_is_known_decides(seconds: float, tried: int, monkeypatch: pytest.MonkeyPatch):
-    """A recipe whose training of four steps has not ended counts as not tried, and no step begins after the time."""
+    """An augmentation whose four steps have not ended counts as not tried, and no step begins after the time."""
     clock = Clock(monkeypatch)
     choice = choice_in(seconds, clock)
     assert clock.now == min(12, math.ceil(seconds))
@@ -181,7 +181,7 @@ def test_when_time_is_up_what_is_known_decides(seconds: float, tried: int, monke
         assert choice.chosen in choice.scores
         assert choice.reason.endswith(f"; no others in {seconds:.0f} s") == (tried == 2)
     else:
-        words = f"the usual ones, as {duration(seconds)} did not suffice to compare recipes of views"
+        words = f"the usual ones, as {duration(seconds)} did not suffice to compare augmentations"
         assert (choice.chosen, choice.scores, choice.by, choice.reason) == ("simclr-small", {}, "none", words)
 
 
@@ -328,7 +328,7 @@ def test_a_method_with_views_of_its_own_has_the_usual_ones_compared(tmp_path: Pa
     monkeypatch.setattr(module, "choose_views", choosing)
     images = patches(8)
     for method in ("byol", "simclr"):
-        options = tiny_options(method, augment=AUTO, recipe="small-images")
+        options = tiny_options(method, augment=AUTO, preset="small-images")
         run = RunFolder(tmp_path / "run")
         module.settle_views(options, method, images, images.training, run, api.untrained_backbone, SINGLE)
     assert asked == ["simclr-small"] * 2

@@ -48,7 +48,7 @@ def test_every_key_of_a_recipe_is_an_option_of_whom_it_is_meant_for(name: str):
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("name", RECIPES)
 def test_the_values_of_a_recipe_can_be(name: str, method: str):
-    options = options_of(method)(recipe=name, **preset_values(name, method))
+    options = options_of(method)(preset=name, **preset_values(name, method))
     assert list(early_problems(options)) == []
 
 
@@ -84,7 +84,7 @@ def images(n: int = 64) -> Images:
 
 def resolved(method: str, explicit: dict, data: Images | None = None):
     data = data or images()
-    return configured(options_of(method)(recipe="one", **explicit), method, set(explicit), data, data.training)
+    return configured(options_of(method)(preset="one", **explicit), method, set(explicit), data, data.training)
 
 
 def test_a_recipe_s_table_reaches_the_options_of_its_method(table: None):
@@ -104,7 +104,7 @@ def test_the_recipe_s_rate_is_not_another_optimiser_s(table: None):
 
 
 def test_smaller_views_are_for_networks_that_take_any_size():
-    photos = {"recipe": "photos", "augment": "crop-flip"}
+    photos = {"preset": "photos", "augment": "crop-flip"}
     data = images(200)
     scale = {
         encoder: configured(
@@ -127,7 +127,7 @@ def test_a_default_number_of_clusters_is_lowered_for_few_images(table: None):
 
 def test_the_batch_fits_the_images_that_are_trained_on(table: None):
     data = images(200)
-    options = options_of("simclr")(recipe="one")
+    options = options_of("simclr")(preset="one")
     assert configured(options, "simclr", set(), data, torch.arange(200)).batch_size == 64
     assert configured(options, "simclr", set(), data, torch.arange(70)).batch_size == 32
 
@@ -168,7 +168,7 @@ def test_grey_images_that_were_saved_in_colour_are_grey(tmp_path: Path, kind: st
     found = saved(tmp_path / "signs", pictures, kind)
     assert found.shape == (3, side, side) and not found.coloured
     options = configured(options_of("simclr")(), "simclr", set(), found, found.training)
-    assert (options.recipe, options.augment) == (recipe, "simclr-small" if recipe == "photos" else "digits")
+    assert (options.preset, options.augment) == (recipe, "simclr-small" if recipe == "photos" else "digits")
 
 
 @pytest.mark.parametrize("grey", [0, 45])
@@ -176,7 +176,7 @@ def test_photos_are_in_colour_though_most_of_them_be_grey(tmp_path: Path, grey: 
     pictures = [np.array(picture(i, (24, 24)).convert("L" if i < grey else "RGB")) for i in range(60)]
     found = saved(tmp_path / "photos", pictures, "jpg")
     assert found.coloured
-    assert configured(options_of("simclr")(), "simclr", set(), found, found.training).recipe == "small-images"
+    assert configured(options_of("simclr")(), "simclr", set(), found, found.training).preset == "small-images"
 
 
 def test_channels_that_are_no_colours_are_not_looked_at():
@@ -199,18 +199,18 @@ def test_the_digits_recipe_clusters_into_fewer_groups_than_the_default():
 def test_each_value_knows_where_it_came_from(table: None):
     asked = Config.asked(
         "deepcluster",
-        options_of("deepcluster")(recipe="one", momentum=0.5),
-        {"recipe": "command line", "momentum": "x"},
+        options_of("deepcluster")(preset="one", momentum=0.5),
+        {"preset": "command line", "momentum": "x"},
     )
     data = images(200)
     config = api.configure(asked, data, data.training)
     values = {"epochs": "preset one, for deepcluster", "width": "preset one", "lr": "preset one", "momentum": "x"}
-    values |= {"recipe": "command line", "batch_size": "images", "image_size": "images", "normalize": "images"}
+    values |= {"preset": "command line", "batch_size": "images", "image_size": "images", "normalize": "images"}
     values |= {"check_every": "--epochs", "seed": "default", "n_clusters": "preset one, for deepcluster"}
     assert {name: config.source(name) for name in values} == values
     assert config.source("precision").startswith("device ")
     assert config.source("schedule") == "default"
-    assert asked.options == options_of("deepcluster")(recipe="one", momentum=0.5)  # left as it was
+    assert asked.options == options_of("deepcluster")(preset="one", momentum=0.5)  # left as it was
 
 
 def test_a_method_s_own_word_stands_over_common_values_and_below_a_table_for_it(
@@ -219,7 +219,7 @@ def test_a_method_s_own_word_stands_over_common_values_and_below_a_table_for_it(
     own = {"*": {"lr": 0.1, "epochs": 3}, "one": {"weight_decay": 1e-6}}
     monkeypatch.setattr(find_method("deepcluster"), "presets", own, raising=False)
     data = images(200)
-    asked = Config.asked("deepcluster", options_of("deepcluster")(recipe="one"), ("recipe",))
+    asked = Config.asked("deepcluster", options_of("deepcluster")(preset="one"), ("preset",))
     config = api.configure(asked, data, data.training)
     found = {name: (getattr(config.options, name), config.source(name)) for name in ("lr", "epochs", "weight_decay")}
     assert found == {
@@ -234,7 +234,7 @@ def test_a_rate_counts_with_the_optimiser_that_it_stands_beside(table: None, mon
     data = images(200)
 
     def rate(**said: str) -> float | None:
-        asked = Config.asked("deepcluster", options_of("deepcluster")(recipe="one", **said), ("recipe", *said))
+        asked = Config.asked("deepcluster", options_of("deepcluster")(preset="one", **said), ("preset", *said))
         return api.configure(asked, data, data.training).options.lr
 
     monkeypatch.setattr(learner, "presets", {"*": {"lr": 0.7, "optimizer": "lars"}}, raising=False)
@@ -244,7 +244,7 @@ def test_a_rate_counts_with_the_optimiser_that_it_stands_beside(table: None, mon
 def test_what_an_earlier_start_has_chosen_stands(table: None):
     data = images(200)
     asked = Config.asked(
-        "simclr", options_of("simclr")(recipe="one", augment="auto", budget="5m"), ("augment", "budget")
+        "simclr", options_of("simclr")(preset="one", augment="auto", budget="5m"), ("augment", "budget")
     )
     first = api.configure(asked, data, data.training)
     assert (first.options.augment, first.options.schedule) == ("auto", "clock")
@@ -265,7 +265,7 @@ def test_from_python_every_value_is_meant_but_weights_may_say_what_was_left_at_i
     assert asked.under([Layer("weights", {"width": 4, "stem": "small"})], asked.meant).options == options_of("simclr")(
         width=8, stem="small"
     )
-    data, asked = images(200), Config.asked("simclr", options_of("simclr")(recipe="one", batch_size=64))
+    data, asked = images(200), Config.asked("simclr", options_of("simclr")(preset="one", batch_size=64))
     assert api.configure(asked, data, data.training).options.epochs == options_of("simclr")().epochs  # no preset's
 
 

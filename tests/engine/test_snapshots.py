@@ -19,7 +19,7 @@ from lookalike.engine.feature_extractor import FeatureExtractor, load_feature_ex
 from lookalike.engine.loop import Trainer
 from lookalike.engine.saving import Checkpoint
 from lookalike.engine.snapshots import SIDE, pixel_hashes, sprite_sheet
-from lookalike.engine.views import recipe_of
+from lookalike.engine.views import augmentation_of
 from lookalike.evaluate.baselines import pixel_features
 from lookalike.methods import deepcluster, simclr
 from lookalike.runs.folder import RunFolder
@@ -198,8 +198,8 @@ def test_snapshots_may_be_left_out_and_taken_up_later(tmp_path: Path, monkeypatc
 def test_a_damaged_index_is_written_anew(tmp_path: Path):
     options = simclr.Options(seed=0)
     images = digits()
-    recipe = torch.nn.Identity()
-    kept = module.Snapshots(tmp_path, images, recipe, options.seed)  # type: ignore[arg-type]  # a stand-in
+    augmentation = torch.nn.Identity()
+    kept = module.Snapshots(tmp_path, images, augmentation, options.seed)  # type: ignore[arg-type]  # a stand-in
     kept.frames = [{"file": "a.npy", "step": 3}]
     for text in ("{", "[]", '{"format": 1}', '{"format": 2, "rows": [], "frames": []}'):
         (tmp_path / "index.json").write_text(text)
@@ -253,7 +253,7 @@ def test_views_are_shown_once_they_are_chosen(run: RunFolder, tmp_path: Path):
     kept = before_views(tmp_path, images)
     names = {"index.json", "thumbs.json", "thumbs-0.jpg", "hashes.npy", "pixels.npy"}
     assert set(contents(RunFolder(tmp_path))) == names
-    kept.show_views(recipe_of(api.options_of(run)[1], images))
+    kept.show_views(augmentation_of(api.options_of(run)[1], images))
     assert (tmp_path / "snapshots" / "views.png").read_bytes() == straight["views.png"]
 
 

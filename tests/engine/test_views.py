@@ -52,12 +52,12 @@ def test_each_view_is_the_recipe_s_view_of_that_number():
     of = views(small_crops=2, small_crop_size=10, crop_min=0.4)
     large, small = made(of, 4)
     pixels, called = of.images.pixels[INDEX], of.images.order[INDEX]
-    for recipe, found, first in (
+    for augmentation, found, first in (
         (build_augmentation("digits", 16, 0.4), large, 0),
         (build_augmentation("digits", 10, 0.05, 0.4), small, 2),
     ):
         for i in range(2):
-            expected = of.backbone.preprocess(recipe(pixels, seed=0, epoch=4, index_B=called, view=first + i))
+            expected = of.backbone.preprocess(augmentation(pixels, seed=0, epoch=4, index_B=called, view=first + i))
             torch.testing.assert_close(found[i], expected, rtol=0, atol=1e-6)
 
 
@@ -72,7 +72,7 @@ def test_smaller_views_are_the_recipe_s_of_that_size_and_looks_keep_the_images_o
     assert tuple(learned.shape) == (2, 3, 1, 16, 16)
     torch.testing.assert_close(learned[1], of.backbone.preprocess(small), rtol=0, atol=1e-6)
     assert torch.equal(of.one(4, INDEX, 1), learned[1])
-    seen = of.recipe(of.images.pixels[INDEX], seed=0, epoch=0, index_B=INDEX, view=0)
+    seen = of.augmentation(of.images.pixels[INDEX], seed=0, epoch=0, index_B=INDEX, view=0)
     assert tuple(seen.shape) == (3, 1, 32, 32)
     assert [view_side(64, scale) for scale in (0.75, 0.6, 0.1, 1.0)] == [48, 40, 16, 64]
     assert [view_side(side, 0.9) for side in (28, 12)] == [24, 12]

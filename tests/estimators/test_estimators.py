@@ -172,7 +172,7 @@ def test_every_option_is_a_parameter_and_is_documented():
 def test_none_leaves_it_to_the_recipe_and_anything_else_is_meant():
     model = SimCLR(**QUICK).fit(patterns()[0])
     settings = model.run_.settings()
-    assert settings["recipe"] == "digits" and settings["temperature"] == 0.5  # the recipe's, not the dataclass's
+    assert settings["preset"] == "digits" and settings["temperature"] == 0.5  # the recipe's, not the dataclass's
     said = SimCLR(**QUICK, temperature=simclr.Options().temperature).fit(patterns()[0])
     assert said.run_.settings()["temperature"] == 0.2  # the dataclass's default, said on purpose
     assert DeepCluster(**QUICK, training_clusters=7, n_clusters=2).fit(patterns()[0]).run_.settings()["n_clusters"] == 7

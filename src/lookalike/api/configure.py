@@ -63,8 +63,8 @@ def configure(
     asked = with_weights(asked, pretrained)
     if encoder is not None:
         asked = asked.settled(PYTHON, encoder=f"python:{type(encoder).__name__}")
-    config = asked.settled(IMAGES, recipe=choose_preset(images)) if asked.options.recipe == AUTO else asked
-    layers, fixed = preset_layers(config.options.recipe, config.method), asked.sources.keys()
+    config = asked.settled(IMAGES, preset=choose_preset(images)) if asked.options.preset == AUTO else asked
+    layers, fixed = preset_layers(config.options.preset, config.method), asked.sources.keys()
     layers = fitting(layers, config.under(layers, fixed).options)
     config = _as_before(config.under(layers, fixed), fixed, earlier or {})
     config = _enough_images_a_cluster(config, fixed, len(rows))

@@ -23,7 +23,7 @@ from lookalike.core.docs import field_docs
 from lookalike.core.errors import LookalikeError, did_you_mean
 from lookalike.core.home import expand_user
 from lookalike.core.nearby import exists
-from lookalike.core.options import built, flag, raise_problems, unknown_keys
+from lookalike.core.options import RENAMED, built, current_name, flag, raise_problems, unknown_keys
 from lookalike.core.record_types import Record
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T", bound="DataclassInstance")
 _NEGATIVE = re.compile(r"-[0-9.]")  # a number below 0, with or without a unit
+_CURRENT_FLAGS = {flag(old): flag(new) for old, new in RENAMED.items()}
 _NO_VALUE = "\0"  # stands for the value of a flag that was given none; no word can be it
 
 
@@ -72,7 +73,7 @@ def parse(
     raw_values: dict[str, object] = moved(_file_values(kind, config, beside, problems)) if config is not None else {}
     sources = dict.fromkeys(raw_values, config_file(config))
     parser = _parser(kind, program, positional)
-    parsed, unknown = parser.parse_known_args(_with_values(kind, words))
+    parsed, unknown = parser.parse_known_args(_with_values(kind, [_current_flag(word) for word in words]))
     from_words = {name: value for name, value in vars(parsed).items() if value is not None and value != []}
     raw_values, sources = raw_values | from_words, sources | dict.fromkeys(from_words, COMMAND_LINE)
     valid = [flag(f.name) for f in dataclasses.fields(kind) if f.name not in positional]
@@ -127,6 +128,12 @@ def _parser(kind: type[DataclassInstance], program: str, positional: Sequence[st
             action = "append" if _takes_many(hints[f.name]) else "store"  # a flag of many is said once for each
             parser.add_argument(flag(f.name), action=action, metavar=_type_words(hints[f.name]), help=text + default)
     return parser
+
+
+def _current_flag(word: str) -> str:
+    """A word with the name that its flag has today: `--preset=mnist` of `--recipe=mnist`."""
+    name, equals, value = word.partition("=")
+    return _CURRENT_FLAGS.get(name, name) + equals + value
 
 
 def _with_values(kind: type[DataclassInstance], words: Sequence[str]) -> list[str]:
@@ -220,7 +227,7 @@ def _file_values(
     table = {key: value for key, value in read_config(path).items() if key not in beside}
     problems += unknown_keys(table, kind, str(path))
     valid = {f.name for f in dataclasses.fields(kind)}
-    named = {key.replace("-", "_"): value for key, value in table.items()}
+    named = {current_name(key.replace("-", "_")): value for key, value in table.items()}
     return {key: value for key, value in named.items() if key in valid}
 
 

@@ -1,7 +1,7 @@
 """The options of training: one dataclass is the flag, the TOML key and the Python argument at once.
 
 Methods add their own options by inheriting from `TrainOptions`. A default here is what stands when
-neither a flag, nor a configuration file, nor the recipe says otherwise. Nothing here imports torch,
+neither a flag, nor a configuration file, nor the preset says otherwise. Nothing here imports torch,
 so that help and mistakes are answered at once.
 """
 
@@ -28,7 +28,7 @@ OWN_VIEWS = "own"
 """A value of --augment: each view as the method has it."""
 
 DEFAULT_LR = {"sgd": 0.25, "lars": 1.0, "adamw": 1e-3}
-"""Learning rates where neither the user nor the recipe names one; lars as SimCLR on CIFAR-10."""
+"""Learning rates where neither the user nor the preset names one; lars as SimCLR on CIFAR-10."""
 
 _MEMORY = re.compile(r"\s*[0-9.]+\s*[KMGT]?i?B?\s*", re.IGNORECASE)
 
@@ -36,6 +36,9 @@ LOGGERS = {"tensorboard": "tensorboard", "wandb": "wandb"}
 """What --log takes, and the extra of this package that each needs."""
 
 _MOST_SPOKEN = 4  # places that are all named in a sentence
+
+RENAMED = {"recipe": "preset"}
+"""Options by the names that they had before: flags, files, run folders and arguments with those are read."""
 
 RUNTIME = {"runtime": True}
 """Metadata of options that say where or how fast, not what: they may change when a run goes on."""
@@ -50,7 +53,7 @@ class TrainOptions:
     FILE.npz, digits, mnist:DIR, cifar10:DIR or hf:NAME."""
     out: str | None = field(default=None, metadata=RUNTIME)
     """Run folder; default runs/METHOD-DATA."""
-    recipe: str = "auto"
+    preset: str = "auto"
     """Named set of defaults, chosen from the images where "auto"; flags win over it."""
     seed: int = 0
     """Seed of weights, order and augmentation."""
@@ -94,7 +97,7 @@ class TrainOptions:
     augment_by: str | None = field(default=None, metadata=RUNTIME)
     """CSV file (path,label) of a few labels for --augment auto to choose by; default: it chooses without labels."""
     crop_min: float | None = None
-    """Smallest crop, as a fraction of the image's area; default: the augmentation recipe's."""
+    """Smallest crop, as a fraction of the image's area; default: the augmentation's."""
     optimizer: Literal["sgd", "lars", "adamw"] = "sgd"
     """Optimiser; sgd has Nesterov momentum."""
     lr: float | None = None
@@ -202,6 +205,11 @@ def short(data: str | Sequence[str]) -> str:
     return spoken([Path(place).name or place for place in ([data] if isinstance(data, str) else data)])
 
 
+def current_name(name: str) -> str:
+    """The name of an option today: `preset` of `recipe`."""
+    return RENAMED.get(name, name)
+
+
 def flag(name: str) -> str:
     """The flag of a field: `batch_size` is `--batch-size`."""
     return "--" + name.replace("_", "-")
@@ -234,7 +242,7 @@ def unknown_keys(table: Iterable[str], options: type, where: str) -> Iterator[st
     """A complaint for each key that is no field of `options`."""
     valid = [f.name for f in dataclasses.fields(options)]
     for key in table:
-        if key.replace("-", "_") not in valid:
+        if current_name(key.replace("-", "_")) not in valid:
             yield f"unknown key {key!r} in {where}: {did_you_mean(key.replace('-', '_'), valid)}"
 
 

@@ -3,8 +3,9 @@
 What two views of an image may differ in is what the network learns to ignore. The more it is, the more is learned,
 as long as it can be learned at all (Tian et al. 2020, "What makes for good views for contrastive learning?"): a few
 thousand photos of a shop do not teach what a fruit is to a network that may not use its colour. So a small network is
-trained on small copies for some steps by each recipe, from the usual one for such images to weaker ones. The usual one
-stays where training has brought its views nearer to their own images, beside raw pixels and the network untrained.
+trained on small copies for some steps by each augmentation, from the usual one for such images to weaker ones. The
+usual one stays where training has brought its views nearer to their own images, beside raw pixels and the network
+untrained.
 Weak views are no rivals of strong ones that can be learned, however much better they are found: that is easy for them,
 by colour and light. Else features decide by how well they tell how an image is turned (SelfAugment: Reed et al. 2021),
 which colour and light do not, and a little by how much nearer their views came. Where a user has a few labels, they
@@ -58,17 +59,19 @@ STEPS = 48
 _SHARE = 0.1  # of a budget that choosing may take, and
 _MOST_SECONDS = 90.0  # at the most, also without a budget
 _ENOUGH = 0.05
-"""By so much of the way must training bring views nearer to their own images for their recipe to be learnable."""
-_WEIGHT = 0.2  # of being nearer, beside the share of images whose turn is told, where the usual recipe is not learnable
+"""By so much of the way must training bring views nearer to their own images for their augmentation to be learnable."""
+_WEIGHT = (
+    0.2  # of being nearer, beside the share of images whose turn is told, where the usual augmentation is not learnable
+)
 
 
 @dataclass(frozen=True)
 class Choice:
-    """A recipe of views, and why."""
+    """An augmentation of views, and why."""
 
     chosen: str
     scores: dict[str, float]
-    """What each recipe that was tried reached."""
+    """What each augmentation that was tried reached."""
     by: str
     """What the scores are: "learnable", "labels" or "none"."""
     reason: str
@@ -96,13 +99,14 @@ def choose_views(
     clock: Clock = now,
     signal: Callable[[], int | None] = lambda: None,
 ) -> Choice:
-    """Compare recipes of views by short trainings, in the time that there is.
+    """Compare augmentations of views by short trainings, in the time that there is.
 
-    The clock is looked at between steps. A recipe whose training has not ended when the time is up counts as not tried.
+    The clock is looked at between steps. An augmentation whose training has not ended when the time is up counts as not
+    tried.
 
     Args:
         options: resolved but for `augment`; seed, device, threads, budget and encoder settings count.
-        fallback: the recipe to take where nothing can be told.
+        fallback: the augmentation to take where nothing can be told.
         images: the data set.
         rows: those of its images that are trained on.
         backbone_for: an untrained backbone for options and images.
@@ -119,7 +123,7 @@ def choose_views(
             fallback,
             {},
             "none",
-            f"{counted(len(rows), 'image')} {agreeing(len(rows), 'is', 'are')} too few to compare recipes of views",
+            f"{counted(len(rows), 'image')} {agreeing(len(rows), 'is', 'are')} too few to compare augmentations",
         )
     allowed = allowed_seconds(options) if seconds is None else seconds
     deadline = Deadline(allowed, clock, signal)
@@ -146,7 +150,7 @@ def choose_views(
         except TimeUp:
             early = True
     if not scores or (early and len(scores) == 1):
-        reason = f"the usual ones, as {duration(allowed)} did not suffice to compare recipes of views"
+        reason = f"the usual ones, as {duration(allowed)} did not suffice to compare augmentations"
         return Choice(fallback, {}, "none", reason)
     best = max(scores, key=lambda name: scores[name])
     by, lead, form = "labels", "nearest labelled image of its class", "{:.0%}"
@@ -164,11 +168,11 @@ def choose_views(
 
 
 def most_worth(gains: dict[str, float], turned: dict[str, float], usual: str) -> str:
-    """The recipe to learn from: the usual one where it can be learned, else that of the features that tell most.
+    """The augmentation to learn from: the usual one where it can be learned, else that of the features that tell most.
 
     Args:
-        gains: for each recipe that was tried, usual and weaker ones, by how much training brought views of it nearer to
-            their own image (`distance_to_own`) than raw pixels and the untrained network do.
+        gains: for each augmentation that was tried, usual and weaker ones: by how much training brought its views
+            nearer to their own image (`distance_to_own`) than raw pixels and the untrained network do.
         turned: for each, the share of images of which the trained features tell how they are turned.
         usual: the one that teaches most as long as it can be learned.
     """
@@ -185,7 +189,7 @@ def labels_of(copies: Images, images: Images) -> Tensor | None:
 
 
 def by_labels(knn: dict[str, float]) -> str:
-    """What the labels say to the recipes, for the end of a sentence; they choose nothing."""
+    """What the labels say to the augmentations, for the end of a sentence; they choose nothing."""
     if len(knn) < 2:
         return ""
     table = ", ".join(f"{value:.0%} with {name}" for name, value in knn.items())
@@ -193,7 +197,7 @@ def by_labels(knn: dict[str, float]) -> str:
 
 
 def far_before(exam: Exam, options: TrainOptions, copies: Images, backbone_for: FeatureExtractors) -> dict[str, float]:
-    """Recipe -> `distance_to_own` of raw pixels or of the untrained network, whichever is nearer.
+    """Augmentation -> `distance_to_own` of raw pixels or of the untrained network, whichever is nearer.
 
     Raises:
         TimeUp, Interrupted: before it is known.
@@ -210,7 +214,7 @@ def allowed_seconds(options: TrainOptions) -> float:
 
 
 def recipes_for(colour: bool, usual: str, by_labels: bool) -> list[str]:
-    """The usual recipe, then those that are weaker; by labels, all that differ for such images."""
+    """The usual augmentation, then those that are weaker; by labels, all that differ for such images."""
     order = [name for name in _WEAKER if colour or name != "simclr-light"]
     if by_labels:
         return [usual, *(name for name in (*order, *_OTHERS) if name != usual)]
@@ -264,7 +268,7 @@ def settle_views(
     clock: Clock = now,
     signal: Callable[[], int | None] = lambda: None,
 ) -> tuple[str, Choice | None]:
-    """The recipe of views: as said; for `auto` that of an earlier start of the run, else one that is chosen now.
+    """The augmentation of views: as said; for `auto` that of an earlier start of the run, else one that is chosen now.
 
     The first of several processes chooses for all. `seconds`, `clock` and `signal` are those of `choose_views`.
 
@@ -273,9 +277,9 @@ def settle_views(
     """
     if options.augment != AUTO:
         return options.augment, None
-    usual = preset_values(options.recipe, method).get("augment", TrainOptions.augment)
+    usual = preset_values(options.preset, method).get("augment", TrainOptions.augment)
     if usual not in augmentation_names():  # views of its own, which the trials know nothing of
-        usual = preset_values(options.recipe, DEFAULT).get("augment", TrainOptions.augment)
+        usual = preset_values(options.preset, DEFAULT).get("augment", TrainOptions.augment)
     if options.epochs == 0:  # nothing is learned from them
         return usual, None
     choice = None

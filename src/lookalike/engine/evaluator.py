@@ -70,11 +70,11 @@ class FeatureCache:
 class Evaluator:
     """Evaluates encoders, with the same images and the same views each time."""
 
-    def __init__(self, images: Images, recipe: Augmentation, seed: int, extent: Extent = USUAL) -> None:
+    def __init__(self, images: Images, augmentation: Augmentation, seed: int, extent: Extent = USUAL) -> None:
         rows = images.training  # by content: what is looked at does not depend on names
         self.images = images
         self.gallery = rows[rng.permutation(seed, "look/gallery", 0, len(rows))[: extent.gallery]]
-        self.views = view_of(images, recipe, self.gallery, seed=seed, epoch=-1, view=0)
+        self.views = view_of(images, augmentation, self.gallery, seed=seed, epoch=-1, view=0)
         self.bank = self.queries = rows[:0]
         if images.labels is not None:
             labelled = rows[images.labels[rows] >= 0]

@@ -45,7 +45,7 @@ def opening(facts: Facts, start: TrainStart) -> str:
     options, (channels, side, _) = facts.options, facts.shape
     return (
         f"{counted(facts.images, 'image')}, {side} x {side} pixels, {counted(channels, 'channel')}; "
-        f"{options.encoder} with {facts.parameters / 1e6:.2f} M parameters; recipe {options.recipe}, "
+        f"{options.encoder} with {facts.parameters / 1e6:.2f} M parameters; preset {options.preset}, "
         f"views {options.augment}; "
         + _length(facts, start)
         + (f" over {counted(facts.processes, 'process')}" if facts.processes > 1 else "")

@@ -65,10 +65,10 @@ def observe(
         checkpoint = Checkpoint(run, facts, trainer.comm)
         return Observers((checkpoint, StopSignal(signals, checkpoint, None)), checkpoint, None)
     extent = Extent.from_json(run.status().extent)
-    recipe, length = trainer.views.recipe, trainer.pacing.length
+    augmentation, length = trainer.views.augmentation, trainer.pacing.length
     log = RunLog(run, facts, remarks)
-    evaluator = Evaluator(images, recipe, options.seed, extent)
-    frames = snapshots(options.snapshots, run.snapshots, images, recipe, options.seed, extent.followed)
+    evaluator = Evaluator(images, augmentation, options.seed, extent)
+    frames = snapshots(options.snapshots, run.snapshots, images, augmentation, options.seed, extent.followed)
     judge = Judge(evaluator, options, trainer.method, run.metrics)
     monitor = Monitor(trainer.backbone, untrained, images, evaluator, judge, frames, log, facts, behind, length, budget)
     labels_N = None if images.labels is None else images.labels[trainer.rows]

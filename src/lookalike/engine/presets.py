@@ -94,8 +94,8 @@ def choose_preset(images: Images) -> str:
 def early_problems(options: TrainOptions) -> Iterator[str]:
     """Mistakes that can be found before any image is read; all of them."""
     yield from options.problems()
-    if options.recipe != "auto" and options.recipe not in preset_table():
-        yield f"unknown recipe {options.recipe!r}: {did_you_mean(options.recipe, ['auto', *preset_table()])}"
+    if options.preset != "auto" and options.preset not in preset_table():
+        yield f"unknown preset {options.preset!r}: {did_you_mean(options.preset, ['auto', *preset_table()])}"
     if own_code.is_own(options.augment):
         own_code.find(options.augment)
     elif options.augment not in (names := [AUTO, OWN_VIEWS, *augmentation_names()]):

@@ -54,7 +54,7 @@ class NoSnapshots:
 
     def begin(self, step: int) -> None: ...
 
-    def show_views(self, recipe: Augmentation) -> None: ...
+    def show_views(self, augmentation: Augmentation) -> None: ...
 
     def untrained(self, cache: FeatureCache) -> None: ...
 
@@ -67,10 +67,10 @@ class Snapshots(NoSnapshots):
     """Writes the folder `snapshots` of a run."""
 
     def __init__(
-        self, folder: Path, images: Images, recipe: Augmentation | None, seed: int, followed: int = USUAL.followed
+        self, folder: Path, images: Images, augmentation: Augmentation | None, seed: int, followed: int = USUAL.followed
     ) -> None:
-        """`recipe` makes the views of which a sheet is shown; None where it is not chosen yet (`show_views`)."""
-        self.folder, self.images, self.recipe, self.seed = folder, images, recipe, seed
+        """`augmentation` makes the views of which a sheet is shown; None where it is not chosen yet (`show_views`)."""
+        self.folder, self.images, self.augmentation, self.seed = folder, images, augmentation, seed
         # one order for both, so that every image of the subset has a thumbnail; by content, not by name
         order = images.center_crops.content_order[rng.permutation(seed, "snapshots", 0, len(images))]
         self.rows = order[: min(SUBSET, followed)].sort().values
@@ -98,14 +98,14 @@ class Snapshots(NoSnapshots):
             self._write_images()
         else:
             self._write_index()
-        if self.recipe is not None and (not step or not self._views.exists()):
-            self._write_views(self.recipe)
+        if self.augmentation is not None and (not step or not self._views.exists()):
+            self._write_views(self.augmentation)
 
-    def show_views(self, recipe: Augmentation) -> None:
-        """Write the sheet of views, once their recipe is known."""
-        self.recipe = recipe
+    def show_views(self, augmentation: Augmentation) -> None:
+        """Write the sheet of views, once their augmentation is known."""
+        self.augmentation = augmentation
         with unless_full(self.say, "the page shows no views"):
-            self._write_views(recipe)
+            self._write_views(augmentation)
 
     def untrained(self, cache: FeatureCache) -> None:
         """Keep the features of a network before its first step."""
@@ -214,21 +214,26 @@ class Snapshots(NoSnapshots):
         write_atomically(self.folder / name, partial(sheet.save, format="JPEG", quality=_QUALITY, **mark("JPEG")))
         return name
 
-    def _write_views(self, recipe: Augmentation) -> None:
-        views = sheet_of(self.images, recipe, _SHEET_ROWS, _SHEET_VIEWS, self.seed)
+    def _write_views(self, augmentation: Augmentation) -> None:
+        views = sheet_of(self.images, augmentation, _SHEET_ROWS, _SHEET_VIEWS, self.seed)
         views.thumbnail((_SHEET_SIDE, _SHEET_SIDE))
         write_atomically(self._views, lambda file: views.save(file, "PNG", **mark("PNG")))
 
 
 def snapshots(
-    wanted: bool, folder: Path, images: Images, recipe: Augmentation | None, seed: int, followed: int = USUAL.followed
+    wanted: bool,
+    folder: Path,
+    images: Images,
+    augmentation: Augmentation | None,
+    seed: int,
+    followed: int = USUAL.followed,
 ) -> NoSnapshots:
     """What a process keeps of its training: `Snapshots` where they are wanted of it.
 
-    `recipe` is None where the views are not chosen yet: `begin` then writes all but their sheet, and `show_views`, or
-    `begin` of snapshots with a recipe, writes that.
+    `augmentation` is None where the views are not chosen yet: `begin` then writes all but their sheet, and
+    `show_views`, or `begin` of snapshots with an augmentation, writes that.
     """
-    return Snapshots(folder, images, recipe, seed, followed) if wanted else NoSnapshots()
+    return Snapshots(folder, images, augmentation, seed, followed) if wanted else NoSnapshots()
 
 
 def sprite_sheet(pixels_NCHW: Tensor) -> Image.Image:

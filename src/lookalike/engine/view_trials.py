@@ -1,4 +1,4 @@
-"""Short trainings that recipes of views are compared by, and the deadline that they keep."""
+"""Short trainings that augmentations of views are compared by, and the deadline that they keep."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ class Result:
     """What features came to in an exam."""
 
     far: dict[str, float]
-    """Recipe of views -> `distance_to_own` of such views."""
+    """Augmentation of views -> `distance_to_own` of such views."""
     turned: float
     """`tells_turns` of the features, where it was asked for."""
     knn: float | None
@@ -92,10 +92,15 @@ class Result:
 
 
 class Exam:
-    """Images, and views of them by several recipes that have to find their own: the same for all networks compared."""
+    """Images, and views by several augmentations that have to find their own: the same for all networks compared."""
 
     def __init__(
-        self, copies: Images, recipes: Iterable[str], options: TrainOptions, deadline: Deadline, labels: Tensor | None
+        self,
+        copies: Images,
+        augmentations: Iterable[str],
+        options: TrainOptions,
+        deadline: Deadline,
+        labels: Tensor | None,
     ) -> None:
         """`labels` (int64 [N], -1 where there is none) are those of `copies`.
 
@@ -109,22 +114,22 @@ class Exam:
         self.turns = [torch.rot90(self.gallery, quarters, (2, 3)).contiguous() for quarters in range(4)]
         self.labels = None if labels is None else labels[chosen]
         self.views: dict[str, Tensor] = {}
-        for name in recipes:
-            recipe = build_augmentation(name, copies.shape[1], options.crop_min, colour=copies.colour)
+        for name in augmentations:
+            augmentation = build_augmentation(name, copies.shape[1], options.crop_min, colour=copies.colour)
             parts = []
             for part in chosen.split(_BLOCK):
                 deadline.check()
-                parts.append(view_of(copies, recipe, part, seed=options.seed, epoch=-1, view=0))
+                parts.append(view_of(copies, augmentation, part, seed=options.seed, epoch=-1, view=0))
             self.views[name] = torch.cat(parts)
 
-    def take(self, features: Features, recipes: Iterable[str], turns: bool = False) -> Result:
-        """Examine features by the views of some of the recipes, and by `turns` of the images.
+    def take(self, features: Features, augmentations: Iterable[str], turns: bool = False) -> Result:
+        """Examine features by the views of some of the augmentations, and by `turns` of the images.
 
         Raises:
             TimeUp, Interrupted: before all are computed.
         """
         image_ND = self._features_of(features, self.gallery)
-        far = {name: distance_to_own(image_ND, self._features_of(features, self.views[name])) for name in recipes}
+        far = {name: distance_to_own(image_ND, self._features_of(features, self.views[name])) for name in augmentations}
         turned = math.nan
         if turns:
             turned = tells_turns(
@@ -218,7 +223,7 @@ def _shrunk(pixels_BCHW: Tensor) -> Tensor:
 def trained(
     name: str, steps: int, options: TrainOptions, copies: Images, backbone_for: FeatureExtractors, deadline: Deadline
 ) -> TrialRun:
-    """A small network trained with one recipe for so many steps.
+    """A small network trained with one augmentation for so many steps.
 
     Raises:
         TimeUp, Interrupted: before the last step.

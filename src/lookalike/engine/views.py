@@ -33,7 +33,7 @@ _BLOCK = {"cpu": 2**24, "gpu": 2**26}
 class Group:
     """Views of one size that go through the network as one batch."""
 
-    recipes: tuple[Augmentation, ...]
+    augmentations: tuple[Augmentation, ...]
     """One for each view."""
     first: int
     """The number of the first view; the others follow."""
@@ -42,14 +42,14 @@ class Group:
 class Views:
     """Views of training images: functions of (seed, epoch, image, view).
 
-    They may be smaller than the images as the network sees them otherwise (`--view-scale`); `recipe` is the one of the
-    images' own size, for looks and sheets.
+    They may be smaller than the images as the network sees them otherwise (`--view-scale`); `augmentation` is that of
+    the images' own size, for looks and sheets.
     """
 
     def __init__(self, method: Method, backbone: FeatureExtractor, options: TrainOptions, images: Images) -> None:
         self.backbone, self.seed = backbone, options.seed
         self.images = replace(images, pixels=resident(images.pixels, backbone.device), known_digests=images.digests)
-        self.recipe = recipe_of(options, images, views=method.views)
+        self.augmentation = augmentation_of(options, images, views=method.views)
         self.side = view_side(images.shape[1], options.view_scale)
         self.groups = groups_of(method, options, images, self.side)
         self.ahead: Iterator[Tensor] = iter(())
@@ -72,8 +72,8 @@ class Views:
         parts: list[Part] = []
         self._prefetch()
         for group in self.groups:
-            rows = len(group.recipes) * len(index_B)
-            step = rows if images is None else images * len(group.recipes)
+            rows = len(group.augmentations) * len(index_B)
+            step = rows if images is None else images * len(group.augmentations)
             for start in range(0, rows, step):
                 stop = min(start + step, rows)
                 parts.append(partial(self._rows, group, epoch, index_B, start, stop))
@@ -81,17 +81,21 @@ class Views:
 
     def one(self, epoch: int, index_B: Tensor, view: int) -> Tensor:
         """The normalised view [B, C, S, S] of that number; one beyond those of a batch is another of the first kind."""
-        every = {group.first + k: recipe for group in self.groups for k, recipe in enumerate(group.recipes)}
+        every = {
+            group.first + k: augmentation for group in self.groups for k, augmentation in enumerate(group.augmentations)
+        }
         return self._rows(Group((every.get(view, every[0]),), view), epoch, index_B, 0, len(index_B))
 
     def _rows(self, group: Group, epoch: int, index_B: Tensor, start: int, stop: int) -> Tensor:
         """Rows start..stop-1 of the views of a group of a batch, one view after the other."""
         size, views = len(index_B), []
-        for k, recipe in enumerate(group.recipes):
+        for k, augmentation in enumerate(group.augmentations):
             part_B = index_B[max(0, start - k * size) : max(0, stop - k * size)]
             if len(part_B):
                 at = {"seed": self.seed, "epoch": epoch, "view": group.first + k}
-                views.append(view_of(self.images, recipe, part_B, **at, device=self.backbone.device, side=self.side))
+                views.append(
+                    view_of(self.images, augmentation, part_B, **at, device=self.backbone.device, side=self.side)
+                )
         return self.backbone.preprocess(torch.cat(views))
 
 
@@ -109,17 +113,17 @@ def groups_of(method: Method, options: TrainOptions, images: Images, side: int) 
     before: tuple[int, Area | None] | None = None
     for view in method.views:
         size = view.size or side
-        recipe = view_recipe(view, options, images, size)
+        augmentation = view_augmentation(view, options, images, size)
         for _ in range(view.count):
             if method.views_together and (size, view.area) == before:
-                groups[-1] = replace(groups[-1], recipes=(*groups[-1].recipes, recipe))
+                groups[-1] = replace(groups[-1], augmentations=(*groups[-1].augmentations, augmentation))
             else:
-                groups.append(Group((recipe,), number))
+                groups.append(Group((augmentation,), number))
             number, before = number + 1, (size, view.area)
     return groups
 
 
-def view_recipe(view: View, options: TrainOptions, images: Images, size: int) -> Augmentation:
+def view_augmentation(view: View, options: TrainOptions, images: Images, size: int) -> Augmentation:
     """The augmentation of one view of `size` pixels: that of `--augment`, or the view's own where it says so."""
     if own_code.is_own(options.augment):
         return OwnAugmentation(own_code.find(options.augment), size)
@@ -136,14 +140,14 @@ def view_side(side: int, scale: float) -> int:
     return side if scale == 1 else min(side, max(_SMALLEST, _STEP * round(side * scale / _STEP)))
 
 
-def recipe_of(options: TrainOptions, images: Images, views: Sequence[View] = (View(),)) -> Augmentation:
+def augmentation_of(options: TrainOptions, images: Images, views: Sequence[View] = (View(),)) -> Augmentation:
     """The augmentation that the options name, for these images; where each view has its own, that of the first."""
-    return view_recipe(replace(views[0], area=None), options, images, images.shape[1])
+    return view_augmentation(replace(views[0], area=None), options, images, images.shape[1])
 
 
 def view_of(
     images: Images,
-    recipe: Augmentation,
+    augmentation: Augmentation,
     rows_B: Tensor,
     *,
     seed: int,
@@ -159,7 +163,7 @@ def view_of(
     parts = []
     block = _BLOCK["cpu" if device == "cpu" else "gpu"]
     for part_B in rows_B.split(max(1, block // math.prod(images.pixels.shape[1:]))):
-        made = recipe(
+        made = augmentation(
             _brought(images.pixels, part_B, device),
             seed=seed,
             epoch=epoch,
@@ -183,11 +187,11 @@ def _brought(pixels: Tensor | PaddedImages, rows_B: Tensor, device: str) -> Tens
     return (images_B.pin_memory() if device.startswith("cuda") else images_B).to(device, non_blocking=True)
 
 
-def sheet_of(images: Images, recipe: Augmentation, rows: int, views: int, seed: int) -> Image.Image:
+def sheet_of(images: Images, augmentation: Augmentation, rows: int, views: int, seed: int) -> Image.Image:
     """A picture of some images, evenly spaced through the data by content, beside views of them."""
     content_order = images.center_crops.content_order
     chosen = content_order[torch.linspace(0, len(images) - 1, min(rows, len(images))).long()]
-    made = [view_of(images, recipe, chosen, seed=seed, epoch=0, view=view) for view in range(views)]
+    made = [view_of(images, augmentation, chosen, seed=seed, epoch=0, view=view) for view in range(views)]
     return views_sheet(images.center_crops[chosen], made)
 
 

@@ -9,7 +9,7 @@ from lookalike.engine.presets import FEWEST
 
 
 def batch_size(asked: int | None, n: int) -> int | None:
-    """Images of a step; None leaves it to the recipe and the size of the collection.
+    """Images of a step; None leaves it to the preset and the size of the collection.
 
     `asked` is the most: a cross-validation fits the same parameters to parts of different size, and what fills no
     batch is one batch. Where nothing was asked, fewer images than the command line would train on are taken all the

@@ -2,8 +2,8 @@
 
 scikit-learn wants every parameter named in the signature of `__init__` and stored as it came. The signature is
 written here from the fields of the dataclass: an option that decides the result is None until somebody says
-otherwise, and None leaves it to the recipe that is chosen from the images, else to the dataclass; an option that
-says where or how fast has the dataclass's own default, as no recipe speaks of it.
+otherwise, and None leaves it to the preset that is chosen from the images, else to the dataclass; an option that
+says where or how fast has the dataclass's own default, as no preset speaks of it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from inspect import Parameter, Signature
 
 from lookalike.core.docs import field_docs
 from lookalike.core.errors import did_you_mean
-from lookalike.core.options import TrainOptions, lasting
+from lookalike.core.options import TrainOptions, current_name, lasting
 
 LEFT_OUT = frozenset({"data", "seed", "out", "report"})
 """Options that an estimator says in another way: X, random_state, out, report()."""
@@ -38,6 +38,7 @@ def constructor(name: str, parameters: Mapping[str, object]) -> Callable[..., No
     """An `__init__` of keyword parameters that stores each and does nothing else."""
 
     def __init__(self: object, **given: object) -> None:  # noqa: N807 - it becomes one
+        given = {current_name(key): value for key, value in given.items()}
         for key in given:
             if key not in parameters:
                 raise TypeError(f"{name} has no parameter {key!r}: {did_you_mean(key, parameters)}")
@@ -79,7 +80,7 @@ def documentation(
     lines = [f"{name}: {words}" for name, (_, words) in parameters.items()]
     for name, default in defaults(options).items():
         usual = getattr(plain, name)
-        left = f" (None: the recipe's, else {usual!r})" if default is None and usual is not None else ""
+        left = f" (None: the preset's, else {usual!r})" if default is None and usual is not None else ""
         lines.append(f"{renamed.get(name, name)}: {meanings.get(name, 'an option of the method')}{left}")
     wrapped = "\n".join(textwrap.fill(x, 112, initial_indent="    ", subsequent_indent="        ") for x in lines)
     return f"{inspect.cleandoc(text or '')}\n\nParameters (all by name):\n{wrapped}\n"

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from lookalike.core.damaged import damage, read_object, read_toml
 from lookalike.core.errors import LookalikeError
+from lookalike.core.options import current_name
 from lookalike.core.record_types import Record
 from lookalike.core.words import agreeing
 from lookalike.runs.values import count, entries, number, numbers, sentences, table, text, texts, truth
@@ -174,7 +175,7 @@ def read_settings(path: Path) -> Record:
     Raises:
         LookalikeError: it cannot be read, or names no method; says what to do.
     """
-    settings = read_toml(path)
+    settings = {current_name(key): value for key, value in read_toml(path).items()}
     if not isinstance(settings.get("method"), str):
         raise LookalikeError(damage(path, "it does not say its method"))
     return settings

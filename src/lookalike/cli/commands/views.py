@@ -25,7 +25,7 @@ class Views(LoadOptions):
     out: str = "views.png"
     """The picture to write."""
     augment: str | None = None
-    """Recipe of random views: simclr, simclr-small or digits; default: what training would take."""
+    """Augmentation of random views: simclr, simclr-small or digits; default: what training would take."""
     crop_min: float | None = None
     """Smallest crop, as a fraction of the image's area."""
     image_size: int | None = None
@@ -58,7 +58,7 @@ def run(words: list[str]) -> int:
     from lookalike.core.files import write_atomically
     from lookalike.core.made_here import mark
     from lookalike.data.loading import load
-    from lookalike.engine.views import recipe_of, sheet_of
+    from lookalike.engine.views import augmentation_of, sheet_of
     from lookalike.methods.find import find_method
     from lookalike.methods.roles import DEFAULT
 
@@ -72,11 +72,11 @@ def run(words: list[str]) -> int:
         train.crop_min = options.crop_min
     names = {"batch_size", "epochs"} | {name for name in ("augment", "crop_min") if getattr(options, name) is not None}
     chosen = configure(Config.asked(DEFAULT, train, names), images, images.training).options
-    recipe = recipe_of(chosen, images)
+    augmentation = augmentation_of(chosen, images)
     with phase("making views"):
-        sheet = sheet_of(images, recipe, options.images, options.views, options.seed)
+        sheet = sheet_of(images, augmentation, options.images, options.views, options.seed)
     path = Path(options.out)
     kind = _KINDS[path.suffix.lower()]
     write_atomically(path, lambda file: sheet.save(file, kind, **mark(kind)))
-    print(f"wrote {path}: originals at the left, views by the recipe {chosen.augment!r} beside them")
+    print(f"wrote {path}: originals at the left, views by the augmentation {chosen.augment!r} beside them")
     return 0
