@@ -39,7 +39,7 @@ with open(folder / "canvases", "wb") as file:  # a hole: it reads as black and t
 store.available_bytes = lambda: 4 * 2**30
 images = store.load(image_index, 32, LoadConfig(cache=str(place / "cache")))
 assert isinstance(images.pixels, Stored) and images.shape == (3, 32, 32)
-options = Options(out=str(place / "run"), max_steps=3, batch_size=256, width=4, head_size=32, threads=1, snapshots=False)
+options = Options(out=str(place / "run"), max_steps=3, batch_size=256, width=4, threads=1, snapshots=False)
 run = api.train("simclr", options, images=images)
 backbone = api.load_feature_extractor(run.encoder, "cpu")
 assert len(backbone.features(images.center_crops.take(torch.arange(0, n, n // 2000)))) >= 2000
