@@ -106,6 +106,7 @@ def start(work: Callable[..., object], *arguments: object) -> BaseProcess:
 
     It has the environment variables of the first process that was started.
     """
+    # the stubs give `Process` to the kinds of contexts, not to what they have in common
     process: BaseProcess = _context().Process(target=work, args=arguments, daemon=True)  # type: ignore[attr-defined]
     process.start()
     return process

@@ -42,4 +42,5 @@ def spelt_in(folder: str | os.PathLike[str], path: str) -> str:
         return path
     whole = os.path.join(folder, path)  # noqa: PTH118 - a Path takes ten times as long, for each line of a list
     spelt = as_spelt(whole)
+    # as above: os.path for each line of a list
     return path if spelt == whole else spelt if os.path.isabs(path) else os.path.relpath(spelt, folder)  # noqa: PTH117
